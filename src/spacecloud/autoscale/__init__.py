@@ -1,0 +1,1 @@
+"""How many replicas the load asks for. Pure."""

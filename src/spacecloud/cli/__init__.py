@@ -1,0 +1,1 @@
+"""The space-cli command: a thin skin over the client."""

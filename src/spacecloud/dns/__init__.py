@@ -1,0 +1,1 @@
+"""Which names the mesh answers for, as resolver files. Pure."""

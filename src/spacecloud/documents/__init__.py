@@ -1,0 +1,1 @@
+"""YAML text in, envelopes and every mistake with its line out."""

@@ -1,0 +1,1 @@
+"""Places that can run replicas, behind the ports of driver.py."""

@@ -1,0 +1,1 @@
+"""One Docker host: engine, Envoy, resolver, firewall."""

@@ -1,0 +1,96 @@
+"""
+Every error this project raises on purpose. The class says what the caller can do.
+
+    SpaceCloudError
+    ├── InvalidSpec        can never succeed as written            → 400, exit 2
+    ├── Unauthorized       no or wrong credentials                 → 401, exit 5
+    ├── Forbidden          known, but not allowed                  → 403, exit 5
+    ├── NotFound           the thing named does not exist          → 404, exit 3
+    ├── Conflict           it clashes with what is there           → 409, exit 4
+    ├── TooManyRequests    slow down                               → 429, exit 5
+    ├── Unavailable        the control plane cannot be reached     → 503, exit 6
+    └── DriverError        the platform below refused or failed
+        ├── Transient      trying again may help                   → retried with back-off
+        └── Terminal       only a change of the declaration helps
+
+``code`` is part of the HTTP API: it may gain members, never change one.
+Messages are sentences for people and never hold a secret value.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+class SpaceCloudError(Exception):
+    """Base of the tree; never raised itself."""
+
+    code: ClassVar[str] = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that is wrong with a document, precise enough to be mended without a search."""
+
+    path: str
+    """Where, as in ``spec.tasks[0].ports[1].port``; empty for the document as a whole."""
+
+    message: str
+    """What is expected, and where it helps what to write instead."""
+
+    value: Any = None
+    """What was given, shortened; never of a secret."""
+
+    line: int | None = None
+    """Line in the file, from 1; None where no file is known."""
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line is not None else ""
+        path = f"{self.path}: " if self.path else ""
+        given = f" (got {self.value!r})" if self.value is not None else ""
+        return f"{where}{path}{self.message}{given}"
+
+
+class InvalidSpec(SpaceCloudError):
+    """Holds every mistake that was found, not only the first."""
+
+    code = "invalid_spec"
+
+    def __init__(self, message: str, mistakes: tuple[Mistake, ...] = ()) -> None:
+        super().__init__(message)
+        self.mistakes = mistakes
+
+
+class Unauthorized(SpaceCloudError):
+    code = "unauthorized"
+
+
+class Forbidden(SpaceCloudError):
+    code = "forbidden"
+
+
+class NotFound(SpaceCloudError):
+    code = "not_found"
+
+
+class Conflict(SpaceCloudError):
+    code = "conflict"
+
+
+class TooManyRequests(SpaceCloudError):
+    code = "too_many_requests"
+
+
+class Unavailable(SpaceCloudError):
+    code = "unavailable"
+
+
+class DriverError(SpaceCloudError):
+    code = "driver"
+
+
+class Transient(DriverError):
+    code = "driver_transient"
+
+
+class Terminal(DriverError):
+    code = "driver_terminal"

@@ -1,0 +1,1 @@
+"""How the outside reaches services: route order and conflicts. Pure."""

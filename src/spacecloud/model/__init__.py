@@ -1,0 +1,1 @@
+"""The vocabulary: what users declare and what is reported back. Pure."""

@@ -1,0 +1,64 @@
+"""Names of things, and the domains that follow from them."""
+
+import re
+from typing import Annotated, NamedTuple, Self
+
+from pydantic import StringConstraints
+
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+VERSION = r"^[a-z0-9]([-a-z0-9._]{0,61}[a-z0-9])?$"
+
+Id = Annotated[str, StringConstraints(pattern=DNS_LABEL)]
+"""A project, service or task: a DNS label (lower-case letters, digits and ``-``, at most 63)."""
+
+Version = Annotated[str, StringConstraints(pattern=VERSION)]
+"""Like an id, and dots and underscores are allowed: ``1.4.2``."""
+
+MESH_DOMAIN = "svc.cluster.local"
+"""Every name in the mesh ends with it, on both drivers."""
+
+PLATFORM_PROJECT = "space-cloud"
+"""The project name that means the platform itself; users cannot take it."""
+
+
+class ServiceKey(NamedTuple):
+    """A service with all its versions: the unit of identity, network and reconciling."""
+
+    project: str
+    service: str
+
+    def __str__(self) -> str:
+        return f"{self.project}/{self.service}"
+
+    @property
+    def domain(self) -> str:
+        return f"{self.service}.{self.project}.{MESH_DOMAIN}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        project, _, service = text.partition("/")
+        return cls(project, service)
+
+
+class ServiceRef(NamedTuple):
+    """One version of a service: the unit that is declared and deployed."""
+
+    project: str
+    service: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.project}/{self.service}@{self.version}"
+
+    @property
+    def key(self) -> ServiceKey:
+        return ServiceKey(self.project, self.service)
+
+    @property
+    def label(self) -> str:
+        """First label of the version's domain; dots and underscores become ``-``."""
+        return f"{self.service}-{re.sub('[._]', '-', self.version)}-internal"
+
+    @property
+    def domain(self) -> str:
+        return f"{self.label}.{self.project}.{MESH_DOMAIN}"

@@ -1,0 +1,137 @@
+"""A service: one version of one program, how many copies of it run, and who may call whom."""
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from spacecloud.model.refs import Id
+from spacecloud.model.resource import Resource
+from spacecloud.model.scale import AutoScale, Scale
+from spacecloud.model.task import Port, Task
+
+ANY = "*"
+
+
+class Peer(Resource):
+    """A service, a whole project (``service: "*"``), or everybody (``projectId: "*"``)."""
+
+    project_id: str = Field(pattern=r"^(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$")
+    service: str = Field(default=ANY, pattern=r"^(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$")
+
+    def covers(self, project: str, service: str) -> bool:
+        if self.project_id == ANY:
+            return self.service in (ANY, service)
+        return self.project_id == project and self.service in (ANY, service)
+
+
+class MatchExpression(Resource):
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+    attribute: str = "label"
+
+
+class Affinity(Resource):
+    """Kept for Kubernetes; one host has nothing to choose between."""
+
+    id: str = ""
+    type: Literal["node", "service"]
+    weight: int = Field(default=0, ge=-100, le=100)
+    operator: Literal["preferred", "required"] = "preferred"
+    topology_key: str = ""
+    projects: tuple[str, ...] = ()
+    match_expressions: tuple[MatchExpression, ...] = ()
+
+
+class Service(Resource):
+    """What is declared for one version. ``id``, ``projectId`` and ``version`` follow the URL."""
+
+    id: str | None = None
+    name: str | None = None
+    project_id: str | None = None
+    version: str | None = None
+    scale: Scale | None = None
+    auto_scale: AutoScale | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    tasks: tuple[Task, ...] = Field(min_length=1, max_length=32)
+    """They start together, share one network namespace and stop together."""
+
+    affinity: tuple[Affinity, ...] = ()
+    whitelists: tuple[Peer, ...] | None = None
+    """Who may call me. Absent: all of my project. Empty: nobody."""
+
+    upstreams: tuple[Peer, ...] | None = None
+    """Whom I call. Absent: all of my project. Empty: nobody."""
+
+    stats_inclusion_prefixes: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refused_fields(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            if "volumes" in given:
+                raise ValueError(
+                    "volumes are not supported: services are stateless for now; keep data in a "
+                    "database outside, or leave the field out"
+                )
+            if "rules" in given and "tasks" not in given:
+                raise ValueError("this is a service-role, not a service: it has rules and no tasks")
+        return given
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_are_not_ours(cls, labels: dict[str, str]) -> dict[str, str]:
+        for name in labels:
+            if not name or len(name) > 253:
+                raise ValueError("a label's name has 1 to 253 characters")
+        return labels
+
+    @model_validator(mode="after")
+    def _tasks_fit_together(self) -> "Service":
+        seen: dict[int, str] = {}
+        names: set[str] = set()
+        for task in self.tasks:
+            if task.id in names:
+                raise ValueError(f"two tasks have the id {task.id}")
+            names.add(task.id)
+            for port in task.ports:
+                if port.port in seen:
+                    other = seen[port.port]
+                    raise ValueError(
+                        f"port {port.port} is in task {other} and in task {task.id}: all tasks "
+                        "share one localhost, so each port belongs to one task"
+                        if other != task.id
+                        else f"port {port.port} is in task {task.id} twice"
+                    )
+                seen[port.port] = task.id
+        return self
+
+    @property
+    def min_replicas(self) -> int:
+        """How many run while nothing scales: ``autoScale``, else ``scale``, else 1."""
+        if self.auto_scale is not None:
+            return self.auto_scale.min_replicas
+        if self.scale is not None:
+            return max(self.scale.min_replicas, min(self.scale.replicas, self.scale.max_replicas))
+        return 1
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Of all tasks, by number."""
+        return tuple(sorted((p for t in self.tasks for p in t.ports), key=lambda p: p.port))
+
+
+def callers_of(service: Service, project: Id) -> tuple[Peer, ...]:
+    """The whitelist in force: what is written, or everybody of the project."""
+    return _in_force(service.whitelists, project)
+
+
+def callees_of(service: Service, project: Id) -> tuple[Peer, ...]:
+    """The upstreams in force: what is written, or everything of the project."""
+    return _in_force(service.upstreams, project)
+
+
+def _in_force(written: tuple[Peer, ...] | None, project: str) -> tuple[Peer, ...]:
+    if written is not None:
+        return written
+    return (Peer.model_validate({"projectId": project, "service": ANY}),)

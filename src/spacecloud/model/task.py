@@ -1,0 +1,156 @@
+"""A task: one container of a service. All tasks of a replica share one localhost."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from spacecloud.model.refs import Id
+from spacecloud.model.resource import Resource
+
+Protocol = Literal["http", "tcp"]
+
+EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
+
+
+class Port(Resource):
+    """Exposed one to one: other services call the number that the task listens on."""
+
+    name: str = Field(default="", max_length=63)
+    """For people; a prefix ``tcp`` decides the protocol where none is given."""
+
+    protocol: Protocol = "http"
+    """``http`` (also HTTP/2, gRPC, WebSocket) or ``tcp``. There is no udp."""
+
+    port: int = Field(ge=1, le=65535)
+    """Number that the task listens on, on all addresses."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _protocol_from_name(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("protocol"):
+            return given
+        name = given.get("name")
+        derived = "tcp" if isinstance(name, str) and name.split("-")[0] == "tcp" else "http"
+        return {**given, "protocol": derived}
+
+    @field_validator("protocol", mode="before")
+    @classmethod
+    def _no_udp(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            if given.lower() == "udp":
+                raise ValueError(
+                    "udp cannot be policed per caller, so it is not offered; use tcp or http"
+                )
+            return given.lower()
+        return given
+
+
+class Gpu(Resource):
+    """Kept for Kubernetes; the Docker driver does not act on it."""
+
+    type: str = ""
+    value: int = Field(default=0, ge=0)
+
+
+class Resources(Resource):
+    """What a task may use."""
+
+    cpu: int = Field(default=250, ge=0, le=1_024_000)
+    """Share of the CPU in thousandths of a core, as a weight; 0 is the default of 250."""
+
+    memory: int = Field(default=512, ge=0, le=16_777_216)
+    """Hard limit in MiB; a task that exceeds it is killed. 0 means no limit."""
+
+    cpu_limit: int = Field(default=0, ge=0, le=1_024_000)
+    """Hard limit of CPU in thousandths of a core; 0 means none."""
+
+    gpu: Gpu | None = None
+
+
+class Docker(Resource):
+    """Where a task's program comes from."""
+
+    image: str = Field(min_length=1, max_length=512)
+    """Image reference, with tag or digest."""
+
+    cmd: tuple[str, ...] = ()
+    """Replaces the image's command and keeps its entrypoint. Empty keeps both."""
+
+    secret: str = ""
+    """Id of a ``docker`` secret with the registry's credentials."""
+
+    image_pull_policy: Literal["", "always", "pull-if-not-exists"] = ""
+    """``always`` pulls on every apply; otherwise only an image that is missing is pulled."""
+
+    @field_validator("image")
+    @classmethod
+    def _no_blanks(cls, image: str) -> str:
+        if any(character.isspace() for character in image):
+            raise ValueError("an image reference holds no blanks")
+        return image
+
+
+class Probe(Resource):
+    """How to tell that a task can take requests. Without one, each declared port must accept."""
+
+    type: Literal["http", "tcp", "exec"] = "tcp"
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """Port to ask; the task's first port where none is given."""
+
+    path: str = Field(default="/", pattern=r"^/")
+    """http: a GET of it must answer 200 to 399."""
+
+    command: tuple[str, ...] = ()
+    """exec: run in the task; exit code 0 means ready."""
+
+    interval_seconds: float = Field(default=5, ge=0.1, le=3600)
+    """Between two probes once the task has been ready; before that it is asked more often."""
+
+    timeout_seconds: float = Field(default=1, ge=0.1, le=300)
+    """An answer that takes longer counts as a failure."""
+
+    grace_seconds: float = Field(default=60, ge=0, le=86_400)
+    """How long a starting task may fail its probe before it is restarted."""
+
+    failures: int = Field(default=3, ge=1, le=100)
+    """Failures in a row that take a ready task out of traffic; twice as many restart it."""
+
+    @model_validator(mode="after")
+    def _exec_needs_a_command(self) -> "Probe":
+        if self.type == "exec" and not self.command:
+            raise ValueError("an exec probe needs a command, as in command: [redis-cli, ping]")
+        return self
+
+
+class Task(Resource):
+    id: Id
+    name: str | None = None
+    ports: tuple[Port, ...] = ()
+    resources: Resources = Resources()
+    docker: Docker
+    env: dict[EnvName, str] = Field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    """Ids of ``env`` and ``file`` secrets of the same project."""
+
+    runtime: Literal["", "image", "code"] = ""
+    """Only ``image`` runs; ``code`` is refused."""
+
+    probe: Probe | None = None
+    """Absent: each declared port must accept a connection; without ports, running is enough."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _volumes_are_refused(cls, given: Any) -> Any:
+        if isinstance(given, dict) and ({"volumes", "volumeMounts"} & given.keys()):
+            raise ValueError(
+                "volumes are not supported: services are stateless for now; keep data in a "
+                "database outside, or leave the field out"
+            )
+        return given
+
+    @field_validator("runtime")
+    @classmethod
+    def _only_images(cls, runtime: str) -> str:
+        if runtime == "code":
+            raise ValueError("runtime code no longer exists; build an image and use runtime: image")
+        return runtime

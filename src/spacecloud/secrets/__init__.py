@@ -1,0 +1,1 @@
+"""Sealing: secret values are ciphertext before the store sees them."""
