@@ -1,1 +1,1 @@
-"""Space Cloud: declare services; the platform runs them, connects them and polices who may call whom."""
+"""Space Cloud: declared services are run, connected and policed."""

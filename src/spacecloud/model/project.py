@@ -27,4 +27,4 @@ class Project(Resource):
     kind: str | None = None
     env: str | None = None
     egress: tuple[HostPort, ...] = ()
-    """Host ports, reached at ``host.space-cloud.svc.cluster.local``, as in a database on a laptop."""
+    """Host ports, reached at ``host.space-cloud.svc.cluster.local``: a database on a laptop."""

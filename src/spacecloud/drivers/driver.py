@@ -1,0 +1,151 @@
+"""
+The ports: what the control plane needs from a place that can run replicas.
+
+| port      | Docker                              | Kubernetes             | memory |
+|-----------|-------------------------------------|------------------------|--------|
+| Workloads | containers and networks on the engine | Deployments          | dicts  |
+| Traffic   | Envoy, fed by xDS                   | Istio's resources      | dicts  |
+| Names     | resolver files                      | Services               | dicts  |
+| Host      | rules, gateway, resolver            | nothing                | nothing|
+
+Coroutines raise ``Transient`` or ``Terminal`` and nothing else.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from spacecloud.model.addresses import Pools
+from spacecloud.model.refs import ServiceKey
+from spacecloud.model.traffic import Endpoint, Face, HostDoor, IngressTable, Refusal
+from spacecloud.workloads.ops import WorkloadOp
+from spacecloud.workloads.world import ObservedWorkloads, Published
+
+
+@dataclass(frozen=True, slots=True)
+class LogRequest:
+    project: str
+    replica: str
+    """Replica id."""
+
+    task: str
+    """Task id; empty: the first task of the replica."""
+
+    follow: bool = False
+    tail: int | None = None
+    """Last lines; None for all."""
+
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Something may have changed. ``key`` None: look at everything."""
+
+    key: ServiceKey | None
+    reason: str = ""
+
+
+class Workloads(Protocol):
+    async def observe(self, key: ServiceKey) -> ObservedWorkloads:
+        """The service as it is, ours by label. Replicas that run are asked by their probe first."""
+        ...
+
+    async def observe_all(self) -> Mapping[ServiceKey, ObservedWorkloads]:
+        """Every service that has anything of ours, declared or not; one listing for all."""
+        ...
+
+    async def images(self, references: Iterable[str]) -> Mapping[str, str | None]:
+        """Image reference to the local image's id, None where it is not here."""
+        ...
+
+    async def execute(self, op: WorkloadOp) -> None:
+        """Carry out one operation. Repeating one that already happened is not an error."""
+        ...
+
+    def hints(self) -> AsyncIterator[Hint]:
+        """Engine events and changes of health, from this call on."""
+        ...
+
+    def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
+        """Whole lines, each ending in a newline. Raises ``NotFound`` for an unknown replica."""
+        ...
+
+    async def last_lines(self, project: str, replica: str, task: str, count: int) -> list[str]:
+        """The end of a task's log, for an error message; empty where there is none."""
+        ...
+
+
+class Traffic(Protocol):
+    async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
+        """
+        Make the gateway treat the service like this; returns when it has acknowledged.
+
+        ``Terminal`` in the gateway's own words when it refuses, ``Transient`` when it does not
+        answer in time.
+        """
+        ...
+
+    async def withdraw(self, key: ServiceKey) -> None: ...
+
+    async def publish_ingress(self, table: IngressTable) -> None: ...
+
+    async def publish_host_doors(self, doors: tuple[HostDoor, ...]) -> None: ...
+
+    def published(self, key: ServiceKey) -> Published | None:
+        """What was last acknowledged; None when this process does not know."""
+        ...
+
+    def known(self) -> frozenset[ServiceKey]:
+        """Services that the gateway holds anything of, from this or an earlier process."""
+        ...
+
+    async def in_flight(self) -> Mapping[str, int]:
+        """Replica address to requests and connections in flight now."""
+        ...
+
+    def refusals(self) -> AsyncIterator[Refusal]: ...
+
+    async def sever(self, allowed: Mapping[ServiceKey, Face]) -> int:
+        """Close every live connection through the mesh that policy no longer allows; how many."""
+        ...
+
+
+class Names(Protocol):
+    async def publish(self, key: ServiceKey, names: tuple[tuple[str, str], ...]) -> None: ...
+
+    async def published(self) -> Mapping[ServiceKey, tuple[tuple[str, str], ...]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """Is the ground that all services stand on as it should be?"""
+
+    repaired: tuple[str, ...] = ()
+    """What had to be mended just now, a sentence each."""
+
+    problems: tuple[str, ...] = ()
+    """What could not be mended, a sentence each with the fix."""
+
+    parts: Mapping[str, Literal["running", "down"]] = field(default_factory=dict)
+    """``gateway``, ``resolver``."""
+
+
+class Host(Protocol):
+    async def ensure(self) -> HostState:
+        """Observe and mend rules, gateway and resolver. Cheap when nothing is wrong."""
+        ...
+
+    async def remove(self) -> None:
+        """Take away every container, network, rule and route of this instance."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    workloads: Workloads
+    traffic: Traffic
+    names: Names
+    host: Host
+    pools: Pools

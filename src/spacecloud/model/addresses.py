@@ -1,0 +1,119 @@
+"""
+Which addresses belong to whom.
+
+A service has a subnet (its identity) and virtual IPs (what callers dial). Subnets of one
+project come from *blocks*: aligned runs that belong to the project alone, so that "all of
+project shop" is a handful of CIDRs and not one per service. Each further block of a project
+is twice as large as its last, which keeps that handful small.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from spacecloud.errors import Conflict
+
+FIRST_BLOCK = 16
+"""Subnets in a project's first block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    subnets: IPv4Network = IPv4Network("10.180.0.0/14")
+    """Service networks are cut from it."""
+
+    subnet_prefix: int = 25
+    """Length of one service's subnet: 25 holds 125 replicas."""
+
+    vips: IPv4Network = IPv4Network("10.184.0.0/16")
+    """Virtual IPs. The first addresses are the platform's own."""
+
+    @property
+    def dns_vip(self) -> IPv4Address:
+        """What pods have as their nameserver."""
+        return self.vips[10]
+
+    @property
+    def host_vip(self) -> IPv4Address:
+        """The host, for projects with ``egress``."""
+        return self.vips[11]
+
+    @property
+    def first_vip(self) -> int:
+        return int(self.vips[256])
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """What one service holds from its creation to its deletion."""
+
+    subnet: IPv4Network
+    vip: IPv4Address
+
+    @property
+    def gateway(self) -> IPv4Address:
+        return self.subnet[1]
+
+
+def next_subnet(
+    pools: Pools,
+    blocks: Collection[IPv4Network],
+    foreign: Collection[IPv4Network],
+    taken: Collection[IPv4Network],
+) -> tuple[IPv4Network, IPv4Network | None]:
+    """
+    A free subnet for a project, and the new block where it needed one.
+
+    ``blocks`` are the project's, ``foreign`` all other projects', ``taken`` every subnet in
+    use. Raises ``Conflict`` when the pool is used up.
+    """
+    for block in sorted(blocks):
+        for subnet in block.subnets(new_prefix=pools.subnet_prefix):
+            if subnet not in taken:
+                return subnet, None
+    block = _next_block(pools, blocks, foreign)
+    return next(block.subnets(new_prefix=pools.subnet_prefix)), block
+
+
+def _next_block(
+    pools: Pools, blocks: Collection[IPv4Network], foreign: Collection[IPv4Network]
+) -> IPv4Network:
+    one = 1 << (32 - pools.subnet_prefix)
+    wanted = max((block.num_addresses * 2 for block in blocks), default=FIRST_BLOCK * one)
+    used = [*blocks, *foreign]
+    while wanted >= one:
+        prefix = max(33 - wanted.bit_length(), pools.subnets.prefixlen)
+        for candidate in pools.subnets.subnets(new_prefix=prefix):
+            if not any(candidate.overlaps(other) for other in used):
+                return candidate
+        wanted //= 2
+    raise Conflict(
+        f"the address pool {pools.subnets} is used up: delete services, or configure a larger pool"
+    )
+
+
+def next_vip(pools: Pools, last: IPv4Address | None, taken: Collection[IPv4Address]) -> IPv4Address:
+    """The next free virtual IP after ``last``, round the pool: an old one is not soon reused."""
+    first, end = pools.first_vip, int(pools.vips.broadcast_address)
+    start = first if last is None or not first <= int(last) < end else int(last) + 1
+    for candidate in _round(start, first, end):
+        if IPv4Address(candidate) not in taken:
+            return IPv4Address(candidate)
+    raise Conflict(
+        f"the pool of virtual IPs {pools.vips} is used up: delete services, or configure a larger"
+    )
+
+
+def _round(start: int, first: int, end: int) -> Iterable[int]:
+    yield from range(start, end)
+    yield from range(first, start)
+
+
+def free_address(subnet: IPv4Network, taken: Collection[str]) -> str:
+    """The lowest address of a subnet that no replica has. Raises ``Conflict`` when it is full."""
+    hosts = iter(subnet.hosts())
+    next(hosts)
+    for address in hosts:
+        if str(address) not in taken:
+            return str(address)
+    raise Conflict(f"the network {subnet} is full: it holds {subnet.num_addresses - 3} replicas")

@@ -1,0 +1,152 @@
+"""
+What a proxy needs to know, in our words and not the proxy's.
+
+A *face* is how one service looks from outside: its names, its entries (address and port
+that callers dial), its versions' ports, and who is let in. It changes with declarations.
+*Endpoints* are the replicas behind it. They change with the world. Both are plain values:
+equal worlds give equal faces, so "has it changed" is ``==``.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from spacecloud.model.refs import ServiceKey
+from spacecloud.model.task import Protocol
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """One ready replica. A draining one finishes what it has and gets nothing new."""
+
+    version: str
+    address: str
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Caller:
+    name: str
+    """``project/service``."""
+
+    subnet: str
+    """Its network in CIDR form: the identity that a caller cannot forge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """
+    Who may call a service. A call needs both sides, so this is already the outcome of both.
+
+    | source address in       | outcome |
+    |-------------------------|---------|
+    | the service's own       | let in  |
+    | a caller's subnet       | let in  |
+    | a refused one's subnet  | refused |
+    | a block                 | let in  |
+    | anything else           | refused |
+    """
+
+    callers: tuple[Caller, ...] = ()
+    """Let in by name; the service itself is always among them."""
+
+    blocks: tuple[str, ...] = ()
+    """CIDRs let in as a whole: projects that are whitelisted with ``*``."""
+
+    refused: tuple[Caller, ...] = ()
+    """Inside a block, but their upstreams do not name this service. Stronger than a block."""
+
+    rule: str = ""
+    """The whitelist in force in one line, for the answer that a refused caller reads."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """Where callers dial: one virtual IP and port, answered by one version."""
+
+    vip: str
+    port: int
+    protocol: Protocol
+    version: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class VersionPort:
+    version: str
+    port: int
+    protocol: Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    key: ServiceKey
+    entries: tuple[Entry, ...]
+    """Sorted; of the service's domain and of each version's."""
+
+    ports: tuple[VersionPort, ...]
+    """Sorted; every port of every version: one upstream cluster each."""
+
+    admission: Admission
+    names: tuple[tuple[str, str], ...]
+    """Sorted (domain, virtual IP)."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngressTarget:
+    key: ServiceKey
+    version: str
+    port: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderEdit:
+    name: str
+    value: str
+    op: Literal["set", "add", "del"]
+
+
+@dataclass(frozen=True, slots=True)
+class IngressRule:
+    """One line of the outside's table. Rules are in order: the first that matches wins."""
+
+    id: str
+    """``project/route id``."""
+
+    hosts: tuple[str, ...]
+    methods: tuple[str, ...]
+    """Empty: any."""
+
+    match: Literal["prefix", "exact"]
+    url: str
+    rewrite: str
+    targets: tuple[IngressTarget, ...]
+    """Empty: nothing answers (503), as for a target that does not exist."""
+
+    refuse: str = ""
+    """Not empty: answered with 403 and this sentence."""
+
+    request_headers: tuple[HeaderEdit, ...] = ()
+    response_headers: tuple[HeaderEdit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IngressTable:
+    rules: tuple[IngressRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class HostDoor:
+    """A host port that some projects may reach: ``egress``."""
+
+    port: int
+    blocks: tuple[str, ...]
+    """CIDRs of the projects that asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A call that policy refused, as the proxy reported it. One per attempt."""
+
+    caller_address: str
+    callee: ServiceKey
+    port: int

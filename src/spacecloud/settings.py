@@ -1,0 +1,97 @@
+"""Every knob of the control plane, read once at start and passed down from there."""
+
+import hashlib
+import os
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from spacecloud.model.addresses import Pools
+
+
+class Settings(BaseSettings):
+    """Environment: ``SPACE_CLOUD_`` and the field's name, as in ``SPACE_CLOUD_HTTP_PORT``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SPACE_CLOUD_", frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
+
+    instance: str = Field(default="default", pattern=r"^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$")
+    """Name of this installation. Two on one host share nothing but the engine."""
+
+    state: Path = Path("/var/lib/space-cloud")
+    """Folder of what must survive: database, key, admin password. One sub-folder per instance."""
+
+    run: Path = Path("/run/space-cloud")
+    """Folder of sockets and resolver files. One sub-folder per instance."""
+
+    docker_host: str = "unix:///var/run/docker.sock"
+    driver: Literal["docker", "memory"] = "docker"
+
+    http_port: int = Field(default=4122, ge=1, le=65535)
+    """Ingress, public; the API's paths answer on it for loopback callers."""
+
+    mesh_port: int = Field(default=15001, ge=1, le=65535)
+    """Where NAT brings calls to virtual IPs. Closed to the outside."""
+
+    dns_port: int = Field(default=15053, ge=1, le=65535)
+    """Where NAT brings the pods' DNS. Closed to the outside."""
+
+    expose_api: bool = False
+    """Answer the API's paths to callers that are not on loopback too."""
+
+    subnet_pool: IPv4Network = IPv4Network("10.180.0.0/14")
+    subnet_prefix: int = Field(default=25, ge=20, le=29)
+    vip_pool: IPv4Network = IPv4Network("10.184.0.0/16")
+    upstream_dns: tuple[str, ...] = ()
+    """Resolvers for outside names, ``address`` or ``address#port``; empty: the host's own."""
+
+    gateway_image: str = ""
+    """Use this Envoy image instead of the one made on the spot."""
+
+    drain_seconds: float = Field(default=30, ge=0)
+    """How long a replica that is replaced may finish what it has."""
+
+    stop_grace_seconds: float = Field(default=10, ge=0)
+    """Between SIGTERM and SIGKILL."""
+
+    listener_drain_seconds: int = Field(default=600, ge=1)
+    """Envoy's --drain-time-s. Tests set 2, so that a wrongly rewritten listener is seen."""
+
+    ack_timeout_seconds: float = 10
+    resync_seconds: float = 30
+    """How often everything is looked at even if nothing seems to have changed."""
+
+    restrict: Literal["default", "restricted"] = "default"
+    """``restricted`` drops every capability of the tasks."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def pools(self) -> Pools:
+        return Pools(self.subnet_pool, self.subnet_prefix, self.vip_pool)
+
+    @property
+    def state_dir(self) -> Path:
+        return self.state / self.instance
+
+    @property
+    def run_dir(self) -> Path:
+        return self.run / self.instance
+
+    @property
+    def interface_prefix(self) -> str:
+        """Of our bridges: at most 15 characters with the hash that follows."""
+        return f"sc{hashlib.sha256(self.instance.encode()).hexdigest()[:3]}-"
+
+    @property
+    def chain_prefix(self) -> str:
+        """Of our iptables chains, at most 28 characters with what follows."""
+        return f"SC-{hashlib.sha256(self.instance.encode()).hexdigest()[:6]}"
+
+    @property
+    def is_root(self) -> bool:
+        return os.geteuid() == 0

@@ -1,0 +1,254 @@
+"""Every operation that a plan can hold. Each may run twice, late, or after a crash."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from spacecloud.model.declared import SecretFacts
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.service import Service
+from spacecloud.model.traffic import Endpoint, Face
+
+
+class Operation:
+    __slots__ = ()
+    discovers: ClassVar[bool] = False
+    """True: its outcome is not known beforehand, so what follows is planned anew."""
+
+
+class Wait(Operation):
+    """Nothing to do but to wait; an execution ends here."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CreateNetwork(Operation):
+    key: ServiceKey
+    subnet: str
+
+    def __str__(self) -> str:
+        return f"create network {self.subnet}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNetwork(Operation):
+    key: ServiceKey
+
+    def __str__(self) -> str:
+        return "remove network"
+
+
+@dataclass(frozen=True, slots=True)
+class PullImage(Operation):
+    discovers: ClassVar[bool] = True
+    ref: ServiceRef
+    image: str
+    secret: str
+    """Id of the docker secret with the credentials; empty for none."""
+
+    generation: int
+
+    def __str__(self) -> str:
+        return f"pull {self.image}"
+
+
+@dataclass(frozen=True, slots=True)
+class PinImages(Operation):
+    """Write down which image ids this generation runs, so that a moved tag changes nothing."""
+
+    discovers: ClassVar[bool] = True
+    ref: ServiceRef
+    generation: int
+    images: tuple[tuple[str, str], ...]
+    """(task id, image id), sorted."""
+
+    def __str__(self) -> str:
+        return f"resolve {self.ref.version} to " + ", ".join(
+            f"{task}={short(image)}" for task, image in self.images
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CreateReplica(Operation):
+    """Make a replica, or what is missing of it, and start it."""
+
+    ref: ServiceRef
+    slot: int
+    revision: str
+    address: str
+    subnet: str
+    spec: Service
+    images: Mapping[str, str]
+    """Task id to image id."""
+
+    secrets: tuple[SecretFacts, ...]
+
+    @property
+    def replica(self) -> str:
+        return replica_id(self.ref, self.slot)
+
+    def __str__(self) -> str:
+        return f"create replica {self.replica} at {self.address} (revision {self.revision})"
+
+
+@dataclass(frozen=True, slots=True)
+class StartTask(Operation):
+    """Start an exited task again, in its pod."""
+
+    ref: ServiceRef
+    replica: str
+    task: str
+    container: str
+
+    def __str__(self) -> str:
+        return f"start task {self.replica}/{self.task}"
+
+
+@dataclass(frozen=True, slots=True)
+class RestartTask(Operation):
+    """Stop a running task and start it again."""
+
+    ref: ServiceRef
+    replica: str
+    task: str
+    container: str
+
+    def __str__(self) -> str:
+        return f"restart task {self.replica}/{self.task}"
+
+
+@dataclass(frozen=True, slots=True)
+class StopReplica(Operation):
+    """Ask all tasks to end (SIGTERM); does not wait for them."""
+
+    ref: ServiceRef
+    replica: str
+
+    def __str__(self) -> str:
+        return f"stop replica {self.replica}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveReplica(Operation):
+    """Remove all containers of a replica, whatever state they are in."""
+
+    ref: ServiceRef
+    replica: str
+
+    def __str__(self) -> str:
+        return f"remove replica {self.replica}"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishNames(Operation):
+    """Make the resolver answer for exactly these names of the service; none removes them all."""
+
+    key: ServiceKey
+    names: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return (
+            "publish names " + ", ".join(f"{n}={a}" for n, a in self.names)
+            if (self.names)
+            else "withdraw names"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PublishTraffic(Operation):
+    """Make the gateway treat the service like this, and have it acknowledged."""
+
+    face: Face
+    endpoints: tuple[Endpoint, ...]
+
+    def __str__(self) -> str:
+        shown = ", ".join(
+            f"{e.version}={e.address}{' draining' if e.draining else ''}" for e in self.endpoints
+        )
+        return f"publish endpoints [{shown}]"
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawTraffic(Operation):
+    """Make the gateway forget the service."""
+
+    key: ServiceKey
+
+    def __str__(self) -> str:
+        return "withdraw from the gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAddresses(Operation):
+    """Give subnet and virtual IPs back. The last step of a deletion."""
+
+    key: ServiceKey
+
+    def __str__(self) -> str:
+        return "release addresses"
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitReady(Wait):
+    replica: str
+
+    def __str__(self) -> str:
+        return f"wait until {self.replica} is ready"
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitIdle(Wait):
+    replica: str
+    until: datetime | None = None
+    """When it is stopped even if it still has requests; None until draining has begun."""
+
+    def __str__(self) -> str:
+        return f"wait until {self.replica} has no request in flight"
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitStopped(Wait):
+    replica: str
+
+    def __str__(self) -> str:
+        return f"wait until {self.replica} has stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitRestart(Wait):
+    replica: str
+    task: str
+    until: datetime
+
+    def __str__(self) -> str:
+        return f"wait for the next start of {self.replica}/{self.task}"
+
+
+WorkloadOp = (
+    CreateNetwork
+    | RemoveNetwork
+    | PullImage
+    | CreateReplica
+    | StartTask
+    | RestartTask
+    | StopReplica
+    | RemoveReplica
+)
+"""What a driver's Workloads carries out."""
+
+StoreOp = PinImages | ReleaseAddresses
+TrafficOp = PublishTraffic | WithdrawTraffic
+WaitOp = AwaitReady | AwaitIdle | AwaitStopped | AwaitRestart
+Op = WorkloadOp | StoreOp | TrafficOp | PublishNames | WaitOp
+
+
+def replica_id(ref: ServiceRef, slot: int) -> str:
+    """``web--v1--0``: unique in its project; the text before the first ``--`` is the service."""
+    return f"{ref.service}--{ref.version}--{slot}"
+
+
+def short(image: str) -> str:
+    """The first 12 digits of an image id."""
+    return image.removeprefix("sha256:")[:12]
