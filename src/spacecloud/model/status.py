@@ -1,0 +1,139 @@
+"""What is reported back: status of services and plans, as the API answers them."""
+
+from datetime import datetime
+from typing import Literal
+
+from spacecloud.model.resource import Resource
+
+State = Literal["ready", "progressing", "degraded", "failed", "removing", "asleep"]
+"""
+``ready``: what is declared runs and the gateway knows. ``progressing``: on its way.
+``degraded``: serves, but not as declared. ``failed``: nothing more will be tried, or every try
+fails; ``message`` says why. ``removing``: deleted, not yet gone. ``asleep``: zero replicas wanted.
+"""
+
+
+class TaskStatus(Resource):
+    id: str
+    state: Literal["missing", "created", "running", "exited"]
+    health: str = ""
+    image: str = ""
+    restarts: int = 0
+    exit_code: int | None = None
+    reason: str = ""
+    """Why it is not ready, as a sentence, with the last lines of its log where it exited."""
+
+
+class ReplicaStatus(Resource):
+    id: str
+    status: Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "UNKNOWN"]
+    ready: bool = False
+    address: str = ""
+    revision: str = ""
+    draining: bool = False
+    tasks: tuple[TaskStatus, ...] = ()
+
+
+class EventView(Resource):
+    at: datetime
+    project: str
+    service: str
+    kind: str
+    message: str
+    severity: str = "info"
+    count: int = 1
+
+
+class RefusalView(Resource):
+    """Calls that policy refused since the control plane started."""
+
+    caller: str
+    """``project/service``, or the address where no service has it."""
+
+    port: int
+    count: int
+    last: datetime
+    reason: str
+    """Which of the two sides lacks the permission, and the line that would give it."""
+
+
+class ServiceStatus(Resource):
+    """The first four fields are the original's; all others are additions."""
+
+    service_id: str
+    version: str
+    desired_replicas: int
+    replicas: tuple[ReplicaStatus, ...] = ()
+    project: str = ""
+    ready_replicas: int = 0
+    generation: int = 0
+    """Of the latest acknowledged apply of this version."""
+
+    observed_generation: int = 0
+    """The latest that was looked at; smaller than ``generation`` means: not yet."""
+
+    state: State = "progressing"
+    message: str = ""
+    """One line: why it is not ready; empty when it is."""
+
+    next_step: str = ""
+    """What is being waited for or done now."""
+
+    domain: str = ""
+    version_domain: str = ""
+    default_version: bool = False
+    """The service's own domain leads to this version."""
+
+    ports: tuple[str, ...] = ()
+    """``8080/http``."""
+
+    urls: tuple[str, ...] = ()
+    """Where the outside reaches it, by ingress routes."""
+
+    admits: tuple[str, ...] = ()
+    """Who may call it: services and projects for which both sides say yes."""
+
+    calls: tuple[str, ...] = ()
+    """Whom it may call, by the same rule."""
+
+    refusals: tuple[RefusalView, ...] = ()
+    notices: tuple[str, ...] = ()
+    """What is kept but not acted on, and what will surprise."""
+
+    events: tuple[EventView, ...] = ()
+    """The last ten, newest first."""
+
+
+class PlannedStep(Resource):
+    number: int
+    after: tuple[int, ...] = ()
+    kind: str
+    operation: str
+    cause: str
+    forecast: bool = False
+    """Behind a wait: what will follow if the world answers as expected."""
+
+
+class ServicePlan(Resource):
+    service: str
+    """``project/service``."""
+
+    steps: tuple[PlannedStep, ...] = ()
+    problem: str = ""
+    notices: tuple[str, ...] = ()
+
+
+class DocumentChange(Resource):
+    kind: str
+    id: str
+    change: Literal["create", "update", "unchanged", "delete"]
+    fields: tuple[str, ...] = ()
+    """Paths that differ from what is stored."""
+
+
+class PlanView(Resource):
+    documents: tuple[DocumentChange, ...] = ()
+    services: tuple[ServicePlan, ...] = ()
+    """Only those with steps or a problem."""
+
+    warnings: tuple[str, ...] = ()
