@@ -7,7 +7,7 @@ host; Kubernetes custom resources will be a second one behind the same contract 
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from spacecloud.model.declared import (
     Change,
@@ -30,8 +30,13 @@ class Accepted:
     """An acknowledged write of a service."""
 
     generation: int
-    created: bool
-    """False when the version existed already."""
+    change: Literal["created", "updated", "unchanged"]
+    """``unchanged``: the same document again, whose images are resolved anew all the same."""
+
+    @property
+    def created(self) -> bool:
+        """False when the version existed already."""
+        return self.change == "created"
 
 
 class Store(Protocol):

@@ -1,0 +1,150 @@
+"""
+One SQLite file, one writer, one reader.
+
+A write returns when it is on the disk: WAL with ``synchronous=FULL``. Writes are queued on a
+thread and a connection of their own and never wait for a reader, nor a reader for them; the
+event loop waits for neither. SQLite's errors end here, as ``Unavailable``.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from spacecloud.errors import Unavailable
+from spacecloud.model.declared import Change
+from spacecloud.store.bell import Bell
+from spacecloud.store.migrations import APPLICATION_ID, MIGRATIONS
+
+T = TypeVar("T")
+BUSY_TIMEOUT_MS = 5000
+
+
+class Session:
+    """A transaction in progress: rows in, rows out, and the bells to ring once it is durable."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.changes: list[Change] = []
+
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, values).fetchall()
+
+    def row(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
+        answer: tuple[Any, ...] | None = self._connection.execute(sql, values).fetchone()
+        return answer
+
+    def run(self, sql: str, *values: Any) -> int:
+        """How many rows it touched."""
+        return self._connection.execute(sql, values).rowcount
+
+    def ring(self, change: Change) -> None:
+        self.changes.append(change)
+
+
+class Database:
+    def __init__(
+        self, path: Path, writing: sqlite3.Connection, reading: sqlite3.Connection
+    ) -> None:
+        self.bell = Bell()
+        self._path = path
+        self._loop = asyncio.get_running_loop()
+        self._writing, self._reading = writing, reading
+        self._writer = ThreadPoolExecutor(1, "store-write")
+        self._reader = ThreadPoolExecutor(1, "store-read")
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, path: Path) -> AsyncGenerator[Self]:
+        """``Unavailable`` when the file is not ours, damaged, or of a newer release."""
+        with ExitStack() as opened:
+            with _as_unavailable(path):
+                _own_file(path)
+                writing = opened.enter_context(closing(_connect(path)))
+                migrate(writing, path)
+                reading = opened.enter_context(closing(_connect(path)))
+                reading.execute("PRAGMA query_only = ON")
+            self = cls(path, writing, reading)
+            opened.enter_context(self._writer)
+            opened.enter_context(self._reader)
+            opened.callback(self.bell.close)
+            yield self
+
+    async def write(self, work: Callable[[Session], T]) -> T:
+        """Run it in one transaction; all of it is durable on return, or none of it happened."""
+        return await self._loop.run_in_executor(self._writer, self._write, work)
+
+    async def read(self, work: Callable[[Session], T]) -> T:
+        """Run it against one snapshot."""
+        return await self._loop.run_in_executor(self._reader, self._read, work)
+
+    def _write(self, work: Callable[[Session], T]) -> T:
+        session = Session(self._writing)
+        with _as_unavailable(self._path):
+            self._writing.execute("BEGIN IMMEDIATE")
+            with self._writing:
+                answer = work(session)
+        if session.changes:
+            # From here and not from the coroutine: that one may have been cancelled meanwhile.
+            self._loop.call_soon_threadsafe(self.bell.ring, session.changes)
+        return answer
+
+    def _read(self, work: Callable[[Session], T]) -> T:
+        with _as_unavailable(self._path):
+            self._reading.execute("BEGIN")
+            with self._reading:
+                return work(Session(self._reading))
+
+
+def migrate(
+    connection: sqlite3.Connection,
+    path: Path,
+    migrations: Sequence[Sequence[str]] = MIGRATIONS,
+) -> None:
+    (marked,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if marked != APPLICATION_ID and (version or tables):
+        raise Unavailable(f"{path} is a database of another program: move it away")
+    if version > len(migrations):
+        raise Unavailable(
+            f"{path} was written by a newer release (its format is {version}, this release "
+            f"knows up to {len(migrations)}): install that release, or restore a backup"
+        )
+    for number, statements in enumerate(migrations[version:], start=version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {number}")
+
+
+def _own_file(path: Path) -> None:
+    """SQLite gives its other files the mode of the first."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+@contextmanager
+def _as_unavailable(path: Path) -> Generator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise Unavailable(f"the database {path} failed: {error}") from error
+    except OSError as error:
+        raise Unavailable(f"the database {path} failed: {error.strerror}") from error

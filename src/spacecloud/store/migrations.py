@@ -1,0 +1,140 @@
+"""
+The tables, as the steps that led to them.
+
+A step is never edited once released: a new one is added behind it. Each runs in a
+transaction of its own, so an interrupted upgrade is finished by the next start.
+"""
+
+APPLICATION_ID = 0x5350434C
+"""Marks a file as ours, so that nobody else's database is ever migrated."""
+
+FIRST = (
+    """
+    CREATE TABLE counters (
+        name  TEXT PRIMARY KEY,
+        value INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    "INSERT INTO counters VALUES ('generation', 0), ('vip', 0), ('declared', 0)",
+    """
+    CREATE TABLE sealing_check (
+        id     INTEGER PRIMARY KEY CHECK (id = 1),
+        sealed BLOB NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE projects (
+        id   TEXT PRIMARY KEY,
+        spec TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    # Blocks and allocations outlive their project: they are given back when the last
+    # replica is gone, not when the declaration is.
+    """
+    CREATE TABLE blocks (
+        network TEXT PRIMARY KEY,
+        project TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE services (
+        project TEXT NOT NULL,
+        service TEXT NOT NULL,
+        subnet  TEXT NOT NULL UNIQUE,
+        vip     TEXT NOT NULL UNIQUE,
+        PRIMARY KEY (project, service)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE versions (
+        project    TEXT NOT NULL REFERENCES projects (id),
+        service    TEXT NOT NULL,
+        version    TEXT NOT NULL,
+        label      TEXT NOT NULL,
+        place      INTEGER NOT NULL,
+        vip        TEXT NOT NULL UNIQUE,
+        spec       TEXT NOT NULL,
+        generation INTEGER NOT NULL UNIQUE,
+        images     TEXT NOT NULL DEFAULT '{}',
+        applied_at TEXT NOT NULL,
+        PRIMARY KEY (project, service, version),
+        UNIQUE (project, label),
+        FOREIGN KEY (project, service) REFERENCES services (project, service)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE secrets (
+        project   TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+        id        TEXT NOT NULL,
+        type      TEXT NOT NULL,
+        root_path TEXT NOT NULL,
+        version   INTEGER NOT NULL,
+        PRIMARY KEY (project, id)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE secret_values (
+        project TEXT NOT NULL,
+        secret  TEXT NOT NULL,
+        key     TEXT NOT NULL,
+        sealed  BLOB NOT NULL,
+        PRIMARY KEY (project, secret, key),
+        FOREIGN KEY (project, secret) REFERENCES secrets (project, id) ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE routes (
+        project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+        service TEXT NOT NULL,
+        spec    TEXT NOT NULL,
+        PRIMARY KEY (project, service)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE roles (
+        project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+        service TEXT NOT NULL,
+        id      TEXT NOT NULL,
+        spec    TEXT NOT NULL,
+        PRIMARY KEY (project, service, id)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE ingress (
+        place   INTEGER PRIMARY KEY AUTOINCREMENT,
+        project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+        id      TEXT NOT NULL,
+        spec    TEXT NOT NULL,
+        UNIQUE (project, id)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE ingress_global (
+        project TEXT PRIMARY KEY REFERENCES projects (id) ON DELETE CASCADE,
+        spec    TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE events (
+        seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+        at       TEXT NOT NULL,
+        project  TEXT NOT NULL,
+        service  TEXT NOT NULL,
+        kind     TEXT NOT NULL,
+        message  TEXT NOT NULL,
+        severity TEXT NOT NULL,
+        count    INTEGER NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX events_by_service ON events (project, service, seq)",
+    # Whatever changes what ``declared()`` answers moves its counter; a cached answer is
+    # good for as long as the counter stands still.
+    *(
+        f"CREATE TRIGGER {table}_{when} AFTER {when} ON {table} BEGIN "
+        "UPDATE counters SET value = value + 1 WHERE name = 'declared'; END"
+        for table in ("blocks", "services", "versions")
+        for when in ("insert", "update", "delete")
+    ),
+)
+
+MIGRATIONS = (FIRST,)

@@ -1,0 +1,164 @@
+"""Service versions as rows: what may be declared beside what is there, and what is kept of it."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+from spacecloud.errors import Conflict, InvalidSpec, Mistake
+from spacecloud.model.addresses import Pools
+from spacecloud.model.declared import Change
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.service import Service
+from spacecloud.store.address_rows import allocate_service, give_back, take_vip
+from spacecloud.store.database import Session
+from spacecloud.store.document_rows import as_kept, ensure_project
+from spacecloud.store.port import Accepted
+
+LONGEST_LABEL = 63
+OF_THIS_VERSION = " WHERE project = ? AND service = ? AND version = ?"
+
+
+def put_service(
+    db: Session, pools: Pools, now: datetime, ref: ServiceRef, spec: Service
+) -> Accepted:
+    row = db.row("SELECT spec FROM versions" + OF_THIS_VERSION, *ref)
+    _check_secrets(db, ref, spec)
+    kept = as_kept(spec, "id", "projectId", "version")
+    generation = _next_generation(db)
+    if row is None:
+        _check_domain(db, ref)
+        _insert(db, pools, ref, kept, generation)
+    db.run(
+        "UPDATE versions SET spec = ?, generation = ?, images = '{}', applied_at = ?"
+        + OF_THIS_VERSION,
+        kept,
+        generation,
+        now.isoformat(),
+        *ref,
+    )
+    db.ring(Change("service", *ref.key))
+    return Accepted(generation, _difference(row, kept))
+
+
+def delete_service(db: Session, ref: ServiceRef) -> bool:
+    """Routes go with the last version; addresses stay until they are released."""
+    if not db.run("DELETE FROM versions" + OF_THIS_VERSION, *ref):
+        return False
+    db.run(
+        "DELETE FROM routes WHERE project = :1 AND service = :2 AND NOT EXISTS"
+        " (SELECT 1 FROM versions WHERE project = :1 AND service = :2)",
+        *ref.key,
+    )
+    db.ring(Change("service", *ref.key))
+    return True
+
+
+def pin_images(db: Session, ref: ServiceRef, generation: int, images: Mapping[str, str]) -> None:
+    db.run(
+        "UPDATE versions SET images = ?" + OF_THIS_VERSION + " AND generation = ?",
+        json.dumps(dict(images), sort_keys=True),
+        *ref,
+        generation,
+    )
+
+
+def release(db: Session, key: ServiceKey) -> None:
+    if give_back(db, key):
+        db.ring(Change("service", *key))
+
+
+def _difference(
+    row: tuple[str, ...] | None, kept: str
+) -> Literal["created", "updated", "unchanged"]:
+    if row is None:
+        return "created"
+    return "unchanged" if row[0] == kept else "updated"
+
+
+def _insert(db: Session, pools: Pools, ref: ServiceRef, spec: str, generation: int) -> None:
+    ensure_project(db, ref.project)
+    allocate_service(db, pools, ref.key)
+    db.run(
+        "INSERT INTO versions (project, service, version, label, place, vip, spec, generation,"
+        " applied_at) SELECT :1, :2, :3, :4, coalesce(max(place), 0) + 1, :5, :6, :7, ''"
+        " FROM versions WHERE project = :1 AND service = :2",
+        *ref,
+        ref.label,
+        str(take_vip(db, pools)),
+        spec,
+        generation,
+    )
+
+
+def _next_generation(db: Session) -> int:
+    row = db.row("UPDATE counters SET value = value + 1 WHERE name = 'generation' RETURNING value")
+    assert row is not None, "the first migration wrote it"
+    return int(row[0])
+
+
+def _check_domain(db: Session, ref: ServiceRef) -> None:
+    """A name means one thing: no domain of this version is another one's, nor the reverse."""
+    if len(ref.label) > LONGEST_LABEL:
+        raise InvalidSpec(
+            f"{ref}: the version's domain label {ref.label} has {len(ref.label)} characters, "
+            f"and DNS allows {LONGEST_LABEL}: shorten the service's id or the version",
+            (Mistake("meta.version", f"{ref.label} exceeds {LONGEST_LABEL} characters"),),
+        )
+    row = db.row(
+        "SELECT service || '@' || version FROM versions WHERE project = ? AND label = ?",
+        ref.project,
+        ref.label,
+    )
+    if row:
+        raise Conflict(
+            f"{ref} and {ref.project}/{row[0]} would share the domain {ref.domain}: dots and "
+            "underscores of a version become - in it; rename one of the two"
+        )
+    if db.row(
+        "SELECT 1 FROM versions WHERE project = ? AND service = ? LIMIT 1", ref.project, ref.label
+    ):
+        raise Conflict(
+            f"the domain of {ref}, {ref.domain}, is the one of the service "
+            f"{ref.project}/{ref.label}: rename one of the two"
+        )
+    row = db.row(
+        "SELECT service || '@' || version FROM versions WHERE project = ? AND label = ?",
+        ref.project,
+        ref.service,
+    )
+    if row:
+        raise Conflict(
+            f"the domain of the service {ref.key}, {ref.key.domain}, is the one of "
+            f"{ref.project}/{row[0]}: rename one of the two"
+        )
+
+
+def _check_secrets(db: Session, ref: ServiceRef, spec: Service) -> None:
+    types: dict[str, str] = dict(
+        db.rows("SELECT id, type FROM secrets WHERE project = ?", ref.project)
+    )
+    mistakes: list[Mistake] = []
+    for t, task in enumerate(spec.tasks):
+        for s, id in enumerate(task.secrets):
+            fault = _fault(ref.project, id, types, docker=False)
+            if fault:
+                mistakes.append(Mistake(f"spec.tasks[{t}].secrets[{s}]", fault, id))
+        if task.docker.secret:
+            fault = _fault(ref.project, task.docker.secret, types, docker=True)
+            if fault:
+                path = f"spec.tasks[{t}].docker.secret"
+                mistakes.append(Mistake(path, fault, task.docker.secret))
+    if mistakes:
+        raise InvalidSpec(f"{ref} names secrets that it cannot use", tuple(mistakes))
+
+
+def _fault(project: str, id: str, types: Mapping[str, str], *, docker: bool) -> str:
+    """Empty when the secret fits its use."""
+    if id not in types:
+        return f"project {project} has no secret {id}: apply it first"
+    if docker and types[id] != "docker":
+        return f"registry credentials are a secret of type docker, and {id} is of type {types[id]}"
+    if not docker and types[id] == "docker":
+        return f"{id} is of type docker: name it in docker.secret; tasks get env and file secrets"
+    return ""

@@ -1,0 +1,160 @@
+"""The store on a Docker host: one SQLite file, secret values sealed before they reach it."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from spacecloud.model.addresses import Pools
+from spacecloud.model.declared import (
+    Change,
+    Declared,
+    DeclaredService,
+    DeclaredVersion,
+    Event,
+    SecretFacts,
+    StoredDocument,
+)
+from spacecloud.model.project import Project
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
+from spacecloud.model.secret import Secret
+from spacecloud.model.service import Service
+from spacecloud.store import document_rows, event_rows, secret_rows, service_rows
+from spacecloud.store.database import Database
+from spacecloud.store.declared_rows import DeclaredReader
+from spacecloud.store.port import Accepted
+from spacecloud.store.secret_rows import Sealer
+
+
+class SqliteStore:
+    """Fulfils ``store.port.Store``."""
+
+    def __init__(
+        self, database: Database, pools: Pools, sealer: Sealer, now: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._pools = pools
+        self._sealer = sealer
+        self._now = now
+        self._declared = DeclaredReader()
+        self._read = database.read
+        self._write = database.write
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, path: Path, pools: Pools, sealer: Sealer, now: Callable[[], datetime]
+    ) -> AsyncGenerator[Self]:
+        """``Unavailable`` when the file or the key is not the right one, with what to do."""
+        async with Database.open(path) as database:
+            await database.write(partial(secret_rows.check_key, sealer=sealer))
+            yield cls(database, pools, sealer, now)
+
+    async def put_project(self, id: str, project: Project) -> None:
+        await self._write(lambda db: document_rows.put_project(db, id, project))
+
+    async def projects(self) -> list[StoredDocument]:
+        return await self._read(document_rows.projects)
+
+    async def delete_project(self, id: str) -> bool:
+        return await self._write(lambda db: document_rows.delete_project(db, id))
+
+    async def put_service(self, ref: ServiceRef, spec: Service) -> Accepted:
+        pools, now = self._pools, self._now()
+        return await self._write(lambda db: service_rows.put_service(db, pools, now, ref, spec))
+
+    async def delete_service(self, ref: ServiceRef) -> bool:
+        return await self._write(lambda db: service_rows.delete_service(db, ref))
+
+    async def versions(
+        self, project: str | None = None, service: str | None = None
+    ) -> list[DeclaredVersion]:
+        declared = await self.declared()
+        return [
+            version
+            for key, of_service in declared.services.items()
+            if project in (None, key.project) and service in (None, key.service)
+            for version in of_service.versions
+        ]
+
+    async def service(self, key: ServiceKey) -> DeclaredService | None:
+        return (await self.declared()).services.get(key)
+
+    async def declared(self) -> Declared:
+        return await self._read(self._declared.read)
+
+    async def pin_images(self, ref: ServiceRef, generation: int, images: Mapping[str, str]) -> None:
+        await self._write(lambda db: service_rows.pin_images(db, ref, generation, images))
+
+    async def release(self, key: ServiceKey) -> None:
+        await self._write(lambda db: service_rows.release(db, key))
+
+    async def put_secret(self, project: str, id: str, secret: Secret) -> None:
+        sealer = self._sealer
+        await self._write(lambda db: secret_rows.put_secret(db, sealer, project, id, secret))
+
+    async def set_secret_key(self, project: str, id: str, key: str, value: str) -> None:
+        sealer = self._sealer
+        await self._write(lambda db: secret_rows.set_key(db, sealer, project, id, key, value))
+
+    async def delete_secret_key(self, project: str, id: str, key: str) -> None:
+        sealer = self._sealer
+        await self._write(lambda db: secret_rows.delete_key(db, sealer, project, id, key))
+
+    async def set_secret_root_path(self, project: str, id: str, root_path: str) -> None:
+        sealer = self._sealer
+        await self._write(lambda db: secret_rows.set_root_path(db, sealer, project, id, root_path))
+
+    async def secrets(self, project: str) -> list[SecretFacts]:
+        return await self._read(lambda db: secret_rows.secrets(db, project))
+
+    async def secret_values(self, project: str, id: str) -> Mapping[str, str]:
+        sealer = self._sealer
+        return await self._read(lambda db: secret_rows.secret_values(db, sealer, project, id))
+
+    async def delete_secret(self, project: str, id: str) -> bool:
+        return await self._write(lambda db: secret_rows.delete_secret(db, project, id))
+
+    async def put_routes(self, key: ServiceKey, routes: Routes) -> None:
+        await self._write(lambda db: document_rows.put_routes(db, key, routes))
+
+    async def routes(self, project: str) -> list[StoredDocument]:
+        return await self._read(lambda db: document_rows.routes(db, project))
+
+    async def put_role(self, key: ServiceKey, id: str, role: Role) -> None:
+        await self._write(lambda db: document_rows.put_role(db, key, id, role))
+
+    async def roles(self, project: str) -> list[StoredDocument]:
+        return await self._read(lambda db: document_rows.roles(db, project))
+
+    async def delete_role(self, key: ServiceKey, id: str) -> bool:
+        return await self._write(lambda db: document_rows.delete_role(db, key, id))
+
+    async def put_ingress(self, project: str, id: str, route: IngressRoute) -> None:
+        await self._write(lambda db: document_rows.put_ingress(db, project, id, route))
+
+    async def ingress(self, project: str | None = None) -> list[StoredDocument]:
+        return await self._read(lambda db: document_rows.ingress(db, project))
+
+    async def delete_ingress(self, project: str, id: str) -> bool:
+        return await self._write(lambda db: document_rows.delete_ingress(db, project, id))
+
+    async def put_ingress_global(self, project: str, settings: IngressGlobal) -> None:
+        await self._write(lambda db: document_rows.put_ingress_global(db, project, settings))
+
+    async def ingress_global(self, project: str) -> StoredDocument | None:
+        return await self._read(lambda db: document_rows.ingress_global(db, project))
+
+    async def add_event(self, event: Event) -> None:
+        await self._write(lambda db: event_rows.add_event(db, event))
+
+    async def events(
+        self, project: str | None = None, service: str | None = None, limit: int = 100
+    ) -> list[Event]:
+        return await self._read(lambda db: event_rows.events(db, project, service, limit))
+
+    def changes(self) -> AsyncIterator[Change]:
+        return self._database.bell.subscribe()

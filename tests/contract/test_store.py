@@ -1,0 +1,716 @@
+"""
+What every store promises.
+
+Another implementation joins by adding its opener to ``OPENERS``: a context manager that takes
+a folder of its own and the address pools, and yields a ``Store``.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spacecloud.errors import Conflict, InvalidSpec, NotFound
+from spacecloud.model.addresses import Pools
+from spacecloud.model.declared import Change, Event
+from spacecloud.model.project import Project
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
+from spacecloud.model.secret import REDACTED, Secret
+from spacecloud.model.service import Service
+from spacecloud.secrets.keyfile import open_sealer
+from spacecloud.store.port import Store
+from spacecloud.store.sqlite import SqliteStore
+
+Opener = Callable[[Path, Pools], AbstractAsyncContextManager[Store]]
+
+NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+POOLS = Pools()
+API = ServiceRef("shop", "api", "v1")
+WEB = ServiceRef("shop", "web", "v1")
+
+
+@asynccontextmanager
+async def sqlite(folder: Path, pools: Pools) -> AsyncGenerator[Store]:
+    path = folder / "store.db"
+    sealer = open_sealer(folder / "secret.key", path)
+    async with SqliteStore.open(path, pools, sealer, lambda: NOW) as store:
+        yield store
+
+
+OPENERS: dict[str, Opener] = {"sqlite": sqlite}
+
+
+@pytest.fixture(params=OPENERS)
+def opener(request: pytest.FixtureRequest) -> Opener:
+    return OPENERS[request.param]
+
+
+@pytest.fixture
+async def store(opener: Opener, tmp_path: Path) -> AsyncIterator[Store]:
+    async with opener(tmp_path, POOLS) as opened:
+        yield opened
+
+
+def a_service(**fields: Any) -> Service:
+    task = {"id": "main", "docker": {"image": "app:1"}, **fields.pop("task", {})}
+    return Service.model_validate({"tasks": [task], **fields})
+
+
+def a_secret(type: str = "env", **data: str) -> Secret:
+    root = "/etc/app" if type == "file" else ""
+    return Secret.model_validate({"type": type, "rootPath": root, "data": data})
+
+
+def a_docker_secret(password: str = "hunter2") -> Secret:
+    return a_secret("docker", username="ann", password=password, url="registry.example.com")
+
+
+def an_ingress(host: str) -> IngressRoute:
+    return IngressRoute.model_validate({"targets": [{"host": host, "port": 80}]})
+
+
+# services
+
+
+async def test_a_declared_version_is_read_back_as_it_was_given(store: Store) -> None:
+    spec = a_service(labels={"tier": "web"}, whitelists=[])
+
+    accepted = await store.put_service(API, spec)
+
+    (version,) = await store.versions("shop", "api")
+    assert accepted.created
+    assert version.ref == API
+    assert version.spec == spec
+    assert version.spec.as_given() == spec.as_given()
+    assert version.generation == accepted.generation
+    assert version.applied_at == NOW
+
+
+async def test_a_declaration_survives_closing_and_opening(opener: Opener, tmp_path: Path) -> None:
+    async with opener(tmp_path, POOLS) as store:
+        await store.put_service(API, a_service())
+        await store.put_secret("shop", "db", a_secret(PASS="s3cret"))
+        before = await store.declared()
+
+    async with opener(tmp_path, POOLS) as store:
+        assert await store.declared() == before
+        assert await store.secret_values("shop", "db") == {"PASS": "s3cret"}
+
+
+async def test_the_fields_that_follow_the_address_do_not_make_a_difference(store: Store) -> None:
+    await store.put_service(API, a_service())
+
+    again = await store.put_service(API, a_service(id="other", projectId="x", version="y"))
+
+    assert again.change == "unchanged"
+
+
+async def test_every_apply_has_a_later_generation_over_all_services(store: Store) -> None:
+    generations = [
+        (await store.put_service(API, a_service())).generation,
+        (await store.put_service(WEB, a_service())).generation,
+        (await store.put_service(API, a_service())).generation,
+        (await store.put_service(API, a_service(labels={"a": "b"}))).generation,
+    ]
+
+    assert generations == sorted(set(generations))
+
+
+async def test_an_apply_says_whether_it_created_updated_or_changed_nothing(store: Store) -> None:
+    changes = [
+        (await store.put_service(API, a_service())).change,
+        (await store.put_service(API, a_service())).change,
+        (await store.put_service(API, a_service(labels={"a": "b"}))).change,
+    ]
+
+    assert changes == ["created", "unchanged", "updated"]
+
+
+async def test_a_generation_is_not_reused_after_a_deletion(store: Store) -> None:
+    first = await store.put_service(API, a_service())
+    await store.delete_service(API)
+
+    second = await store.put_service(API, a_service())
+
+    assert second.generation > first.generation
+    assert second.created
+
+
+async def test_two_applies_at_once_are_both_accepted_and_the_later_generation_stays(
+    store: Store,
+) -> None:
+    specs = [a_service(labels={"by": str(n)}) for n in range(20)]
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(store.put_service(API, spec)) for spec in specs]
+
+    accepted = {task.result().generation: spec for task, spec in zip(tasks, specs, strict=True)}
+    (version,) = await store.versions("shop", "api")
+    assert len(accepted) == len(specs)
+    assert version.generation == max(accepted)
+    assert version.spec == accepted[max(accepted)]
+
+
+async def test_versions_are_in_the_order_they_were_first_declared(store: Store) -> None:
+    for name in ("v2", "v10", "v1", "v2"):
+        await store.put_service(ServiceRef("shop", "api", name), a_service())
+
+    versions = await store.versions("shop", "api")
+
+    assert [v.ref.version for v in versions] == ["v2", "v10", "v1"]
+    assert [v.order for v in versions] == sorted({v.order for v in versions})
+
+
+async def test_versions_are_listed_by_project_and_service(store: Store) -> None:
+    for ref in (WEB, API, ServiceRef("bank", "web", "v1")):
+        await store.put_service(ref, a_service())
+
+    everything = await store.versions()
+    shop = await store.versions("shop")
+    webs = await store.versions(None, "web")
+
+    assert [str(v.ref) for v in everything] == ["bank/web@v1", "shop/api@v1", "shop/web@v1"]
+    assert [str(v.ref) for v in shop] == ["shop/api@v1", "shop/web@v1"]
+    assert [str(v.ref) for v in webs] == ["bank/web@v1", "shop/web@v1"]
+
+
+async def test_deleting_a_version_says_whether_there_was_one(store: Store) -> None:
+    await store.put_service(API, a_service())
+
+    assert await store.delete_service(API)
+    assert not await store.delete_service(API)
+
+
+async def test_a_service_creates_its_project(store: Store) -> None:
+    await store.put_service(API, a_service())
+
+    assert [p.id for p in await store.projects()] == ["shop"]
+
+
+async def test_the_platforms_own_project_cannot_be_taken(store: Store) -> None:
+    with pytest.raises(Conflict, match="space-cloud"):
+        await store.put_project("space-cloud", Project())
+    with pytest.raises(Conflict, match="space-cloud"):
+        await store.put_service(ServiceRef("space-cloud", "api", "v1"), a_service())
+
+    assert await store.projects() == []
+
+
+# domains
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("api", "1.0"), ("api", "1-0")),
+        (("api", "1_0"), ("api", "1.0")),
+        (("api", "b-c"), ("api-b", "c")),
+        (("api", "v1"), ("api-v1-internal", "v1")),
+        (("api-v1-internal", "v1"), ("api", "v1")),
+    ],
+)
+async def test_a_domain_that_two_would_share_is_a_conflict(
+    store: Store, first: tuple[str, str], second: tuple[str, str]
+) -> None:
+    await store.put_service(ServiceRef("shop", *first), a_service())
+
+    with pytest.raises(Conflict, match="domain"):
+        await store.put_service(ServiceRef("shop", *second), a_service())
+
+    assert [tuple(v.ref[1:]) for v in await store.versions()] == [first]
+    await store.put_service(ServiceRef("bank", *second), a_service())
+
+
+async def test_a_version_whose_domain_label_is_too_long_is_refused(store: Store) -> None:
+    with pytest.raises(InvalidSpec, match="63") as caught:
+        await store.put_service(ServiceRef("shop", "a" * 50, "v1.2.3"), a_service())
+
+    assert caught.value.mistakes[0].path == "meta.version"
+
+
+# addresses
+
+
+async def test_addresses_are_distinct_and_inside_their_pools(store: Store) -> None:
+    refs = [ServiceRef("shop", f"s{n}", v) for n in range(20) for v in ("v1", "v2")]
+    for ref in refs:
+        await store.put_service(ref, a_service())
+
+    services = (await store.declared()).services.values()
+
+    subnets = [s.allocation.subnet for s in services]
+    vips = [s.allocation.vip for s in services] + [v.vip for s in services for v in s.versions]
+    assert len(set(subnets)) == 20
+    assert all(net.subnet_of(POOLS.subnets) for net in subnets)
+    assert len(set(vips)) == 60
+    assert all(vip in POOLS.vips for vip in vips)
+
+
+async def test_every_subnet_is_in_a_block_of_its_own_project(store: Store) -> None:
+    for n in range(20):
+        await store.put_service(ServiceRef("shop", f"s{n}", "v1"), a_service())
+        await store.put_service(ServiceRef("bank", f"s{n}", "v1"), a_service())
+
+    declared = await store.declared()
+
+    for key, service in declared.services.items():
+        owners = [
+            project
+            for project, blocks in declared.blocks.items()
+            if any(service.allocation.subnet.subnet_of(block) for block in blocks)
+        ]
+        assert owners == [key.project]
+
+
+async def test_addresses_do_not_change_while_a_service_is_declared(store: Store) -> None:
+    await store.put_service(API, a_service())
+    before = await store.service(API.key)
+    assert before is not None
+
+    await store.put_service(API, a_service(labels={"a": "b"}))
+    await store.put_service(ServiceRef("shop", "api", "v2"), a_service())
+
+    after = await store.service(API.key)
+    assert after is not None
+    assert after.allocation == before.allocation
+    assert after.versions[0].vip == before.versions[0].vip
+
+
+async def test_a_deleted_service_holds_its_addresses_until_they_are_released(store: Store) -> None:
+    await store.put_service(API, a_service())
+    before = await store.service(API.key)
+    assert before is not None
+
+    await store.delete_service(API)
+    leaving = await store.service(API.key)
+    await store.release(API.key)
+    gone = await store.service(API.key)
+
+    assert leaving is not None
+    assert leaving.allocation == before.allocation
+    assert leaving.versions == ()
+    assert gone is None
+    assert (await store.declared()).blocks == {}
+
+
+async def test_a_service_that_is_declared_again_before_release_keeps_its_addresses(
+    store: Store,
+) -> None:
+    await store.put_service(API, a_service())
+    before = await store.service(API.key)
+    await store.delete_service(API)
+
+    await store.put_service(API, a_service())
+    await store.release(API.key)
+
+    after = await store.service(API.key)
+    assert before is not None
+    assert after is not None
+    assert after.allocation == before.allocation
+    assert len(after.versions) == 1
+
+
+async def test_a_released_virtual_ip_is_not_the_next_one_given(store: Store) -> None:
+    await store.put_service(API, a_service())
+    old = await store.service(API.key)
+    await store.delete_service(API)
+    await store.release(API.key)
+
+    await store.put_service(WEB, a_service())
+
+    new = await store.service(WEB.key)
+    assert old is not None
+    assert new is not None
+    assert {new.allocation.vip, new.versions[0].vip}.isdisjoint(
+        {old.allocation.vip, old.versions[0].vip}
+    )
+
+
+async def test_a_used_up_pool_is_a_conflict_and_leaves_nothing_behind(
+    opener: Opener, tmp_path: Path
+) -> None:
+    pools = Pools(IPv4Network("10.9.0.0/24"), 25, IPv4Network("10.8.0.0/16"))
+    async with opener(tmp_path, pools) as store:
+        await store.put_service(API, a_service())
+        await store.put_service(WEB, a_service())
+
+        with pytest.raises(Conflict, match="used up"):
+            await store.put_service(ServiceRef("shop", "third", "v1"), a_service())
+        with pytest.raises(Conflict, match="used up"):
+            await store.put_service(ServiceRef("bank", "third", "v1"), a_service())
+
+        assert [p.id for p in await store.projects()] == ["shop"]
+        assert len((await store.declared()).services) == 2
+
+
+# images
+
+
+async def test_pinned_images_belong_to_one_generation(store: Store) -> None:
+    first = await store.put_service(API, a_service())
+    await store.pin_images(API, first.generation, {"main": "sha256:1"})
+    pinned = await store.versions()
+
+    second = await store.put_service(API, a_service())
+    reset = await store.versions()
+    await store.pin_images(API, first.generation, {"main": "sha256:old"})
+    late = await store.versions()
+    await store.pin_images(API, second.generation, {"main": "sha256:2"})
+    repinned = await store.versions()
+
+    assert [v[0].images for v in (pinned, reset, late, repinned)] == [
+        {"main": "sha256:1"},
+        {},
+        {},
+        {"main": "sha256:2"},
+    ]
+
+
+# secrets
+
+
+async def test_a_secret_is_listed_without_values_and_read_with_them(store: Store) -> None:
+    await store.put_secret("shop", "conf", a_secret("file", **{"b.toml": "x = 1", "a": ""}))
+
+    (facts,) = await store.secrets("shop")
+
+    assert (facts.project, facts.id, facts.type) == ("shop", "conf", "file")
+    assert facts.root_path == "/etc/app"
+    assert facts.keys == ("a", "b.toml")
+    assert await store.secret_values("shop", "conf") == {"b.toml": "x = 1", "a": ""}
+    assert [p.id for p in await store.projects()] == ["shop"]
+
+
+async def test_a_redacted_value_keeps_the_stored_one(store: Store) -> None:
+    await store.put_secret("shop", "db", a_secret(USER="ann", PASS="s3cret", OLD="x"))
+
+    await store.put_secret("shop", "db", a_secret(USER="bob", PASS=REDACTED))
+
+    assert await store.secret_values("shop", "db") == {"USER": "bob", "PASS": "s3cret"}
+
+
+async def test_a_redacted_value_without_a_stored_one_is_refused(store: Store) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        await store.put_secret("shop", "db", a_secret(PASS=REDACTED))
+
+    assert [m.path for m in caught.value.mistakes] == ["spec.data.PASS"]
+    assert await store.secrets("shop") == []
+
+
+async def test_a_secrets_version_grows_with_changes_and_only_with_them(store: Store) -> None:
+    async def version() -> int:
+        return (await store.secrets("shop"))[0].version
+
+    versions = []
+    for secret in (
+        a_secret("file", a="1"),
+        a_secret("file", a="1"),
+        a_secret("file", a=REDACTED),
+        a_secret("file", a="2"),
+        a_secret("file", a="2", b="3"),
+        a_secret("file", a="2"),
+        Secret.model_validate({"type": "file", "rootPath": "/other", "data": {"a": "2"}}),
+    ):
+        await store.put_secret("shop", "db", secret)
+        versions.append(await version())
+
+    assert versions[0] == versions[1] == versions[2]
+    assert versions[2:] == sorted(set(versions[2:]))
+
+
+async def test_a_secrets_type_cannot_change(store: Store) -> None:
+    await store.put_secret("shop", "db", a_secret(PASS="x"))
+
+    with pytest.raises(Conflict, match="type env"):
+        await store.put_secret("shop", "db", a_secret("file", PASS="x"))
+
+
+async def test_single_keys_and_the_folder_of_a_secret_can_be_changed(store: Store) -> None:
+    await store.put_secret("shop", "conf", a_secret("file", a="1", b="2"))
+
+    await store.set_secret_key("shop", "conf", "c", "3")
+    await store.delete_secret_key("shop", "conf", "a")
+    await store.delete_secret_key("shop", "conf", "never-there")
+    await store.set_secret_root_path("shop", "conf", "/etc/other")
+
+    (facts,) = await store.secrets("shop")
+    assert facts.root_path == "/etc/other"
+    assert await store.secret_values("shop", "conf") == {"b": "2", "c": "3"}
+
+
+async def test_changing_one_key_keeps_the_secret_valid(store: Store) -> None:
+    await store.put_secret("shop", "reg", a_docker_secret())
+    await store.put_secret("shop", "conf", a_secret("file", a="1"))
+
+    with pytest.raises(InvalidSpec, match="password"):
+        await store.delete_secret_key("shop", "reg", "password")
+    with pytest.raises(InvalidSpec, match="rootPath"):
+        await store.set_secret_root_path("shop", "conf", "")
+    with pytest.raises(InvalidSpec, match="slash"):
+        await store.set_secret_key("shop", "conf", "../x", "1")
+
+    assert dict(await store.secret_values("shop", "reg"))["password"] == "hunter2"
+
+
+async def test_what_is_done_to_an_unknown_secret_says_so(store: Store) -> None:
+    with pytest.raises(NotFound, match="nope"):
+        await store.secret_values("shop", "nope")
+    with pytest.raises(NotFound, match="nope"):
+        await store.set_secret_key("shop", "nope", "a", "1")
+    with pytest.raises(NotFound, match="nope"):
+        await store.delete_secret_key("shop", "nope", "a")
+    with pytest.raises(NotFound, match="nope"):
+        await store.set_secret_root_path("shop", "nope", "/a")
+    assert not await store.delete_secret("shop", "nope")
+
+
+async def test_every_secret_that_a_service_cannot_use_is_named_at_once(store: Store) -> None:
+    await store.put_secret("shop", "reg", a_docker_secret())
+    await store.put_secret("shop", "db", a_secret(PASS="x"))
+    spec = Service.model_validate(
+        {
+            "tasks": [
+                {"id": "a", "docker": {"image": "x"}, "secrets": ["db", "reg", "nope"]},
+                {"id": "b", "docker": {"image": "x", "secret": "db"}},
+                {"id": "c", "docker": {"image": "x", "secret": "nope"}},
+                {"id": "d", "docker": {"image": "x", "secret": "reg"}, "secrets": ["db"]},
+            ]
+        }
+    )
+
+    with pytest.raises(InvalidSpec) as caught:
+        await store.put_service(API, spec)
+
+    assert [m.path for m in caught.value.mistakes] == [
+        "spec.tasks[0].secrets[1]",
+        "spec.tasks[0].secrets[2]",
+        "spec.tasks[1].docker.secret",
+        "spec.tasks[2].docker.secret",
+    ]
+    assert await store.versions() == []
+
+
+async def test_a_secret_in_use_cannot_be_deleted(store: Store) -> None:
+    await store.put_secret("shop", "reg", a_docker_secret())
+    await store.put_secret("shop", "db", a_secret(PASS="x"))
+    spec = a_service(task={"secrets": ["db"], "docker": {"image": "x", "secret": "reg"}})
+    await store.put_service(API, spec)
+
+    for id in ("db", "reg"):
+        with pytest.raises(Conflict, match="shop/api@v1"):
+            await store.delete_secret("shop", id)
+    await store.delete_service(API)
+
+    assert await store.delete_secret("shop", "db")
+    assert await store.delete_secret("shop", "reg")
+    assert await store.secrets("shop") == []
+
+
+# projects, routes, roles, ingress
+
+
+async def test_a_projects_document_is_kept_as_it_was_given(store: Store) -> None:
+    project = Project.model_validate({"name": "Shop", "egress": [{"port": 5432}]})
+
+    await store.put_service(API, a_service())
+    await store.put_project("shop", project)
+
+    (stored,) = await store.projects()
+    assert (stored.project, stored.id) == ("shop", "shop")
+    assert stored.document == project.as_given()
+
+
+async def test_a_deleted_project_takes_all_with_it_but_the_addresses_in_use(store: Store) -> None:
+    await store.put_secret("shop", "db", a_secret(PASS="x"))
+    await store.put_service(API, a_service(task={"secrets": ["db"]}))
+    await store.put_service(ServiceRef("bank", "api", "v1"), a_service())
+    await store.put_role(API.key, "reader", Role.model_validate({"type": "project"}))
+    await store.put_ingress("shop", "r1", an_ingress("api.shop.svc.cluster.local"))
+    await store.put_ingress_global("shop", IngressGlobal())
+
+    assert await store.delete_project("shop")
+    assert not await store.delete_project("shop")
+
+    assert [p.id for p in await store.projects()] == ["bank"]
+    assert [str(v.ref) for v in await store.versions()] == ["bank/api@v1"]
+    assert await store.secrets("shop") == []
+    assert await store.roles("shop") == []
+    assert await store.ingress() == []
+    assert await store.ingress_global("shop") is None
+    leaving = await store.service(API.key)
+    assert leaving is not None
+    assert leaving.versions == ()
+
+
+def some_routes(*versions: str) -> Routes:
+    weight = 100 // len(versions)
+    targets = [{"type": "version", "version": v, "port": 80, "weight": weight} for v in versions]
+    return Routes.model_validate({"routes": [{"source": {"port": 80}, "targets": targets}]})
+
+
+async def test_routes_replace_those_of_their_service_and_go_with_its_last_version(
+    store: Store,
+) -> None:
+    v2 = ServiceRef("shop", "api", "v2")
+    await store.put_service(API, a_service())
+    await store.put_service(v2, a_service())
+
+    await store.put_routes(API.key, some_routes("v1"))
+    await store.put_routes(API.key, some_routes("v1", "v2"))
+    (kept,) = await store.routes("shop")
+    await store.delete_service(v2)
+    still = await store.routes("shop")
+    await store.delete_service(API)
+
+    assert (kept.id, kept.document) == ("api", some_routes("v1", "v2").as_given())
+    assert len(still) == 1
+    assert await store.routes("shop") == []
+
+
+async def test_routes_lead_to_versions_that_exist(store: Store) -> None:
+    with pytest.raises(NotFound, match="no version"):
+        await store.put_routes(API.key, some_routes("v1"))
+    await store.put_service(API, a_service())
+
+    with pytest.raises(InvalidSpec) as caught:
+        await store.put_routes(API.key, some_routes("v1", "v2"))
+
+    assert [m.path for m in caught.value.mistakes] == ["spec.routes[0].targets[1].version"]
+
+
+async def test_roles_are_kept_by_service_and_removed_singly_or_together(store: Store) -> None:
+    role = Role.model_validate({"type": "Project", "rules": [{"verbs": ["get"]}]})
+    for key, id in ((API.key, "b"), (API.key, "a"), (WEB.key, "a"), (WEB.key, "c")):
+        await store.put_role(key, id, role)
+
+    listed = await store.roles("shop")
+    one = await store.delete_role(WEB.key, "c")
+    none = await store.delete_role(WEB.key, "c")
+    several = await store.delete_role(API.key, "*")
+
+    assert [(r.document["service"], r.id) for r in listed] == [
+        ("api", "a"),
+        ("api", "b"),
+        ("web", "a"),
+        ("web", "c"),
+    ]
+    assert listed[0].document == {**role.as_given(), "service": "api"}
+    assert (one, none, several) == (True, False, True)
+    assert [(r.document["service"], r.id) for r in await store.roles("shop")] == [("web", "a")]
+
+
+async def test_ingress_routes_keep_the_order_of_their_creation(store: Store) -> None:
+    for project, id in (("shop", "z"), ("bank", "m"), ("shop", "a"), ("shop", "z")):
+        await store.put_ingress(project, id, an_ingress(f"{id}.example.com"))
+
+    everything = await store.ingress()
+    shop = await store.ingress("shop")
+
+    assert [(r.project, r.id) for r in everything] == [("shop", "z"), ("bank", "m"), ("shop", "a")]
+    assert [r.id for r in shop] == ["z", "a"]
+    assert shop[0].document == an_ingress("z.example.com").as_given()
+    assert await store.delete_ingress("shop", "z")
+    assert not await store.delete_ingress("shop", "z")
+    assert [r.id for r in await store.ingress("shop")] == ["a"]
+
+
+async def test_global_ingress_settings_are_one_document_of_the_project(store: Store) -> None:
+    settings = IngressGlobal.model_validate({"headers": [{"key": "x-a", "value": "1"}]})
+
+    assert await store.ingress_global("shop") is None
+    await store.put_ingress_global("shop", settings)
+
+    stored = await store.ingress_global("shop")
+    assert stored is not None
+    assert stored.document == settings.as_given()
+
+
+# events
+
+
+def an_event(message: str, *, service: str = "api", minute: int = 0, kind: str = "Said") -> Event:
+    return Event(NOW + timedelta(minutes=minute), "shop", service, kind, message)
+
+
+async def test_events_are_listed_newest_first_and_filtered(store: Store) -> None:
+    for minute, (service, message) in enumerate([("api", "a"), ("web", "b"), ("api", "c")]):
+        await store.add_event(an_event(message, service=service, minute=minute))
+
+    assert [e.message for e in await store.events()] == ["c", "b", "a"]
+    assert [e.message for e in await store.events("shop", "api")] == ["c", "a"]
+    assert [e.message for e in await store.events("shop", limit=2)] == ["c", "b"]
+    assert await store.events("bank") == []
+
+
+async def test_an_event_that_repeats_the_services_last_one_is_counted(store: Store) -> None:
+    for minute, (service, message) in enumerate(
+        [("api", "a"), ("api", "a"), ("web", "x"), ("api", "a"), ("api", "b"), ("api", "a")]
+    ):
+        await store.add_event(an_event(message, service=service, minute=minute))
+
+    events = await store.events("shop", "api")
+
+    assert [(e.message, e.count) for e in events] == [("a", 1), ("b", 1), ("a", 3)]
+    assert events[2].at == NOW + timedelta(minutes=3)
+
+
+# the bell
+
+
+async def test_a_subscription_hears_what_happens_after_it_was_made(store: Store) -> None:
+    await store.put_service(WEB, a_service())
+
+    changes = store.changes()
+    await store.put_service(API, a_service())
+    await store.put_secret("shop", "db", a_secret(PASS="x"))
+    await store.put_ingress("shop", "r1", an_ingress("x"))
+    await store.delete_service(API)
+
+    async with asyncio.timeout(5):
+        heard = [await anext(changes) for _ in range(3)]
+    assert Change("service", "shop", "api") in heard
+    assert Change("secret", "shop", "db") in heard
+    assert Change("ingress", "shop", "r1") in heard
+
+
+async def test_the_bell_rings_when_the_change_can_be_read(store: Store) -> None:
+    changes = store.changes()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(store.put_service(API, a_service()))
+        async with asyncio.timeout(5):
+            while (await anext(changes)).kind != "service":
+                pass
+            assert len(await store.versions()) == 1
+
+
+async def test_a_deleted_project_rings_for_each_of_its_services(store: Store) -> None:
+    await store.put_service(API, a_service())
+    await store.put_service(WEB, a_service())
+    changes = store.changes()
+
+    await store.delete_project("shop")
+
+    async with asyncio.timeout(5):
+        heard = {await anext(changes) for _ in range(4)}
+    assert {Change("service", "shop", "api"), Change("service", "shop", "web")} <= heard
+    assert Change("project", "shop", "shop") in heard
+
+
+async def test_a_refused_write_changes_nothing_and_rings_nothing(store: Store) -> None:
+    changes = store.changes()
+
+    with pytest.raises(InvalidSpec):
+        await store.put_service(API, a_service(task={"secrets": ["nope"]}))
+    await store.put_project("bank", Project())
+
+    async with asyncio.timeout(5):
+        assert await anext(changes) == Change("project", "bank", "bank")
+    assert [p.id for p in await store.projects()] == ["bank"]
+    assert await store.service(ServiceKey("shop", "api")) is None
