@@ -1,0 +1,61 @@
+"""The few shapes of an answer: ``{}``, ``{"result": …}``, a document as it was declared."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi.responses import JSONResponse
+
+from spacecloud.model.declared import DeclaredVersion, Event, SecretFacts, StoredDocument
+from spacecloud.model.resource import Resource
+from spacecloud.model.secret import REDACTED
+from spacecloud.model.status import EventView
+
+
+def done() -> JSONResponse:
+    return JSONResponse({})
+
+
+def result(value: Any) -> JSONResponse:
+    return JSONResponse({"result": value})
+
+
+def views(resources: Iterable[Resource]) -> JSONResponse:
+    return result([view.model_dump(mode="json", by_alias=True) for view in resources])
+
+
+def service_view(version: DeclaredVersion) -> dict[str, Any]:
+    ref = version.ref
+    ids = {"id": ref.service, "projectId": ref.project, "version": ref.version}
+    return {**ids, **version.spec.as_given()}
+
+
+def secret_view(facts: SecretFacts) -> dict[str, Any]:
+    """Names and no values; applied again it keeps the stored ones."""
+    return {
+        "id": facts.id,
+        "type": facts.type,
+        "rootPath": facts.root_path,
+        "data": dict.fromkeys(facts.keys, REDACTED),
+    }
+
+
+def project_view(stored: StoredDocument) -> dict[str, Any]:
+    return {"id": stored.id, **stored.document}
+
+
+def ingress_view(stored: StoredDocument) -> dict[str, Any]:
+    return {"id": stored.id, "project": stored.project, **stored.document}
+
+
+def event_view(event: Event) -> EventView:
+    return EventView.model_validate(
+        {
+            "at": event.at,
+            "project": event.project,
+            "service": event.service,
+            "kind": event.kind,
+            "message": event.message,
+            "severity": event.severity,
+            "count": event.count,
+        }
+    )

@@ -1,0 +1,75 @@
+"""The HTTP API as one ASGI application."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from pydantic import BaseModel
+from starlette.middleware.cors import CORSMiddleware
+
+from spacecloud.api import problems
+from spacecloud.api.auth import Auth
+from spacecloud.api.backend import Backend
+from spacecloud.api.gatekeeper import OPEN, OPEN_FOLDER, Gatekeeper, Stamp
+from spacecloud.api.parts import Facts, Parts
+from spacecloud.api.routes import ingress, outlook, projects, routing, secrets, services, session
+from spacecloud.api.schemas import describe
+from spacecloud.model.envelope import KINDS
+from spacecloud.model.routing import Route
+from spacecloud.model.status import EventView, PlanView, ServiceStatus
+from spacecloud.store.port import Store
+
+TITLE = "Space Cloud"
+BODIES: tuple[type[BaseModel], ...] = (
+    *(kind.model for kind in KINDS),
+    Route,
+    session.Login,
+    secrets.SecretValue,
+    secrets.SecretRootPath,
+    ServiceStatus,
+    EventView,
+    PlanView,
+)
+METHODS = ("GET", "PUT", "POST", "DELETE")
+
+
+def create_app(
+    store: Store, backend: Backend, auth: Auth, facts: Facts, now: Callable[[], datetime]
+) -> FastAPI:
+    # The docs page brings its own scripts: the machine may have no way to the Internet.
+    app: FastAPI = FastAPIOffline(
+        title=TITLE,
+        version=facts.version,
+        redoc_url=None,
+        static_url=OPEN_FOLDER + "assets",
+        redirect_slashes=False,
+    )
+    app.state.parts = Parts(store, backend, auth, facts, now)
+    problems.install(app)
+    for module in (services, secrets, routing, projects, ingress, session, outlook):
+        app.include_router(module.router)
+    _describe(app)
+    # The last one added is the first to be asked.
+    app.add_middleware(Gatekeeper, auth=auth)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=METHODS,
+        allow_headers=["Authorization", "Content-Type"],
+    )
+    app.add_middleware(Stamp)
+    return app
+
+
+def _describe(app: FastAPI) -> None:
+    derive = app.openapi
+    described: dict[str, Any] = {}
+
+    def openapi() -> dict[str, Any]:
+        if not described:
+            described.update(describe(derive(), BODIES, OPEN))
+        return described
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,115 @@
+"""
+Who may use the API: one admin, a password made at first start, tokens signed by this machine.
+
+The password is in a file that only its owner can read; to change it, write another one into
+the file and restart. Tokens die with ``jwt.key``: delete it to log everybody out.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+import jwt
+
+from spacecloud.api.login_limit import LoginLimit
+from spacecloud.errors import Unauthorized, Unavailable
+
+ADMIN = "admin"
+PASSWORD_FILE = "admin-password"
+KEY_FILE = "jwt.key"
+KEY_ID = "sc-admin-kid"
+ALGORITHM = "HS256"
+TOKEN_LIFE = timedelta(days=7)
+
+
+class Auth:
+    """Its repr shows neither password nor key."""
+
+    def __init__(
+        self, password: str, key: str, now: Callable[[], datetime], *, first: str | None = None
+    ) -> None:
+        self._password = password
+        self._key = key
+        self._now = now
+        self._limit = LoginLimit()
+        self.first_password = first
+        """The password when it was made just now, to be shown once; else None."""
+
+    @classmethod
+    def open(cls, folder: Path, now: Callable[[], datetime]) -> Self:
+        """Read password and key, or make them. ``Unavailable`` when that fails."""
+        password, is_new = _read_or_make(folder / PASSWORD_FILE)
+        key, _ = _read_or_make(folder / KEY_FILE)
+        return cls(password, key, now, first=password if is_new else None)
+
+    def login(self, user: str, password: str, source: str) -> str:
+        """A token. ``Unauthorized`` for wrong credentials, ``LoginLimited`` for too many."""
+        self._limit.check(source, self._now())
+        # Both are always compared, so that time does not tell which one was wrong.
+        if not (_equal(user, ADMIN) & _equal(password, self._password)):
+            self._limit.failed(source, self._now())
+            raise Unauthorized("the user or the password is wrong")
+        return self._token(user)
+
+    def refresh(self, token: str) -> str:
+        return self._token(self.user(token))
+
+    def user(self, token: str) -> str:
+        """Whose token it is. ``Unauthorized`` with the reason."""
+        try:
+            # The expiry is checked below, by the one clock that this process has.
+            claims = jwt.decode(
+                token,
+                self._key,
+                algorithms=[ALGORITHM],
+                options={"require": ["exp", "id"], "verify_exp": False},
+            )
+        except jwt.PyJWTError as error:
+            raise Unauthorized("the token is not valid: log in again") from error
+        expiry, user = claims["exp"], claims["id"]
+        if not isinstance(expiry, int) or not isinstance(user, str):
+            raise Unauthorized("the token is not valid: log in again")
+        if expiry <= self._now().timestamp():
+            raise Unauthorized("the token has expired: log in again")
+        return user
+
+    def _token(self, user: str) -> str:
+        expiry = int((self._now() + TOKEN_LIFE).timestamp())
+        claims = {"id": user, "role": "admin", "exp": expiry}
+        return jwt.encode(claims, self._key, ALGORITHM, headers={"kid": KEY_ID})
+
+
+def _equal(given: str, wanted: str) -> bool:
+    digests = [hashlib.sha256(text.encode()).digest() for text in (given, wanted)]
+    return hmac.compare_digest(*digests)
+
+
+def _read_or_make(path: Path) -> tuple[str, bool]:
+    try:
+        if path.exists():
+            path.chmod(0o600)
+            text = path.read_text("utf-8").strip()
+            if len(text) < 8:
+                raise Unavailable(f"{path} holds fewer than 8 characters: delete it or fill it")
+            return text, False
+        text = secrets.token_urlsafe(32)
+        _write_durably(path, text + "\n")
+    except OSError as error:
+        raise Unavailable(f"cannot use {path}: {error.strerror}") from error
+    return text, True
+
+
+def _write_durably(path: Path, text: str) -> None:
+    """Whole or not at all, readable by the owner from its first byte."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.rename(path)

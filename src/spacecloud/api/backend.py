@@ -1,0 +1,34 @@
+"""What the API asks of the running control plane; ``reconcile`` answers."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from spacecloud.drivers.driver import LogRequest
+from spacecloud.model.envelope import Envelope
+from spacecloud.model.status import PlanView, ServiceStatus
+
+
+class Backend(Protocol):
+    async def status(
+        self, project: str, service: str | None, version: str | None
+    ) -> list[ServiceStatus]:
+        """Of every declared version that fits; empty where there is none."""
+        ...
+
+    async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
+        """What applying (or deleting) the documents together would change. Touches nothing."""
+        ...
+
+    def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
+        """Lines as they come. ``NotFound`` before the first one for an unknown replica or task."""
+        ...
+
+    def notices(self, envelope: Envelope) -> tuple[str, ...]:
+        """What of the document is kept but not acted on, and what will surprise."""
+        ...
+
+    async def healthy(self) -> bool: ...
+
+    def metrics(self) -> bytes:
+        """In Prometheus' text format."""
+        ...

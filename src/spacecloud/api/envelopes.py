@@ -1,0 +1,93 @@
+"""From what a client sent to a document that is known to be well-formed, or all its mistakes."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from spacecloud.api.parameters import rule_of
+from spacecloud.errors import InvalidSpec, Mistake
+from spacecloud.model.envelope import KINDS, Envelope, Kind, kind_named
+from spacecloud.model.mistakes import validate
+from spacecloud.model.resource import Resource
+
+
+def envelope_of(kind_name: str, ids: Mapping[str, str], document: dict[str, Any]) -> Envelope:
+    """A document whose kind and ids are in the path it was sent to."""
+    kind = kind_named(kind_name)
+    assert kind is not None, kind_name
+    return Envelope(kind, dict(ids), validate(kind.model, document, "spec"), document)
+
+
+def envelopes_of(documents: Any, path: str, *, delete: bool = False) -> list[Envelope]:
+    """
+    Documents with type and meta, in the order in which they are applied.
+
+    To delete one its spec is not needed. Raises ``InvalidSpec`` with the mistakes of all.
+    """
+    if not isinstance(documents, list):
+        message = "a list of documents is expected: [{type, meta, spec}]"
+        raise InvalidSpec(f"{path}: {message}", (Mistake(path, message),))
+    envelopes: list[Envelope] = []
+    mistakes: list[Mistake] = []
+    for number, document in enumerate(documents):
+        try:
+            envelopes.append(_envelope(document, delete=delete))
+        except InvalidSpec as error:
+            found = error.mistakes or (Mistake("", str(error)),)
+            mistakes += [_under(f"{path}[{number}]", mistake) for mistake in found]
+    if mistakes:
+        raise InvalidSpec(_summary(mistakes), tuple(mistakes))
+    return sorted(envelopes, key=lambda envelope: envelope.kind.order)
+
+
+def _envelope(document: Any, *, delete: bool) -> Envelope:
+    if not isinstance(document, dict):
+        raise _wrong("", "a document is an object with type, meta and spec")
+    kind = _kind(document.get("type"))
+    ids = _ids(kind, document.get("meta"))
+    spec = document.get("spec")
+    if delete:
+        return Envelope(kind, ids, Resource(), {})
+    if not isinstance(spec, dict):
+        raise _wrong("spec", "an object is expected")
+    return Envelope(kind, ids, validate(kind.model, spec, "spec"), spec)
+
+
+def _kind(name: Any) -> Kind:
+    kind = kind_named(name) if isinstance(name, str) else None
+    if kind is None:
+        raise _wrong("type", f"one of {', '.join(kind.name for kind in KINDS)}", name)
+    return kind
+
+
+def _ids(kind: Kind, meta: Any) -> dict[str, str]:
+    if not isinstance(meta, dict):
+        raise _wrong("meta", f"an object with {', '.join(kind.ids)}")
+    given = {kind.aliases.get(name, name): value for name, value in meta.items()}
+    ids: dict[str, str] = {}
+    mistakes: list[Mistake] = []
+    for name in kind.ids:
+        pattern, expected = rule_of(kind.name, name)
+        id = given.get(name)
+        if isinstance(id, str) and re.match(pattern, id):
+            ids[name] = id
+        else:
+            mistakes.append(Mistake(f"meta.{name}", expected, id))
+    if mistakes:
+        raise InvalidSpec(_summary(mistakes), tuple(mistakes))
+    return ids
+
+
+def _wrong(path: str, message: str, value: Any = None) -> InvalidSpec:
+    mistake = Mistake(path, message, value)
+    return InvalidSpec(str(mistake), (mistake,))
+
+
+def _under(prefix: str, mistake: Mistake) -> Mistake:
+    path = f"{prefix}.{mistake.path}" if mistake.path else prefix
+    return Mistake(path, mistake.message, mistake.value)
+
+
+def _summary(mistakes: list[Mistake]) -> str:
+    first = str(mistakes[0])
+    return first if len(mistakes) == 1 else f"{len(mistakes)} mistakes, the first: {first}"

@@ -1,0 +1,75 @@
+"""Logging in, and what may be known before."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from spacecloud.api.answers import result
+from spacecloud.api.bodies import read_object
+from spacecloud.api.gatekeeper import bearer
+from spacecloud.api.parts import Api
+from spacecloud.api.schemas import TOKEN, body
+from spacecloud.errors import Unavailable
+from spacecloud.model.mistakes import validate
+from spacecloud.model.resource import Resource
+
+router = APIRouter(prefix="/v1", tags=["session"])
+
+
+class Login(Resource):
+    user: str
+    key: str
+    """The password."""
+
+
+@router.post("/config/login", openapi_extra=body(Login), responses=TOKEN)
+async def login(api: Api, request: Request) -> JSONResponse:
+    """A token that is good for seven days."""
+    given = validate(Login, await read_object(request), "")
+    return JSONResponse({"token": api.auth.login(given.user, given.key, _source(request))})
+
+
+@router.get("/config/refresh-token", responses=TOKEN)
+async def refresh_token(api: Api, request: Request) -> JSONResponse:
+    return JSONResponse({"token": api.auth.refresh(bearer(request.scope))})
+
+
+@router.get("/config/permissions")
+async def permissions() -> JSONResponse:
+    return result([{"project": "*", "resource": "*", "verb": "*"}])
+
+
+@router.get("/config/env")
+async def env(api: Api) -> JSONResponse:
+    """Open to everybody."""
+    return JSONResponse(
+        {
+            "isProd": True,
+            "version": api.facts.version,
+            "clusterType": api.facts.cluster_type,
+            "loginURL": "/mission-control/login",
+        }
+    )
+
+
+@router.get("/runner/cluster-type")
+async def cluster_type(api: Api) -> JSONResponse:
+    return result(api.facts.cluster_type)
+
+
+@router.get("/api/health-check")
+async def health_check(api: Api) -> JSONResponse:
+    """Open to everybody; 503 while the control plane cannot do its work."""
+    if not await api.backend.healthy():
+        raise Unavailable("the control plane is up but cannot do its work: see its log")
+    return JSONResponse({})
+
+
+def _source(request: Request) -> str:
+    """
+    Whom to slow down. The socket has no addresses, so the last hop, the gateway, names its
+    caller at the end of the header; what a caller wrote there itself stands before that.
+    """
+    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    if forwarded:
+        return forwarded[:64]
+    return request.client.host if request.client else "local"

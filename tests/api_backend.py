@@ -1,0 +1,70 @@
+"""A control plane without a platform: it answers from the store, and nothing ever runs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from spacecloud.drivers.driver import LogRequest
+from spacecloud.errors import NotFound, Transient
+from spacecloud.model.envelope import Envelope
+from spacecloud.model.status import DocumentChange, PlanView, ServiceStatus
+from spacecloud.store.port import Store
+
+
+@dataclass
+class StoreBackend:
+    """Replicas have the logs that the test gives them; ``follow`` waits until the client goes."""
+
+    store: Store
+    log_lines: dict[str, list[bytes]] = field(default_factory=dict)
+    is_healthy: bool = True
+    open_logs: int = 0
+    asked: list[LogRequest] = field(default_factory=list)
+
+    async def status(
+        self, project: str, service: str | None, version: str | None
+    ) -> list[ServiceStatus]:
+        return [
+            ServiceStatus.model_validate(
+                {
+                    "serviceId": declared.ref.service,
+                    "version": declared.ref.version,
+                    "desiredReplicas": declared.spec.min_replicas,
+                    "generation": declared.generation,
+                }
+            )
+            for declared in await self.store.versions(project, service)
+            if version in (None, declared.ref.version)
+        ]
+
+    async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
+        change = "delete" if delete else "create"
+        documents = [
+            DocumentChange.model_validate({"kind": e.kind.name, "id": e.name, "change": change})
+            for e in envelopes
+        ]
+        return PlanView(documents=tuple(documents))
+
+    async def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
+        self.asked.append(request)
+        if request.replica not in self.log_lines:
+            raise NotFound(f"there is no replica {request.replica}")
+        self.open_logs += 1
+        try:
+            for line in self.log_lines[request.replica]:
+                if line == b"<engine gone>":
+                    raise Transient("the engine closed the log")
+                yield line
+            if request.follow:
+                await asyncio.Event().wait()
+        finally:
+            self.open_logs -= 1
+
+    def notices(self, envelope: Envelope) -> tuple[str, ...]:
+        return ("roles have no effect here",) if envelope.kind.name == "service-role" else ()
+
+    async def healthy(self) -> bool:
+        return self.is_healthy
+
+    def metrics(self) -> bytes:
+        return b"space_cloud_up 1\n"
