@@ -1,0 +1,169 @@
+"""Passwords, tokens and the limit on guessing, with a clock of their own."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import jwt
+import pytest
+
+from spacecloud.api.auth import TOKEN_LIFE, Auth
+from spacecloud.api.login_limit import FAILURES_IN_ALL, FAILURES_PER_SOURCE, LoginLimited
+from spacecloud.errors import Unauthorized, Unavailable
+
+KEY = "k" * 64
+PASSWORD = "correct-horse"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = datetime(2030, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def auth(clock: Clock) -> Auth:
+    return Auth(PASSWORD, KEY, clock)
+
+
+def fail(auth: Auth, source: str) -> None:
+    with pytest.raises(Unauthorized):
+        auth.login("admin", "wrong", source)
+
+
+def test_the_password_is_made_once_and_only_its_owner_can_read_it(
+    tmp_path: Path, clock: Clock
+) -> None:
+    first = Auth.open(tmp_path, clock)
+    second = Auth.open(tmp_path, clock)
+
+    assert first.first_password is not None
+    assert len(first.first_password) >= 32
+    assert second.first_password is None
+    assert second.user(first.login("admin", first.first_password, "x")) == "admin"
+    assert {f.stat().st_mode & 0o777 for f in tmp_path.iterdir()} == {0o600}
+
+
+def test_a_password_that_the_owner_wrote_is_the_one_that_counts(
+    tmp_path: Path, clock: Clock
+) -> None:
+    (tmp_path / "admin-password").write_text("chosen by me\n")
+
+    auth = Auth.open(tmp_path, clock)
+
+    assert auth.login("admin", "chosen by me", "x")
+    assert (tmp_path / "admin-password").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_empty_password_file_is_an_error_and_not_an_open_door(
+    tmp_path: Path, clock: Clock
+) -> None:
+    (tmp_path / "admin-password").write_text("\n")
+
+    with pytest.raises(Unavailable, match="admin-password"):
+        Auth.open(tmp_path, clock)
+
+
+@pytest.mark.parametrize(
+    ("user", "password"),
+    [("admin", "wrong"), ("root", PASSWORD), ("", ""), ("admin", ""), ("ädmin", "pässword")],
+)
+def test_wrong_credentials_are_refused_without_saying_which(
+    auth: Auth, user: str, password: str
+) -> None:
+    with pytest.raises(Unauthorized, match="the user or the password is wrong"):
+        auth.login(user, password, "x")
+
+
+def test_a_token_is_what_the_originals_clients_expect(auth: Auth, clock: Clock) -> None:
+    token = auth.login("admin", PASSWORD, "x")
+
+    assert jwt.get_unverified_header(token) == {
+        "alg": "HS256",
+        "typ": "JWT",
+        "kid": "sc-admin-kid",
+    }
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims == {
+        "id": "admin",
+        "role": "admin",
+        "exp": int((clock.time + TOKEN_LIFE).timestamp()),
+    }
+
+
+def test_a_token_lasts_seven_days_and_can_be_renewed(auth: Auth, clock: Clock) -> None:
+    token = auth.login("admin", PASSWORD, "x")
+    clock.time += timedelta(days=7) - timedelta(seconds=1)
+    renewed = auth.refresh(token)
+    clock.time += timedelta(seconds=1)
+
+    with pytest.raises(Unauthorized, match="expired"):
+        auth.user(token)
+    assert auth.user(renewed) == "admin"
+
+
+def forged(**changes: object) -> str:
+    claims = {"id": "admin", "role": "admin", "exp": 4_000_000_000, **changes}
+    return jwt.encode({k: v for k, v in claims.items() if v is not None}, KEY, "HS256")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "nonsense",
+        "a.b.c",
+        "ä.ö.ü",
+        jwt.encode({"id": "admin", "exp": 4_000_000_000}, "x" * 40, "HS256"),
+        jwt.encode({"id": "admin", "exp": 4_000_000_000}, None, "none"),
+        jwt.encode({"id": "admin", "exp": 4_000_000_000}, KEY, "HS512"),
+        forged(exp=None),
+        forged(id=None),
+        forged(exp="never"),
+        forged(id=7),
+    ],
+)
+def test_a_token_that_is_not_ours_is_refused(auth: Auth, token: str) -> None:
+    with pytest.raises(Unauthorized):
+        auth.user(token)
+
+
+def test_guessing_is_slowed_down_per_source(auth: Auth, clock: Clock) -> None:
+    for _ in range(FAILURES_PER_SOURCE):
+        fail(auth, "10.0.0.1")
+
+    with pytest.raises(LoginLimited, match="60 s") as caught:
+        auth.login("admin", PASSWORD, "10.0.0.1")
+    assert caught.value.retry_after_seconds == 60
+    assert auth.login("admin", PASSWORD, "10.0.0.2")
+    clock.time += timedelta(seconds=60)
+    assert auth.login("admin", PASSWORD, "10.0.0.1")
+
+
+def test_guessing_from_many_sources_is_slowed_down_but_for_the_machine_itself(auth: Auth) -> None:
+    for n in range(FAILURES_IN_ALL):
+        fail(auth, f"10.0.{n}.1")
+
+    with pytest.raises(LoginLimited):
+        auth.login("admin", PASSWORD, "10.1.0.1")
+    assert auth.login("admin", PASSWORD, "127.0.0.1")
+    assert auth.login("admin", PASSWORD, "local")
+
+
+def test_failures_that_are_spread_out_do_not_limit(auth: Auth, clock: Clock) -> None:
+    for _ in range(FAILURES_PER_SOURCE * 3):
+        fail(auth, "10.0.0.1")
+        clock.time += timedelta(seconds=7)
+
+    assert auth.login("admin", PASSWORD, "10.0.0.1")
+
+
+def test_neither_password_nor_key_is_in_what_auth_prints(auth: Auth) -> None:
+    assert PASSWORD not in repr(auth)
+    assert KEY not in repr(auth)
