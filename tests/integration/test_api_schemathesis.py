@@ -1,0 +1,79 @@
+"""Requests made up from the OpenAPI document, right and wrong ones: none of them is a 500."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import schemathesis
+import uvicorn
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from schemathesis.specs.openapi.schemas import OpenApiSchema
+
+from api_client import an_api
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+@dataclass
+class Served:
+    url: str
+    token: str
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """By a thread of its own, for the requests come from code that knows no event loop."""
+    found: list[Served] = []
+    servers: list[uvicorn.Server] = []
+    ready = threading.Event()
+
+    async def serve(folder: Path) -> None:
+        async with an_api(folder) as api:
+            config = uvicorn.Config(api.app, port=0, lifespan="off", log_level="critical")
+            server = uvicorn.Server(config)
+            servers.append(server)
+            async with asyncio.TaskGroup() as group:
+                serving = group.create_task(server._serve())
+                while not server.started and not serving.done():
+                    await asyncio.sleep(0.01)
+                port = server.servers[0].sockets[0].getsockname()[1]
+                found.append(Served(f"http://127.0.0.1:{port}", api.token))
+                ready.set()
+
+    folder = tmp_path_factory.mktemp("api")
+    thread = threading.Thread(target=lambda: asyncio.run(serve(folder)))
+    thread.start()
+    assert ready.wait(10)
+    yield found[0]
+    servers[0].should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def api_schema(served: Served) -> OpenApiSchema:
+    return schemathesis.openapi.from_url(f"{served.url}/openapi.json")
+
+
+schema = schemathesis.pytest.from_fixture("api_schema")
+
+
+@schema.parametrize()
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_request_is_a_500(case: schemathesis.Case, served: Served) -> None:
+    headers = {"Authorization": f"Bearer {served.token}"}
+
+    case.call_and_validate(headers=headers, checks=CHECKS, timeout=10)
