@@ -1,0 +1,219 @@
+"""
+One ordered table from all ingress routes: the first line that matches a request wins.
+
+The most specific comes first: more path segments, then exact before prefix, then routes for
+named hosts before those for all, then those for some methods before those for any, then in
+the order of creation. A prefix matches whole segments: ``/api`` leads to ``/api/x`` and not
+to ``/apix``.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from spacecloud.model.declared import Declared, DeclaredService, StoredDocument
+from spacecloud.model.refs import MESH_DOMAIN, ServiceKey
+from spacecloud.model.routing import HeaderChange, IngressRoute
+from spacecloud.model.routing import IngressTarget as WrittenTarget
+from spacecloud.model.traffic import HeaderEdit, IngressRule, IngressTable, IngressTarget
+
+API_PATHS = ("/v1/config", "/v1/runner", "/v1/api", "/docs", "/openapi.json")
+"""Where the API answers, to callers on loopback before any route."""
+
+ANY_HOST = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRoute:
+    id: str
+    """``project/route id``."""
+
+    route: IngressRoute
+
+
+def read(documents: Iterable[StoredDocument]) -> tuple[KnownRoute, ...]:
+    """Kept documents as routes, in the order given: the order of creation."""
+    return tuple(
+        KnownRoute(f"{d.project}/{d.id}", IngressRoute.model_validate(d.document))
+        for d in documents
+    )
+
+
+def table(routes: Sequence[KnownRoute], declared: Declared) -> IngressTable:
+    finder = _Finder(declared)
+    rules = [_rule(known, finder) for known in routes]
+    return IngressTable(tuple(sorted(rules, key=_specificity)))
+
+
+def warnings(routes: Sequence[KnownRoute], declared: Declared) -> tuple[str, ...]:
+    """What will surprise, a sentence each: dead targets, dead routes, what is not acted on."""
+    finder = _Finder(declared)
+    rules = table(routes, declared).rules
+    said = [sentence for known in routes for sentence in _route_warnings(known, finder)]
+    return (*said, *_never_reached(rules))
+
+
+def urls_of(
+    key: ServiceKey, table: IngressTable, http_port: int, version: str = ""
+) -> tuple[str, ...]:
+    """Where the outside reaches a service, or one version of it; ``localhost`` for any host."""
+    return tuple(
+        f"http://{'localhost' if host == ANY_HOST else host}:{http_port}{rule.url}"
+        for rule in table.rules
+        if not rule.refuse
+        and any(t.key == key and version in ("", t.version) and t.weight for t in rule.targets)
+        for host in rule.hosts
+    )
+
+
+class _Finder:
+    """Domains to services and versions."""
+
+    def __init__(self, declared: Declared) -> None:
+        self._services = declared.services
+        self._versions = {
+            version.ref.domain: (service, version.ref.version)
+            for service in declared.services.values()
+            for version in service.versions
+        }
+
+    def target(self, written: WrittenTarget) -> IngressTarget | str:
+        """The target, or a sentence that says why there is none."""
+        found = self._service(written)
+        if isinstance(found, str):
+            return found
+        service, version = found
+        for declared in sorted(service.versions, key=lambda v: v.order):
+            if version not in ("", declared.ref.version):
+                continue
+            for port in declared.spec.ports:
+                if port.port == written.port and port.protocol == "http":
+                    chosen = declared.ref.version
+                    return IngressTarget(service.key, chosen, port.port, written.weight)
+                if port.port == written.port:
+                    return f"port {port.port} of {service.key} speaks tcp: a route needs http"
+        offered = sorted({p.port for v in service.versions for p in v.spec.ports})
+        return f"{service.key} has no port {written.port}" + (
+            f": it has {', '.join(map(str, offered))}" if offered else ""
+        )
+
+    def _service(self, written: WrittenTarget) -> tuple[DeclaredService, str] | str:
+        host = written.host.lower().rstrip(".")
+        if host in self._versions:
+            return self._versions[host]
+        service_id, _, rest = host.partition(".")
+        project, _, domain = rest.partition(".")
+        service = self._services.get(ServiceKey(project, service_id))
+        if domain == MESH_DOMAIN and service is not None and service.versions:
+            if written.version and all(v.ref.version != written.version for v in service.versions):
+                return f"{service.key} has no version {written.version}"
+            return service, written.version
+        if domain != MESH_DOMAIN:
+            return (
+                f"{written.host} is not a service's domain: write "
+                f"<service>.<project>.{MESH_DOMAIN}; outside targets are not supported"
+            )
+        return f"there is no service at {written.host}"
+
+
+def _rule(known: KnownRoute, finder: _Finder) -> IngressRule:
+    source, modify = known.route.source, known.route.modify
+    found = [finder.target(written) for written in known.route.targets]
+    return IngressRule(
+        id=known.id,
+        hosts=tuple(sorted({_host(host) for host in source.hosts})),
+        methods=() if ANY_HOST in source.methods else tuple(sorted(set(_upper(source.methods)))),
+        match=source.type,
+        url=_path(source.url) if source.type == "prefix" else source.url,
+        rewrite=source.rewrite,
+        targets=tuple(target for target in found if isinstance(target, IngressTarget)),
+        refuse=_refusal(known),
+        request_headers=_edits(modify.headers) if modify else (),
+        response_headers=_edits(modify.res_headers) if modify else (),
+    )
+
+
+def _specificity(rule: IngressRule) -> tuple[int, bool, bool, bool]:
+    segments = len([part for part in rule.url.split("/") if part])
+    return (-segments, rule.match == "prefix", ANY_HOST in rule.hosts, not rule.methods)
+
+
+def _host(written: str) -> str:
+    host, _, port = written.lower().rpartition(":")
+    return host if host and port.isdigit() else written.lower()
+
+
+def _upper(methods: Iterable[str]) -> Iterable[str]:
+    return (method.upper() for method in methods)
+
+
+def _path(url: str) -> str:
+    return url.rstrip("/") or "/"
+
+
+def _edits(changes: Iterable[HeaderChange]) -> tuple[HeaderEdit, ...]:
+    return tuple(HeaderEdit(c.key, c.value, c.op or "set") for c in changes if c.key)
+
+
+def _refusal(known: KnownRoute) -> str:
+    rule = (known.route.rule or {}).get("rule", "allow")
+    if rule == "allow":
+        return ""
+    if rule == "deny":
+        return f"the ingress route {known.id} lets nobody in (rule: deny)"
+    return (
+        f"the ingress route {known.id} has the security rule {rule}, which is not supported yet: "
+        "nobody is let in"
+    )
+
+
+def _route_warnings(known: KnownRoute, finder: _Finder) -> Iterable[str]:
+    name, route = f"ingress route {known.id}", known.route
+    for written in route.targets:
+        found = finder.target(written)
+        if isinstance(found, str):
+            yield f"{name}: {found} (answered with 503)"
+        if written.scheme == "https":
+            yield f"{name}: scheme https is not acted on: {written.host} is called by http"
+    if (route.rule or {}).get("rule", "allow") not in ("allow", "deny"):
+        yield _refusal(known)
+    if not route.source.hosts:
+        yield f"{name}: source.hosts is empty, so it matches nothing; write ['*'] for all hosts"
+    if any(_covers_path(path, route.source.url) for path in API_PATHS):
+        yield f"{name}: callers on loopback reach the API at {route.source.url}, not this route"
+    if route.is_route_cacheable:
+        yield f"{name}: isRouteCacheable is kept and not acted on"
+    modify = route.modify
+    if modify and (modify.request_template or modify.response_template):
+        yield f"{name}: modify's templates are kept and not acted on"
+
+
+def _never_reached(rules: Sequence[IngressRule]) -> Iterable[str]:
+    """Rules are in order: a later one that an earlier one covers whole never answers."""
+    same_path: dict[tuple[str, str], list[IngressRule]] = {}
+    for later in rules:
+        earlier_ones = same_path.setdefault((later.match, later.url), [])
+        for earlier in earlier_ones:
+            if _covers(earlier, later):
+                yield (
+                    f"ingress route {later.id} is never reached: {earlier.id} answers every "
+                    f"request for {later.url} before it"
+                )
+                break
+        earlier_ones.append(later)
+
+
+def _covers(earlier: IngressRule, later: IngressRule) -> bool:
+    methods = not earlier.methods or (later.methods and set(later.methods) <= set(earlier.methods))
+    hosts = all(any(_covers_host(wide, host) for wide in earlier.hosts) for host in later.hosts)
+    return bool(methods) and bool(later.hosts) and hosts
+
+
+def _covers_host(wide: str, host: str) -> bool:
+    if wide in (ANY_HOST, host):
+        return True
+    return wide.startswith("*.") and host.endswith(wide[1:])
+
+
+def _covers_path(prefix: str, url: str) -> bool:
+    path = _path(url)
+    return path == prefix or path.startswith(prefix + "/")

@@ -1,0 +1,220 @@
+"""
+Who may call whom, and so how every service looks from outside.
+
+A call needs both sides: the callee's whitelist lets the caller in, and the caller's
+upstreams name the callee. Identity is per service, so each side is the union over its
+declared versions. A service may always call itself.
+
+A project that is whitelisted as a whole is let in by its blocks of addresses when most of
+its services may call, and by name otherwise: the face of a callee stays small, and a new
+service with the default policy changes nobody else's face.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from spacecloud.errors import NotFound
+from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion, StoredDocument
+from spacecloud.model.project import Project
+from spacecloud.model.refs import ServiceKey
+from spacecloud.model.service import ANY, Peer, callees_of, callers_of
+from spacecloud.model.traffic import Admission, Caller, Entry, Face, HostDoor, VersionPort
+
+NOBODY: frozenset[ServiceKey] = frozenset()
+
+
+def face(key: ServiceKey, declared: Declared) -> Face:
+    """For a single look; build a ``Policy`` to ask for several."""
+    return Policy(declared).face(key)
+
+
+def faces(declared: Declared) -> Mapping[ServiceKey, Face]:
+    return Policy(declared).faces()
+
+
+def affected(before: "Policy", after: "Policy") -> frozenset[ServiceKey]:
+    """Services whose face differs, those that came or went included."""
+    old, new = before.faces(), after.faces()
+    return frozenset(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+
+
+class Policy:
+    """An index over everything declared, built once; faces are built when asked for."""
+
+    def __init__(self, declared: Declared) -> None:
+        self.declared = declared
+        self._faces: dict[ServiceKey, Face] = {}
+        self._whitelists: dict[ServiceKey, tuple[Peer, ...]] = {}
+        self._live: dict[str, set[ServiceKey]] = {}
+        self._by_service: dict[str, set[ServiceKey]] = {}
+        self._naming: dict[tuple[str, str], dict[str, set[ServiceKey]]] = {}
+        self._wide: dict[tuple[str, str], frozenset[ServiceKey]] = {}
+        for key, service in declared.services.items():
+            if service.versions:
+                self._index(key, service)
+
+    def face(self, key: ServiceKey) -> Face:
+        """Raises ``NotFound`` for what is not declared; one on its way out has no entries."""
+        known = self._faces.get(key)
+        if known is None:
+            service = self.declared.services.get(key)
+            if service is None:
+                raise NotFound(f"there is no service {key}")
+            known = self._faces[key] = self._face(service)
+        return known
+
+    def faces(self) -> Mapping[ServiceKey, Face]:
+        return {key: self.face(key) for key in self.declared.services}
+
+    def allows(self, caller: ServiceKey, callee: ServiceKey) -> bool:
+        return caller == callee or (
+            self.lets_in(callee, caller) and caller in self._callers_naming(caller.project, callee)
+        )
+
+    def lets_in(self, callee: ServiceKey, caller: ServiceKey) -> bool:
+        """The callee's side alone."""
+        return any(peer.covers(*caller) for peer in self._whitelists.get(callee, ()))
+
+    def whitelist(self, key: ServiceKey) -> tuple[Peer, ...]:
+        """In force for the service: sorted union over its versions."""
+        return self._whitelists.get(key, ())
+
+    def live(self) -> Iterable[ServiceKey]:
+        """Services that have a version."""
+        return self._whitelists.keys()
+
+    def _index(self, key: ServiceKey, service: DeclaredService) -> None:
+        self._live.setdefault(key.project, set()).add(key)
+        self._by_service.setdefault(key.service, set()).add(key)
+        self._whitelists[key] = union(callers_of(v.spec, key.project) for v in service.versions)
+        for peer in union(callees_of(v.spec, key.project) for v in service.versions):
+            named = self._naming.setdefault((peer.project_id, peer.service), {})
+            named.setdefault(key.project, set()).add(key)
+
+    def _face(self, service: DeclaredService) -> Face:
+        return Face(
+            key=service.key,
+            entries=tuple(sorted(_entries(service))),
+            ports=tuple(
+                sorted(
+                    VersionPort(version.ref.version, port.port, port.protocol)
+                    for version in service.versions
+                    for port in version.spec.ports
+                )
+            ),
+            admission=self._admission(service) if service.versions else Admission(),
+            names=tuple(sorted(_names(service))),
+        )
+
+    def _admission(self, service: DeclaredService) -> Admission:
+        key = service.key
+        whole = self._whole_projects(key)
+        callers = {key, *self._named_callers(key, whole)}
+        refused: set[ServiceKey] = set()
+        blocks: set[str] = set()
+        for project in whole:
+            admitted = self._callers_naming(project, key)
+            left_out = self._live[project] - admitted - {key}
+            if len(admitted) > len(left_out):
+                blocks.update(str(block) for block in self.declared.blocks.get(project, ()))
+                refused |= left_out
+            else:
+                callers |= admitted
+        return Admission(
+            callers=self._callers(callers),
+            blocks=tuple(sorted(blocks)),
+            refused=self._callers(refused),
+            rule=rule(key, self._whitelists[key]),
+        )
+
+    def _whole_projects(self, callee: ServiceKey) -> set[str]:
+        """Projects with services that the callee's whitelist lets in without naming one."""
+        whole = {p.project_id for p in self._whitelists[callee] if p.service == ANY}
+        return set(self._live) if ANY in whole else whole & self._live.keys()
+
+    def _named_callers(self, callee: ServiceKey, whole: set[str]) -> Iterable[ServiceKey]:
+        for peer in self._whitelists[callee]:
+            if peer.service == ANY:
+                continue
+            for key in self._by_service.get(peer.service, NOBODY):
+                wanted = peer.project_id in (ANY, key.project) and key.project not in whole
+                if wanted and key in self._callers_naming(key.project, callee):
+                    yield key
+
+    def _callers_naming(self, project: str, callee: ServiceKey) -> frozenset[ServiceKey]:
+        """Services of the project whose upstreams name the callee."""
+        wide = self._naming_whole(project, callee.project)
+        if len(wide) == len(self._live.get(project, ())):
+            return wide
+        return wide.union(
+            self._naming.get((callee.project, callee.service), {}).get(project, NOBODY),
+            self._naming.get((ANY, callee.service), {}).get(project, NOBODY),
+        )
+
+    def _naming_whole(self, project: str, callee_project: str) -> frozenset[ServiceKey]:
+        pair = (project, callee_project)
+        known = self._wide.get(pair)
+        if known is None:
+            known = self._wide[pair] = frozenset().union(
+                self._naming.get((callee_project, ANY), {}).get(project, NOBODY),
+                self._naming.get((ANY, ANY), {}).get(project, NOBODY),
+            )
+        return known
+
+    def _callers(self, keys: Iterable[ServiceKey]) -> tuple[Caller, ...]:
+        services = self.declared.services
+        return tuple(Caller(str(key), str(services[key].allocation.subnet)) for key in sorted(keys))
+
+
+def host_doors(declared: Declared, projects: Iterable[StoredDocument]) -> tuple[HostDoor, ...]:
+    """Host ports that projects ask for with ``egress``, each with the addresses of who asked."""
+    blocks: dict[int, set[str]] = {}
+    for document in projects:
+        for door in Project.model_validate(document.document).egress:
+            asked = declared.blocks.get(document.id, ())
+            blocks.setdefault(door.port, set()).update(str(block) for block in asked)
+    return tuple(HostDoor(port, tuple(sorted(blocks[port]))) for port in sorted(blocks))
+
+
+def union(lists: Iterable[tuple[Peer, ...]]) -> tuple[Peer, ...]:
+    """Sorted, each once."""
+    pairs = {(p.project_id, p.service): p for peers in lists for p in peers}
+    return tuple(pairs[pair] for pair in sorted(pairs))
+
+
+def named(peers: Iterable[Peer]) -> str:
+    """``shop/*, billing/api``, or ``nobody``."""
+    return ", ".join(f"{p.project_id}/{p.service}" for p in peers) or "nobody"
+
+
+def rule(callee: ServiceKey, whitelist: tuple[Peer, ...]) -> str:
+    """The sentence that a refused caller reads."""
+    return (
+        f"the whitelists of {callee} let in {named(whitelist)}, "
+        f"and a caller's upstreams must name {callee}"
+    )
+
+
+def default_version(service: DeclaredService, port: int) -> DeclaredVersion | None:
+    """Who answers the service's own domain on a port: the oldest version that declares it."""
+    for version in sorted(service.versions, key=lambda v: v.order):
+        if any(p.port == port for p in version.spec.ports):
+            return version
+    return None
+
+
+def _entries(service: DeclaredService) -> Iterable[Entry]:
+    general: set[int] = set()
+    for version in sorted(service.versions, key=lambda v: v.order):
+        name = version.ref.version
+        for port in version.spec.ports:
+            yield Entry(str(version.vip), port.port, port.protocol, name)
+            if port.port not in general:
+                general.add(port.port)
+                yield Entry(str(service.allocation.vip), port.port, port.protocol, name)
+
+
+def _names(service: DeclaredService) -> Iterable[tuple[str, str]]:
+    if service.versions:
+        yield service.key.domain, str(service.allocation.vip)
+    for version in service.versions:
+        yield version.ref.domain, str(version.vip)
