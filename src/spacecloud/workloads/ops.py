@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
 from spacecloud.model.declared import SecretFacts
 from spacecloud.model.refs import ServiceKey, ServiceRef
@@ -13,12 +12,10 @@ from spacecloud.model.traffic import Endpoint, Face
 
 class Operation:
     __slots__ = ()
-    discovers: ClassVar[bool] = False
-    """True: its outcome is not known beforehand, so what follows is planned anew."""
 
 
 class Wait(Operation):
-    """Nothing to do but to wait; an execution ends here."""
+    """Nothing to do but to wait."""
 
     __slots__ = ()
 
@@ -42,7 +39,6 @@ class RemoveNetwork(Operation):
 
 @dataclass(frozen=True, slots=True)
 class PullImage(Operation):
-    discovers: ClassVar[bool] = True
     ref: ServiceRef
     image: str
     secret: str
@@ -58,7 +54,6 @@ class PullImage(Operation):
 class PinImages(Operation):
     """Write down which image ids this generation runs, so that a moved tag changes nothing."""
 
-    discovers: ClassVar[bool] = True
     ref: ServiceRef
     generation: int
     images: tuple[tuple[str, str], ...]
@@ -151,7 +146,7 @@ class PublishNames(Operation):
     def __str__(self) -> str:
         return (
             "publish names " + ", ".join(f"{n}={a}" for n, a in self.names)
-            if (self.names)
+            if self.names
             else "withdraw names"
         )
 

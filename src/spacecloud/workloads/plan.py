@@ -1,16 +1,16 @@
 """
 The vocabulary of planning: an ordered list of operations, each with its cause.
 
-A plan decides everything; whoever executes it chooses nothing. Steps that wait
-(``Await…``) end an execution: what comes after them is a forecast, shown to people and
-planned anew when the wait is over. ``str(plan)`` is stable.
+A plan decides everything; whoever executes it chooses nothing. Its first ``now`` steps are
+carried out; what follows is a forecast of later looks, shown to people and decided anew when
+the world has answered. ``str(plan)`` is stable.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from spacecloud.workloads.ops import Op, Wait
+from spacecloud.workloads.ops import Op
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,9 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Plan:
     steps: tuple[Step, ...] = ()
+    now: int = 0
+    """How many of the steps are decided; those that follow are forecast."""
+
     problem: str = ""
     """Why the declaration cannot be carried out as it is; empty when it can."""
 
@@ -37,18 +40,6 @@ class Plan:
         return iter(self.steps)
 
     def __str__(self) -> str:
-        lines = (f"{list(s.after)} -> #{i} {s.op}: {s.cause}" for i, s in enumerate(self.steps))
-        return "\n".join(lines)
-
-    def executable(self) -> tuple[int, ...]:
-        """Indexes of the steps to carry out now: those that no wait and no discovery precedes."""
-        blocked: set[int] = set()
-        ready: list[int] = []
-        for index, step in enumerate(self.steps):
-            if isinstance(step.op, Wait) or any(earlier in blocked for earlier in step.after):
-                blocked.add(index)
-                continue
-            ready.append(index)
-            if step.op.discovers:
-                blocked.add(index)
-        return tuple(ready)
+        return "\n".join(
+            f"{list(s.after)} -> #{i} {s.op}: {s.cause}" for i, s in enumerate(self.steps)
+        )

@@ -104,24 +104,19 @@ class Observed:
     """Image reference to the local image's id; None where it is not here."""
 
     published: Published | None = None
+    in_gateway: bool = False
+    """The gateway holds something of the service, from this or an earlier process."""
+
     names: tuple[tuple[str, str], ...] = ()
     """What the resolver answers for the service now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restarts:
-    count: int
-    """Exits in a row without ten minutes of peace between them."""
-
-    container: str
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """What a single look cannot see. Losing it (a crash) costs patience, never correctness."""
 
-    restarts: Mapping[str, int] = field(default_factory=dict)
-    """Container id to the number of its exits in a row."""
+    exits: Mapping[str, int] = field(default_factory=dict)
+    """Container id to its exits in a row, without ten minutes of peace between them."""
 
     pulled: frozenset[tuple[ServiceRef, int, str]] = frozenset()
     """(version, generation, image) that has been pulled."""
@@ -134,3 +129,9 @@ class History:
 
     stopping_since: Mapping[str, datetime] = field(default_factory=dict)
     """Replica to the moment its tasks were asked to end."""
+
+    refused: Mapping[tuple[ServiceRef, int], str] = field(default_factory=dict)
+    """(version, generation) that the engine cannot run as written, with its reason."""
+
+    refused_publication: tuple[Published, str] | None = None
+    """What the gateway refused last, and its words."""

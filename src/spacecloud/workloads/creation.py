@@ -1,0 +1,24 @@
+"""What a new replica is made of."""
+
+from spacecloud.workloads.ops import CreateReplica
+from spacecloud.workloads.rollout import VersionRollout
+from spacecloud.workloads.situation import Situation
+
+
+def creation(
+    situation: Situation, rollout: VersionRollout, slot: int, address: str
+) -> CreateReplica:
+    """Of the wanted revision, which must be known."""
+    version = rollout.version
+    assert rollout.revision is not None
+    used = {name for task in version.spec.tasks for name in task.secrets}
+    return CreateReplica(
+        ref=version.ref,
+        slot=slot,
+        revision=rollout.revision,
+        address=address,
+        subnet=str(situation.subnet),
+        spec=version.spec,
+        images=version.images,
+        secrets=tuple(s for id, s in sorted(situation.desired.secrets.items()) if id in used),
+    )

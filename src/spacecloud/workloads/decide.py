@@ -1,0 +1,222 @@
+"""
+Decide: what to do about one service now, given everything that was seen.
+
+Deciding again after the steps were carried out gives the next steps, until there are none:
+nothing is remembered between two looks but what ``History`` holds.
+"""
+
+from dataclasses import replace
+
+from spacecloud.errors import Conflict
+from spacecloud.model.addresses import free_address
+from spacecloud.model.declared import DeclaredVersion
+from spacecloud.model.traffic import Endpoint, Face
+from spacecloud.workloads.creation import creation
+from spacecloud.workloads.draft import Draft, Steps
+from spacecloud.workloads.maintain import maintain
+from spacecloud.workloads.ops import (
+    CreateNetwork,
+    PinImages,
+    PublishNames,
+    PublishTraffic,
+    PullImage,
+    ReleaseAddresses,
+    RemoveNetwork,
+    RemoveReplica,
+    WithdrawTraffic,
+)
+from spacecloud.workloads.plan import Plan
+from spacecloud.workloads.retire import retire
+from spacecloud.workloads.rollout import Rollout, VersionRollout, roll_out
+from spacecloud.workloads.situation import Situation
+from spacecloud.workloads.world import ObservedReplica, Published
+
+
+def decide(situation: Situation) -> Plan:
+    draft = Draft()
+    rollout = roll_out(situation)
+    if situation.desired.face is not None:
+        _keep(situation, rollout, draft)
+    else:
+        _take_away(situation, rollout, draft)
+    return draft.plan()
+
+
+def _keep(situation: Situation, rollout: Rollout, draft: Draft) -> None:
+    network = _network(situation, draft)
+    _names(situation, draft)
+    published = _traffic(situation, rollout, draft)
+    taken = {r.address for r in situation.observed.workloads.replicas}
+    taken |= {e.address for e in situation.acknowledged}
+    for version in rollout.versions:
+        _version(situation, version, taken, network, draft)
+    for replica, cause in rollout.going:
+        retire(situation, replica, rollout.endpoints, cause, draft, after=published)
+
+
+def _take_away(situation: Situation, rollout: Rollout, draft: Draft) -> None:
+    key, observed = situation.desired.key, situation.observed
+    cause = "deleted" if situation.desired.declared is not None else "not declared"
+    names: Steps = ()
+    if observed.names:
+        names = draft.add(PublishNames(key, ()), cause)
+    published: Steps = ()
+    if observed.published is not None and rollout.endpoints:
+        face = replace(observed.published.face, entries=(), names=())
+        published = _publish(situation, face, rollout.endpoints, cause, draft)
+    for replica, _ in rollout.going:
+        retire(situation, replica, rollout.endpoints, cause, draft, after=published)
+    if observed.workloads.replicas:
+        return
+    withdrawn: Steps = ()
+    if observed.published is not None or observed.in_gateway:
+        withdrawn = draft.add(WithdrawTraffic(key), cause)
+    removed: Steps = ()
+    if observed.workloads.network is not None:
+        removed = draft.add(RemoveNetwork(key), cause)
+    if situation.desired.declared is not None:
+        draft.add(ReleaseAddresses(key), "nothing is left", after=names + withdrawn + removed)
+
+
+def _network(situation: Situation, draft: Draft) -> Steps:
+    declared, workloads = situation.desired.declared, situation.observed.workloads
+    assert declared is not None
+    subnet = str(declared.allocation.subnet)
+    if workloads.network == subnet:
+        return ()
+    cause, removed = "the service has no network", list[int]()
+    if workloads.network is not None:
+        cause = f"the network is {workloads.network}, not {subnet}"
+        for replica in workloads.replicas:
+            removed += draft.add(RemoveReplica(replica.ref, replica.id), cause)
+        removed = list(draft.add(RemoveNetwork(declared.key), cause, after=removed))
+    return draft.add(CreateNetwork(declared.key, subnet), cause, after=removed)
+
+
+def _names(situation: Situation, draft: Draft) -> None:
+    face = situation.desired.face
+    assert face is not None
+    if situation.observed.names != face.names:
+        cause = "names differ" if situation.observed.names else "no names yet"
+        draft.add(PublishNames(face.key, face.names), cause)
+
+
+def _traffic(situation: Situation, rollout: Rollout, draft: Draft) -> Steps:
+    face, published = situation.desired.face, situation.observed.published
+    assert face is not None
+    face = _with_leaving_versions(face, published, rollout.endpoints)
+    if published is None:
+        cause = "the gateway does not know the service yet"
+    elif published.face != face:
+        cause = "ports, names or callers changed"
+    elif published.endpoints != rollout.endpoints:
+        cause = _difference(published.endpoints, rollout.endpoints)
+    else:
+        return ()
+    return _publish(situation, face, rollout.endpoints, cause, draft)
+
+
+def _publish(
+    situation: Situation,
+    face: Face,
+    endpoints: tuple[Endpoint, ...],
+    cause: str,
+    draft: Draft,
+) -> Steps:
+    refused = situation.history.refused_publication
+    if refused is not None and refused[0] == Published(face, endpoints):
+        draft.problem(refused[1])
+        return ()
+    if situation.observed.published == Published(face, endpoints):
+        return ()
+    return draft.add(PublishTraffic(face, endpoints), cause)
+
+
+def _with_leaving_versions(
+    face: Face, published: Published | None, endpoints: tuple[Endpoint, ...]
+) -> Face:
+    """A version that is not declared any more keeps its clusters until it has drained."""
+    if published is None:
+        return face
+    declared = {port.version for port in face.ports}
+    leaving = {e.version for e in endpoints} - declared
+    kept = {port for port in published.face.ports if port.version in leaving}
+    return replace(face, ports=tuple(sorted({*face.ports, *kept})))
+
+
+def _difference(before: tuple[Endpoint, ...], after: tuple[Endpoint, ...]) -> str:
+    was = {e.address: e.draining for e in before}
+    now = {e.address: e.draining for e in after}
+    parts = {
+        "ready": sorted(a for a in now if not now[a] and was.get(a, True)),
+        "draining": sorted(a for a in now if now[a] and not was.get(a, False)),
+        "gone": sorted(was.keys() - now.keys()),
+    }
+    return ", ".join(f"{' '.join(found)} {word}" for word, found in parts.items() if found)
+
+
+def _version(
+    situation: Situation,
+    rollout: VersionRollout,
+    taken: set[str],
+    network: Steps,
+    draft: Draft,
+) -> None:
+    version = rollout.version
+    refused = situation.history.refused.get((version.ref, version.generation))
+    if refused is not None:
+        draft.problem(refused)
+    rebuilt = [r for r in rollout.staying if r.pause != "running"]
+    for replica in rollout.staying:
+        if replica not in rebuilt:
+            maintain(situation, replica, rollout, draft)
+    if rollout.revision is None:
+        if refused is None and version.spec.min_replicas:
+            _resolve_images(situation, version, draft)
+        return
+    if refused is not None:
+        return
+    for replica in rebuilt:
+        _rebuild(situation, rollout, replica, draft)
+    for slot in rollout.missing:
+        try:
+            address = free_address(situation.subnet, taken)
+        except Conflict as full:
+            draft.problem(str(full))
+            return
+        taken.add(address)
+        cause = f"{version.spec.min_replicas} wanted, slot {slot} is empty"
+        draft.add(creation(situation, rollout, slot, address), cause, after=network)
+
+
+def _rebuild(
+    situation: Situation, rollout: VersionRollout, replica: ObservedReplica, draft: Draft
+) -> None:
+    cause = f"its pause container is {replica.pause}"
+    removed = draft.add(RemoveReplica(replica.ref, replica.id), cause)
+    op = creation(situation, rollout, replica.slot, replica.address)
+    draft.add(op, cause, after=removed)
+
+
+def _resolve_images(situation: Situation, version: DeclaredVersion, draft: Draft) -> None:
+    """An image id per task, pulled where it must be; every apply resolves anew."""
+    images, pulls = situation.observed.images, False
+    asked: set[str] = set()
+    for task in version.spec.tasks:
+        docker = task.docker
+        pulled = (version.ref, version.generation, docker.image) in situation.history.pulled
+        if docker.image in asked:
+            continue
+        asked.add(docker.image)
+        if images.get(docker.image) is None:
+            cause = "the image is not here"
+        elif docker.image_pull_policy == "always" and not pulled:
+            cause = "imagePullPolicy is always"
+        else:
+            continue
+        pulls = True
+        draft.add(PullImage(version.ref, docker.image, docker.secret, version.generation), cause)
+    if not pulls:
+        found = {task.id: images[task.docker.image] or "" for task in version.spec.tasks}
+        op = PinImages(version.ref, version.generation, tuple(sorted(found.items())))
+        draft.add(op, f"generation {version.generation} has no images yet")

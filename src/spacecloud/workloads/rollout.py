@@ -1,0 +1,116 @@
+"""
+Which replicas stay, which go, which are missing: new before old.
+
+Per version, with ``n`` wanted and ``s`` current ones that the gateway acknowledged:
+
+| replica of                  | what becomes of it                                     |
+|-----------------------------|--------------------------------------------------------|
+| the wanted revision         | the best ``n`` stay, the rest go                       |
+| an older revision           | the best ``n - s`` stay until new ones serve; rest go  |
+| a version that is not declared | goes                                                |
+
+All that is missing of the new revision is created at once: the surge is the whole version.
+While the revision is unknown (its images are not resolved) nothing is replaced.
+"""
+
+from dataclasses import dataclass
+
+from spacecloud.model.declared import DeclaredVersion
+from spacecloud.model.traffic import Endpoint
+from spacecloud.workloads.situation import Situation, in_service, is_live
+from spacecloud.workloads.world import ObservedReplica
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRollout:
+    version: DeclaredVersion
+    revision: str | None
+    staying: tuple[ObservedReplica, ...]
+    """Current ones and, until those serve, older ones."""
+
+    going: tuple[tuple[ObservedReplica, str], ...]
+    """With the cause."""
+
+    missing: tuple[int, ...]
+    """Slots to fill."""
+
+    def is_current(self, replica: ObservedReplica) -> bool:
+        return self.revision in (None, replica.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    versions: tuple[VersionRollout, ...]
+    going: tuple[tuple[ObservedReplica, str], ...]
+    """Of all versions, declared or not, by id."""
+
+    endpoints: tuple[Endpoint, ...]
+    """What the gateway should hold now, sorted."""
+
+
+def roll_out(situation: Situation) -> Rollout:
+    observed = situation.observed.workloads.replicas
+    versions = tuple(_version(v, situation) for v in situation.desired.versions)
+    declared = {v.version.ref for v in versions}
+    strays = [(r, "not declared any more") for r in observed if r.ref not in declared]
+    going = sorted([*strays, *(g for v in versions for g in v.going)], key=lambda g: g[0].id)
+    staying = [r for v in versions for r in v.staying]
+    return Rollout(versions, tuple(going), _endpoints(situation, staying, [g[0] for g in going]))
+
+
+def serves(replica: ObservedReplica, situation: Situation) -> bool:
+    """Callers reach it: it is in service, and the gateway has said that it knows."""
+    return in_service(replica) and any(
+        e.address == replica.address and not e.draining for e in situation.acknowledged
+    )
+
+
+def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
+    wanted = version.spec.min_replicas
+    revision = situation.revision_of(version)
+    replicas = [r for r in situation.observed.workloads.replicas if r.ref == version.ref]
+    current = [r for r in replicas if revision in (None, r.revision)]
+    older = [r for r in replicas if r not in current]
+
+    kept = _best(current, wanted, situation)
+    serving = sum(serves(r, situation) for r in kept)
+    waiting = [r for r in older if r.pause == "running"]
+    guard = _best(waiting, max(0, wanted - serving), situation)
+
+    cause = f"replaced by revision {revision}" if wanted else "none are wanted"
+    going = [(r, f"more than {wanted}") for r in current if r not in kept]
+    going += [(r, cause) for r in older if r not in guard]
+    taken = {r.slot for r in replicas}
+    free = (slot for slot in range(len(taken) + wanted) if slot not in taken)
+    slots = tuple(slot for slot, _ in zip(free, range(wanted - len(kept)), strict=False))
+    return VersionRollout(version, revision, (*kept, *guard), tuple(going), slots)
+
+
+def _best(
+    replicas: list[ObservedReplica], count: int, situation: Situation
+) -> list[ObservedReplica]:
+    """Those it would be the greatest loss to stop, by slot."""
+    draining = {e.address for e in situation.acknowledged if e.draining}
+
+    def loss(replica: ObservedReplica) -> tuple[bool, bool, bool, int]:
+        return (
+            replica.id in situation.history.stopping_since,
+            replica.address in draining,
+            not in_service(replica),
+            replica.slot,
+        )
+
+    return sorted(sorted(replicas, key=loss)[:count], key=lambda r: r.slot)
+
+
+def _endpoints(
+    situation: Situation, staying: list[ObservedReplica], going: list[ObservedReplica]
+) -> tuple[Endpoint, ...]:
+    known = {e.address for e in situation.acknowledged}
+    full = [Endpoint(r.ref.version, r.address) for r in staying if in_service(r)]
+    draining = [
+        Endpoint(r.ref.version, r.address, draining=True)
+        for r in going
+        if is_live(r) and (r.address in known or in_service(r))
+    ]
+    return tuple(sorted([*full, *draining]))

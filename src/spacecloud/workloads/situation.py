@@ -1,0 +1,101 @@
+"""Everything that a decision about one service depends on, in one value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from ipaddress import IPv4Network
+
+from spacecloud.model.declared import DeclaredService, DeclaredVersion, SecretFacts
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.traffic import Endpoint, Face
+from spacecloud.workloads.revision import revision
+from spacecloud.workloads.world import History, Observed, ObservedReplica
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    drain: timedelta = timedelta(seconds=30)
+    """For what a replica that goes still has in flight."""
+
+    grace: timedelta = timedelta(seconds=10)
+    """Between the request to end and the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    key: ServiceKey
+    declared: DeclaredService | None
+    """None: the store does not know the service. No versions: it is on its way out."""
+
+    face: Face | None = None
+    """None exactly when no version is declared."""
+
+    secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
+
+    @property
+    def versions(self) -> tuple[DeclaredVersion, ...]:
+        return self.declared.versions if self.declared is not None else ()
+
+    def version(self, ref: ServiceRef) -> DeclaredVersion | None:
+        return next((v for v in self.versions if v.ref == ref), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    desired: Desired
+    observed: Observed
+    history: History
+    now: datetime
+    patience: Patience = Patience()
+
+    @property
+    def acknowledged(self) -> tuple[Endpoint, ...]:
+        """What the gateway sends traffic to now, as far as this process knows."""
+        published = self.observed.published
+        return published.endpoints if published is not None else ()
+
+    @property
+    def subnet(self) -> IPv4Network:
+        """Of a declared service."""
+        assert self.desired.declared is not None
+        return self.desired.declared.allocation.subnet
+
+    def images_of(self, version: DeclaredVersion) -> Mapping[str, str] | None:
+        """Its pinned images when all of them are here; None when they must be resolved."""
+        pinned = version.images
+        tasks = {task.id for task in version.spec.tasks}
+        if pinned.keys() != tasks:
+            return None
+        here = all(self.observed.images.get(image) is not None for image in pinned.values())
+        return pinned if here else None
+
+    def revision_of(self, version: DeclaredVersion) -> str | None:
+        images = self.images_of(version)
+        if images is None:
+            return None
+        return revision(version.spec, self.desired.secrets, images)
+
+
+def in_service(replica: ObservedReplica) -> bool:
+    """Ready, or failing its probe fewer times than are tolerated."""
+    return (
+        replica.pause == "running"
+        and {task.task for task in replica.tasks} == set(replica.expected_tasks)
+        and all(
+            task.state == "running"
+            and not task.astray
+            and (
+                task.health.state == "ready"
+                or (
+                    task.health.state == "failing"
+                    and task.health.failures < task.tolerated_failures
+                )
+            )
+            for task in replica.tasks
+        )
+    )
+
+
+def is_live(replica: ObservedReplica) -> bool:
+    """Something of it still runs, and can have a request in flight."""
+    return replica.pause == "running" and any(t.state == "running" for t in replica.tasks)

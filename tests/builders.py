@@ -1,0 +1,86 @@
+"""Values for tests, complete and small; give only what the test is about."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from spacecloud.mesh.policy import Policy
+from spacecloud.model.addresses import Allocation
+from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.service import Service
+from spacecloud.model.traffic import Face
+from spacecloud.workloads.situation import Desired, Situation
+from spacecloud.workloads.world import History, Observed, ObservedWorkloads
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+WEB = ServiceKey("shop", "web")
+
+
+def later(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def a_task(**given: Any) -> dict[str, Any]:
+    return {
+        "id": "main",
+        "docker": {"image": "web:1"},
+        "ports": [{"port": 8080, "protocol": "http"}],
+        **given,
+    }
+
+
+def a_service(**given: Any) -> Service:
+    given.setdefault("tasks", [a_task()])
+    return Service.model_validate(given)
+
+
+def a_version(
+    name: str = "v1",
+    spec: Service | None = None,
+    *,
+    key: ServiceKey = WEB,
+    generation: int = 1,
+    order: int = 0,
+    images: Mapping[str, str] | None = None,
+) -> DeclaredVersion:
+    return DeclaredVersion(
+        ref=ServiceRef(key.project, key.service, name),
+        spec=spec or a_service(),
+        generation=generation,
+        order=order,
+        vip=IPv4Address("10.184.2.1") + order,
+        images=images or {},
+    )
+
+
+def declared_service(*versions: DeclaredVersion, key: ServiceKey = WEB) -> DeclaredService:
+    allocation = Allocation(IPv4Network("10.180.0.0/25"), IPv4Address("10.184.1.0"))
+    return DeclaredService(key, allocation, versions)
+
+
+def face_of(service: DeclaredService) -> Face:
+    blocks = {service.key.project: (IPv4Network("10.180.0.0/21"),)}
+    return Policy(Declared({service.key: service}, blocks)).face(service.key)
+
+
+def a_situation(
+    *versions: DeclaredVersion,
+    images: Mapping[str, str | None] | None = None,
+    history: History | None = None,
+) -> Situation:
+    """Declared, and nothing of it exists yet but the image ``web:1``."""
+    service = declared_service(*versions)
+    face = face_of(service) if versions else None
+    here = {"web:1": "sha256:aaaa", "sha256:aaaa": "sha256:aaaa"} if images is None else images
+    observed = Observed(ObservedWorkloads(WEB, None), images=here)
+    return Situation(Desired(WEB, service, face), observed, history or History(), NOON)
+
+
+def declaring(situation: Situation, *versions: DeclaredVersion) -> Situation:
+    """The same world, with other versions declared."""
+    service = declared_service(*versions)
+    face = face_of(service) if versions else None
+    return replace(situation, desired=Desired(WEB, service, face, situation.desired.secrets))

@@ -1,0 +1,274 @@
+"""Goldens: what a plan says, and so what will be done."""
+
+from dataclasses import replace
+
+from inline_snapshot import snapshot
+
+from builders import NOON, a_service, a_situation, a_task, a_version, declaring, later
+from spacecloud.workloads.decide import decide
+from spacecloud.workloads.imagine import ended, imagine
+from spacecloud.workloads.maintain import restart_pause
+from spacecloud.workloads.ops import CreateReplica, PublishTraffic, PullImage
+from spacecloud.workloads.planner import plan
+from spacecloud.workloads.situation import Situation
+from spacecloud.workloads.world import Health, History
+
+
+def settled(situation: Situation) -> Situation:
+    """After its plan has been followed to the end."""
+    for step in plan(situation).steps:
+        situation = imagine(situation, step.op)
+    return situation
+
+
+def with_health(situation: Situation, health: Health) -> Situation:
+    workloads = situation.observed.workloads
+    replicas = tuple(
+        replace(r, tasks=tuple(replace(t, health=health) for t in r.tasks))
+        for r in workloads.replicas
+    )
+    observed = replace(situation.observed, workloads=replace(workloads, replicas=replicas))
+    return replace(situation, observed=observed)
+
+
+def test_a_new_service_gets_network_names_images_replica_and_traffic() -> None:
+    assert str(plan(a_situation(a_version()))) == snapshot("""\
+[] -> #0 create network 10.180.0.0/25: the service has no network
+[] -> #1 publish names web-v1-internal.shop.svc.cluster.local=10.184.2.1, web.shop.svc.cluster.local=10.184.1.0: no names yet
+[] -> #2 publish endpoints []: the gateway does not know the service yet
+[] -> #3 resolve v1 to main=aaaa: generation 1 has no images yet
+[0, 1, 2, 3] -> #4 create replica web--v1--0 at 10.180.0.2 (revision 43919d27a95c): 1 wanted, slot 0 is empty
+[4] -> #5 wait until web--v1--0 is ready: not every task is ready
+[5] -> #6 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready\
+""")
+
+
+def test_what_is_carried_out_now_is_the_head_of_the_plan() -> None:
+    situation = a_situation(a_version())
+
+    shown = plan(situation)
+
+    assert shown.steps[: shown.now] == decide(situation).steps
+
+
+def test_a_changed_image_is_replaced_new_before_old() -> None:
+    running = settled(a_situation(a_version()))
+    changed = declaring(
+        running, a_version(spec=a_service(tasks=[a_task(env={"A": "1"})]), generation=2)
+    )
+
+    assert str(plan(changed)) == snapshot("""\
+[] -> #0 resolve v1 to main=aaaa: generation 2 has no images yet
+[0] -> #1 create replica web--v1--1 at 10.180.0.3 (revision 9ba35efdaa3c): 1 wanted, slot 1 is empty
+[1] -> #2 wait until web--v1--1 is ready: not every task is ready
+[2] -> #3 publish endpoints [v1=10.180.0.2, v1=10.180.0.3]: 10.180.0.3 ready
+[3] -> #4 publish endpoints [v1=10.180.0.2 draining, v1=10.180.0.3]: 10.180.0.2 draining
+[4] -> #5 wait until web--v1--0 has no request in flight: replaced by revision 9ba35efdaa3c
+[5] -> #6 stop replica web--v1--0: replaced by revision 9ba35efdaa3c; nothing in flight
+[6] -> #7 wait until web--v1--0 has stopped: asked to end
+[7] -> #8 publish endpoints [v1=10.180.0.3]: 10.180.0.2 gone
+[8] -> #9 remove replica web--v1--0: replaced by revision 9ba35efdaa3c\
+""")
+
+
+def test_a_replica_is_kept_while_its_successor_is_not_acknowledged() -> None:
+    running = settled(a_situation(a_version()))
+    spec = a_service(tasks=[a_task(env={"A": "1"})])
+    changed = declaring(running, a_version(spec=spec, generation=2, images={"main": "sha256:aaaa"}))
+    created = imagine(
+        changed, next(s.op for s in decide(changed) if isinstance(s.op, CreateReplica))
+    )
+    ready = with_health(created, Health("ready"))
+
+    published = next(s.op for s in decide(ready) if isinstance(s.op, PublishTraffic))
+
+    assert [(e.address, e.draining) for e in published.endpoints] == [
+        ("10.180.0.2", False),
+        ("10.180.0.3", False),
+    ]
+    acknowledged = imagine(ready, published)
+    published = next(s.op for s in decide(acknowledged) if isinstance(s.op, PublishTraffic))
+    assert [(e.address, e.draining) for e in published.endpoints] == [
+        ("10.180.0.2", True),
+        ("10.180.0.3", False),
+    ]
+
+
+def test_a_deleted_service_drains_before_anything_is_taken_away() -> None:
+    running = settled(a_situation(a_version()))
+
+    assert str(plan(declaring(running))) == snapshot("""\
+[] -> #0 withdraw names: deleted
+[] -> #1 publish endpoints [v1=10.180.0.2 draining]: deleted
+[0, 1] -> #2 wait until web--v1--0 has no request in flight: deleted
+[2] -> #3 stop replica web--v1--0: deleted; nothing in flight
+[3] -> #4 wait until web--v1--0 has stopped: asked to end
+[4] -> #5 remove replica web--v1--0: deleted
+[5] -> #6 withdraw from the gateway: deleted
+[5] -> #7 remove network: deleted
+[6, 7] -> #8 release addresses: nothing is left\
+""")
+
+
+def test_a_deleted_version_drains_while_the_other_goes_on() -> None:
+    both = settled(a_situation(a_version(), a_version("v2", order=1)))
+
+    assert str(plan(declaring(both, a_version(images={"main": "sha256:aaaa"})))) == snapshot("""\
+[] -> #0 publish names web-v1-internal.shop.svc.cluster.local=10.184.2.1, web.shop.svc.cluster.local=10.184.1.0: names differ
+[] -> #1 publish endpoints [v1=10.180.0.2, v2=10.180.0.3 draining]: ports, names or callers changed
+[0, 1] -> #2 wait until web--v2--0 has no request in flight: not declared any more
+[2] -> #3 stop replica web--v2--0: not declared any more; nothing in flight
+[3] -> #4 wait until web--v2--0 has stopped: asked to end
+[4] -> #5 publish endpoints [v1=10.180.0.2]: ports, names or callers changed
+[5] -> #6 remove replica web--v2--0: not declared any more\
+""")
+
+
+def test_a_missing_image_is_pulled_and_only_then_is_more_known() -> None:
+    decided = decide(a_situation(a_version(), images={"web:1": None}))
+
+    assert [s.op for s in decided if isinstance(s.op, PullImage)]
+    assert not [s.op for s in decided if isinstance(s.op, CreateReplica)]
+
+
+def test_an_image_that_was_refused_is_not_pulled_again_for_the_same_apply() -> None:
+    version = a_version()
+    history = History(refused={(version.ref, 1): "image web:1 does not exist"})
+
+    decided = decide(a_situation(version, images={"web:1": None}, history=history))
+
+    assert decided.problem == "image web:1 does not exist"
+    assert not [s for s in decided if isinstance(s.op, PullImage)]
+
+
+def test_the_same_document_again_resolves_its_tag_anew() -> None:
+    running = settled(a_situation(a_version()))
+    rebuilt = replace(
+        running,
+        observed=replace(
+            running.observed, images={"web:1": "sha256:bbbb", "sha256:aaaa": "sha256:aaaa"}
+        ),
+    )
+
+    same = plan(declaring(rebuilt, a_version(images={"main": "sha256:aaaa"})))
+    again = plan(declaring(rebuilt, a_version(generation=2)))
+
+    assert not same
+    assert "resolve v1 to main=bbbb" in str(again)
+    assert "create replica web--v1--1" in str(again)
+
+
+def test_a_dead_pause_means_the_pod_is_built_again_at_its_address() -> None:
+    running = settled(a_situation(a_version()))
+    workloads = running.observed.workloads
+    dead = replace(
+        workloads, replicas=tuple(replace(r, pause="stopped") for r in workloads.replicas)
+    )
+
+    broken = replace(running, observed=replace(running.observed, workloads=dead))
+
+    assert str(plan(broken)) == snapshot("""\
+[] -> #0 publish endpoints []: 10.180.0.2 gone
+[] -> #1 remove replica web--v1--0: its pause container is stopped
+[1] -> #2 create replica web--v1--0 at 10.180.0.2 (revision 43919d27a95c): its pause container is stopped
+[0, 1, 2] -> #3 wait until web--v1--0 is ready: not every task is ready
+[3] -> #4 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready\
+""")
+
+
+def test_a_task_that_was_left_behind_by_its_pause_is_restarted() -> None:
+    running = settled(a_situation(a_version()))
+    workloads = running.observed.workloads
+    astray = replace(
+        workloads,
+        replicas=tuple(
+            replace(r, tasks=tuple(replace(t, astray=True) for t in r.tasks))
+            for r in workloads.replicas
+        ),
+    )
+
+    decided = decide(replace(running, observed=replace(running.observed, workloads=astray)))
+
+    assert "restart task web--v1--0/main: its pause container was restarted" in str(decided)
+
+
+def test_a_removed_task_container_is_made_again() -> None:
+    running = settled(a_situation(a_version()))
+    workloads = running.observed.workloads
+    bare = replace(workloads, replicas=tuple(replace(r, tasks=()) for r in workloads.replicas))
+
+    decided = decide(replace(running, observed=replace(running.observed, workloads=bare)))
+
+    assert "create replica web--v1--0 at 10.180.0.2" in str(decided)
+    assert "main not there" in str(decided)
+
+
+def test_an_exited_task_waits_longer_after_each_exit() -> None:
+    assert [restart_pause(n).total_seconds() for n in (1, 2, 3, 9, 10, 99)] == [
+        1,
+        2,
+        4,
+        256,
+        300,
+        300,
+    ]
+
+
+def test_an_exited_task_is_started_when_its_pause_is_over() -> None:
+    running = settled(a_situation(a_version()))
+    gone = ended(running.observed.workloads, "web--v1--0", NOON)
+    situation = replace(running, observed=replace(running.observed, workloads=gone))
+
+    early = decide(situation)
+    late = decide(replace(situation, now=later(1)))
+
+    assert "wait for the next start of web--v1--0/main" in str(early)
+    assert early.look_again_at == later(1)
+    assert "start task web--v1--0/main: exited with code 0" in str(late)
+
+
+def test_a_replica_that_fails_its_probe_leaves_traffic_and_then_is_restarted() -> None:
+    running = settled(a_situation(a_version()))
+
+    tolerated = decide(with_health(running, Health("failing", 2, "500")))
+    out = decide(with_health(running, Health("failing", 3, "500")))
+    restarted = decide(with_health(running, Health("failing", 6, "500")))
+
+    assert not tolerated
+    assert "publish endpoints []" in str(out)
+    assert "restart task web--v1--0/main: failed 6 probes: 500" in str(restarted)
+
+
+def test_a_task_that_is_not_ready_within_its_grace_is_restarted() -> None:
+    starting = with_health(settled(a_situation(a_version())), Health("starting", 1, "refused"))
+
+    assert "not ready after 60 s: refused" in str(decide(replace(starting, now=later(61))))
+
+
+def test_a_publication_that_was_refused_is_not_repeated_and_is_told() -> None:
+    situation = a_situation(a_version())
+    op = next(s.op for s in decide(situation) if isinstance(s.op, PublishTraffic))
+    published = imagine(situation, op).observed.published
+    assert published is not None
+
+    decided = decide(replace(situation, history=History(refused_publication=(published, "bad"))))
+
+    assert decided.problem == "bad"
+    assert not [s for s in decided if isinstance(s.op, PublishTraffic)]
+
+
+def test_a_network_with_another_subnet_is_made_anew() -> None:
+    running = settled(a_situation(a_version()))
+    workloads = replace(running.observed.workloads, network="10.99.0.0/25")
+
+    shown = str(plan(replace(running, observed=replace(running.observed, workloads=workloads))))
+
+    assert "remove network: the network is 10.99.0.0/25, not 10.180.0.0/25" in shown
+    assert shown.index("remove network") < shown.index("create network 10.180.0.0/25")
+
+
+def test_nothing_wanted_means_nothing_runs_and_no_image_is_asked_for() -> None:
+    shown = str(plan(a_situation(a_version(spec=a_service(scale={"replicas": 0})))))
+
+    assert "create network" in shown
+    assert "resolve" not in shown
