@@ -714,3 +714,20 @@ async def test_a_refused_write_changes_nothing_and_rings_nothing(store: Store) -
         assert await anext(changes) == Change("project", "bank", "bank")
     assert [p.id for p in await store.projects()] == ["bank"]
     assert await store.service(ServiceKey("shop", "api")) is None
+
+
+async def test_a_rehearsal_answers_as_the_store_would_and_leaves_no_trace(store: Store) -> None:
+    await store.put_service(API, a_service())
+    before = await store.declared()
+
+    async with store.rehearsal() as draft:
+        await draft.put_service(WEB, a_service())
+        rehearsed = await draft.declared()
+        with pytest.raises(InvalidSpec):
+            await draft.put_service(WEB, a_service(task={"secrets": ["nope"]}))
+
+    assert await store.declared() == before
+    await store.put_service(WEB, a_service())
+    assert (await store.declared()).services[WEB.key].allocation == (
+        rehearsed.services[WEB.key].allocation
+    )

@@ -45,6 +45,9 @@ class Session:
     def ring(self, change: Change) -> None:
         self.changes.append(change)
 
+    def copy_to(self, other: sqlite3.Connection) -> None:
+        self._connection.backup(other)
+
 
 class Database:
     def __init__(
@@ -73,6 +76,22 @@ class Database:
             opened.enter_context(self._reader)
             opened.callback(self.bell.close)
             yield self
+
+    @asynccontextmanager
+    async def copy(self) -> AsyncGenerator["Database"]:
+        """All of it as it is now, in memory; for one task at a time."""
+        with ExitStack() as opened:
+            connection = opened.enter_context(
+                closing(
+                    sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+                )
+            )
+            await self.read(lambda db: db.copy_to(connection))
+            copied = Database(self._path, connection, connection)
+            opened.enter_context(copied._writer)
+            opened.enter_context(copied._reader)
+            opened.callback(copied.bell.close)
+            yield copied
 
     async def write(self, work: Callable[[Session], T]) -> T:
         """Run it in one transaction; all of it is durable on return, or none of it happened."""

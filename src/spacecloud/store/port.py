@@ -6,6 +6,7 @@ host; Kubernetes custom resources will be a second one behind the same contract 
 """
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -141,4 +142,8 @@ class Store(Protocol):
 
     def changes(self) -> AsyncIterator[Change]:
         """Hints, from this call on."""
+        ...
+
+    def rehearsal(self) -> AbstractAsyncContextManager["Store"]:
+        """A copy to try writes on: it says what the store would say, and nothing of it lasts."""
         ...

@@ -53,6 +53,11 @@ class SqliteStore:
             await database.write(partial(secret_rows.check_key, sealer=sealer))
             yield cls(database, pools, sealer, now)
 
+    @asynccontextmanager
+    async def rehearsal(self) -> AsyncGenerator["SqliteStore"]:
+        async with self._database.copy() as database:
+            yield SqliteStore(database, self._pools, self._sealer, self._now)
+
     async def put_project(self, id: str, project: Project) -> None:
         await self._write(lambda db: document_rows.put_project(db, id, project))
 

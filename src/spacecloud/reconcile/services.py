@@ -1,0 +1,286 @@
+"""
+Make one service what its declaration says: look, decide, do, and look again.
+
+Key: a service with all its versions.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from spacecloud.drivers.driver import Driver
+from spacecloud.errors import SpaceCloudError, Terminal
+from spacecloud.mesh.policy import Policy
+from spacecloud.model.declared import DeclaredService, SecretFacts
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.reconcile.declarations import Declarations
+from spacecloud.reconcile.execute import Outcome, execute
+from spacecloud.reconcile.journal import Journal
+from spacecloud.reconcile.recollection import Exit, Recollection
+from spacecloud.reconcile.sight import Sight
+from spacecloud.store.port import Store
+from spacecloud.workloads.decide import decide
+from spacecloud.workloads.ops import (
+    CreateReplica,
+    Op,
+    PinImages,
+    PublishNames,
+    PublishTraffic,
+    PullImage,
+    ReleaseAddresses,
+    RestartTask,
+    StartTask,
+    Wait,
+    WithdrawTraffic,
+)
+from spacecloud.workloads.plan import Plan
+from spacecloud.workloads.situation import Desired, Patience, Situation
+from spacecloud.workloads.world import Observed
+
+logger = logging.getLogger(__name__)
+
+LAST_LINES = 5
+NEXT_LOOK = timedelta(0)
+
+
+class ServiceReconciler:
+    def __init__(
+        self,
+        store: Store,
+        driver: Driver,
+        declarations: Declarations,
+        journal: Journal,
+        patience: Patience,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.sights: dict[ServiceKey, Sight] = {}
+        """The last look at each service."""
+
+        self._store = store
+        self._driver = driver
+        self._declarations = declarations
+        self._journal = journal
+        self._patience = patience
+        self._now = now
+        self._recollections: dict[ServiceKey, Recollection] = {}
+        self._names: dict[ServiceKey, tuple[tuple[str, str], ...]] = {}
+        self._redeclared: dict[ServiceKey, asyncio.Event] = {}
+
+    async def __call__(self, key: ServiceKey) -> datetime | None:
+        self._redeclared[key] = asyncio.Event()
+        recollection = self._recollections.setdefault(key, Recollection())
+        situation, exits = await self._look(key, recollection)
+        for seen in exits:
+            await self._note_exit(key, seen)
+        decided = decide(situation)
+        self._remember(key, situation, decided, recollection)
+        if not decided.steps and situation.desired.declared is None:
+            self._forget(key)
+            return None
+
+        outcome = await self._carry_out(key, decided)
+        self._judge(key, outcome, recollection)
+        if outcome.done or outcome.failed:
+            return self._now() + NEXT_LOOK
+        times = [t for t in (decided.look_again_at, recollection.refused_until()) if t is not None]
+        return min(times, default=None)
+
+    def redeclared(self, key: ServiceKey) -> None:
+        """What is being waited for may not be wanted any more: an image on its way."""
+        if key in self._redeclared:
+            self._redeclared[key].set()
+
+    def trouble(self, key: ServiceKey, reason: str) -> None:
+        """Something went wrong that will be tried again."""
+        sight = self.sights.get(key)
+        if sight is not None:
+            self.sights[key] = replace(sight, trouble=reason)
+
+    async def refresh_names(self) -> frozenset[ServiceKey]:
+        """Read anew what the resolver answers; whose names there are."""
+        self._names = dict(await self._driver.names.published())
+        return frozenset(self._names)
+
+    async def imagine(self, key: ServiceKey, policy: Policy) -> Situation:
+        """A look for a plan that is only shown: with another declaration, and nothing noted."""
+        recollection = self._recollections.get(key, Recollection())
+        desired = await self._desired(key, policy)
+        observed = await self._observe(key, desired)
+        now = self._now()
+        return Situation(desired, observed, recollection.history(now), now, self._patience)
+
+    async def _look(
+        self, key: ServiceKey, recollection: Recollection
+    ) -> tuple[Situation, tuple[Exit, ...]]:
+        desired = await self._desired(key, await self._declarations.policy())
+        observed = await self._observe(key, desired)
+        in_flight = await self._in_flight(observed)
+        now = self._now()
+        exits = recollection.note(observed, in_flight, now)
+        history = recollection.history(now)
+        return Situation(desired, observed, history, now, self._patience), exits
+
+    async def _desired(self, key: ServiceKey, policy: Policy) -> Desired:
+        declared = policy.declared.services.get(key)
+        if declared is None or not declared.versions:
+            return Desired(key, declared)
+        return Desired(key, declared, policy.face(key), await self._secrets(declared))
+
+    async def _secrets(self, declared: DeclaredService) -> Mapping[str, SecretFacts]:
+        used = any(task.secrets for version in declared.versions for task in version.spec.tasks)
+        if not used:
+            return {}
+        facts = await self._store.secrets(declared.key.project)
+        return {secret.id: secret for secret in facts}
+
+    async def _observe(self, key: ServiceKey, desired: Desired) -> Observed:
+        references = {
+            reference
+            for version in desired.versions
+            if version.spec.min_replicas
+            for task in version.spec.tasks
+            for reference in (task.docker.image, version.images.get(task.id, ""))
+            if reference
+        }
+        engine = self._driver.workloads
+        return Observed(
+            workloads=await engine.observe(key),
+            images=await engine.images(sorted(references)) if references else {},
+            published=self._driver.traffic.published(key),
+            in_gateway=key in self._driver.traffic.known(),
+            names=self._names.get(key, ()),
+        )
+
+    async def _in_flight(self, observed: Observed) -> Mapping[str, int] | None:
+        published = observed.published
+        if published is None or not any(e.draining for e in published.endpoints):
+            return None
+        try:
+            return await self._driver.traffic.in_flight()
+        except SpaceCloudError as error:
+            logger.warning("the gateway does not say what is in flight: %s", error)
+            return None
+
+    def _remember(
+        self, key: ServiceKey, situation: Situation, decided: Plan, recollection: Recollection
+    ) -> None:
+        before = self.sights.get(key)
+        self.sights[key] = Sight(
+            situation,
+            decided,
+            trouble=before.trouble if before is not None and decided.steps else "",
+            last_words=dict(recollection.last_words),
+            never_ready=frozenset(c for c, never in recollection.never_ready.items() if never),
+        )
+        if decided.steps:
+            logger.info("%s:\n%s", key, decided)
+
+    def _forget(self, key: ServiceKey) -> None:
+        for kept in (self.sights, self._recollections, self._names, self._redeclared):
+            kept.pop(key, None)
+
+    async def _note_exit(self, key: ServiceKey, seen: Exit) -> None:
+        replica, task = seen.replica, seen.task
+        recollection = self._recollections[key]
+        if recollection.is_stopping(replica.id):
+            return
+        lines = await self._driver.workloads.last_lines(
+            key.project, replica.id, task.task, LAST_LINES
+        )
+        words = " | ".join(line.strip() for line in lines if line.strip())
+        recollection.last_words[task.container] = words
+        why = "used more memory than its limit" if task.out_of_memory else f"code {task.exit_code}"
+        message = f"{replica.id}/{task.task} ended: {why}" + (
+            f"; last said: {words}" if words else ""
+        )
+        self._journal.note(key, "TaskExited", message, "warning")
+
+    async def _carry_out(self, key: ServiceKey, decided: Plan) -> Outcome:
+        if all(isinstance(step.op, Wait) for step in decided.steps):
+            return Outcome()
+        return await execute(decided, lambda op: self._do(key, op))
+
+    async def _do(self, key: ServiceKey, op: Op) -> None:
+        match op:
+            case PublishTraffic():
+                await self._driver.traffic.publish(op.face, op.endpoints)
+            case WithdrawTraffic():
+                await self._driver.traffic.withdraw(op.key)
+            case PublishNames():
+                await self._driver.names.publish(op.key, op.names)
+                self._names[key] = op.names
+            case PinImages():
+                await self._store.pin_images(op.ref, op.generation, dict(op.images))
+            case ReleaseAddresses():
+                await self._store.release(op.key)
+            case PullImage():
+                await self._unless_redeclared(key, self._driver.workloads.execute(op))
+            case Wait():
+                raise AssertionError("waits are not carried out")
+            case _:
+                await self._driver.workloads.execute(op)
+
+    async def _unless_redeclared(self, key: ServiceKey, work: Coroutine[Any, Any, None]) -> None:
+        """A pull may take minutes; a newer declaration does not wait for it."""
+        failures: list[SpaceCloudError] = []
+
+        async def run() -> None:
+            try:
+                await work
+            except SpaceCloudError as error:
+                failures.append(error)
+
+        async with asyncio.TaskGroup() as tasks:
+            pull = tasks.create_task(run(), name=f"pull for {key}")
+            bell = tasks.create_task(self._redeclared[key].wait(), name=f"redeclared {key}")
+            pull.add_done_callback(lambda _: bell.cancel())
+            bell.add_done_callback(lambda _: pull.cancel())
+        if failures:
+            raise failures[0]
+
+    def _judge(self, key: ServiceKey, outcome: Outcome, recollection: Recollection) -> None:
+        """Note what was done; what failed for good is not repeated, the rest is raised."""
+        now = self._now()
+        for op in outcome.done:
+            recollection.note_done(op, now)
+            self._tell(key, op)
+        passing: SpaceCloudError | None = None
+        for op, error in outcome.failed:
+            match op:
+                case PublishTraffic() if isinstance(error, Terminal):
+                    recollection.refuse_publication(op, str(error), now)
+                case PullImage(ref=ref) | CreateReplica(ref=ref) | StartTask(ref=ref) if isinstance(
+                    error, Terminal
+                ):
+                    recollection.refuse(ref, self._generation(key, ref), str(error), now)
+                case _:
+                    passing = error
+                    continue
+            self._journal.note(key, "Failed", f"{op}: {error}", "error")
+        if passing is not None:
+            raise passing
+        self.trouble(key, "")
+
+    def _generation(self, key: ServiceKey, ref: ServiceRef) -> int:
+        version = self.sights[key].situation.desired.version(ref)
+        return version.generation if version is not None else 0
+
+    def _tell(self, key: ServiceKey, op: Op) -> None:
+        match op:
+            case PullImage():
+                self._journal.note(key, "ImagePulled", f"pulled {op.image}")
+            case CreateReplica():
+                self._journal.note(key, "ReplicaCreated", f"{op.replica} of revision {op.revision}")
+            case StartTask() | RestartTask():
+                self._journal.note(key, "TaskRestarted", f"{op.replica}/{op.task}", "warning")
+            case PublishTraffic():
+                full = [e for e in op.endpoints if not e.draining]
+                text = f"{len(full)} replicas take requests"
+                self._journal.note(key, "EndpointsPublished", text)
+            case ReleaseAddresses():
+                self._journal.note(key, "Deleted", "nothing of it is left")
+            case _:
+                pass

@@ -1,0 +1,22 @@
+"""What was seen and decided at the last look at a service: the source of its status."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from spacecloud.workloads.plan import Plan
+from spacecloud.workloads.situation import Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    situation: Situation
+    plan: Plan
+
+    trouble: str = ""
+    """What failed when the plan was last carried out, and will be tried again."""
+
+    last_words: Mapping[str, str] = field(default_factory=dict)
+    """Container id of a task that ended to the end of its log."""
+
+    never_ready: frozenset[str] = frozenset()
+    """Containers that have not once been ready."""
