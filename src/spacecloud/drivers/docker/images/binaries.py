@@ -18,18 +18,36 @@ _LIST_TIMEOUT_SECONDS = 10
 
 def program(source: Path, path: str) -> tuple[Copied, ...]:
     """``source`` at ``path``, and beside it all that it needs to start."""
-    return (Copied(path, source), *libraries(source))
+    loader = loader_of(source)
+    needed = () if loader is None else libraries(source, loader)
+    return (Copied(path, source), *needed)
 
 
-def libraries(source: Path) -> tuple[Copied, ...]:
-    """Shared libraries and loader at their own paths; none for a static program."""
-    loader = _loader(source)
-    if loader is None:
-        return ()
+def libraries(source: Path, loader: Path) -> tuple[Copied, ...]:
+    """Of a program or a library: what ``loader`` would load for it, and the loader."""
     # The loader needs an absolute path or it searches for a library of that name.
     listed = _list(loader, source.resolve())
     found = {Path(path) for path in (_path_in(line) for line in listed.splitlines()) if path}
     return tuple(Copied(str(path), path) for path in sorted(found | {loader}))
+
+
+def loader_of(source: Path) -> Path | None:
+    """The program's ELF interpreter; None of a static program and of a library."""
+    with source.open("rb") as file:
+        header = file.read(64)
+        if header[:5] != b"\x7fELF\x02":
+            raise Terminal(f"{source} is not a 64-bit ELF program; install it anew")
+        (table_offset,) = struct.unpack_from("<Q", header, 32)
+        entry_size, count = struct.unpack_from("<HH", header, 54)
+        file.seek(table_offset)
+        table = file.read(entry_size * count)
+        for at in range(0, len(table), entry_size):
+            (kind,) = struct.unpack_from("<I", table, at)
+            if kind == _PT_INTERP:
+                offset, _, _, size = struct.unpack_from("<QQQQ", table, at + 8)
+                file.seek(offset)
+                return Path(file.read(size).rstrip(b"\0").decode())
+    return None
 
 
 def _list(loader: Path, source: Path) -> str:
@@ -58,22 +76,3 @@ def _path_in(line: str) -> str | None:
     """``libm.so.6 => /lib/libm.so.6 (0x7f…)`` or ``/lib64/ld-linux.so.2 (0x7f…)``."""
     words = line.split("=>")[-1].split()
     return words[0] if words and words[0].startswith("/") else None
-
-
-def _loader(source: Path) -> Path | None:
-    """The program's ELF interpreter; None where it has none."""
-    with source.open("rb") as file:
-        header = file.read(64)
-        if header[:5] != b"\x7fELF\x02":
-            raise Terminal(f"{source} is not a 64-bit ELF program; install it anew")
-        (table_offset,) = struct.unpack_from("<Q", header, 32)
-        entry_size, count = struct.unpack_from("<HH", header, 54)
-        file.seek(table_offset)
-        table = file.read(entry_size * count)
-        for at in range(0, len(table), entry_size):
-            (kind,) = struct.unpack_from("<I", table, at)
-            if kind == _PT_INTERP:
-                offset, _, _, size = struct.unpack_from("<QQQQ", table, at + 8)
-                file.seek(offset)
-                return Path(file.read(size).rstrip(b"\0").decode())
-    return None
