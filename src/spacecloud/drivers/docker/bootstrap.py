@@ -1,0 +1,162 @@
+"""
+The document that Envoy starts with, and its arguments.
+
+It holds what must be there before the control plane has spoken: where it is, the listener
+that all calls to virtual IPs pass, and clusters for the sockets. All else comes by xDS.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from spacecloud.mesh.envoy.clusters import NO_LIMITS
+from spacecloud.mesh.envoy.listeners import refuse
+from spacecloud.mesh.envoy.names import API_CLUSTER, CONTROL_CLUSTER, NOWHERE_CLUSTER
+from spacecloud.settings import Settings
+
+Json = dict[str, Any]
+
+USER_ID = 65532
+"""Whom Envoy runs as: not root, and nobody else on the host."""
+
+
+def gateway_dir(settings: Settings) -> Path:
+    """Holds the sockets between control plane and Envoy; belongs to Envoy's user alone."""
+    return settings.run_dir / "gateway"
+
+
+def xds_socket(settings: Settings) -> Path:
+    return gateway_dir(settings) / "xds.sock"
+
+
+def admin_socket(settings: Settings) -> Path:
+    return gateway_dir(settings) / "admin.sock"
+
+
+def api_socket(settings: Settings) -> Path:
+    """Where the API listens; Envoy's user must be able to write to it."""
+    return settings.run_dir / "api.sock"
+
+
+def arguments(settings: Settings) -> list[str]:
+    """For the envoy binary. The folder ``settings.run_dir`` has the same path inside."""
+    return [
+        "--config-yaml",
+        json.dumps(document(settings), sort_keys=True, separators=(",", ":")),
+        "--drain-time-s",
+        str(settings.listener_drain_seconds),
+        "--disable-hot-restart",
+        "--log-level",
+        "debug" if settings.log_level == "debug" else "warning",
+        "--use-dynamic-base-id",
+    ]
+
+
+def document(settings: Settings) -> Json:
+    return {
+        "node": {"id": settings.instance, "cluster": "space-cloud"},
+        "admin": {
+            "address": {"pipe": {"path": str(admin_socket(settings)), "mode": 0o600}},
+            "profile_path": "/dev/null",
+        },
+        "dynamic_resources": {
+            "ads_config": {
+                "api_type": "DELTA_GRPC",
+                "transport_api_version": "V3",
+                "set_node_on_first_message_only": True,
+                "grpc_services": [
+                    {
+                        "envoy_grpc": {
+                            "cluster_name": CONTROL_CLUSTER,
+                            # A control plane that comes back is found again within a second.
+                            "retry_policy": {
+                                "retry_back_off": {
+                                    "base_interval": "0.1s",
+                                    "max_interval": "1s",
+                                }
+                            },
+                        }
+                    }
+                ],
+            },
+            "cds_config": {"ads": {}, "resource_api_version": "V3"},
+            "lds_config": {"ads": {}, "resource_api_version": "V3"},
+        },
+        "static_resources": {
+            "listeners": [_mesh_listener(settings.mesh_port)],
+            "clusters": [
+                _socket_cluster(CONTROL_CLUSTER, xds_socket(settings), _HTTP2),
+                _socket_cluster(API_CLUSTER, api_socket(settings), _HTTP1),
+                {"name": NOWHERE_CLUSTER, "type": "STATIC", "connect_timeout": "1s"},
+            ],
+        },
+        "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": _STATS}}},
+        "layered_runtime": {
+            "layers": [
+                {
+                    "name": "static",
+                    "static_layer": {"overload.global_downstream_max_connections": 4294967295},
+                }
+            ]
+        },
+    }
+
+
+def _mesh_listener(port: int) -> Json:
+    """Every redirected call arrives here and goes on to the listener of what it dialled."""
+    return {
+        "name": "mesh",
+        "stat_prefix": "mesh",
+        "address": {"socket_address": {"address": "0.0.0.0", "port_value": port}},
+        "enable_reuse_port": False,
+        "listener_filters": [
+            {
+                "name": "envoy.filters.listener.original_dst",
+                "typed_config": {
+                    "@type": "type.googleapis.com/"
+                    "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
+                },
+            }
+        ],
+        "use_original_dst": True,
+        "filter_chains": [{"name": "nobody-listens", "filters": [refuse()]}],
+    }
+
+
+def _socket_cluster(name: str, path: Path, protocol: Json) -> Json:
+    endpoint = {"endpoint": {"address": {"pipe": {"path": str(path)}}}}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "circuit_breakers": NO_LIMITS,
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/"
+                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": protocol,
+            }
+        },
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [endpoint]}],
+        },
+    }
+
+
+_HTTP1: Json = {"http_protocol_options": {}}
+_HTTP2: Json = {"http2_protocol_options": {}}
+
+_STATS: list[Json] = [
+    {"prefix": prefix}
+    for prefix in (
+        "cluster_manager.",
+        "control_plane.",
+        "http.ingress.",
+        "http.mesh.",
+        "listener_manager.",
+        "server.",
+        "tcp.mesh.",
+    )
+]
+"""A service adds no statistic of its own: a thousand of them must stay small."""

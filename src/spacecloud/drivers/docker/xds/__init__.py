@@ -1,0 +1,1 @@
+"""The xDS server: Envoy's configuration, its acknowledgements, and its log of refused calls."""

@@ -1,0 +1,105 @@
+"""Who is let in, in Envoy's words: for requests as an RBAC rule, for connections as a matcher."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network
+
+from spacecloud.mesh.envoy.resources import Json
+from spacecloud.model.traffic import Admission
+
+LET_IN = "let-in"
+REFUSED = "refused"
+"""Filter chains of a TCP listener."""
+
+RBAC_FILTER = "envoy.filters.http.rbac"
+
+
+def rbac(admission: Admission) -> Json:
+    """Per-route configuration: a change of policy is a change of routes and of nothing else."""
+    return {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute",
+        "rbac": {
+            "rules": {
+                "action": "ALLOW",
+                "policies": {
+                    "callers": {
+                        "permissions": [{"any": True}],
+                        "principals": _principals(admission),
+                    }
+                },
+            }
+        },
+    }
+
+
+def _principals(admission: Admission) -> list[Json]:
+    principals = [_from(caller.subnet) for caller in admission.callers]
+    blocks = [_from(block) for block in admission.blocks]
+    if blocks and admission.refused:
+        refused = [_from(caller.subnet) for caller in admission.refused]
+        in_block: Json = {"or_ids": {"ids": blocks}}
+        not_refused: Json = {"not_id": {"or_ids": {"ids": refused}}}
+        return [*principals, {"and_ids": {"ids": [in_block, not_refused]}}]
+    # An empty list would be an invalid rule: nobody is everybody turned round.
+    return [*principals, *blocks] or [{"not_id": {"any": True}}]
+
+
+def _from(cidr: str) -> Json:
+    return {"direct_remote_ip": cidr_range(cidr)}
+
+
+def connection_matcher(admission: Admission) -> Json:
+    """
+    Picks the filter chain by the connection's source, in the order of Admission's table.
+
+    It is no part of the chains, so changing it leaves every open connection alone.
+    """
+    lines = (
+        _line(LET_IN, [caller.subnet for caller in admission.callers]),
+        _line(REFUSED, [caller.subnet for caller in admission.refused]),
+        _line(LET_IN, admission.blocks),
+    )
+    matchers = [line for line in lines if line]
+    nobody_else: Json = {"on_no_match": {"action": _chain(REFUSED)}}
+    return {"matcher_list": {"matchers": matchers}, **nobody_else} if matchers else nobody_else
+
+
+def _line(chain: str, cidrs: Iterable[str]) -> Json | None:
+    ranges = [cidr_range(cidr) for cidr in sorted(set(cidrs))]
+    if not ranges:
+        return None
+    matcher = {
+        "name": "addresses",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.matching.input_matchers.ip.v3.Ip",
+            "cidr_ranges": ranges,
+            "stat_prefix": "callers",
+        },
+    }
+    return {
+        "predicate": {"single_predicate": {"input": _SOURCE, "custom_match": matcher}},
+        "on_match": {"action": _chain(chain)},
+    }
+
+
+_SOURCE: Json = {
+    "name": "source",
+    "typed_config": {
+        "@type": "type.googleapis.com/"
+        "envoy.extensions.matching.common_inputs.network.v3.DirectSourceIPInput"
+    },
+}
+
+
+def _chain(name: str) -> Json:
+    return {
+        "name": name,
+        "typed_config": {
+            "@type": "type.googleapis.com/google.protobuf.StringValue",
+            "value": name,
+        },
+    }
+
+
+def cidr_range(cidr: str) -> Json:
+    network = IPv4Network(cidr)
+    return {"address_prefix": str(network.network_address), "prefix_len": network.prefixlen}

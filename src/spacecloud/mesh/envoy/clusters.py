@@ -1,0 +1,83 @@
+"""CDS and EDS: one cluster for each port of each version, its replicas beside it."""
+
+from collections.abc import Iterable
+
+from spacecloud.mesh.envoy.names import cluster_name
+from spacecloud.mesh.envoy.resources import Json, typed
+from spacecloud.model.refs import ServiceKey
+from spacecloud.model.traffic import Endpoint, VersionPort
+
+CONNECT_TIMEOUT = "5s"
+"""To a replica on the same host: slower than this means that it is gone."""
+
+UNLIMITED = 4_294_967_295
+
+HEADERS_KIB = 96
+"""Largest headers of a request or a response, in KiB: the most that Envoy can."""
+
+FROM_XDS: Json = {"ads": {}, "resource_api_version": "V3"}
+
+
+def cluster(key: ServiceKey, port: VersionPort) -> Json:
+    return typed(
+        "clusters",
+        {
+            "name": cluster_name(key, port.version, port.port),
+            "type": "EDS",
+            "eds_cluster_config": {"eds_config": FROM_XDS},
+            "connect_timeout": CONNECT_TIMEOUT,
+            "lb_policy": "LEAST_REQUEST",
+            "ignore_health_on_host_removal": True,
+            # A draining replica gets nothing new, even when no other is left.
+            "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+            "circuit_breakers": NO_LIMITS,
+            "typed_extension_protocol_options": SAME_PROTOCOL if port.protocol == "http" else {},
+        },
+    )
+
+
+def assignment(key: ServiceKey, port: VersionPort, endpoints: Iterable[Endpoint]) -> Json:
+    name = cluster_name(key, port.version, port.port)
+    replicas = [_replica(e, port.port) for e in sorted(endpoints) if e.version == port.version]
+    return typed(
+        "endpoints",
+        {"cluster_name": name, "endpoints": [{"lb_endpoints": replicas}] if replicas else []},
+    )
+
+
+def _replica(endpoint: Endpoint, port: int) -> Json:
+    return {
+        "health_status": "DRAINING" if endpoint.draining else "HEALTHY",
+        "endpoint": {
+            "address": {"socket_address": {"address": endpoint.address, "port_value": port}}
+        },
+    }
+
+
+NO_LIMITS: Json = {
+    "thresholds": [
+        {
+            "priority": priority,
+            "max_connections": UNLIMITED,
+            "max_pending_requests": UNLIMITED,
+            "max_requests": UNLIMITED,
+            "max_retries": UNLIMITED,
+        }
+        for priority in ("DEFAULT", "HIGH")
+    ]
+}
+
+SAME_PROTOCOL: Json = {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "common_http_protocol_options": {
+            "max_headers_count": 1000,
+            "max_response_headers_kb": HEADERS_KIB,
+        },
+        "use_downstream_protocol_config": {
+            "http_protocol_options": {"enable_trailers": True},
+            "http2_protocol_options": {"allow_connect": True},
+        },
+    }
+}
+"""HTTP/1.1 stays HTTP/1.1 and HTTP/2 stays HTTP/2: gRPC works, and nothing is guessed."""

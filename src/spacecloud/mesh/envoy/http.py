@@ -1,0 +1,159 @@
+"""How HTTP is spoken in mesh and ingress, with no limit that nobody asked for."""
+
+from spacecloud.mesh.envoy.admission import RBAC_FILTER
+from spacecloud.mesh.envoy.clusters import FROM_XDS, HEADERS_KIB
+from spacecloud.mesh.envoy.refusals import DENIED_BY_POLICY, request_log
+from spacecloud.mesh.envoy.resources import Json
+
+METADATA = "space-cloud"
+"""Namespace of what a route says about itself."""
+
+RETRIED = "connect-failure,refused-stream,reset-before-request"
+"""What can be tried again because no callee has seen the request."""
+
+
+def mesh_connections(routes: str) -> Json:
+    """For calls between services: policy by route, requests passed on untouched."""
+    return _manager(
+        "mesh",
+        routes,
+        {
+            "http_filters": [_RBAC, _ROUTER],
+            "access_log": [request_log()],
+            "use_remote_address": True,
+            # What a service says on behalf of its own caller is between it and the callee.
+            "skip_xff_append": True,
+        },
+    )
+
+
+def ingress_connections(routes: str) -> Json:
+    """For the outside: what it claims about itself is dropped, its paths are made canonical."""
+    return _manager(
+        "ingress",
+        routes,
+        {
+            "http_filters": [_ROUTER],
+            "use_remote_address": True,
+            "early_header_mutation_extensions": [_NO_CLAIMS],
+            "normalize_path": True,
+            "merge_slashes": True,
+            "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD",
+        },
+    )
+
+
+def forward(cluster: Json) -> Json:
+    """A route action without a time limit that tries again where that is safe."""
+    return {
+        **cluster,
+        "timeout": "0s",
+        "retry_policy": {
+            "retry_on": RETRIED,
+            "num_retries": 3,
+            "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
+            "retry_host_predicate": [
+                {
+                    "name": "envoy.retry_host_predicates.previous_hosts",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.retry.host."
+                        "previous_hosts.v3.PreviousHostsPredicate"
+                    },
+                }
+            ],
+            "host_selection_retry_max_attempts": 3,
+        },
+    }
+
+
+def _manager(prefix: str, routes: str, more: Json) -> Json:
+    return {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network."
+            "http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": prefix,
+            "codec_type": "AUTO",
+            "rds": {"config_source": FROM_XDS, "route_config_name": routes},
+            "stream_idle_timeout": "0s",
+            "request_timeout": "0s",
+            "max_request_headers_kb": HEADERS_KIB,
+            "common_http_protocol_options": {"idle_timeout": "0s", "max_headers_count": 1000},
+            "http_protocol_options": {
+                "accept_http_10": True,
+                "default_host_for_http_10": "localhost",
+                "enable_trailers": True,
+            },
+            "http2_protocol_options": {"allow_connect": True},
+            "upgrade_configs": [{"upgrade_type": "websocket"}],
+            "server_header_transformation": "PASS_THROUGH",
+            "preserve_external_request_id": True,
+            # No address is trusted more than another: internal headers are always stripped.
+            "internal_address_config": {"unix_sockets": False},
+            "local_reply_config": _SENTENCES,
+            **more,
+        },
+    }
+
+
+_RBAC: Json = {
+    "name": RBAC_FILTER,
+    "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"},
+}
+
+_ROUTER: Json = {
+    "name": "envoy.filters.http.router",
+    "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+        "suppress_envoy_headers": True,
+    },
+}
+
+_CLAIMS = (
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+)
+
+_NO_CLAIMS: Json = {
+    "name": "envoy.http.early_header_mutation.header_mutation",
+    "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation."
+        "header_mutation.v3.HeaderMutation",
+        "mutations": [{"remove": header} for header in _CLAIMS],
+    },
+}
+
+
+def _said(flags: list[str], sentence: str) -> Json:
+    return {
+        "filter": {"response_flag_filter": {"flags": flags}},
+        "body_format_override": {"json_format": {"error": sentence}},
+    }
+
+
+_SENTENCES: Json = {
+    "mappers": [
+        {
+            "filter": DENIED_BY_POLICY,
+            "body_format_override": {
+                "json_format": {
+                    "error": f"%METADATA(ROUTE:{METADATA}:refused)%",
+                    "caller": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
+                }
+            },
+        },
+        _said(["UH", "UF", "NC", "UO"], f"%METADATA(ROUTE:{METADATA}:unavailable)%"),
+        _said(["UC", "UR", "UPE"], f"%METADATA(ROUTE:{METADATA}:broken)%"),
+        _said(["NR"], "no ingress route leads from this host, path and method to a service"),
+    ],
+}
+"""Every answer that is the gateway's own is JSON with a sentence in ``error``."""

@@ -1,0 +1,66 @@
+"""LDS: one listener for each entry of a service. Its chains never change while the entry lives."""
+
+from spacecloud.mesh.envoy.admission import LET_IN, REFUSED, connection_matcher
+from spacecloud.mesh.envoy.http import mesh_connections
+from spacecloud.mesh.envoy.names import NOWHERE_CLUSTER, cluster_name, entry_name
+from spacecloud.mesh.envoy.refusals import connection_log
+from spacecloud.mesh.envoy.resources import Json, typed
+from spacecloud.model.refs import ServiceKey
+from spacecloud.model.traffic import Admission, Entry
+
+
+def entry_listener(key: ServiceKey, entry: Entry, admission: Admission) -> Json:
+    name = entry_name(key, entry)
+    if entry.protocol == "http":
+        chains: Json = {
+            "filter_chains": [{"name": "requests", "filters": [mesh_connections(name)]}]
+        }
+    else:
+        chains = connections_to(cluster_name(key, entry.version, entry.port), admission)
+    return virtual_listener(name, entry.vip, entry.port, chains)
+
+
+def virtual_listener(name: str, address: str, port: int, chains: Json) -> Json:
+    """Binds nothing: the mesh listener hands over what was dialled to this address."""
+    return typed(
+        "listeners",
+        {
+            "name": name,
+            "stat_prefix": "virtual",
+            "address": {"socket_address": {"address": address, "port_value": port}},
+            "bind_to_port": False,
+            **chains,
+        },
+    )
+
+
+def connections_to(cluster: str, admission: Admission) -> Json:
+    """
+    One chain that leads to the callee and one that closes at once, chosen by the caller.
+
+    Chosen before either side has said a byte, so a server that speaks first stays silent.
+    """
+    return {
+        "filter_chains": [
+            {"name": LET_IN, "filters": [_proxy(cluster, {"max_connect_attempts": 3})]},
+            {"name": REFUSED, "filters": [refuse()]},
+        ],
+        "filter_chain_matcher": connection_matcher(admission),
+    }
+
+
+def refuse() -> Json:
+    return _proxy(NOWHERE_CLUSTER, {"access_log": [connection_log()]})
+
+
+def _proxy(cluster: str, more: Json) -> Json:
+    return {
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            "stat_prefix": "mesh",
+            "cluster": cluster,
+            "idle_timeout": "0s",
+            **more,
+        },
+    }

@@ -1,0 +1,37 @@
+"""
+What resources are called. Every name begins with its owner, so that whoever lists what Envoy
+holds can tell whose it is.
+"""
+
+from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.traffic import Entry
+
+INGRESS = ServiceKey(PLATFORM_PROJECT, "ingress")
+"""Owner of what the outside reaches."""
+
+DOORS = ServiceKey(PLATFORM_PROJECT, "host")
+"""Owner of the host's ports."""
+
+CONTROL_CLUSTER = "control"
+"""The control plane's socket for xDS and logs; in the bootstrap."""
+
+API_CLUSTER = "api"
+"""The API's socket; in the bootstrap."""
+
+NOWHERE_CLUSTER = "nowhere"
+"""Has no endpoint: a connection sent there is closed at once; in the bootstrap."""
+
+
+def cluster_name(key: ServiceKey, version: str, port: int) -> str:
+    return f"{key}|{version}|{port}"
+
+
+def entry_name(key: ServiceKey, entry: Entry) -> str:
+    """Of an entry's listener, and of its routes."""
+    return f"{key}|{entry.vip}:{entry.port}"
+
+
+def owner_of(name: str) -> ServiceKey | None:
+    """None for a name that is not one of ours."""
+    owner, bar, _ = name.partition("|")
+    return ServiceKey.parse(owner) if bar and "/" in owner else None

@@ -1,0 +1,64 @@
+"""Access logs that carry refused attempts, and nothing else, to the control plane."""
+
+from spacecloud.mesh.envoy.admission import RBAC_FILTER
+from spacecloud.mesh.envoy.names import CONTROL_CLUSTER
+from spacecloud.mesh.envoy.resources import Json
+
+LOG_NAME = "refusals"
+
+DENIED_BY_POLICY: Json = {
+    "and_filter": {
+        "filters": [
+            {
+                "status_code_filter": {
+                    "comparison": {
+                        "op": "EQ",
+                        "value": {"default_value": 403, "runtime_key": "unused"},
+                    }
+                }
+            },
+            {
+                "metadata_filter": {
+                    "matcher": {
+                        "filter": RBAC_FILTER,
+                        "path": [{"key": "enforced_engine_result"}],
+                        "value": {"string_match": {"exact": "denied"}},
+                    },
+                    "match_if_key_not_found": False,
+                }
+            },
+        ]
+    }
+}
+"""True of a request that policy refused, false of a 403 that the callee itself answered."""
+
+
+def request_log() -> Json:
+    return {
+        "name": "envoy.access_loggers.http_grpc",
+        "filter": DENIED_BY_POLICY,
+        "typed_config": {
+            "@type": "type.googleapis.com/"
+            "envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig",
+            "common_config": _SINK,
+        },
+    }
+
+
+def connection_log() -> Json:
+    return {
+        "name": "envoy.access_loggers.tcp_grpc",
+        "typed_config": {
+            "@type": "type.googleapis.com/"
+            "envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig",
+            "common_config": _SINK,
+        },
+    }
+
+
+_SINK: Json = {
+    "log_name": LOG_NAME,
+    "transport_api_version": "V3",
+    "grpc_service": {"envoy_grpc": {"cluster_name": CONTROL_CLUSTER}},
+    "buffer_flush_interval": "0.2s",
+}

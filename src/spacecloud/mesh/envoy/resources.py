@@ -1,0 +1,38 @@
+"""Envoy resources in their JSON form, by kind. The order of the kinds is that of sending."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Json = dict[str, Any]
+
+Kind = Literal["clusters", "endpoints", "listeners", "routes"]
+
+KINDS: tuple[Kind, ...] = ("clusters", "endpoints", "listeners", "routes")
+"""Each refers only to those before it, but for listeners, which wait for their routes."""
+
+TYPES: dict[Kind, str] = {
+    "clusters": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+    "endpoints": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+    "listeners": "type.googleapis.com/envoy.config.listener.v3.Listener",
+    "routes": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    clusters: tuple[Json, ...] = ()
+    endpoints: tuple[Json, ...] = ()
+    listeners: tuple[Json, ...] = ()
+    routes: tuple[Json, ...] = ()
+
+    def __iter__(self) -> Iterator[tuple[Kind, str, Json]]:
+        """(kind, name, resource) of all, in the order of sending."""
+        for kind in KINDS:
+            for resource in getattr(self, kind):
+                name = resource["cluster_name" if kind == "endpoints" else "name"]
+                yield kind, name, resource
+
+
+def typed(kind: Kind, fields: Json) -> Json:
+    return {"@type": TYPES[kind], **fields}

@@ -1,0 +1,49 @@
+"""RDS: the routes of a service's HTTP entries, with the policy that guards them."""
+
+from spacecloud.mesh.envoy.admission import RBAC_FILTER, rbac
+from spacecloud.mesh.envoy.http import METADATA, forward
+from spacecloud.mesh.envoy.names import cluster_name, entry_name
+from spacecloud.mesh.envoy.resources import Json, typed
+from spacecloud.model.refs import ServiceKey
+from spacecloud.model.traffic import Admission, Entry
+
+
+def entry_routes(key: ServiceKey, entry: Entry, admission: Admission) -> Json:
+    cluster = cluster_name(key, entry.version, entry.port)
+    return typed(
+        "routes",
+        {
+            "name": entry_name(key, entry),
+            "virtual_hosts": [
+                {
+                    "name": str(key),
+                    "domains": ["*"],
+                    "typed_per_filter_config": {RBAC_FILTER: rbac(admission)},
+                    "routes": [
+                        {
+                            "name": entry_name(key, entry),
+                            "match": {"prefix": "/"},
+                            "route": forward({"cluster": cluster}),
+                            "metadata": sentences(
+                                refused=f"policy refuses this call: {admission.rule}",
+                                **absences(f"{key}@{entry.version}"),
+                            ),
+                        }
+                    ],
+                }
+            ],
+        },
+    )
+
+
+def sentences(**said: str) -> Json:
+    """Route metadata from which the gateway's own answers are made."""
+    return {"filter_metadata": {METADATA: said}}
+
+
+def absences(callee: str) -> dict[str, str]:
+    """What is said when the callee does not answer."""
+    return {
+        "unavailable": f"no replica of {callee} can be reached",
+        "broken": f"{callee} closed the connection before it had answered",
+    }

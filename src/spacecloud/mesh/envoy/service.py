@@ -1,0 +1,21 @@
+"""All that Envoy holds for one service: a function of its face and its replicas."""
+
+from collections.abc import Iterable
+
+from spacecloud.mesh.envoy.clusters import assignment, cluster
+from spacecloud.mesh.envoy.listeners import entry_listener
+from spacecloud.mesh.envoy.resources import Resources
+from spacecloud.mesh.envoy.routes import entry_routes
+from spacecloud.model.traffic import Endpoint, Face
+
+
+def service_resources(face: Face, endpoints: Iterable[Endpoint]) -> Resources:
+    replicas = tuple(endpoints)
+    return Resources(
+        clusters=tuple(cluster(face.key, port) for port in face.ports),
+        endpoints=tuple(assignment(face.key, port, replicas) for port in face.ports),
+        listeners=tuple(entry_listener(face.key, e, face.admission) for e in face.entries),
+        routes=tuple(
+            entry_routes(face.key, e, face.admission) for e in face.entries if e.protocol == "http"
+        ),
+    )
