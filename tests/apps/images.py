@@ -51,3 +51,8 @@ def _echo() -> Recipe:
         environment=("PATH=/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE=1", "LANG=C.UTF-8"),
         labels=_LABELS,
     )
+
+
+if __name__ == "__main__":
+    for _name, _reference in ensure_test_images().items():
+        print(f"{_name:12} {_reference}")

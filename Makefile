@@ -1,0 +1,51 @@
+# Everything a person does here, one word each. Steps that need a tool install it first.
+
+SHELL := bash
+BIN := .venv/bin
+export MAKECMDGOALS
+export PYTHON
+
+RINGS := $(wildcard tests/integration tests/e2e)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo down check test test-images bench chaos lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+demo:  ## set this machine up, start the platform, deploy examples/shop, show it
+	@scripts/bootstrap.sh demo
+	@$(BIN)/python scripts/demo.py
+
+down:  ## stop the demo; no container, network, rule or process of it is left
+	@scripts/down.sh
+
+check:  ## format, lint, types, import contracts, unit and contract tests: before every push
+	@scripts/bootstrap.sh python
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --verbose
+	$(BIN)/pytest -q tests/unit tests/contract -m 'not docker'
+
+test: check test-images  ## check, then the tests that need an engine
+	$(BIN)/pytest -q tests/contract $(RINGS)
+
+test-images:  ## the images that the tests run, from local files
+	@scripts/bootstrap.sh test
+	@PYTHONPATH=tests $(BIN)/python -m apps.images
+
+bench:  ## how fast it is on this machine
+	@scripts/bootstrap.sh test
+	$(BIN)/python scripts/bench.py
+
+chaos:  ## kill things while it works
+	@scripts/bootstrap.sh test
+	$(BIN)/pytest -q tests/chaos --timeout 600
+
+lock:  ## resolve the requirements anew
+	@scripts/bootstrap.sh python
+	@scripts/lock.sh
+
+clean: down  ## the same as down, and remove what was built and cached here
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
