@@ -29,7 +29,11 @@ def cluster(key: ServiceKey, port: VersionPort) -> Json:
             "lb_policy": "LEAST_REQUEST",
             "ignore_health_on_host_removal": True,
             # A draining replica gets nothing new, even when no other is left.
-            "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+            "common_lb_config": {
+                "healthy_panic_threshold": {"value": 0},
+                # Draining takes effect with the acknowledgement, not a second later.
+                "update_merge_window": "0s",
+            },
             "circuit_breakers": NO_LIMITS,
             "typed_extension_protocol_options": SAME_PROTOCOL if port.protocol == "http" else {},
         },

@@ -1,0 +1,49 @@
+"""Envoy's admin socket, as far as the control plane needs it: what is in flight where."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import aiohttp
+
+from spacecloud.errors import Transient
+from spacecloud.mesh.envoy.names import owner_of
+from spacecloud.model.refs import PLATFORM_PROJECT
+
+
+async def in_flight(admin_socket: Path, timeout_seconds: float) -> Mapping[str, int]:
+    """Replica address to requests and connections now; raises ``Transient`` without an answer."""
+    text = await _clusters(admin_socket, timeout_seconds)
+    counts: dict[str, int] = {}
+    for cluster in json.loads(text).get("cluster_statuses", ()):
+        owner = owner_of(cluster["name"])
+        if owner is None or owner.project == PLATFORM_PROJECT:
+            continue
+        for host in cluster.get("host_statuses", ()):
+            address = host["address"]["socket_address"]["address"]
+            counts[address] = counts.get(address, 0) + _busy(host)
+    return counts
+
+
+def _busy(host: Mapping[str, object]) -> int:
+    stats = host.get("stats", ())
+    assert isinstance(stats, list | tuple)
+    values = {stat["name"]: int(stat.get("value", 0)) for stat in stats}
+    requests = values.get("rq_active", 0)
+    # A TCP connection counts as a request too; an idle one of a pool counts for nothing.
+    return requests
+
+
+async def _clusters(admin_socket: Path, timeout_seconds: float) -> bytes:
+    try:
+        async with (
+            asyncio.timeout(timeout_seconds),
+            aiohttp.ClientSession(
+                connector=aiohttp.UnixConnector(str(admin_socket), force_close=True)
+            ) as session,
+            session.get("http://envoy/clusters?format=json") as response,
+        ):
+            return await response.read()
+    except (TimeoutError, OSError, aiohttp.ClientError) as error:
+        raise Transient(f"the gateway does not say what is in flight: {error}") from error

@@ -1,0 +1,78 @@
+"""The Docker driver's Traffic: one Envoy, told by xDS, believed when it has acknowledged."""
+
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from spacecloud.drivers.docker import admin
+from spacecloud.drivers.docker.bootstrap import USER_ID, admin_socket, xds_socket
+from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
+from spacecloud.drivers.docker.xds.messages import messages
+from spacecloud.drivers.docker.xds.refusals import Refusals
+from spacecloud.drivers.docker.xds.server import serving
+from spacecloud.mesh.envoy.doors import door_resources
+from spacecloud.mesh.envoy.ingress import ingress_resources
+from spacecloud.mesh.envoy.names import DOORS, INGRESS
+from spacecloud.mesh.envoy.service import service_resources
+from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.traffic import Endpoint, Face, HostDoor, IngressTable, Refusal
+from spacecloud.settings import Settings
+from spacecloud.workloads.world import Published
+
+logger = logging.getLogger(__name__)
+
+
+class EnvoyTraffic:
+    """Fulfils ``drivers.driver.Traffic`` while ``serve`` is open."""
+
+    def __init__(self, settings: Settings, api_paths: Sequence[str]) -> None:
+        """``api_paths`` are where the API answers on the ingress port."""
+        self._settings = settings
+        self._api_paths = tuple(api_paths)
+        self._ads = Ads(settings.ack_timeout_seconds, self._disowned)
+        self._refusals = Refusals(self._ads.listener_names)
+        self._published: dict[ServiceKey, Published] = {}
+        self._doors: tuple[HostDoor, ...] = ()
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[None]:
+        """Listen for Envoy. It may come, go and come back while the block is open."""
+        socket = xds_socket(self._settings)
+        async with serving(socket, USER_ID, self._ads, self._refusals.hear):
+            yield
+
+    async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
+        await self._ads.apply(face.key, messages(service_resources(face, endpoints)))
+        self._published[face.key] = Published(face, endpoints)
+
+    async def withdraw(self, key: ServiceKey) -> None:
+        await self._ads.apply(key, NOTHING)
+        self._published.pop(key, None)
+
+    async def publish_ingress(self, table: IngressTable) -> None:
+        settings = self._settings
+        exposed = self._api_paths if settings.expose_api else ()
+        resources = ingress_resources(table, settings.http_port, self._api_paths, exposed)
+        await self._ads.apply(INGRESS, messages(resources))
+
+    async def publish_host_doors(self, doors: tuple[HostDoor, ...]) -> None:
+        host_vip = str(self._settings.pools.host_vip)
+        await self._ads.apply(DOORS, messages(door_resources(doors, host_vip)))
+        self._doors = doors
+
+    def published(self, key: ServiceKey) -> Published | None:
+        return self._published.get(key)
+
+    def known(self) -> frozenset[ServiceKey]:
+        return frozenset(o for o in self._ads.owners() if o.project != PLATFORM_PROJECT)
+
+    async def in_flight(self) -> Mapping[str, int]:
+        return await admin.in_flight(
+            admin_socket(self._settings), self._settings.ack_timeout_seconds
+        )
+
+    def refusals(self) -> AsyncIterator[Refusal]:
+        return self._refusals.subscribe()
+
+    def _disowned(self, owner: ServiceKey) -> None:
+        self._published.pop(owner, None)

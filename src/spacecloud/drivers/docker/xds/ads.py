@@ -1,0 +1,118 @@
+"""
+What every owner wants Envoy to hold, and the way to make it so, one owner at a time.
+
+Owners do not wait for each other, and nothing that one of them sends is refused together
+with another's: a response carries the resources of a single owner.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from spacecloud.drivers.docker.xds.conversation import Conversation
+from spacecloud.drivers.docker.xds.messages import Message, Messages
+from spacecloud.errors import Terminal, Transient
+from spacecloud.mesh.envoy.names import owner_of
+from spacecloud.mesh.envoy.resources import KINDS, Kind
+from spacecloud.model.refs import ServiceKey
+
+logger = logging.getLogger(__name__)
+
+NOTHING: Messages = {kind: {} for kind in KINDS}
+
+REMOVED: tuple[Kind, ...] = ("listeners", "clusters")
+"""In this order; their routes and endpoints go with them."""
+
+
+class Ads:
+    def __init__(self, ack_timeout_seconds: float, disowned: Callable[[ServiceKey], None]) -> None:
+        """``disowned`` hears of an owner whose resources Envoy refuses after a reconnect."""
+        self._timeout = ack_timeout_seconds
+        self._disowned = disowned
+        self._wanted: dict[Kind, dict[str, Message]] = {kind: {} for kind in KINDS}
+        self._owned: dict[ServiceKey, Messages] = {}
+        self._locks: dict[ServiceKey, asyncio.Lock] = {}
+        self._conversation: Conversation | None = None
+        self._arrived = asyncio.Event()
+
+    async def apply(self, owner: ServiceKey, wanted: Messages) -> None:
+        """
+        Make Envoy hold exactly this of the owner; returns when it has acknowledged all of it.
+
+        Clusters, endpoints, listeners, routes, then what is to go. When Envoy refuses one, the
+        owner's former resources are what a later Envoy would get.
+        """
+        problem = "the gateway is not connected"
+        try:
+            async with asyncio.timeout(self._timeout), self._lock(owner):
+                conversation = await self._connected()
+                problem = f"the gateway did not acknowledge {owner} within {self._timeout:g} s"
+                former = self._owned.get(owner, NOTHING)
+                self._own(owner, wanted)
+                try:
+                    await _apply(conversation, owner, wanted)
+                except Terminal:
+                    self._own(owner, former)
+                    raise
+        except TimeoutError as error:
+            raise Transient(problem) from error
+
+    def owners(self) -> frozenset[ServiceKey]:
+        """Of everything that Envoy holds or will be given."""
+        names = {name for kind in REMOVED for name in self._held(kind)}
+        found = {owner for owner in map(owner_of, names) if owner is not None}
+        return frozenset(found | {o for o, m in self._owned.items() if any(m.values())})
+
+    def listener_names(self) -> frozenset[str]:
+        return frozenset(self._held("listeners")) | self._wanted["listeners"].keys()
+
+    def open(self) -> Conversation:
+        """Envoy has come. A conversation that was open before is over."""
+        conversation = Conversation(lambda kind: self._wanted[kind], self._refused)
+        if self._conversation is not None:
+            self._conversation.close()
+        self._conversation = conversation
+        self._arrived.set()
+        return conversation
+
+    def close(self, conversation: Conversation) -> None:
+        conversation.close()
+        if self._conversation is conversation:
+            self._conversation = None
+            self._arrived.clear()
+
+    async def _connected(self) -> Conversation:
+        while self._conversation is None:
+            await self._arrived.wait()
+        return self._conversation
+
+    def _own(self, owner: ServiceKey, wanted: Messages) -> None:
+        for kind, messages in self._owned.get(owner, NOTHING).items():
+            for name in messages:
+                self._wanted[kind].pop(name, None)
+        for kind, messages in wanted.items():
+            self._wanted[kind].update(messages)
+        if any(wanted.values()):
+            self._owned[owner] = wanted
+        else:
+            self._owned.pop(owner, None)
+
+    def _refused(self, kind: Kind, name: str, words: str) -> None:
+        logger.error("the gateway refuses what it took before: %s %s: %s", kind, name, words)
+        owner = owner_of(name)
+        if owner is not None:
+            self._disowned(owner)
+
+    def _held(self, kind: Kind) -> Mapping[str, str]:
+        return self._conversation.held[kind] if self._conversation is not None else {}
+
+    def _lock(self, owner: ServiceKey) -> asyncio.Lock:
+        return self._locks.setdefault(owner, asyncio.Lock())
+
+
+async def _apply(conversation: Conversation, owner: ServiceKey, wanted: Messages) -> None:
+    for kind in KINDS:
+        await conversation.bring(kind, wanted[kind])
+    for kind in REMOVED:
+        held = (name for name in conversation.held[kind] if owner_of(name) == owner)
+        await conversation.remove(kind, [name for name in held if name not in wanted[kind]])
