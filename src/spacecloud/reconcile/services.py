@@ -104,10 +104,14 @@ class ServiceReconciler:
         self._names = dict(await self._driver.names.published())
         return frozenset(self._names)
 
-    async def imagine(self, key: ServiceKey, policy: Policy) -> Situation:
-        """A look for a plan that is only shown: with another declaration, and nothing noted."""
+    def names(self, key: ServiceKey) -> tuple[tuple[str, str], ...]:
+        """What the resolver answered for it when it was last read."""
+        return self._names.get(key, ())
+
+    async def imagine(self, key: ServiceKey, policy: Policy, store: Store) -> Situation:
+        """A look for a plan that is only shown: with other declarations, and nothing noted."""
         recollection = self._recollections.get(key, Recollection())
-        desired = await self._desired(key, policy)
+        desired = await self._desired(key, policy, store)
         observed = await self._observe(key, desired)
         now = self._now()
         return Situation(desired, observed, recollection.history(now), now, self._patience)
@@ -115,7 +119,7 @@ class ServiceReconciler:
     async def _look(
         self, key: ServiceKey, recollection: Recollection
     ) -> tuple[Situation, tuple[Exit, ...]]:
-        desired = await self._desired(key, await self._declarations.policy())
+        desired = await self._desired(key, await self._declarations.policy(), self._store)
         observed = await self._observe(key, desired)
         in_flight = await self._in_flight(observed)
         now = self._now()
@@ -123,18 +127,11 @@ class ServiceReconciler:
         history = recollection.history(now)
         return Situation(desired, observed, history, now, self._patience), exits
 
-    async def _desired(self, key: ServiceKey, policy: Policy) -> Desired:
+    async def _desired(self, key: ServiceKey, policy: Policy, store: Store) -> Desired:
         declared = policy.declared.services.get(key)
         if declared is None or not declared.versions:
             return Desired(key, declared)
-        return Desired(key, declared, policy.face(key), await self._secrets(declared))
-
-    async def _secrets(self, declared: DeclaredService) -> Mapping[str, SecretFacts]:
-        used = any(task.secrets for version in declared.versions for task in version.spec.tasks)
-        if not used:
-            return {}
-        facts = await self._store.secrets(declared.key.project)
-        return {secret.id: secret for secret in facts}
+        return Desired(key, declared, policy.face(key), await _secrets(declared, store))
 
     async def _observe(self, key: ServiceKey, desired: Desired) -> Observed:
         references = {
@@ -284,3 +281,10 @@ class ServiceReconciler:
                 self._journal.note(key, "Deleted", "nothing of it is left")
             case _:
                 pass
+
+
+async def _secrets(declared: DeclaredService, store: Store) -> Mapping[str, SecretFacts]:
+    used = any(task.secrets for version in declared.versions for task in version.spec.tasks)
+    if not used:
+        return {}
+    return {secret.id: secret for secret in await store.secrets(declared.key.project)}

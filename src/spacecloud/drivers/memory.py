@@ -1,0 +1,174 @@
+"""
+A platform of dicts: what is imagined is the world.
+
+For tests of what stands above the drivers and for developing the web pages. It passes the
+contract suite of the ports; nothing it runs can be reached.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from spacecloud.drivers.driver import Driver, Hint, HostState, LogRequest
+from spacecloud.errors import NotFound, Terminal
+from spacecloud.model.addresses import Pools
+from spacecloud.model.refs import ServiceKey
+from spacecloud.model.traffic import Endpoint, Face, HostDoor, IngressTable, Refusal
+from spacecloud.workloads.imagine import became_ready, carried_out, ended
+from spacecloud.workloads.ops import (
+    CreateNetwork,
+    CreateReplica,
+    PullImage,
+    RemoveNetwork,
+    RestartTask,
+    StartTask,
+    StopReplica,
+    WorkloadOp,
+)
+from spacecloud.workloads.world import ObservedWorkloads, Published
+
+MISSING = "missing"
+"""An image whose name starts with it is in no registry."""
+
+
+class MemoryWorkloads:
+    """Every image but the missing ones can be pulled; every task is ready after a moment."""
+
+    def __init__(self, now: Callable[[], datetime], ready_after: timedelta = timedelta(0)) -> None:
+        self.executed: list[WorkloadOp] = []
+        self._now = now
+        self._ready_after = ready_after
+        self._world: dict[ServiceKey, ObservedWorkloads] = {}
+        self._images: dict[str, str] = {}
+        self._hints: set[asyncio.Queue[Hint]] = set()
+
+    async def observe(self, key: ServiceKey) -> ObservedWorkloads:
+        world = self._world.get(key, ObservedWorkloads(key, None))
+        for replica in world.replicas:
+            started = [t.started_at for t in replica.tasks if t.started_at is not None]
+            if started and max(started) + self._ready_after <= self._now():
+                world = became_ready(world, replica.id)
+        self._world[key] = world
+        return world
+
+    async def observe_all(self) -> Mapping[ServiceKey, ObservedWorkloads]:
+        return {k: w for k, w in self._world.items() if w.network is not None or w.replicas}
+
+    async def images(self, references: Iterable[str]) -> Mapping[str, str | None]:
+        known = {**self._images, **{id: id for id in self._images.values()}}
+        return {reference: known.get(reference) for reference in references}
+
+    async def execute(self, op: WorkloadOp) -> None:
+        self.executed.append(op)
+        if isinstance(op, PullImage):
+            self._pull(op.image)
+            return
+        key = op.key if isinstance(op, CreateNetwork | RemoveNetwork) else op.ref.key
+        world = carried_out(await self.observe(key), op, self._now())
+        if isinstance(op, StopReplica):
+            world = ended(world, op.replica, self._now())
+        self._world[key] = world
+        if isinstance(op, CreateReplica | StartTask | RestartTask | StopReplica):
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._ready_after.total_seconds(), self._tell, key)
+
+    async def hints(self) -> AsyncGenerator[Hint]:
+        queue: asyncio.Queue[Hint] = asyncio.Queue()
+        self._hints.add(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._hints.discard(queue)
+
+    async def logs(self, request: LogRequest) -> AsyncGenerator[bytes]:
+        for key, world in self._world.items():
+            for replica in world.replicas:
+                if (key.project, replica.id) == (request.project, request.replica):
+                    yield f"{replica.id} of revision {replica.revision} runs in memory\n".encode()
+                    return
+        raise NotFound(f"there is no replica {request.replica} in project {request.project}")
+
+    async def last_lines(self, project: str, replica: str, task: str, count: int) -> list[str]:
+        return []
+
+    def kill(self, key: ServiceKey, replica: str) -> None:
+        """All its tasks end."""
+        self._world[key] = ended(self._world[key], replica, self._now())
+        self._tell(key)
+
+    def _pull(self, image: str) -> None:
+        if image.startswith(MISSING):
+            raise Terminal(f"image {image} does not exist: check its name and tag")
+        self._images[image] = f"sha256:{image}"
+
+    def _tell(self, key: ServiceKey) -> None:
+        for queue in self._hints:
+            queue.put_nowait(Hint(key, "in memory"))
+
+
+class MemoryTraffic:
+    def __init__(self) -> None:
+        self.ingress = IngressTable()
+        self.doors: tuple[HostDoor, ...] = ()
+        self.busy: dict[str, int] = {}
+        self._published: dict[ServiceKey, Published] = {}
+
+    async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
+        self._published[face.key] = Published(face, endpoints)
+
+    async def withdraw(self, key: ServiceKey) -> None:
+        self._published.pop(key, None)
+
+    async def publish_ingress(self, table: IngressTable) -> None:
+        self.ingress = table
+
+    async def publish_host_doors(self, doors: tuple[HostDoor, ...]) -> None:
+        self.doors = doors
+
+    def published(self, key: ServiceKey) -> Published | None:
+        return self._published.get(key)
+
+    def known(self) -> frozenset[ServiceKey]:
+        return frozenset(self._published)
+
+    async def in_flight(self) -> Mapping[str, int]:
+        return dict(self.busy)
+
+    async def refusals(self) -> AsyncGenerator[Refusal]:
+        """None ever comes: nothing can be called."""
+        while await asyncio.Event().wait():
+            yield Refusal("", ServiceKey("", ""), 0)
+
+    async def sever(self, allowed: Mapping[ServiceKey, Face]) -> int:
+        return 0
+
+
+class MemoryNames:
+    def __init__(self) -> None:
+        self._names: dict[ServiceKey, tuple[tuple[str, str], ...]] = {}
+
+    async def publish(self, key: ServiceKey, names: tuple[tuple[str, str], ...]) -> None:
+        if names:
+            self._names[key] = names
+        else:
+            self._names.pop(key, None)
+
+    async def published(self) -> Mapping[ServiceKey, tuple[tuple[str, str], ...]]:
+        return dict(self._names)
+
+
+class MemoryHost:
+    async def ensure(self) -> HostState:
+        return HostState(parts={"gateway": "running", "resolver": "running"})
+
+    async def remove(self) -> None:
+        pass
+
+
+def memory_driver(
+    pools: Pools, now: Callable[[], datetime], ready_after: timedelta = timedelta(0)
+) -> Driver:
+    return Driver(
+        MemoryWorkloads(now, ready_after), MemoryTraffic(), MemoryNames(), MemoryHost(), pools
+    )

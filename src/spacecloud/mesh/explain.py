@@ -1,0 +1,132 @@
+"""Policy in sentences: who may call, whom one may call, and what is missing where a call fails."""
+
+from collections.abc import Iterable
+
+from spacecloud.mesh.policy import Policy, named, union
+from spacecloud.model.declared import DeclaredVersion
+from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.service import ANY, Peer, callees_of, callers_of
+
+
+def admits(key: ServiceKey, policy: Policy) -> tuple[str, ...]:
+    """Who may call it: ``billing/api``, or ``shop/*`` where all of the project may."""
+    return _summary(key, policy, policy.whitelist(key), policy.callers(key))
+
+
+def calls(key: ServiceKey, policy: Policy) -> tuple[str, ...]:
+    """Whom it may call, in the same words."""
+    upstreams = policy.upstreams(key)
+    named_by_us = (
+        callee
+        for project in policy.projects()
+        for callee in policy.live(project)
+        if any(peer.covers(*callee) for peer in upstreams)
+    )
+    return _summary(key, policy, upstreams, {c for c in named_by_us if policy.lets_in(c, key)})
+
+
+def why_refused(caller: ServiceKey, callee: ServiceKey, policy: Policy) -> str:
+    """Which of the two sides lacks the permission, and the line of YAML that gives it."""
+    if callee.project == PLATFORM_PROJECT:
+        return f"the project {caller.project} does not name this host port in its egress"
+    if policy.allows(caller, callee):
+        return "it is allowed by now: policy has changed since"
+    if not policy.live(callee.project) & {callee}:
+        return f"{callee} is not declared"
+    missing = []
+    if not policy.lets_in(callee, caller):
+        missing.append(_missing("whitelists", callee, caller, policy.whitelist(callee)))
+    upstreams = policy.upstreams(caller)
+    if not any(peer.covers(*callee) for peer in upstreams):
+        missing.append(_missing("upstreams", caller, callee, upstreams))
+    return "; ".join(missing)
+
+
+def caller_at(address: str, policy: Policy) -> ServiceKey | None:
+    """Whose replica has the address; None where no service has it."""
+    return policy.at(address)
+
+
+def warnings(key: ServiceKey, policy: Policy) -> tuple[str, ...]:
+    """Where policy does something else than its author may think, a sentence each."""
+    service = policy.declared.services.get(key)
+    if service is None or not service.versions:
+        return ()
+    return (
+        *_differing(key, service.versions),
+        *_one_sided(key, policy, service.versions),
+    )
+
+
+def _summary(
+    key: ServiceKey, policy: Policy, written: Iterable[Peer], others: Iterable[ServiceKey]
+) -> tuple[str, ...]:
+    peers = tuple(written)
+    by_project: dict[str, set[ServiceKey]] = {}
+    for other in others:
+        if other != key:
+            by_project.setdefault(other.project, set()).add(other)
+    lines: list[str] = []
+    for project, some in sorted(by_project.items()):
+        left_out = policy.live(project) - some - {key}
+        whole = any(p.service == ANY and p.project_id in (ANY, project) for p in peers)
+        if whole and not left_out:
+            lines.append(f"{project}/*")
+        elif whole and len(left_out) < len(some):
+            lines.append(f"{project}/* except {', '.join(map(str, sorted(left_out)))}")
+        else:
+            lines.extend(map(str, sorted(some)))
+    return tuple(lines)
+
+
+def _missing(side: str, owner: ServiceKey, other: ServiceKey, written: tuple[Peer, ...]) -> str:
+    line = f"- {{projectId: {other.project}, service: {other.service}}}"
+    default = (Peer.model_validate({"projectId": owner.project, "service": ANY}),)
+    keep = (
+        f" (where none are written, \"- {{projectId: {owner.project}, service: '*'}}\" is in "
+        "force; keep it)"
+        if written == default
+        else ""
+    )
+    return (
+        f"the {side} of {owner} name {named(written)} and not {other}: "
+        f'add "{line}" to {side} of {owner}{keep}'
+    )
+
+
+def _differing(key: ServiceKey, versions: tuple[DeclaredVersion, ...]) -> Iterable[str]:
+    ids = ", ".join(v.ref.version for v in versions)
+    if len({union([callees_of(v.spec, key.project)]) for v in versions}) > 1:
+        yield (
+            f"versions {ids} of {key} have different upstreams: identity is per service, so each "
+            "may call whom any of them names"
+        )
+    if len({union([callers_of(v.spec, key.project)]) for v in versions}) > 1:
+        yield (
+            f"versions {ids} of {key} have different whitelists: policy is per service, so each "
+            "can be called by whom any of them lets in"
+        )
+
+
+def _one_sided(
+    key: ServiceKey, policy: Policy, versions: tuple[DeclaredVersion, ...]
+) -> Iterable[str]:
+    """Of what is written by name: a default that leads nowhere surprises nobody."""
+    upstreams = union(v.spec.upstreams or () for v in versions)
+    for callee in _named(upstreams):
+        if callee not in policy.live(callee.project):
+            yield f"upstreams of {key} name {callee}, which is not declared"
+        elif not policy.lets_in(callee, key) and callee != key:
+            yield f"upstreams of {key} name {callee}, whose whitelists do not let {key} in"
+    whitelists = union(v.spec.whitelists or () for v in versions)
+    for caller in _named(whitelists):
+        if caller not in policy.live(caller.project):
+            yield f"whitelists of {key} name {caller}, which is not declared"
+        elif not policy.allows(caller, key):
+            yield f"whitelists of {key} name {caller}, whose upstreams do not name {key}"
+
+
+def _named(peers: Iterable[Peer]) -> Iterable[ServiceKey]:
+    for peer in peers:
+        if ANY not in (peer.project_id, peer.service) and peer.project_id != PLATFORM_PROJECT:
+            yield ServiceKey(peer.project_id, peer.service)

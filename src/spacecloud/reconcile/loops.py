@@ -1,0 +1,109 @@
+"""Where keys come from: the store's bell, the engine's hints, and a periodic look at everything."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Never
+
+from spacecloud.drivers.driver import Driver
+from spacecloud.errors import DriverError
+from spacecloud.mesh.policy import affected
+from spacecloud.model.refs import ServiceKey
+from spacecloud.reconcile.controller import Controller
+from spacecloud.reconcile.declarations import Declarations
+from spacecloud.reconcile.platform import Platform
+from spacecloud.reconcile.services import ServiceReconciler
+from spacecloud.store.port import Store
+from spacecloud.workloads.world import ObservedWorkloads
+
+logger = logging.getLogger(__name__)
+
+
+class Loops:
+    def __init__(
+        self,
+        store: Store,
+        driver: Driver,
+        declarations: Declarations,
+        services: ServiceReconciler,
+        platform: Platform,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.controller = Controller[ServiceKey]("services", services, services.trouble, now)
+        self._changes = store.changes()
+        self._hints = driver.workloads.hints()
+        self._driver = driver
+        self._declarations = declarations
+        self._services = services
+        self._platform = platform
+
+    async def hear_declarations(self) -> None:
+        """A change of one service may change how others look: whom they let in."""
+        before = await self._declarations.policy()
+        async for change in self._changes:
+            if change.kind in ("service", "ingress", "project"):
+                self._platform.redeclared()
+            if change.kind == "secret":
+                self._add_project(change.project)
+            if change.kind != "service":
+                continue
+            key = ServiceKey(change.project, change.id)
+            self._services.redeclared(key)
+            self.controller.queue.add(key)
+            after = await self._declarations.policy()
+            if after is not before:
+                for other in affected(before, after) - {key}:
+                    self.controller.queue.add(other)
+                before = after
+
+    async def hear_engine(self) -> None:
+        async for hint in self._hints:
+            if hint.key is not None:
+                self.controller.queue.add(hint.key)
+            else:
+                logger.info("looking at everything: %s", hint.reason)
+                self._platform.stir()
+                await self.look_at_all()
+
+    async def look_now_and_then(self, seconds: float) -> Never:
+        """One listing of the engine tells which services differ from their last look."""
+        while True:
+            try:
+                await self.look_at_all(only_changed=True)
+            except DriverError as error:
+                logger.warning("the engine could not be listed, will retry: %s", error)
+            await asyncio.sleep(seconds)
+
+    async def look_at_all(self, *, only_changed: bool = False) -> None:
+        observed = await self._driver.workloads.observe_all()
+        named = await self._services.refresh_names()
+        declared = (await self._declarations.policy()).declared.services
+        for key in declared.keys() | observed.keys() | named | self._driver.traffic.known():
+            if not only_changed or self._differs(key, observed.get(key)):
+                self.controller.queue.add(key)
+
+    def _differs(self, key: ServiceKey, observed: ObservedWorkloads | None) -> bool:
+        sight = self._services.sights.get(key)
+        if sight is None or sight.plan.steps or sight.plan.problem or sight.trouble:
+            return True
+        seen = sight.situation.observed
+        return (
+            _shape(seen.workloads) != _shape(observed or ObservedWorkloads(key, None))
+            or self._driver.traffic.published(key) != seen.published
+            or self._services.names(key) != seen.names
+        )
+
+    def _add_project(self, project: str) -> None:
+        for key in self._services.sights:
+            if key.project == project:
+                self.controller.queue.add(key)
+
+
+def _shape(world: ObservedWorkloads) -> tuple[object, ...]:
+    """What a listing can see: what is there and whether it runs, not how it feels."""
+    replicas = tuple(
+        (r.id, r.revision, r.pause, tuple(sorted((t.container, t.state) for t in r.tasks)))
+        for r in world.replicas
+    )
+    return (world.network, replicas)

@@ -1,0 +1,65 @@
+"""What of a document is kept but not acted on, and what will surprise: said, never silent. Pure."""
+
+from collections.abc import Iterable
+
+from spacecloud.model.project import Project
+from spacecloud.model.resource import Resource
+from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
+from spacecloud.model.service import Service
+
+QUIET_RULES = ("allow", "deny")
+
+
+def notices_of(spec: Resource) -> tuple[str, ...]:
+    match spec:
+        case Service():
+            return tuple(_service(spec))
+        case Routes(routes=(_, *_)):
+            return ("routes are kept; traffic is not split by them yet",)
+        case Role():
+            return ("roles are kept; they mean something on Kubernetes only",)
+        case IngressRoute():
+            return tuple(_ingress(spec))
+        case IngressGlobal() if spec.headers or spec.res_headers:
+            return ("global ingress headers are kept; they are not set yet",)
+        case Project():
+            return tuple(_project(spec))
+        case _:
+            return ()
+
+
+def _service(spec: Service) -> Iterable[str]:
+    if spec.auto_scale is not None and spec.auto_scale.triggers:
+        yield (
+            f"autoScale.triggers are kept; {spec.min_replicas} replicas (minReplicas) run "
+            "whatever the load"
+        )
+    elif spec.scale is not None and spec.scale.max_replicas > spec.min_replicas:
+        yield f"scale: {spec.min_replicas} replicas run whatever the load"
+    if spec.affinity:
+        yield "affinity is kept; one machine has nothing to choose between"
+    if spec.stats_inclusion_prefixes:
+        yield "statsInclusionPrefixes is kept; it means something to Istio only"
+    for task in spec.tasks:
+        if task.resources.gpu is not None:
+            yield f"task {task.id}: resources.gpu is kept; this driver does not act on it"
+        if task.probe is None and not task.ports:
+            yield f"task {task.id}: no port and no probe, so running counts as ready"
+
+
+def _ingress(spec: IngressRoute) -> Iterable[str]:
+    rule = (spec.rule or {}).get("rule", "allow")
+    if rule not in QUIET_RULES:
+        yield (f"rule {rule!r} cannot be checked here, so the route answers 403; use allow or deny")
+    modify = spec.modify
+    if modify is not None and (modify.request_template or modify.response_template):
+        yield "modify: templates are kept; they are not applied"
+    if spec.is_route_cacheable:
+        yield "isRouteCacheable is kept; nothing is cached"
+    if spec.source.port:
+        yield "source.port is kept; routes answer on the public port"
+
+
+def _project(spec: Project) -> Iterable[str]:
+    if spec.docker_registry:
+        yield "dockerRegistry is kept; images are named with their registry in each task"

@@ -1,0 +1,156 @@
+"""What the API asks of the running control plane: status comes from the last look."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from spacecloud.drivers.driver import Driver, LogRequest
+from spacecloud.ingress import table
+from spacecloud.mesh import explain
+from spacecloud.mesh.policy import Policy
+from spacecloud.model.declared import DeclaredService, DeclaredVersion, Event
+from spacecloud.model.envelope import Envelope
+from spacecloud.model.status import (
+    EventView,
+    PlanView,
+    ServiceStatus,
+)
+from spacecloud.model.traffic import IngressTable
+from spacecloud.reconcile.declarations import Declarations
+from spacecloud.reconcile.notices import notices_of
+from spacecloud.reconcile.platform import Platform
+from spacecloud.reconcile.refusals import Refusals
+from spacecloud.reconcile.rehearse import Rehearse
+from spacecloud.reconcile.services import ServiceReconciler
+from spacecloud.reconcile.status import Relations, removing, status_of
+from spacecloud.store.port import Store
+
+SHOWN_EVENTS = 10
+DETAILED = 20
+"""Up to so many services, status says events and relations; of more, one asks singly."""
+
+
+class Outlook:
+    """Fulfils ``api.backend.Backend``."""
+
+    def __init__(
+        self,
+        store: Store,
+        driver: Driver,
+        declarations: Declarations,
+        services: ServiceReconciler,
+        platform: Platform,
+        refusals: Refusals,
+        http_port: int,
+    ) -> None:
+        self._store = store
+        self._driver = driver
+        self._declarations = declarations
+        self._services = services
+        self._platform = platform
+        self._refusals = refusals
+        self._rehearse = Rehearse(store, driver.workloads, declarations, services)
+        self._http_port = http_port
+
+    async def status(
+        self, project: str, service: str | None, version: str | None
+    ) -> list[ServiceStatus]:
+        policy = await self._declarations.policy()
+        wanted = [
+            (declared, v)
+            for key, declared in policy.declared.services.items()
+            if key.project == project and service in (None, key.service)
+            for v in declared.versions
+            if version in (None, v.ref.version)
+        ]
+        ingress = table.table(table.read(await self._store.ingress()), policy.declared)
+        found = [
+            status_of(
+                declared,
+                v,
+                self._services.sights.get(declared.key),
+                await self._relations(declared, v, policy, ingress, len(wanted)),
+            )
+            for declared, v in wanted
+        ]
+        return found + list(self._leaving(policy, project, service, version))
+
+    async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
+        return await self._rehearse.plan(envelopes, delete=delete)
+
+    def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
+        return self._driver.workloads.logs(request)
+
+    def notices(self, envelope: Envelope) -> tuple[str, ...]:
+        return notices_of(envelope.spec)
+
+    async def healthy(self) -> bool:
+        return all(state == "running" for state in self._platform.state.parts.values())
+
+    def metrics(self) -> bytes:
+        registry = CollectorRegistry()
+        services = Gauge("space_cloud_services", "Services that were looked at", registry=registry)
+        replicas = Gauge(
+            "space_cloud_replicas",
+            "Replicas on the engine",
+            ["project", "service"],
+            registry=registry,
+        )
+        refused = Gauge("space_cloud_refused_calls", "Calls that policy refused", registry=registry)
+        services.set(len(self._services.sights))
+        refused.set(self._refusals.total)
+        for key, sight in self._services.sights.items():
+            count = len(sight.situation.observed.workloads.replicas)
+            replicas.labels(key.project, key.service).set(count)
+        return generate_latest(registry)
+
+    async def _relations(
+        self,
+        service: DeclaredService,
+        version: DeclaredVersion,
+        policy: Policy,
+        ingress: IngressTable,
+        of_how_many: int,
+    ) -> Relations:
+        key = service.key
+        urls = table.urls_of(key, ingress, self._http_port, version.ref.version)
+        if of_how_many > DETAILED:
+            return Relations(urls=urls)
+        return Relations(
+            urls=urls,
+            admits=explain.admits(key, policy),
+            calls=explain.calls(key, policy),
+            refusals=self._refusals.of(key),
+            notices=(*notices_of(version.spec), *explain.warnings(key, policy)),
+            events=tuple(
+                _event_view(e)
+                for e in await self._store.events(key.project, key.service, SHOWN_EVENTS)
+            ),
+        )
+
+    def _leaving(
+        self, policy: Policy, project: str, service: str | None, version: str | None
+    ) -> Iterable[ServiceStatus]:
+        for key, sight in sorted(self._services.sights.items()):
+            if key.project != project or service not in (None, key.service):
+                continue
+            declared = policy.declared.services.get(key)
+            known = {v.ref for v in declared.versions} if declared is not None else set()
+            there = {r.ref for r in sight.situation.observed.workloads.replicas}
+            for ref in sorted(there - known):
+                if version in (None, ref.version):
+                    yield removing(ref, sight)
+
+
+def _event_view(event: Event) -> EventView:
+    return EventView.model_validate(
+        {
+            "at": event.at,
+            "project": event.project,
+            "service": event.service,
+            "kind": event.kind,
+            "message": event.message,
+            "severity": event.severity,
+            "count": event.count,
+        }
+    )

@@ -1,0 +1,137 @@
+"""
+The ground that all services stand on: rules, gateway, resolver, ingress, doors to the host.
+
+Looked at every few seconds and after every hint; what was mended is an event, what could not
+be mended is a problem that every status may show.
+"""
+
+import asyncio
+import logging
+from typing import Never
+
+from spacecloud.drivers.driver import Driver, HostState
+from spacecloud.errors import DriverError
+from spacecloud.ingress import table
+from spacecloud.mesh.policy import host_doors
+from spacecloud.model.traffic import HostDoor, IngressTable
+from spacecloud.reconcile.declarations import Declarations
+from spacecloud.reconcile.journal import PLATFORM, Journal
+from spacecloud.store.port import Store
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 2.0
+RETRY_SECONDS = 1.0
+SEVER_SECONDS = 1.0
+SEVER_ROUNDS = 5
+"""Looks at live connections after a change of policy; then only now and then."""
+
+SEVER_EVERY = 30
+
+
+class Platform:
+    def __init__(
+        self,
+        store: Store,
+        driver: Driver,
+        declarations: Declarations,
+        journal: Journal,
+    ) -> None:
+        self.state = HostState()
+        self._store = store
+        self._driver = driver
+        self._declarations = declarations
+        self._journal = journal
+        self._stirred = asyncio.Event()
+        self._redeclared = asyncio.Event()
+        self._redeclared.set()
+        self._policy_changes = 1
+        self._table: IngressTable | None = None
+        self._doors: tuple[HostDoor, ...] | None = None
+
+    def stir(self) -> None:
+        """Something happened to the machine: look now."""
+        self._stirred.set()
+
+    def redeclared(self) -> None:
+        """Services, projects or ingress routes changed."""
+        self._redeclared.set()
+        self._policy_changes += 1
+
+    async def watch_host(self) -> Never:
+        while True:
+            self._stirred.clear()
+            await self.ensure()
+            await _either(self._stirred, LOOK_SECONDS)
+
+    async def ensure(self) -> None:
+        """One look at rules, gateway and resolver, and what it takes to mend them."""
+        try:
+            state = await self._driver.host.ensure()
+        except DriverError as error:
+            state = HostState(problems=(str(error),), parts=self.state.parts)
+        for sentence in state.repaired:
+            logger.info("repaired: %s", sentence)
+            self._journal.note(PLATFORM, "Repaired", sentence, "warning")
+        for sentence in set(state.problems) - set(self.state.problems):
+            logger.error("%s", sentence)
+            self._journal.note(PLATFORM, "Problem", sentence, "error")
+        self.state = state
+
+    async def publish(self) -> Never:
+        """Keep ingress and host doors as they are declared."""
+        while True:
+            await self._redeclared.wait()
+            self._redeclared.clear()
+            try:
+                await self._publish_ingress()
+                await self._publish_doors()
+            except DriverError as error:
+                logger.warning("ingress could not be published, will retry: %s", error)
+                self._journal.note(PLATFORM, "IngressNotPublished", str(error), "error")
+                self._redeclared.set()
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def sever(self) -> Never:
+        """Close live connections that policy no longer allows."""
+        rounds, seen = 0, 0
+        while True:
+            await asyncio.sleep(SEVER_SECONDS)
+            if seen != self._policy_changes:
+                seen, rounds = self._policy_changes, 0
+            rounds += 1
+            if rounds > SEVER_ROUNDS and rounds % SEVER_EVERY:
+                continue
+            try:
+                closed = await self._driver.traffic.sever(
+                    (await self._declarations.policy()).faces()
+                )
+            except DriverError as error:
+                logger.warning("live connections could not be checked: %s", error)
+                continue
+            if closed:
+                text = f"closed {closed} connections that policy no longer allows"
+                self._journal.note(PLATFORM, "ConnectionsClosed", text)
+
+    async def _publish_ingress(self) -> None:
+        policy = await self._declarations.policy()
+        wanted = table.table(table.read(await self._store.ingress()), policy.declared)
+        if wanted != self._table:
+            await self._driver.traffic.publish_ingress(wanted)
+            self._table = wanted
+
+    async def _publish_doors(self) -> None:
+        policy = await self._declarations.policy()
+        wanted = host_doors(policy.declared, await self._store.projects())
+        if wanted != self._doors:
+            await self._driver.traffic.publish_host_doors(wanted)
+            self._doors = wanted
+
+
+async def _either(event: asyncio.Event, seconds: float) -> None:
+    """Until it is set, at most so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,234 @@
+"""
+How a version is doing, in the words that a person reads.
+
+| what is so                                              | state       |
+|---------------------------------------------------------|-------------|
+| the latest apply was not looked at yet                  | progressing |
+| the engine or the gateway refuse it as written          | failed      |
+| a task ended three times and was never ready            | failed      |
+| none are wanted, none run                               | asleep      |
+| as many serve as are wanted, of the wanted revision     | ready       |
+| some serve, but not as declared, and a task is in trouble | degraded  |
+| anything else                                           | progressing |
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from spacecloud.model.declared import DeclaredService, DeclaredVersion
+from spacecloud.model.refs import ServiceRef
+from spacecloud.model.status import (
+    EventView,
+    RefusalView,
+    ReplicaStatus,
+    ServiceStatus,
+    State,
+    TaskStatus,
+)
+from spacecloud.reconcile.sight import Sight
+from spacecloud.workloads.ops import Wait
+from spacecloud.workloads.rollout import serves
+from spacecloud.workloads.situation import in_service
+from spacecloud.workloads.world import ObservedReplica, ObservedTask
+
+CRASHES_UNTIL_FAILED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Relations:
+    """What other parts know of a service."""
+
+    urls: tuple[str, ...] = ()
+    admits: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
+    refusals: tuple[RefusalView, ...] = ()
+    notices: tuple[str, ...] = ()
+    events: tuple[EventView, ...] = ()
+
+
+def status_of(
+    service: DeclaredService, version: DeclaredVersion, sight: Sight | None, relations: Relations
+) -> ServiceStatus:
+    seen = sight.situation.desired.version(version.ref) if sight is not None else None
+    replicas = _replicas(version.ref, sight)
+    state, message = _verdict(version, seen, sight)
+    return ServiceStatus(
+        **_names(
+            service_id=version.ref.service,
+            version=version.ref.version,
+            desired_replicas=version.spec.min_replicas,
+            replicas=tuple(_replica(r, sight) for r in replicas if sight is not None),
+            project=version.ref.project,
+            ready_replicas=sum(in_service(r) for r in replicas),
+            generation=version.generation,
+            observed_generation=seen.generation if seen is not None else 0,
+            state=state,
+            message=message,
+            next_step=_next_step(version.ref, sight) if state != "ready" else "",
+            domain=version.ref.key.domain,
+            version_domain=version.ref.domain,
+            default_version=service.versions[0].ref == version.ref,
+            ports=tuple(f"{p.port}/{p.protocol}" for p in version.spec.ports),
+            urls=relations.urls,
+            admits=relations.admits,
+            calls=relations.calls,
+            refusals=relations.refusals,
+            notices=relations.notices,
+            events=relations.events,
+        )
+    )
+
+
+def removing(ref: ServiceRef, sight: Sight) -> ServiceStatus:
+    """Of a version that is deleted and not yet gone."""
+    return ServiceStatus(
+        **_names(
+            service_id=ref.service,
+            version=ref.version,
+            desired_replicas=0,
+            replicas=tuple(_replica(r, sight) for r in _replicas(ref, sight)),
+            project=ref.project,
+            state="removing",
+            next_step=_next_step(ref, sight),
+            domain=ref.key.domain,
+            version_domain=ref.domain,
+        )
+    )
+
+
+def _names(**fields: Any) -> dict[str, Any]:
+    """The model is built by its wire names."""
+    aliases = {name: f.alias or name for name, f in ServiceStatus.model_fields.items()}
+    return {aliases[name]: value for name, value in fields.items()}
+
+
+def _replicas(ref: ServiceRef, sight: Sight | None) -> list[ObservedReplica]:
+    if sight is None:
+        return []
+    return [r for r in sight.situation.observed.workloads.replicas if r.ref == ref]
+
+
+def _verdict(
+    version: DeclaredVersion, seen: DeclaredVersion | None, sight: Sight | None
+) -> tuple[State, str]:
+    if sight is None or seen is None or seen.generation < version.generation:
+        return "progressing", "accepted, not looked at yet"
+    situation = sight.situation
+    refused = situation.history.refused.get((version.ref, version.generation))
+    if refused is not None:
+        return "failed", refused
+    if situation.history.refused_publication is not None and sight.plan.problem:
+        return "failed", f"the gateway refuses it: {sight.plan.problem}"
+    revision = situation.revision_of(seen)
+    current = [r for r in _replicas(version.ref, sight) if r.revision == revision]
+    serving = sum(serves(r, situation) for r in current)
+    wanted = version.spec.min_replicas
+    troubles = [t for r in current if (t := _trouble(r, sight))]
+    loops = [t for r in current if (t := _crash_loop(r, sight))]
+    message = next(iter(troubles), "") or sight.trouble or sight.plan.problem
+    if loops and serving == 0:
+        return "failed", loops[0]
+    if wanted == 0:
+        return ("progressing", "") if _replicas(version.ref, sight) else ("asleep", "")
+    if serving >= wanted and revision is not None and _is_published(sight):
+        return "ready", sight.trouble
+    others = [r for r in _replicas(version.ref, sight) if serves(r, situation)]
+    if others and troubles:
+        return "degraded", message
+    return "progressing", message
+
+
+def _is_published(sight: Sight) -> bool:
+    published, face = sight.situation.observed.published, sight.situation.desired.face
+    return (
+        published is not None
+        and face is not None
+        and published.face.entries == face.entries
+        and published.face.admission == face.admission
+        and sight.situation.observed.names == face.names
+    )
+
+
+def _trouble(replica: ObservedReplica, sight: Sight) -> str:
+    """Why it is not ready, in one line; empty when it only needs a moment."""
+    for task in replica.tasks:
+        reason = _reason(task, sight)
+        if reason:
+            return f"{replica.id}/{task.task}: {reason}"
+    return f"{replica.id}: its pod is {replica.pause}" if replica.pause != "running" else ""
+
+
+def _crash_loop(replica: ObservedReplica, sight: Sight) -> str:
+    for task in replica.tasks:
+        exits = sight.situation.history.exits.get(task.container, 0)
+        if exits >= CRASHES_UNTIL_FAILED and task.container in sight.never_ready:
+            words = sight.last_words.get(task.container, "")
+            said = f"; last said: {words}" if words else ""
+            return (
+                f"{replica.id}/{task.task} ended {exits} times and was never ready: "
+                f"{_ending(task)}{said}"
+            )
+    return ""
+
+
+def _reason(task: ObservedTask, sight: Sight) -> str:
+    if task.error:
+        return task.error
+    if task.state == "exited":
+        words = sight.last_words.get(task.container, "")
+        return _ending(task) + (f"; last said: {words}" if words else "")
+    if task.state == "running" and task.health.state != "ready":
+        return task.health.reason
+    return ""
+
+
+def _ending(task: ObservedTask) -> str:
+    if task.out_of_memory:
+        return "killed, it used more memory than its limit"
+    return f"exited with code {task.exit_code}" if task.exit_code is not None else "ended"
+
+
+def _replica(replica: ObservedReplica, sight: Sight | None) -> ReplicaStatus:
+    assert sight is not None
+    draining = {e.address for e in sight.situation.acknowledged if e.draining}
+    states = {task.state for task in replica.tasks}
+    status = "RUNNING" if states == {"running"} and replica.pause == "running" else "PENDING"
+    if any(t.state == "exited" and t.exit_code for t in replica.tasks):
+        status = "FAILED"
+    return ReplicaStatus.model_validate(
+        {
+            "id": replica.id,
+            "status": status,
+            "ready": in_service(replica),
+            "address": replica.address,
+            "revision": replica.revision,
+            "draining": replica.address in draining,
+            "tasks": [_task(name, replica, sight) for name in replica.expected_tasks],
+        }
+    )
+
+
+def _task(name: str, replica: ObservedReplica, sight: Sight) -> TaskStatus:
+    task = next((t for t in replica.tasks if t.task == name), None)
+    if task is None:
+        return TaskStatus(id=name, state="missing")
+    return TaskStatus.model_validate(
+        {
+            "id": name,
+            "state": task.state,
+            "health": task.health.state if task.state == "running" else "",
+            "image": task.image,
+            "restarts": sight.situation.history.exits.get(task.container, 0),
+            "exitCode": task.exit_code,
+            "reason": _reason(task, sight),
+        }
+    )
+
+
+def _next_step(ref: ServiceRef, sight: Sight | None) -> str:
+    """The first thing that is waited for, else the first that is being done."""
+    if sight is None:
+        return ""
+    ops = [s.op for s in sight.plan.steps if getattr(s.op, "ref", ref) == ref]
+    waits = [op for op in ops if isinstance(op, Wait)]
+    return str((waits or ops)[0]) if ops else ""

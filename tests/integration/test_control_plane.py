@@ -1,0 +1,266 @@
+"""The loops over a real store, with a platform that is only imagined."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventually import eventually
+from spacecloud.drivers.memory import MemoryTraffic, MemoryWorkloads, memory_driver
+from spacecloud.errors import NotFound
+from spacecloud.model.addresses import Pools
+from spacecloud.model.envelope import Envelope, kind_named
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.service import Service
+from spacecloud.model.status import ServiceStatus
+from spacecloud.reconcile.control_plane import ControlPlane
+from spacecloud.secrets.keyfile import open_sealer
+from spacecloud.store.sqlite import SqliteStore
+from spacecloud.workloads.ops import CreateNetwork
+from spacecloud.workloads.situation import Patience
+
+API = ServiceRef("shop", "api", "v1")
+
+
+@dataclass
+class Setup:
+    store: SqliteStore
+    plane: ControlPlane
+    workloads: MemoryWorkloads
+    traffic: MemoryTraffic
+
+    async def status(self, ref: ServiceRef = API) -> ServiceStatus:
+        found = await self.plane.outlook.status(ref.project, ref.service, ref.version)
+        if not found:
+            raise NotFound(str(ref))
+        return found[0]
+
+    async def settles(self, ref: ServiceRef = API, state: str = "ready") -> ServiceStatus:
+        async def check() -> None:
+            status = await self.status(ref)
+            assert status.state == state, status
+            assert status.observed_generation == status.generation
+
+        await eventually(check)
+        return await self.status(ref)
+
+
+@pytest.fixture
+async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    sealer = open_sealer(tmp_path / "secret.key", tmp_path / "store.db")
+    async with SqliteStore.open(tmp_path / "store.db", Pools(), sealer, now) as store:
+        driver = memory_driver(Pools(), now)
+        plane = ControlPlane(
+            store,
+            driver,
+            Patience(drain=timedelta(seconds=2), grace=timedelta(seconds=1)),
+            now,
+            http_port=4122,
+            resync_seconds=30,
+        )
+        assert isinstance(driver.workloads, MemoryWorkloads)
+        assert isinstance(driver.traffic, MemoryTraffic)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(plane.run())
+            yield Setup(store, plane, driver.workloads, driver.traffic)
+            running.cancel()
+
+
+def a_service(**given: Any) -> Service:
+    task = {"id": "main", "docker": {"image": given.pop("image", "api:1")}, "ports": [{"port": 80}]}
+    return Service.model_validate({"tasks": [task], **given})
+
+
+def an_envelope(spec: dict[str, Any], version: str = "v1") -> Envelope:
+    kind = kind_named("service")
+    assert kind is not None
+    ids = {"project": "shop", "serviceId": "api", "version": version}
+    return Envelope(kind, ids, Service.model_validate(spec), spec)
+
+
+async def test_a_declared_service_becomes_ready_and_says_where_it_is(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service(scale={"replicas": 2}))
+
+    status = await setup.settles()
+
+    assert status.ready_replicas == status.desired_replicas == 2
+    assert status.domain == "api.shop.svc.cluster.local"
+    published = setup.traffic.published(API.key)
+    assert published is not None
+    assert len(published.endpoints) == 2
+    await eventually(lambda: _has_kinds(setup, "ReplicaCreated", "EndpointsPublished"))
+
+
+async def _has_kinds(setup: Setup, *kinds: str) -> None:
+    assert set(kinds) <= {e.kind for e in await setup.store.events("shop", "api")}
+
+
+async def test_a_change_is_rolled_out_and_the_old_replica_is_gone(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service())
+    before = await setup.settles()
+
+    await setup.store.put_service(API, a_service(labels={"new": "1"}))
+
+    async def replaced() -> None:
+        revisions = [r.revision for r in (await setup.status()).replicas]
+        assert len(revisions) == 1
+        assert revisions != [before.replicas[0].revision]
+
+    await eventually(replaced)
+    await setup.settles()
+
+
+async def test_a_busy_replica_is_not_stopped_before_its_patience_is_over(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service())
+    before = await setup.settles()
+    setup.traffic.busy[before.replicas[0].address] = 1
+    began = datetime.now(UTC)
+
+    await setup.store.put_service(API, a_service(labels={"new": "1"}))
+
+    async def replaced() -> None:
+        assert len((await setup.status()).replicas) == 1
+        assert (await setup.status()).replicas[0].revision != before.replicas[0].revision
+
+    await eventually(replaced)
+    assert datetime.now(UTC) - began >= timedelta(seconds=2)
+
+
+async def test_a_deleted_service_leaves_nothing_and_its_addresses_are_free(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service())
+    await setup.settles()
+
+    await setup.store.delete_service(API)
+
+    async def gone() -> None:
+        assert await setup.workloads.observe_all() == {}
+        assert await setup.store.service(API.key) is None
+        assert setup.traffic.published(API.key) is None
+        assert await setup.plane.outlook.status("shop", None, None) == []
+
+    await eventually(gone)
+
+
+async def test_an_image_that_does_not_exist_fails_at_once_and_hurts_nobody(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service(image="missing:1"))
+    await setup.store.put_service(ServiceRef("shop", "web", "v1"), a_service())
+
+    status = await setup.settles(state="failed")
+
+    assert "missing:1 does not exist" in status.message
+    await setup.settles(ServiceRef("shop", "web", "v1"))
+
+
+async def test_a_failed_update_leaves_the_old_replica_serving(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service())
+    before = await setup.settles()
+
+    await setup.store.put_service(API, a_service(image="missing:1"))
+
+    after = await setup.settles(state="failed")
+    assert [r.id for r in after.replicas] == [r.id for r in before.replicas]
+    assert after.ready_replicas == 1
+
+
+async def test_the_last_of_many_applies_wins(setup: Setup) -> None:
+    for n in range(20):
+        await setup.store.put_service(API, a_service(labels={"n": str(n)}))
+
+    status = await setup.settles()
+
+    version = (await setup.store.versions("shop", "api"))[0]
+    assert status.generation == version.generation
+    assert version.spec.labels == {"n": "19"}
+
+    async def one_replica() -> None:
+        assert len((await setup.status()).replicas) == 1
+
+    await eventually(one_replica)
+
+
+async def test_a_task_that_ends_is_started_again(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service())
+    before = await setup.settles()
+
+    setup.workloads.kill(API.key, before.replicas[0].id)
+
+    await eventually(lambda: _has_kinds(setup, "TaskExited", "TaskRestarted"))
+    await setup.settles()
+
+
+async def test_what_plan_says_is_what_is_done_and_then_there_is_nothing_left(setup: Setup) -> None:
+    spec = {"tasks": [{"id": "main", "docker": {"image": "api:1"}, "ports": [{"port": 80}]}]}
+
+    shown = await setup.plane.outlook.plan([an_envelope(spec)], delete=False)
+
+    assert [d.change for d in shown.documents] == ["create"]
+    assert await setup.store.versions() == []
+    assert setup.workloads.executed == []
+    await setup.store.put_service(API, Service.model_validate(spec))
+    await setup.settles()
+    planned = [s.operation for s in shown.services[0].steps]
+    for op in setup.workloads.executed:
+        text = str(op).replace("sha256:", "")
+        assert any(text.split(" (revision")[0] in line for line in planned), (text, planned)
+    again = await setup.plane.outlook.plan([an_envelope(spec)], delete=False)
+    assert [d.change for d in again.documents] == ["unchanged"]
+    assert again.services == ()
+
+
+async def test_a_plan_names_the_fields_that_differ_and_the_steps_to_come(setup: Setup) -> None:
+    task = {"id": "main", "docker": {"image": "api:1"}, "ports": [{"port": 80}]}
+    await setup.store.put_service(API, Service.model_validate({"tasks": [task]}))
+    await setup.settles()
+
+    changed = {"tasks": [{**task, "env": {"LOG": "debug"}}]}
+    shown = await setup.plane.outlook.plan([an_envelope(changed)], delete=False)
+
+    assert shown.documents[0].fields == ("tasks[0].env",)
+    kinds = [s.kind for s in shown.services[0].steps]
+    assert kinds.index("CreateReplica") < kinds.index("StopReplica") < kinds.index("RemoveReplica")
+
+
+async def test_a_plan_of_a_deletion_shows_it_without_doing_it(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service())
+    await setup.settles()
+
+    envelope = an_envelope({"tasks": [{"id": "main", "docker": {"image": "api:1"}}]})
+    shown = await setup.plane.outlook.plan([envelope], delete=True)
+
+    assert [s.kind for s in shown.services[0].steps][-1] == "ReleaseAddresses"
+    assert (await setup.status()).state == "ready"
+
+
+async def test_a_changed_whitelist_is_published_and_replaces_no_replica(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service())
+    before = await setup.settles()
+
+    await setup.store.put_service(API, a_service(whitelists=[]))
+
+    async def published() -> None:
+        known = setup.traffic.published(API.key)
+        assert known is not None
+        assert known.face.admission.blocks == ()
+
+    await eventually(published)
+    after = await setup.settles()
+    assert [r.revision for r in after.replicas] == [r.revision for r in before.replicas]
+
+
+async def test_orphans_are_taken_away(setup: Setup) -> None:
+    stray = ServiceKey("old", "ghost")
+    await setup.workloads.execute(CreateNetwork(stray, "10.180.9.0/25"))
+
+    await setup.plane.services.__call__(stray)
+
+    async def gone() -> None:
+        assert await setup.workloads.observe_all() == {}
+
+    await eventually(gone)
