@@ -11,6 +11,7 @@ service with the default policy changes nobody else's face.
 """
 
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address
 
 from spacecloud.errors import NotFound
 from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion, StoredDocument
@@ -44,13 +45,18 @@ class Policy:
         self.declared = declared
         self._faces: dict[ServiceKey, Face] = {}
         self._whitelists: dict[ServiceKey, tuple[Peer, ...]] = {}
+        self._known_callers: dict[ServiceKey, Caller] = {}
+        self._subnets: dict[tuple[int, int], ServiceKey] = {}
         self._live: dict[str, set[ServiceKey]] = {}
         self._by_service: dict[str, set[ServiceKey]] = {}
         self._naming: dict[tuple[str, str], dict[str, set[ServiceKey]]] = {}
         self._wide: dict[tuple[str, str], frozenset[ServiceKey]] = {}
         for key, service in declared.services.items():
+            subnet = service.allocation.subnet
+            self._subnets[int(subnet.network_address), subnet.prefixlen] = key
             if service.versions:
                 self._index(key, service)
+        self._prefixes = sorted({prefix for _, prefix in self._subnets})
 
     def face(self, key: ServiceKey) -> Face:
         """Raises ``NotFound`` for what is not declared; one on its way out has no entries."""
@@ -78,9 +84,36 @@ class Policy:
         """In force for the service: sorted union over its versions."""
         return self._whitelists.get(key, ())
 
-    def live(self) -> Iterable[ServiceKey]:
-        """Services that have a version."""
-        return self._whitelists.keys()
+    def upstreams(self, key: ServiceKey) -> tuple[Peer, ...]:
+        """In force for the service: sorted union over its versions."""
+        service = self.declared.services.get(key)
+        versions = service.versions if service is not None else ()
+        return union(callees_of(v.spec, key.project) for v in versions)
+
+    def callers(self, callee: ServiceKey) -> frozenset[ServiceKey]:
+        """Every service that may call, itself included."""
+        if callee not in self._whitelists:
+            return NOBODY
+        whole = self._whole_projects(callee)
+        by_project = (self._callers_naming(project, callee) for project in whole)
+        return frozenset({callee, *self._named_callers(callee, whole)}).union(*by_project)
+
+    def live(self, project: str) -> frozenset[ServiceKey]:
+        """Services of the project that have a version."""
+        return frozenset(self._live.get(project, ()))
+
+    def projects(self) -> tuple[str, ...]:
+        """Sorted; those with such services."""
+        return tuple(sorted(self._live))
+
+    def at(self, address: str) -> ServiceKey | None:
+        """Whose replica has this address."""
+        number = int(IPv4Address(address))
+        for prefix in self._prefixes:
+            found = self._subnets.get((number >> (32 - prefix) << (32 - prefix), prefix))
+            if found is not None:
+                return found
+        return None
 
     def _index(self, key: ServiceKey, service: DeclaredService) -> None:
         self._live.setdefault(key.project, set()).add(key)
@@ -161,8 +194,14 @@ class Policy:
         return known
 
     def _callers(self, keys: Iterable[ServiceKey]) -> tuple[Caller, ...]:
-        services = self.declared.services
-        return tuple(Caller(str(key), str(services[key].allocation.subnet)) for key in sorted(keys))
+        return tuple(self._caller(key) for key in sorted(keys))
+
+    def _caller(self, key: ServiceKey) -> Caller:
+        known = self._known_callers.get(key)
+        if known is None:
+            subnet = self.declared.services[key].allocation.subnet
+            known = self._known_callers[key] = Caller(str(key), str(subnet))
+        return known
 
 
 def host_doors(declared: Declared, projects: Iterable[StoredDocument]) -> tuple[HostDoor, ...]:

@@ -91,14 +91,6 @@ def document(settings: Settings) -> Json:
             ],
         },
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": _STATS}}},
-        "layered_runtime": {
-            "layers": [
-                {
-                    "name": "static",
-                    "static_layer": {"overload.global_downstream_max_connections": 4294967295},
-                }
-            ]
-        },
     }
 
 

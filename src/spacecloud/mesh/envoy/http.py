@@ -2,7 +2,7 @@
 
 from spacecloud.mesh.envoy.admission import RBAC_FILTER
 from spacecloud.mesh.envoy.clusters import FROM_XDS, HEADERS_KIB
-from spacecloud.mesh.envoy.refusals import DENIED_BY_POLICY, request_log
+from spacecloud.mesh.envoy.refusals import FORBIDDEN, request_log
 from spacecloud.mesh.envoy.resources import Json
 
 METADATA = "space-cloud"
@@ -23,6 +23,8 @@ def mesh_connections(routes: str) -> Json:
             "use_remote_address": True,
             # What a service says on behalf of its own caller is between it and the callee.
             "skip_xff_append": True,
+            "early_header_mutation_extensions": [_without(_ENVOYS_OWN)],
+            "local_reply_config": {"mappers": [_REFUSED, *_CALLEE_IS_SILENT]},
         },
     )
 
@@ -35,7 +37,8 @@ def ingress_connections(routes: str) -> Json:
         {
             "http_filters": [_ROUTER],
             "use_remote_address": True,
-            "early_header_mutation_extensions": [_NO_CLAIMS],
+            "early_header_mutation_extensions": [_without(_ENVOYS_OWN, *_CLAIMS)],
+            "local_reply_config": {"mappers": [*_CALLEE_IS_SILENT, _NO_ROUTE]},
             "normalize_path": True,
             "merge_slashes": True,
             "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD",
@@ -90,7 +93,6 @@ def _manager(prefix: str, routes: str, more: Json) -> Json:
             "preserve_external_request_id": True,
             # No address is trusted more than another: internal headers are always stripped.
             "internal_address_config": {"unix_sockets": False},
-            "local_reply_config": _SENTENCES,
             **more,
         },
     }
@@ -109,51 +111,58 @@ _ROUTER: Json = {
     },
 }
 
-_CLAIMS = (
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-proto",
-    "x-forwarded-server",
-    "x-real-ip",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "true-client-ip",
+_ENVOYS_OWN: Json = {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}}
+"""What would steer Envoy itself."""
+
+_CLAIMS: tuple[Json, ...] = tuple(
+    {"remove": header}
+    for header in (
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-prefix",
+        "x-forwarded-proto",
+        "x-forwarded-server",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "true-client-ip",
+    )
 )
-
-_NO_CLAIMS: Json = {
-    "name": "envoy.http.early_header_mutation.header_mutation",
-    "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation."
-        "header_mutation.v3.HeaderMutation",
-        "mutations": [{"remove": header} for header in _CLAIMS],
-    },
-}
+"""What the outside says of itself, and an application might believe."""
 
 
-def _said(flags: list[str], sentence: str) -> Json:
+def _without(*mutations: Json) -> Json:
     return {
-        "filter": {"response_flag_filter": {"flags": flags}},
-        "body_format_override": {"json_format": {"error": sentence}},
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation."
+            "header_mutation.v3.HeaderMutation",
+            "mutations": list(mutations),
+        },
     }
 
 
-_SENTENCES: Json = {
-    "mappers": [
-        {
-            "filter": DENIED_BY_POLICY,
-            "body_format_override": {
-                "json_format": {
-                    "error": f"%METADATA(ROUTE:{METADATA}:refused)%",
-                    "caller": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
-                }
-            },
-        },
-        _said(["UH", "UF", "NC", "UO"], f"%METADATA(ROUTE:{METADATA}:unavailable)%"),
-        _said(["UC", "UR", "UPE"], f"%METADATA(ROUTE:{METADATA}:broken)%"),
-        _said(["NR"], "no ingress route leads from this host, path and method to a service"),
-    ],
-}
-"""Every answer that is the gateway's own is JSON with a sentence in ``error``."""
+def _said(when: Json, sentence: str) -> Json:
+    return {"filter": when, "body_format_override": {"json_format": {"error": sentence}}}
+
+
+def _flags(*flags: str) -> Json:
+    return {"response_flag_filter": {"flags": list(flags)}}
+
+
+_CALLEE_IS_SILENT: list[Json] = [
+    _said(_flags("UH", "UF", "NC", "UO"), f"%METADATA(ROUTE:{METADATA}:unavailable)%"),
+    _said(_flags("UC", "UR", "UPE"), f"%METADATA(ROUTE:{METADATA}:broken)%"),
+]
+
+_REFUSED: Json = _said(
+    # Of the answers that are the mesh's own, policy's is the only 403.
+    {"status_code_filter": {"comparison": FORBIDDEN}},
+    f"%METADATA(ROUTE:{METADATA}:refused)%",
+)
+
+_NO_ROUTE: Json = _said(
+    _flags("NR"), "no ingress route leads from this host, path and method to a service"
+)

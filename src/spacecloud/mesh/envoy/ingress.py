@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from spacecloud.mesh.envoy.http import forward, ingress_connections
 from spacecloud.mesh.envoy.names import API_CLUSTER, INGRESS, cluster_name
 from spacecloud.mesh.envoy.resources import Json, Resources, typed
-from spacecloud.mesh.envoy.routes import absences, sentences
+from spacecloud.mesh.envoy.routes import ENVOYS_MARKS, absences, sentences
 from spacecloud.model.traffic import HeaderEdit, IngressRule, IngressTable, IngressTarget
 
 OUTSIDE = f"{INGRESS}|outside"
@@ -63,6 +63,7 @@ def _routes(name: str, table: IngressTable, api_paths: Sequence[str]) -> Json:
         {
             "name": name,
             "ignore_port_in_host_matching": True,
+            "request_headers_to_remove": ENVOYS_MARKS,
             "virtual_hosts": [
                 {
                     "name": host,

@@ -6,17 +6,12 @@ from spacecloud.mesh.envoy.resources import Json
 
 LOG_NAME = "refusals"
 
+FORBIDDEN: Json = {"op": "EQ", "value": {"default_value": 403, "runtime_key": "unused"}}
+
 DENIED_BY_POLICY: Json = {
     "and_filter": {
         "filters": [
-            {
-                "status_code_filter": {
-                    "comparison": {
-                        "op": "EQ",
-                        "value": {"default_value": 403, "runtime_key": "unused"},
-                    }
-                }
-            },
+            {"status_code_filter": {"comparison": FORBIDDEN}},
             {
                 "metadata_filter": {
                     "matcher": {

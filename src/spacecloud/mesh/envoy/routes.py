@@ -7,6 +7,9 @@ from spacecloud.mesh.envoy.resources import Json, typed
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Admission, Entry
 
+ENVOYS_MARKS = ["x-envoy-external-address", "x-envoy-internal"]
+"""What Envoy adds about the caller: its guesses are nobody's business."""
+
 
 def entry_routes(key: ServiceKey, entry: Entry, admission: Admission) -> Json:
     cluster = cluster_name(key, entry.version, entry.port)
@@ -14,6 +17,7 @@ def entry_routes(key: ServiceKey, entry: Entry, admission: Admission) -> Json:
         "routes",
         {
             "name": entry_name(key, entry),
+            "request_headers_to_remove": ENVOYS_MARKS,
             "virtual_hosts": [
                 {
                     "name": str(key),
