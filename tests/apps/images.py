@@ -9,36 +9,52 @@ Images of the tests' apps, built from local files and built once.
 """
 
 import asyncio
+import hashlib
+import subprocess
+import tempfile
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import aiodocker
 
+from spacecloud.drivers.docker.images.binaries import loader_of, program
 from spacecloud.drivers.docker.images.ensure import ensure_recipe
-from spacecloud.drivers.docker.images.interpreter import PYTHON_PATH, python
-from spacecloud.drivers.docker.images.recipe import Copied, Recipe, Written
+from spacecloud.drivers.docker.images.interpreter import (
+    PYTHON_PATH,
+    loaded_by_name,
+    nobody,
+    python,
+)
+from spacecloud.drivers.docker.images.recipe import Copied, Entry, Recipe, Written
 
-_HERE = Path(__file__).parent
-_LABELS = {"space-cloud.image": "test"}
+HERE = Path(__file__).parent
+LABELS = {"space-cloud.image": "test"}
+COMPILED = Path(tempfile.gettempdir()) / "space-cloud-test-programs"
+"""Outside the checkout, which a test run leaves as it was."""
 
 
 def ensure_test_images() -> dict[str, str]:
     """Name to image reference; callable from inside an event loop too."""
-    recipes = {"echo": _echo()}
+    recipes = {
+        "echo": echo(),
+        "caller-musl": caller("musl", "musl-gcc", "-static"),
+        "caller-glibc": caller("glibc", "gcc"),
+    }
     with ThreadPoolExecutor(1) as aside:
         aside.submit(lambda: asyncio.run(_ensure(recipes.values()))).result()
     return {name: recipe.reference() for name, recipe in recipes.items()}
 
 
-async def _ensure(recipes) -> None:
+async def _ensure(recipes: Iterable[Recipe]) -> None:
     async with aiodocker.Docker() as docker:
         for recipe in recipes:
             await ensure_recipe(docker, recipe)
 
 
-def _echo() -> Recipe:
-    sources = sorted((_HERE / "echo").glob("*.py"))
-    client = (_HERE / "echo" / "call.py").read_bytes()
+def echo() -> Recipe:
+    sources = sorted((HERE / "echo").glob("*.py"))
+    client = (HERE / "echo" / "call.py").read_bytes()
     return Recipe(
         "space-cloud-test/echo",
         (
@@ -49,8 +65,37 @@ def _echo() -> Recipe:
         entrypoint=(PYTHON_PATH, "-u"),
         command=("/app/app.py",),
         environment=("PATH=/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE=1", "LANG=C.UTF-8"),
-        labels=_LABELS,
+        labels=LABELS,
     )
+
+
+def caller(library: str, compiler: str, *options: str) -> Recipe:
+    binary = _compiled(library, (compiler, "-O1", "-Wall", "-Werror", *options))
+    return Recipe(
+        f"space-cloud-test/caller-{library}",
+        (*program(binary, "/usr/bin/caller"), *_lookups(binary), *nobody()),
+        entrypoint=("/usr/bin/caller",),
+        environment=("PATH=/usr/bin:/bin",),
+        labels=LABELS,
+    )
+
+
+def _lookups(binary: Path) -> tuple[Entry, ...]:
+    loader = loader_of(binary)
+    return () if loader is None else loaded_by_name(binary, loader)
+
+
+def _compiled(library: str, command: tuple[str, ...]) -> Path:
+    """The program, compiled once per source and command."""
+    source = HERE / "caller" / "caller.c"
+    key = hashlib.sha256(source.read_bytes() + repr(command).encode()).hexdigest()[:12]
+    binary = COMPILED / f"caller-{library}-{key}"
+    if not binary.exists():
+        COMPILED.mkdir(mode=0o755, exist_ok=True)
+        draft = binary.with_suffix(".new")
+        subprocess.run([*command, "-o", str(draft), str(source)], check=True)
+        draft.rename(binary)
+    return binary
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def _cache(call: dict) -> str:
     else:
         result = f"neither answered nor refused: {html.escape(str(call['how']))}"
     why = (
-        f"web knows the name and tries <code>{html.escape(call['address'])}</code> itself, but "
+        f"web tries <code>{html.escape(call['address'])}</code> itself. As shop.yaml comes, "
         "cache's <b>whitelists</b> hold api alone, and web's <b>upstreams</b> do not name cache."
     )
     return _call("web → cache", call, result, why, good=call["refused"])

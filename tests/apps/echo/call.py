@@ -7,7 +7,8 @@ A client inside a pod; prints one JSON object with ``ok`` and what happened, exi
     call hold HOST PORT [--every 0.2] [--seconds 60]    echo until it breaks; says how long it held
     call ws URL [--every 0.2] [--seconds 60]            the same over a WebSocket
     call resolve NAME                             getaddrinfo
-    call dns NAME TYPE [--server ADDRESS] [--tcp] raw query: rcode and answers' count
+    call dns NAME TYPE [--server ADDRESS] [--port 53] [--tcp]
+                                                  raw query: rcode and answers' count
 """
 
 import argparse
@@ -49,6 +50,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--every", type=float, default=0.2)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--server")
+    parser.add_argument("--port", type=int, default=53)
     parser.add_argument("--tcp", action="store_true")
     return parser.parse_args()
 
@@ -188,12 +190,12 @@ def _dns(asked: argparse.Namespace) -> dict:
 def _over_udp(server: str, query: bytes, asked: argparse.Namespace) -> bytes:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
         channel.settimeout(asked.timeout)
-        channel.sendto(query, (server, 53))
+        channel.sendto(query, (server, asked.port))
         return channel.recv(65536)
 
 
 def _over_tcp(server: str, query: bytes, asked: argparse.Namespace) -> bytes:
-    with _connect(server, "53", asked.timeout) as connection:
+    with _connect(server, str(asked.port), asked.timeout) as connection:
         connection.sendall(struct.pack(">H", len(query)) + query)
         got = b""
         while len(got) < 2 or len(got) < 2 + int.from_bytes(got[:2]):
