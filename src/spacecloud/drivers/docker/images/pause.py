@@ -10,6 +10,8 @@ ignores SIGCHLD so that the kernel buries orphans for it. Both variants are the 
     rt_sigprocmask(SIG_BLOCK, {SIGTERM, SIGINT}, NULL, 8)
     do signal = rt_sigtimedwait({SIGTERM, SIGINT}, NULL, NULL, 8) while (signal <= 0)
     exit_group(0)
+
+The tests run the amd64 variant. The arm64 variant was run under user-mode emulation only.
 """
 
 import struct
