@@ -1,11 +1,13 @@
 """The Docker driver's Traffic: one Envoy, told by xDS, believed when it has acknowledged."""
 
-import logging
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from spacecloud.drivers.docker import admin
 from spacecloud.drivers.docker.bootstrap import USER_ID, admin_socket, xds_socket
+from spacecloud.drivers.docker.netlink import OpenNetlink, open_netlink
+from spacecloud.drivers.docker.sever import Guarded, Sever
 from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
 from spacecloud.drivers.docker.xds.messages import messages
 from spacecloud.drivers.docker.xds.refusals import Refusals
@@ -15,18 +17,25 @@ from spacecloud.mesh.envoy.ingress import ingress_resources
 from spacecloud.mesh.envoy.names import DOORS, INGRESS
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
-from spacecloud.model.traffic import Endpoint, Face, HostDoor, IngressTable, Refusal
+from spacecloud.model.traffic import Admission, Endpoint, Face, HostDoor, IngressTable, Refusal
 from spacecloud.settings import Settings
 from spacecloud.workloads.world import Published
-
-logger = logging.getLogger(__name__)
 
 
 class EnvoyTraffic:
     """Fulfils ``drivers.driver.Traffic`` while ``serve`` is open."""
 
-    def __init__(self, settings: Settings, api_paths: Sequence[str]) -> None:
-        """``api_paths`` are where the API answers on the ingress port."""
+    def __init__(
+        self,
+        settings: Settings,
+        api_paths: Sequence[str],
+        open_netlink: OpenNetlink = open_netlink,
+    ) -> None:
+        """
+        ``api_paths`` are where the API answers on the ingress port; ``open_netlink`` opens
+        sockets to the kernel in Envoy's network namespace, which is ours as a rule.
+        """
+        self._sever = Sever(settings.mesh_port, open_netlink)
         self._settings = settings
         self._api_paths = tuple(api_paths)
         self._ads = Ads(settings.ack_timeout_seconds, self._disowned)
@@ -73,6 +82,22 @@ class EnvoyTraffic:
 
     def refusals(self) -> AsyncIterator[Refusal]:
         return self._refusals.subscribe()
+
+    async def sever(self, allowed: Mapping[ServiceKey, Face]) -> int:
+        guarded = {
+            (entry.vip, entry.port): Guarded(entry.protocol, face.admission, self._enforced(key))
+            for key, face in allowed.items()
+            for entry in face.entries
+        }
+        host_vip = str(self._settings.pools.host_vip)
+        for door in self._doors:
+            admission = Admission(blocks=door.blocks)
+            guarded[host_vip, door.port] = Guarded("tcp", admission, admission)
+        return await asyncio.to_thread(self._sever.look, guarded)
+
+    def _enforced(self, key: ServiceKey) -> Admission | None:
+        published = self._published.get(key)
+        return published.face.admission if published is not None else None
 
     def _disowned(self, owner: ServiceKey) -> None:
         self._published.pop(owner, None)

@@ -163,6 +163,139 @@ _REFUSED: Json = _said(
     f"%METADATA(ROUTE:{METADATA}:refused)%",
 )
 
+_NO_ROUTE]},
+            "normalize_path": True,
+            "merge_slashes": True,
+            "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD",
+        },
+    )
+
+
+def forward(cluster: Json) -> Json:
+    """A route action without a time limit that tries again where that is safe."""
+    return {
+        **cluster,
+        "timeout": "0s",
+        "retry_policy": {
+            "retry_on": RETRIED,
+            "num_retries": 3,
+            "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
+            "retry_host_predicate": [
+                {
+                    "name": "envoy.retry_host_predicates.previous_hosts",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.retry.host."
+                        "previous_hosts.v3.PreviousHostsPredicate"
+                    },
+                }
+            ],
+            "host_selection_retry_max_attempts": 3,
+        },
+    }
+
+
+def _manager(prefix: str, routes: str, more: Json) -> Json:
+    return {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network."
+            "http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": prefix,
+            "codec_type": "AUTO",
+            "rds": {"config_source": FROM_XDS, "route_config_name": routes},
+            "stream_idle_timeout": "0s",
+            "request_timeout": "0s",
+            "max_request_headers_kb": HEADERS_KIB,
+            "common_http_protocol_options": {"idle_timeout": "0s", "max_headers_count": 1000},
+            "http_protocol_options": {
+                "accept_http_10": True,
+                "default_host_for_http_10": "localhost",
+                "enable_trailers": True,
+            },
+            "http2_protocol_options": {"allow_connect": True},
+            "upgrade_configs": [{"upgrade_type": "websocket"}],
+            "server_header_transformation": "PASS_THROUGH",
+            "preserve_external_request_id": True,
+            # No address is trusted more than another: internal headers are always stripped.
+            "internal_address_config": {"unix_sockets": False},
+            **more,
+        },
+    }
+
+
+_RBAC: Json = {
+    "name": RBAC_FILTER,
+    "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"},
+}
+
+_ROUTER: Json = {
+    "name": "envoy.filters.http.router",
+    "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+        "suppress_envoy_headers": True,
+    },
+}
+
+_ENVOYS_OWN: Json = {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}}
+"""What would steer Envoy itself."""
+
+_CLAIMS: tuple[Json, ...] = tuple(
+    {"remove": header}
+    for header in (
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-prefix",
+        "x-forwarded-proto",
+        "x-forwarded-server",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "true-client-ip",
+    )
+)
+"""What the outside says of itself, and an application might believe."""
+
+
+def _without(*mutations: Json) -> Json:
+    return {
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation."
+            "header_mutation.v3.HeaderMutation",
+            "mutations": list(mutations),
+        },
+    }
+
+
+def _said(when: Json, sentence: str) -> Json:
+    return {"filter": when, "body_format_override": {"json_format": {"error": sentence}}}
+
+
+def _flags(*flags: str) -> Json:
+    return {"response_flag_filter": {"flags": list(flags)}}
+
+
+_CALLEE_IS_SILENT: list[Json] = [
+    _said(_flags("UH", "UF", "NC", "UO"), f"%METADATA(ROUTE:{METADATA}:unavailable)%"),
+    _said(_flags("UC", "UR", "UPE"), f"%METADATA(ROUTE:{METADATA}:broken)%"),
+]
+
+_REFUSED: Json = {
+    # Of the answers that are the mesh's own, policy's is the only 403.
+    **_said(
+        {"status_code_filter": {"comparison": FORBIDDEN}}, f"%METADATA(ROUTE:{METADATA}:refused)%"
+    ),
+    # Whoever is refused has no connection to keep.
+    "headers_to_add": [
+        {
+            "header": {"key": "connection", "value": "close"},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }
+    ],
+}
+
 _NO_ROUTE: Json = _said(
     _flags("NR"), "no ingress route leads from this host, path and method to a service"
 )
