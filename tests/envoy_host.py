@@ -13,8 +13,8 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import files
 from ipaddress import IPv4Address, IPv4Network
@@ -40,24 +40,14 @@ def envoy_binary() -> Path:
 
 def inside(namespace: str, act: Callable[[], T]) -> T:
     """Run in a thread that has entered the namespace; sockets opened there stay in it."""
-    outcome: list[Any] = []
 
-    def run() -> None:
-        try:
-            with Path(f"/run/netns/{namespace}").open() as handle:
-                if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), 0x40000000):
-                    raise OSError(ctypes.get_errno(), "setns")
-            outcome.append(act())
-        except BaseException as error:
-            outcome.append(error)
+    def enter() -> None:
+        with Path(f"/run/netns/{namespace}").open() as handle:
+            if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), 0x40000000):
+                raise OSError(ctypes.get_errno(), "setns")
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    result: T = outcome[0]
-    return result
+    with ThreadPoolExecutor(1, initializer=enter) as thread:
+        return thread.submit(act).result()
 
 
 def ip(*arguments: str) -> None:

@@ -84,7 +84,7 @@ def _missing(side: str, owner: ServiceKey, other: ServiceKey, written: tuple[Pee
     default = (Peer.model_validate({"projectId": owner.project, "service": ANY}),)
     keep = (
         f" (where none are written, \"- {{projectId: {owner.project}, service: '*'}}\" is in "
-        "force; keep it)"
+        "force: keep it)"
         if written == default
         else ""
     )

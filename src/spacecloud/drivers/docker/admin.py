@@ -4,12 +4,15 @@ import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
 from spacecloud.errors import Transient
 from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.model.refs import PLATFORM_PROJECT
+
+Json = dict[str, Any]
 
 
 async def in_flight(admin_socket: Path, timeout_seconds: float) -> Mapping[str, int]:
@@ -26,13 +29,9 @@ async def in_flight(admin_socket: Path, timeout_seconds: float) -> Mapping[str, 
     return counts
 
 
-def _busy(host: Mapping[str, object]) -> int:
-    stats = host.get("stats", ())
-    assert isinstance(stats, list | tuple)
-    values = {stat["name"]: int(stat.get("value", 0)) for stat in stats}
-    requests = values.get("rq_active", 0)
-    # A TCP connection counts as a request too; an idle one of a pool counts for nothing.
-    return requests
+def _busy(host: Json) -> int:
+    """A TCP connection is one request to Envoy; an idle connection of a pool is none."""
+    return sum(int(s.get("value", 0)) for s in host.get("stats", ()) if s["name"] == "rq_active")
 
 
 async def _clusters(admin_socket: Path, timeout_seconds: float) -> bytes:

@@ -48,7 +48,6 @@ def arguments(settings: Settings) -> list[str]:
         "--disable-hot-restart",
         "--log-level",
         "debug" if settings.log_level == "debug" else "warning",
-        "--use-dynamic-base-id",
     ]
 
 

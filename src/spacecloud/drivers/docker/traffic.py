@@ -1,7 +1,7 @@
 """The Docker driver's Traffic: one Envoy, told by xDS, believed when it has acknowledged."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from spacecloud.drivers.docker import admin
@@ -12,6 +12,7 @@ from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
 from spacecloud.drivers.docker.xds.messages import messages
 from spacecloud.drivers.docker.xds.refusals import Refusals
 from spacecloud.drivers.docker.xds.server import serving
+from spacecloud.ingress.table import API_PATHS
 from spacecloud.mesh.envoy.doors import door_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
 from spacecloud.mesh.envoy.names import DOORS, INGRESS
@@ -25,19 +26,10 @@ from spacecloud.workloads.world import Published
 class EnvoyTraffic:
     """Fulfils ``drivers.driver.Traffic`` while ``serve`` is open."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        api_paths: Sequence[str],
-        open_netlink: OpenNetlink = open_netlink,
-    ) -> None:
-        """
-        ``api_paths`` are where the API answers on the ingress port; ``open_netlink`` opens
-        sockets to the kernel in Envoy's network namespace, which is ours as a rule.
-        """
+    def __init__(self, settings: Settings, open_netlink: OpenNetlink = open_netlink) -> None:
+        """``open_netlink`` opens sockets to the kernel in Envoy's network namespace."""
         self._sever = Sever(settings.mesh_port, open_netlink)
         self._settings = settings
-        self._api_paths = tuple(api_paths)
         self._ads = Ads(settings.ack_timeout_seconds, self._disowned)
         self._refusals = Refusals(self._ads.listener_names)
         self._published: dict[ServiceKey, Published] = {}
@@ -60,8 +52,8 @@ class EnvoyTraffic:
 
     async def publish_ingress(self, table: IngressTable) -> None:
         settings = self._settings
-        exposed = self._api_paths if settings.expose_api else ()
-        resources = ingress_resources(table, settings.http_port, self._api_paths, exposed)
+        exposed = API_PATHS if settings.expose_api else ()
+        resources = ingress_resources(table, settings.http_port, API_PATHS, exposed)
         await self._ads.apply(INGRESS, messages(resources))
 
     async def publish_host_doors(self, doors: tuple[HostDoor, ...]) -> None:

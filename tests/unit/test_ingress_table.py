@@ -1,0 +1,168 @@
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh_world import a_spec, a_world
+from spacecloud.ingress.table import KnownRoute, read, table, urls_of, warnings
+from spacecloud.model.declared import StoredDocument
+from spacecloud.model.refs import ServiceKey
+from spacecloud.model.traffic import IngressTarget
+
+WEB = ServiceKey("shop", "web")
+WORLD = a_world(
+    {"shop/web": {"v1": a_spec(8080), "v2": a_spec(8080, 9090)}, "shop/db": a_spec("tcp:5432")}
+)
+
+
+def a_route(id: str, host: str = "web.shop.svc.cluster.local", **source: Any) -> KnownRoute:
+    return _routes({id: {"source": source, "targets": [{"host": host, "port": 8080}]}})[0]
+
+
+def _routes(documents: dict[str, Any]) -> tuple[KnownRoute, ...]:
+    return read(StoredDocument("shop", id, document) for id, document in documents.items())
+
+
+def ids(*routes: KnownRoute) -> list[str]:
+    return [rule.id.removeprefix("shop/") for rule in table(routes, WORLD).rules]
+
+
+def test_more_segments_come_before_fewer_whatever_the_length_of_the_text() -> None:
+    assert ids(
+        a_route("root", url="/"),
+        a_route("long", url="/averylongsegment"),
+        a_route("deep", url="/a/b"),
+    ) == ["deep", "long", "root"]
+
+
+def test_exact_comes_before_prefix_named_hosts_before_all_some_methods_before_any() -> None:
+    assert ids(
+        a_route("any", url="/a"),
+        a_route("get", url="/a", methods=["GET"]),
+        a_route("host", url="/a", hosts=["shop.example"]),
+        a_route("exact", url="/a", type="exact"),
+    ) == ["exact", "host", "get", "any"]
+
+
+def test_equally_specific_routes_stay_in_the_order_of_creation() -> None:
+    assert ids(a_route("z", url="/a"), a_route("a", url="/b")) == ["z", "a"]
+
+
+segments = st.lists(st.sampled_from(["a", "b"]), max_size=3).map(
+    lambda parts: "/" + "/".join(parts)
+)
+
+
+@given(st.lists(st.tuples(segments, st.sampled_from(["prefix", "exact"])), max_size=6))
+def test_no_route_stands_before_a_more_specific_one(written: list[tuple[str, str]]) -> None:
+    routes = [a_route(str(i), url=url, type=kind) for i, (url, kind) in enumerate(written)]
+
+    rules = table(routes, WORLD).rules
+
+    for position, later in enumerate(rules):
+        for earlier in rules[:position]:
+            assert not (
+                earlier.match == "prefix"
+                and later.url != earlier.url
+                and (later.url.startswith(earlier.url.rstrip("/") + "/"))
+            )
+
+
+def test_targets_are_services_versions_and_their_ports() -> None:
+    written = {
+        "source": {"url": "/"},
+        "targets": [
+            {"host": "web.shop.svc.cluster.local", "port": 8080, "weight": 20},
+            {"host": "WEB.shop.svc.cluster.local.", "port": 9090, "weight": 30},
+            {"host": "web-v2-internal.shop.svc.cluster.local", "port": 8080, "weight": 50},
+            {"host": "web.shop.svc.cluster.local", "version": "v2", "port": 8080, "weight": 1},
+        ],
+    }
+
+    (rule,) = table(_routes({"r": written}), WORLD).rules
+
+    assert rule.targets == (
+        IngressTarget(WEB, "v1", 8080, 20),
+        IngressTarget(WEB, "v2", 9090, 30),
+        IngressTarget(WEB, "v2", 8080, 50),
+        IngressTarget(WEB, "v2", 8080, 1),
+    )
+
+
+def test_a_target_that_leads_nowhere_is_left_out_and_warned_of() -> None:
+    def said(host: str, port: int = 8080, **more: Any) -> str:
+        document = {"targets": [{"host": host, "port": port, **more}]}
+        routes = _routes({"r": document})
+        assert table(routes, WORLD).rules[0].targets == ()
+        (sentence,) = warnings(routes, WORLD)
+        return sentence
+
+    assert "there is no service at api.shop" in said("api.shop.svc.cluster.local")
+    assert "has no port 1: it has 8080, 9090" in said("web.shop.svc.cluster.local", 1)
+    assert "speaks tcp: a route needs http" in said("db.shop.svc.cluster.local", 5432)
+    assert "is not a service's domain" in said("example.com")
+    assert "has no version v9" in said("web.shop.svc.cluster.local", version="v9")
+
+
+def test_denied_and_unknown_rules_let_nobody_in() -> None:
+    def refusal(rule: dict[str, Any] | None) -> str:
+        target = {"host": "web.shop.svc.cluster.local", "port": 8080}
+        document = {"rule": rule, "targets": [target]} if rule else {"targets": [target]}
+        return table(_routes({"r": document}), WORLD).rules[0].refuse
+
+    assert refusal(None) == refusal({"rule": "allow"}) == ""
+    assert "rule: deny" in refusal({"rule": "deny"})
+    assert "authenticated, which is not supported" in refusal({"rule": "authenticated"})
+
+
+def test_a_route_that_another_covers_whole_is_warned_of() -> None:
+    first = a_route("first", url="/a/")
+    hidden = a_route("hidden", url="/a", hosts=["*"])
+    seen = a_route("seen", url="/a", methods=["POST"])
+    named = a_route("named", url="/a", hosts=["shop.example"])
+
+    assert warnings([first, hidden, seen, named], WORLD) == (
+        "ingress route shop/hidden is never reached: shop/first answers every request for /a "
+        "before it",
+    )
+
+
+def test_what_is_kept_and_not_acted_on_is_said() -> None:
+    target = {"host": "web.shop.svc.cluster.local", "port": 8080, "scheme": "https"}
+    modify = {"requestTemplate": "{}"}
+    document = {
+        "source": {"hosts": [], "url": "/docs/x"},
+        "targets": [target],
+        "isRouteCacheable": True,
+        "modify": modify,
+    }
+
+    said = "\n".join(warnings(_routes({"r": document}), WORLD))
+
+    for words in (
+        "scheme https",
+        "hosts is empty",
+        "reach the API",
+        "isRouteCacheable",
+        "template",
+    ):
+        assert words in said
+
+
+def test_the_urls_of_a_service_are_those_of_the_routes_that_lead_to_it() -> None:
+    shown = table(
+        [
+            a_route("www", url="/shop"),
+            a_route("host", url="/", hosts=["shop.example"]),
+            a_route("v2", url="/v2", host="web-v2-internal.shop.svc.cluster.local"),
+            a_route("else", url="/else", host="api.shop.svc.cluster.local"),
+        ],
+        WORLD,
+    )
+
+    assert urls_of(WEB, shown, 4122) == (
+        "http://localhost:4122/shop",
+        "http://localhost:4122/v2",
+        "http://shop.example:4122/",
+    )
+    assert urls_of(WEB, shown, 4122, "v2") == ("http://localhost:4122/v2",)
