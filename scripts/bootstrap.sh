@@ -68,7 +68,8 @@ apt_install() {
     command -v apt-get >/dev/null ||
         fail "this is not Debian or Ubuntu, and these are missing: $*" \
             "install them with your package manager and run make again"
-    step "reading the package lists" apt_quietly update
+    [ -n "${lists_are_read:-}" ] || step "reading the package lists" apt_quietly update
+    lists_are_read=yes
     step "installing $*" apt_quietly install --yes --no-install-recommends "$@"
 }
 
@@ -88,7 +89,17 @@ install_engine() {
     fi
     engine_answers && return
     need_root "start the Docker Engine"
+    mount_cgroups
     step "starting the Docker Engine" start_engine
+}
+
+# Where systemd does not run, perhaps nobody has mounted what the engine limits containers with.
+mount_cgroups() {
+    [ ! -d /run/systemd/system ] || return 0
+    [ ! -e /sys/fs/cgroup/cgroup.controllers ] || return 0
+    ! mountpoint -q /sys/fs/cgroup/devices || return 0
+    command -v cgroupfs-mount >/dev/null || apt_install cgroupfs-mount
+    step "mounting the control groups" cgroupfs-mount
 }
 
 engine_answers() {
@@ -111,18 +122,21 @@ PYTHON
 }
 
 start_engine() {
+    local engine=""
     if [ -d /run/systemd/system ]; then
         systemctl start docker
     else
         forget_dead_engine
         setsid dockerd >>"$engine_log" 2>&1 </dev/null 9<&- &
+        engine=$!
     fi
     local deadline=$((SECONDS + 30))
     while [ "$SECONDS" -lt "$deadline" ]; do
         engine_answers && return
+        [ -z "$engine" ] || kill -0 "$engine" 2>/dev/null || break
         sleep 0.2
     done
-    echo "it does not answer on $socket after 30 s"
+    echo "it does not answer on $socket"
     if [ -d /run/systemd/system ]; then
         journalctl --unit docker --lines 15 --no-pager
     else
