@@ -40,7 +40,7 @@ class MemoryWorkloads:
         self._ready_after = ready_after
         self._world: dict[ServiceKey, ObservedWorkloads] = {}
         self._images: dict[str, str] = {}
-        self._hints: set[asyncio.Queue[Hint]] = set()
+        self._queues: set[asyncio.Queue[Hint]] = set()
 
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
         world = self._world.get(key, ObservedWorkloads(key, None))
@@ -72,14 +72,17 @@ class MemoryWorkloads:
             loop = asyncio.get_running_loop()
             loop.call_later(self._ready_after.total_seconds(), self._tell, key)
 
-    async def hints(self) -> AsyncGenerator[Hint]:
+    def hints(self) -> AsyncGenerator[Hint]:
         queue: asyncio.Queue[Hint] = asyncio.Queue()
-        self._hints.add(queue)
+        self._queues.add(queue)
+        return self._hints(queue)
+
+    async def _hints(self, queue: asyncio.Queue[Hint]) -> AsyncGenerator[Hint]:
         try:
             while True:
                 yield await queue.get()
         finally:
-            self._hints.discard(queue)
+            self._queues.discard(queue)
 
     async def logs(self, request: LogRequest) -> AsyncGenerator[bytes]:
         for key, world in self._world.items():
@@ -103,7 +106,7 @@ class MemoryWorkloads:
         self._images[image] = f"sha256:{image}"
 
     def _tell(self, key: ServiceKey) -> None:
-        for queue in self._hints:
+        for queue in self._queues:
             queue.put_nowait(Hint(key, "in memory"))
 
 

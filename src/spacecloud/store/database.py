@@ -82,9 +82,7 @@ class Database:
         """All of it as it is now, in memory; for one task at a time."""
         with ExitStack() as opened:
             connection = opened.enter_context(
-                closing(
-                    sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-                )
+                closing(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False))
             )
             await self.read(lambda db: db.copy_to(connection))
             copied = Database(self._path, connection, connection)

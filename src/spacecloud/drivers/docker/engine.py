@@ -1,0 +1,171 @@
+"""
+The Docker Engine's API, with its failures in our words.
+
+Every call has a time limit: an engine that hangs is ``Transient``, not a hang of ours.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiodocker
+import aiohttp
+
+from spacecloud.errors import SpaceCloudError, Terminal, Transient
+
+Json = dict[str, Any]
+
+CALL_SECONDS = 30.0
+SLOW_CALL_SECONDS = 120.0
+"""Creating, starting and removing wait for the kernel and the disk."""
+
+NOT_MODIFIED, BAD_REQUEST, NOT_FOUND, CONFLICT = 304, 400, 404, 409
+
+
+class EngineRefused(Exception):
+    """An answer that is not a success; what it means depends on the question."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Engine:
+    """Paths are without the version. Raises ``Transient`` or ``EngineRefused``."""
+
+    def __init__(self, docker: aiodocker.Docker) -> None:
+        self.docker = docker
+
+    async def get(self, path: str, **params: Any) -> Any:
+        return await self._call("GET", path, params=_query(params))
+
+    async def find(self, path: str, **params: Any) -> Any | None:
+        """None where there is nothing of that name."""
+        try:
+            return await self.get(path, **params)
+        except EngineRefused as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+
+    async def post(
+        self, path: str, body: Json | None = None, *, ok: tuple[int, ...] = (), **params: Any
+    ) -> Any:
+        """``ok``: refusals that mean that it was so already."""
+        return await self._forgiving("POST", path, ok, body=body, params=_query(params))
+
+    async def delete(self, path: str, *, ok: tuple[int, ...] = (NOT_FOUND,), **params: Any) -> None:
+        await self._forgiving("DELETE", path, ok, params=_query(params))
+
+    async def put_archive(self, container: str, tar: bytes) -> None:
+        await self._call(
+            "PUT",
+            f"containers/{container}/archive",
+            params={"path": "/"},
+            data=tar,
+            headers={"content-type": "application/x-tar"},
+        )
+
+    async def run_exec(self, id: str) -> None:
+        """Start a made exec and wait until its command has ended; its output is dropped."""
+        await self._call(
+            "POST", f"exec/{id}/start", body={"Detach": False, "Tty": False}, drop_answer=True
+        )
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **params: Any
+    ) -> AsyncGenerator[AsyncIterator[Json]]:
+        """JSON objects, one a line, for as long as the engine sends them."""
+        try:
+            async with self.docker._query(
+                path,
+                method=method,
+                params=_query(params),
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CALL_SECONDS),
+            ) as response:
+                yield _objects(response.content)
+        except aiodocker.DockerError as error:
+            raise EngineRefused(error.status, error.message) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Transient(f"the Docker Engine went away: {error}") from error
+
+    async def _forgiving(self, method: str, path: str, ok: tuple[int, ...], **given: Any) -> Any:
+        try:
+            return await self._call(method, path, **given)
+        except EngineRefused as error:
+            if error.status in ok:
+                return None
+            raise
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Json | None = None,
+        drop_answer: bool = False,
+        **given: Any,
+    ) -> Any:
+        if body is not None:
+            given["data"] = json.dumps(body)
+            given["headers"] = {"content-type": "application/json"}
+        seconds = CALL_SECONDS if method == "GET" else SLOW_CALL_SECONDS
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                self.docker._query(path, method=method, **given) as response,
+            ):
+                text = await response.read()
+        except aiodocker.DockerError as error:
+            raise EngineRefused(error.status, error.message) from error
+        except TimeoutError as error:
+            raise Transient(
+                f"the Docker Engine did not answer {method} {path} in {seconds:g} s"
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Transient(f"the Docker Engine cannot be reached: {error}") from error
+        if drop_answer:
+            return None
+        return json.loads(text) if text.strip().startswith((b"{", b"[")) else None
+
+
+def meaning(action: str, error: EngineRefused) -> SpaceCloudError:
+    """``Terminal`` where only another declaration helps: the request itself was at fault."""
+    text = f"{action}: {plain(str(error))}"
+    return Terminal(text) if error.status == BAD_REQUEST else Transient(text)
+
+
+def plain(message: str) -> str:
+    """The engine's words without the layers of wrapping that say nothing."""
+    last = message.split("container init caused: ")[-1].split("starting container process caused: ")
+    return last[-1].removesuffix(": unknown").strip()
+
+
+def _query(params: Mapping[str, Any]) -> dict[str, str]:
+    texts = {}
+    for name, value in params.items():
+        match value:
+            case None:
+                continue
+            case bool():
+                texts[name] = "1" if value else "0"
+            case dict():
+                texts[name] = json.dumps(value)
+            case _:
+                texts[name] = str(value)
+    return texts
+
+
+async def _objects(content: aiohttp.StreamReader) -> AsyncGenerator[Json]:
+    buffer = b""
+    async for chunk in content.iter_any():
+        *lines, buffer = (buffer + chunk).split(b"\n")
+        for line in lines:
+            if line.strip():
+                yield json.loads(line)
+    if buffer.strip():
+        yield json.loads(buffer)

@@ -1,0 +1,119 @@
+"""
+What containers and networks carry, so that nothing else is needed to recognise them.
+
+Desired state is in the store, observed state is in the engine: a crash between two calls
+leaves things that say themselves what they are.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.task import Port, Probe
+from spacecloud.workloads.ops import CreateReplica, replica_id
+
+PREFIX = "space-cloud.io/"
+INSTANCE = PREFIX + "instance"
+PROJECT = PREFIX + "project"
+SERVICE = PREFIX + "service"
+VERSION = PREFIX + "version"
+SLOT = PREFIX + "slot"
+TASK = PREFIX + "task"
+REVISION = PREFIX + "revision"
+ADDRESS = PREFIX + "address"
+TASKS = PREFIX + "tasks"
+PROBE = PREFIX + "probe"
+PORTS = PREFIX + "ports"
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """What the labels of one container say."""
+
+    ref: ServiceRef
+    slot: int
+    task: str
+    """Empty for the pause."""
+
+    revision: str
+    address: str
+    expected_tasks: tuple[str, ...]
+    probe: Probe | None
+    ports: tuple[int, ...]
+
+    @property
+    def replica(self) -> str:
+        return replica_id(self.ref, self.slot)
+
+
+def of_instance(instance: str) -> list[str]:
+    """A label filter."""
+    return [f"{INSTANCE}={instance}", PROJECT]
+
+
+def of_service(instance: str, key: ServiceKey) -> list[str]:
+    return [f"{INSTANCE}={instance}", f"{PROJECT}={key.project}", f"{SERVICE}={key.service}"]
+
+
+def network_labels(instance: str, key: ServiceKey) -> dict[str, str]:
+    return {INSTANCE: instance, PROJECT: key.project, SERVICE: key.service}
+
+
+def pod_labels(instance: str, op: CreateReplica) -> dict[str, str]:
+    """Of the pause, and the base of its tasks'."""
+    return {
+        **network_labels(instance, op.ref.key),
+        VERSION: op.ref.version,
+        SLOT: str(op.slot),
+        REVISION: op.revision,
+        ADDRESS: op.address,
+        TASKS: json.dumps([task.id for task in op.spec.tasks]),
+    }
+
+
+def task_labels(
+    instance: str, op: CreateReplica, task: str, probe: Probe | None, ports: tuple[Port, ...]
+) -> dict[str, str]:
+    """The user's own labels are there too, and never stronger than ours."""
+    written = probe.model_dump_json(by_alias=True) if probe is not None else ""
+    return {
+        **op.spec.labels,
+        **pod_labels(instance, op),
+        TASK: task,
+        PROBE: written,
+        PORTS: json.dumps([port.port for port in ports]),
+    }
+
+
+def read(labels: Mapping[str, str]) -> Tag | None:
+    """None where they are not the labels of a pod's container."""
+    try:
+        probe = labels.get(PROBE, "")
+        return Tag(
+            ref=ServiceRef(labels[PROJECT], labels[SERVICE], labels[VERSION]),
+            slot=int(labels[SLOT]),
+            task=labels.get(TASK, ""),
+            revision=labels[REVISION],
+            address=labels[ADDRESS],
+            expected_tasks=tuple(json.loads(labels[TASKS])),
+            probe=Probe.model_validate_json(probe) if probe else None,
+            ports=tuple(json.loads(labels.get(PORTS, "[]"))),
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def scope(instance: str) -> str:
+    """What our names on the engine start with."""
+    return "space-cloud" if instance == "default" else f"space-cloud-{instance}"
+
+
+def network_name(instance: str, key: ServiceKey) -> str:
+    return f"{scope(instance)}-{key.project}--{key.service}"
+
+
+def container_name(instance: str, ref: ServiceRef, slot: int, task: str) -> str:
+    """The pause's ends with the slot, so that a task may be called anything."""
+    pod = f"{scope(instance)}-{ref.project}--{replica_id(ref, slot)}"
+    return f"{pod}--{task}" if task else pod

@@ -1,0 +1,68 @@
+"""What tasks print, as whole lines."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import datetime
+from typing import Any
+
+import aiodocker
+import aiohttp
+
+from spacecloud.drivers.docker.engine import NOT_FOUND
+from spacecloud.errors import NotFound, Transient
+
+HEADER_BYTES = 8
+"""Of a frame: the stream's number, three zeros, the length."""
+
+
+async def lines(
+    docker: aiodocker.Docker,
+    container: str,
+    *,
+    follow: bool,
+    tail: int | None,
+    since: datetime | None,
+) -> AsyncGenerator[bytes]:
+    """Each ends in a newline; a last one that is not finished yet comes when it is."""
+    options = {
+        "stdout": "1",
+        "stderr": "1",
+        "follow": "1" if follow else "0",
+        "tail": "all" if tail is None else str(tail),
+        "since": "0" if since is None else f"{since.timestamp():.9f}",
+    }
+    rest = b""
+    try:
+        async for piece in _frames(docker, container, options):
+            *whole, rest = (rest + piece).split(b"\n")
+            for line in whole:
+                yield line + b"\n"
+    except aiodocker.DockerError as error:
+        if error.status == NOT_FOUND:
+            raise NotFound(f"there is no container {container[:12]} any more") from error
+        raise Transient(f"logs of {container[:12]}: {error.message}") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise Transient(f"logs of {container[:12]}: {error}") from error
+    if rest:
+        yield rest + b"\n"
+
+
+async def _frames(
+    docker: aiodocker.Docker, container: str, options: dict[str, str]
+) -> AsyncIterator[bytes]:
+    """Our tasks have no terminal, so both streams come in one, each frame with its length."""
+    never: Any = aiohttp.ClientTimeout(total=None)
+    path = f"containers/{container}/logs"
+    async with docker._query(path, params=options, timeout=never) as response:
+        while header := await _exactly(response.content, HEADER_BYTES):
+            yield await _exactly(response.content, int.from_bytes(header[4:], "big"))
+
+
+async def _exactly(content: aiohttp.StreamReader, size: int) -> bytes:
+    """Fewer bytes only where the log ends."""
+    data = b""
+    while len(data) < size:
+        more = await content.read(size - len(data))
+        if not more:
+            break
+        data += more
+    return data

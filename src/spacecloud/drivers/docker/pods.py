@@ -1,0 +1,224 @@
+"""Make, start, stop and remove the containers of one replica. Every step may run twice."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from spacecloud.drivers.docker import containers, labels
+from spacecloud.drivers.docker.engine import (
+    CONFLICT,
+    NOT_FOUND,
+    NOT_MODIFIED,
+    Engine,
+    EngineRefused,
+    meaning,
+    plain,
+)
+from spacecloud.drivers.docker.images.archive import architecture
+from spacecloud.drivers.docker.images.ensure import ensure
+from spacecloud.errors import SpaceCloudError, Terminal, Transient
+from spacecloud.model.task import Task
+from spacecloud.settings import Settings
+from spacecloud.workloads.ops import CreateReplica, RemoveReplica, RestartTask, StopReplica
+
+SecretValues = Callable[[str, str], Awaitable[Mapping[str, str]]]
+"""Project and secret id to values, unsealed."""
+
+DEFAULT_STOP_SIGNAL = "SIGTERM"
+HOPELESS_STARTS = ("executable file not found", "no such file or directory", "permission denied")
+
+
+class Pods:
+    def __init__(self, engine: Engine, settings: Settings, secret_values: SecretValues) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._secret_values = secret_values
+        self._pause_image = ""
+
+    async def create(self, op: CreateReplica) -> None:
+        """What is missing of it; all tasks start together once their pause runs."""
+        await self._check_images(op)
+        values = {
+            secret.id: await self._secret_values(secret.project, secret.id) for secret in op.secrets
+        }
+        resolv = await asyncio.to_thread(self._resolv_conf, op.ref.project)
+        pause_id = await self._pause(op, resolv)
+        await together(self._task(op, task, pause_id, resolv, values) for task in op.spec.tasks)
+
+    async def start_task(self, container: str, what: str) -> None:
+        await self._start(container, what)
+
+    async def restart_task(self, op: RestartTask) -> None:
+        grace = int(self._settings.stop_grace_seconds)
+        try:
+            await self._engine.post(f"containers/{op.container}/restart", t=grace)
+        except EngineRefused as error:
+            raise _start_failure(str(op), error) from error
+
+    async def stop(self, op: StopReplica) -> None:
+        """Ask every task to end; nobody waits here."""
+        running = [c for c in await self._of(op) if c["State"] == "running"]
+        await together(self._signal(c["Id"]) for c in running if labels.TASK in (c["Labels"] or {}))
+
+    async def remove(self, op: RemoveReplica) -> None:
+        """Tasks before the pause whose namespace they are in."""
+        found = await self._of(op)
+        tasks = [c["Id"] for c in found if labels.TASK in (c["Labels"] or {})]
+        await together(self._remove(id) for id in tasks)
+        await together(self._remove(c["Id"]) for c in found if c["Id"] not in tasks)
+
+    async def _of(self, op: StopReplica | RemoveReplica) -> list[dict[str, Any]]:
+        slot = op.replica.rpartition("--")[2]
+        wanted = [
+            *labels.of_service(self._settings.instance, op.ref.key),
+            f"{labels.VERSION}={op.ref.version}",
+            f"{labels.SLOT}={slot}",
+        ]
+        found: list[dict[str, Any]] = await self._engine.get(
+            "containers/json", all=True, filters={"label": wanted}
+        )
+        return found
+
+    async def _check_images(self, op: CreateReplica) -> None:
+        for task in op.spec.tasks:
+            image = await self._engine.find(f"images/{op.images[task.id]}/json")
+            if image is None:
+                raise Transient(f"image {task.docker.image} has gone: it will be resolved anew")
+            theirs = image.get("Architecture") or architecture()
+            if theirs != architecture():
+                raise Terminal(
+                    f"image {task.docker.image} is built for {theirs} and this machine is "
+                    f"{architecture()}: use an image for {architecture()}"
+                )
+
+    async def _pause(self, op: CreateReplica, resolv: str) -> str:
+        name = labels.container_name(self._settings.instance, op.ref, op.slot, "")
+        found = await self._same(name, op)
+        if found is None:
+            network = labels.network_name(self._settings.instance, op.ref.key)
+            image = await self._image_of_pause()
+            body = containers.pause(self._settings, op, image, network, resolv)
+            found = await self._create(name, body)
+        await self._start(found, f"pod {op.replica}")
+        return found
+
+    async def _task(
+        self,
+        op: CreateReplica,
+        task: Task,
+        pause_id: str,
+        resolv: str,
+        values: containers.Values,
+    ) -> None:
+        name = labels.container_name(self._settings.instance, op.ref, op.slot, task.id)
+        found = await self._same(name, op)
+        if found is None:
+            body = containers.task(self._settings, op, task, pause_id, resolv, values)
+            found = await self._create(name, body)
+            files = containers.files(task, op.secrets, values)
+            if files is not None:
+                await self._put_files(found, files, task.id)
+        await self._start(found, f"task {op.replica}/{task.id}")
+
+    async def _put_files(self, container: str, files: bytes, task: str) -> None:
+        try:
+            await self._engine.put_archive(container, files)
+        except EngineRefused as error:
+            # A task without its secrets must never be started.
+            await self._remove(container)
+            raise Terminal(f"task {task}: its file secrets cannot be written: {error}") from error
+
+    async def _same(self, name: str, op: CreateReplica) -> str | None:
+        """The container of that name when it is of this revision; another one is removed."""
+        found = await self._engine.find(f"containers/{name}/json")
+        if found is None:
+            return None
+        its = found["Config"]["Labels"] or {}
+        if its.get(labels.INSTANCE) != self._settings.instance:
+            raise Terminal(
+                f"a container called {name} exists and is not ours: rename it, or remove it "
+                f"with docker rm {name}"
+            )
+        if its.get(labels.REVISION) == op.revision and its.get(labels.ADDRESS) == op.address:
+            return str(found["Id"])
+        await self._remove(found["Id"])
+        return None
+
+    async def _create(self, name: str, body: dict[str, Any]) -> str:
+        try:
+            made = await self._engine.post("containers/create", body, name=name)
+        except EngineRefused as error:
+            raise meaning(f"create {name}", error) from error
+        return str(made["Id"])
+
+    async def _start(self, container: str, what: str) -> None:
+        try:
+            await self._engine.post(f"containers/{container}/start", ok=(NOT_MODIFIED,))
+        except EngineRefused as error:
+            raise _start_failure(f"start {what}", error) from error
+
+    async def _signal(self, container: str) -> None:
+        found = await self._engine.find(f"containers/{container}/json")
+        if found is None:
+            return
+        signal = found["Config"].get("StopSignal") or DEFAULT_STOP_SIGNAL
+        await self._engine.post(
+            f"containers/{container}/kill", ok=(NOT_FOUND, CONFLICT), signal=signal
+        )
+
+    async def _remove(self, container: str) -> None:
+        """``CONFLICT``: somebody is removing it already."""
+        await self._engine.delete(
+            f"containers/{container}", ok=(NOT_FOUND, CONFLICT), force=True, v=True
+        )
+
+    async def _image_of_pause(self) -> str:
+        known = self._pause_image
+        if not known or await self._engine.find(f"images/{known}/json") is None:
+            known = self._pause_image = await ensure(self._engine.docker, "pause")
+        return known
+
+    def _resolv_conf(self, project: str) -> str:
+        """Its path on the host. A pod that runs keeps the file that it has mounted."""
+        path = self._settings.state_dir / "resolv" / f"{project}.conf"
+        wanted = containers.resolv_conf(str(self._settings.pools.dns_vip), project)
+        try:
+            if not path.exists() or path.read_text() != wanted:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                draft = Path(f"{path}.new")
+                draft.write_text(wanted)
+                draft.chmod(0o644)
+                draft.replace(path)
+        except OSError as error:
+            raise Transient(f"cannot write {path}: {error.strerror}") from error
+        return str(path)
+
+
+def _start_failure(what: str, error: EngineRefused) -> SpaceCloudError:
+    words = plain(str(error))
+    if error.status == NOT_FOUND and "container" in words and "such" in words:
+        return Transient(f"{what}: it is not there any more")
+    if any(sign in words for sign in HOPELESS_STARTS):
+        return Terminal(f"{what}: {words}: check docker.cmd and the image's entrypoint")
+    return meaning(what, error)
+
+
+async def together(works: Iterable[Awaitable[None]]) -> None:
+    """All at once; the first failure is raised when all have ended."""
+    failures: list[SpaceCloudError] = []
+
+    async def run(work: Awaitable[None]) -> None:
+        try:
+            await work
+        except SpaceCloudError as error:
+            failures.append(error)
+        except EngineRefused as error:
+            failures.append(Transient(str(error)))
+
+    async with asyncio.TaskGroup() as tasks:
+        for work in works:
+            tasks.create_task(run(work))
+    terminal = [f for f in failures if isinstance(f, Terminal)]
+    if failures:
+        raise (terminal or failures)[0]
