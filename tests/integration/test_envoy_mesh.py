@@ -1,0 +1,293 @@
+"""Calls between services through a real Envoy, on a host in miniature."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect as websocket
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as serve_websocket
+from websockets.exceptions import ConnectionClosed
+
+from envoy_host import inside
+from mesh_host import (
+    Mesh,
+    echo_request,
+    eventually,
+    greet,
+    mesh,
+    needs_root,
+    read_answer,
+    receive,
+    send,
+)
+from mesh_world import a_spec, a_world, peers
+from spacecloud.model.declared import Declared
+from spacecloud.model.refs import ServiceKey
+from spacecloud.model.traffic import Endpoint, HostDoor, Refusal
+
+pytestmark = needs_root
+
+API, DB = ServiceKey("shop", "api"), ServiceKey("shop", "db")
+
+
+def shop(**others: Any) -> Declared:
+    """web may call api and db; job may call nobody."""
+    return a_world(
+        {
+            "shop/api": a_spec(8080),
+            "shop/db": a_spec("tcp:5432"),
+            "shop/web": a_spec(),
+            "shop/job": a_spec(upstreams=[]),
+            **{name.replace("_", "/"): spec for name, spec in others.items()},
+        }
+    )
+
+
+@pytest.fixture
+async def live() -> AsyncIterator[Mesh]:
+    async with mesh() as running:
+        running.world = shop()
+        await running.serve("shop/api", 8080, echo_request)
+        await running.serve("shop/db", 5432, greet)
+        await running.apply(shop())
+        yield running
+
+
+async def test_a_call_that_both_sides_allow_reaches_the_callee(live: Mesh) -> None:
+    answer = await live.get("shop/web", "shop/api", path="/a%2Fb//c?d=%20")
+
+    assert answer.status == 200
+    assert answer.json["path"] == "/a%2Fb//c?d=%20"
+
+
+async def test_a_refused_request_reads_the_rule_and_is_reported_once(live: Mesh) -> None:
+    refusals = live.traffic.refusals()
+
+    answer = await live.get("shop/job", "shop/api")
+
+    assert answer.status == 403
+    assert answer.headers["content-type"] == "application/json"
+    assert "the whitelists of shop/api let in shop/*" in answer.json["error"]
+    caller = str(live.subnet("shop/job")[2])
+    assert await asyncio.wait_for(anext(refusals), 3) == Refusal(caller, API, 8080)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(refusals), 1)
+
+
+async def test_a_forged_identity_changes_nothing(live: Mesh) -> None:
+    friend = str(live.subnet("shop/web")[2])
+
+    refused = await live.get(
+        "shop/job", "shop/api", x_forwarded_for=friend, x_real_ip=friend, x_envoy_internal="true"
+    )
+    passed = await live.get(
+        "shop/web", "shop/api", x_forwarded_for="1.2.3.4", x_envoy_max_retries="9", x_own="kept"
+    )
+
+    assert refused.status == 403
+    seen = passed.json["headers"]
+    assert (seen["x-forwarded-for"], seen["x-own"]) == ("1.2.3.4", "kept")
+    assert not [name for name in seen if name.startswith("x-envoy")]
+
+
+async def test_a_server_that_speaks_first_says_nothing_to_a_refused_caller(live: Mesh) -> None:
+    refusals = live.traffic.refusals()
+
+    allowed = await live.dial("shop/web", "shop/db", 5432)
+    refused = await live.dial("shop/job", "shop/db", 5432)
+
+    assert await receive(allowed) == b"hello\n"
+    assert await receive(refused, within=1) == b""
+    caller = str(live.subnet("shop/job")[2])
+    assert await asyncio.wait_for(anext(refusals), 3) == Refusal(caller, DB, 5432)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(refusals), 1)
+
+
+async def test_a_port_that_nobody_declared_is_closed_at_once(live: Mesh) -> None:
+    connection = await live.dial("shop/web", "shop/api", 9999)
+
+    assert await receive(connection, within=1) == b""
+
+
+async def test_without_a_replica_a_sentence_is_answered_within_a_second(live: Mesh) -> None:
+    live.endpoints[API] = ()
+    await live.apply(live.world)
+
+    async with asyncio.timeout(1):
+        answer = await live.get("shop/web", "shop/api")
+
+    assert answer.status == 503
+    assert answer.json == {"error": "no replica of shop/api@v1 can be reached"}
+
+
+async def test_a_replica_that_does_not_listen_costs_no_request(live: Mesh) -> None:
+    dead = Endpoint("v1", str(live.subnet("shop/api")[6]))
+    live.endpoints[API] = (*live.endpoints[API], dead)
+    await live.apply(live.world)
+
+    answers = [await live.get("shop/web", "shop/api") for _ in range(20)]
+
+    assert {answer.status for answer in answers} == {200}
+
+
+async def test_a_draining_replica_finishes_what_it_has_and_gets_nothing_new(live: Mesh) -> None:
+    old, new = (str(live.subnet("shop/db")[host]) for host in (3, 4))
+    begun = await live.dial("shop/web", "shop/db", 5432)
+    assert await receive(begun) == b"hello\n"
+
+    await live.serve("shop/db", 5432, greet, host=4)
+    live.endpoints[DB] = (Endpoint("v1", old, draining=True), Endpoint("v1", new))
+    await live.apply(live.world)
+    later = [await live.dial("shop/web", "shop/db", 5432) for _ in range(10)]
+    assert {await receive(connection) for connection in later} == {b"hello\n"}
+
+    assert await live.traffic.in_flight() | {"": 0} == (
+        await live.traffic.in_flight() | {old: 1, new: 10, "": 0}
+    )
+    await send(begun, b"still here")
+    assert await receive(begun) == b"still here"
+    begun.close()
+    await eventually(lambda: _idle(live, old))
+
+
+async def _idle(live: Mesh, address: str) -> bool:
+    return (await live.traffic.in_flight())[address] == 0
+
+
+async def test_connections_survive_a_hundred_policy_edits_of_others(live: Mesh) -> None:
+    api = live.bind("shop/web", 8080)
+    async with serve_websocket(_repeat, sock=api):
+        await live.apply(live.world)
+        session = await live.dial("shop/api", "shop/db", 5432)
+        assert await receive(session) == b"hello\n"
+        stream = await live.dial("shop/api", "shop/web", 8080)
+
+        async with websocket("ws://web:8080/", sock=stream, proxy=None) as chat:
+            started = asyncio.get_running_loop().time()
+            for edit in range(100):
+                # Takes db and web through block, by-name and refused-one forms in turn.
+                muted = {"shop_job": a_spec(upstreams=[] if edit % 2 else peers("shop/*"))}
+                if edit % 3 == 0:
+                    muted["shop_extra"] = a_spec(upstreams=[])
+                    muted["shop_more"] = a_spec(upstreams=[])
+                    muted["shop_most"] = a_spec(upstreams=[])
+                assert await live.apply(shop(**muted)) > 0
+                assert await live.sever() == 0
+            spent = asyncio.get_running_loop().time() - started
+            await asyncio.sleep(max(0.0, 3 - spent))
+
+            await chat.send("still here")
+            assert await chat.recv() == "still here"
+            await send(session, b"still here")
+            assert await receive(session) == b"still here"
+
+
+async def _repeat(connection: ServerConnection) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        async for message in connection:
+            await connection.send(message)
+
+
+async def test_a_revoked_callers_connections_are_closed_and_nobody_elses(live: Mesh) -> None:
+    async with serve_websocket(_repeat, sock=live.bind("shop/web", 8080)):
+        await live.apply(live.world)
+        session = await live.dial("shop/job", "shop/db", 5432)
+        assert await receive(session) == b""
+        open_to_job = shop(shop_job=a_spec())
+        await live.apply(open_to_job)
+        assert await live.sever() == 0
+        revoked = await live.dial("shop/job", "shop/db", 5432)
+        kept = await live.dial("shop/api", "shop/db", 5432)
+        assert await receive(revoked) == await receive(kept) == b"hello\n"
+        stream = await live.dial("shop/job", "shop/web", 8080)
+
+        async with websocket("ws://web:8080/", sock=stream, proxy=None) as chat:
+            await chat.send("hello")
+            assert await chat.recv() == "hello"
+            await live.apply(shop())
+            assert await live.sever() == 2
+
+            assert await receive(revoked, within=1) == b""
+            with pytest.raises(ConnectionClosed):
+                await asyncio.wait_for(chat.recv(), 1)
+        await send(kept, b"still here")
+        assert await receive(kept) == b"still here"
+        assert await live.sever() == 0
+
+
+async def test_a_refused_client_may_keep_its_connection_to_read_the_next_refusal(
+    live: Mesh,
+) -> None:
+    assert await live.sever() == 0
+    assert await live.sever() == 0
+    connection = await live.dial("shop/job", "shop/api", 8080)
+    reader, writer = await asyncio.open_connection(sock=connection)
+
+    for _ in range(3):
+        writer.write(b"GET / HTTP/1.1\r\nhost: api\r\n\r\n")
+        assert (await asyncio.wait_for(read_answer(reader), 3)).status == 403
+        assert await live.sever() == 0
+
+    writer.close()
+
+
+async def test_large_headers_pass_both_ways(live: Mesh) -> None:
+    answer = await live.get("shop/web", "shop/api", x_large="x" * 90_000)
+
+    assert answer.status == 200
+    assert len(answer.json["headers"]["x-large"]) == 90_000
+    assert len(answer.headers["x-large"]) == 90_000
+
+
+async def test_a_response_is_streamed_as_it_comes(live: Mesh) -> None:
+    go_on = asyncio.Event()
+
+    async def in_two_parts(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n")
+        await go_on.wait()
+        writer.write(b"3\r\ntwo\r\n0\r\n\r\n")
+        await writer.drain()
+
+    await live.serve("shop/web", 8080, in_two_parts)
+    await live.apply(live.world)
+    connection = await live.dial("shop/api", "shop/web", 8080)
+    reader, writer = await asyncio.open_connection(sock=connection)
+
+    async with asyncio.timeout(5):
+        writer.write(b"GET / HTTP/1.1\r\nhost: web\r\n\r\n")
+        assert b"one" in await reader.readuntil(b"one\r\n")
+        go_on.set()
+        assert b"two" in await reader.readuntil(b"two\r\n")
+    writer.close()
+
+
+async def test_a_host_port_opens_for_the_project_that_asked_and_for_no_other(live: Mesh) -> None:
+    def listen() -> socket.socket:
+        server = socket.create_server(("127.0.0.1", 5999))
+        server.setblocking(False)
+        return server
+
+    server = await asyncio.start_server(greet, sock=inside(live.host.name, listen))
+    bank = a_world({"shop/api": a_spec(), "bank/bill": a_spec()})
+    await live.apply(bank)
+    block = str(bank.blocks["bank"][0])
+    host_vip = str(live.host.settings.pools.host_vip)
+
+    await live.traffic.publish_host_doors((HostDoor(5999, (block,)),))
+    invited = await live.host.connect(live.subnet("bank/bill"), host_vip, 5999)
+    stranger = await live.host.connect(live.subnet("shop/api"), host_vip, 5999)
+
+    assert await receive(invited) == b"hello\n"
+    assert await receive(stranger, within=1) == b""
+    assert await live.sever() == 0
+    await live.traffic.publish_host_doors(())
+    assert await receive(await live.host.connect(live.subnet("bank/bill"), host_vip, 5999)) == b""
+    for connection in (invited, stranger):
+        connection.close()
+    server.close()
