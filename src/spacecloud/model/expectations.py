@@ -13,6 +13,10 @@ from spacecloud.model.refs import DNS_LABEL, VERSION
 
 LABEL_IN_WORDS = "lower-case letters, digits and -, at most 63, as in my-shop"
 VERSION_IN_WORDS = "lower-case letters, digits, dots, _ and -, at most 63, as in v1.4"
+LOOSE_ID = r"^[a-zA-Z0-9]([-a-zA-Z0-9._]{0,251}[a-zA-Z0-9])?$"
+"""Of secrets, roles and ingress routes: they are in no domain."""
+
+LOOSE_IN_WORDS = "letters, digits, dots, _ and -, at most 253"
 NAME_IN_WORDS = "letters, digits, dots, _ and -, and no digit at the start"
 
 WORDS: Mapping[str, str] = {
@@ -52,6 +56,15 @@ def at(model: type[BaseModel], location: Iterable[int | str]) -> Spot:
         else:
             spot = Spot(spot.field, _bare(_element(spot.annotation)))
     return spot
+
+
+def id_rule(kind: str, id: str) -> tuple[str, str]:
+    """The pattern of one of a document's ids, and the same in words."""
+    if id == "version":
+        return VERSION, VERSION_IN_WORDS
+    if id in ("project", "serviceId") or kind == "service-route":
+        return DNS_LABEL, LABEL_IN_WORDS
+    return LOOSE_ID, LOOSE_IN_WORDS
 
 
 def _element(annotation: Any) -> Any:

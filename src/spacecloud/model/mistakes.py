@@ -12,6 +12,7 @@ from spacecloud.model.expectations import at, expectation
 from spacecloud.model.resource import Resource
 
 R = TypeVar("R", bound=Resource)
+Location = tuple[int | str, ...]
 
 HIDDEN = frozenset({"data", "env", "aesKey", "key", "value"})
 """Fields that may hold what nobody else should read: nothing below them is shown."""
@@ -41,8 +42,25 @@ def validate(model: type[R], given: Any, prefix: str) -> R:
 def mistakes_of(
     error: ValidationError, given: Any, prefix: str, model: type[BaseModel]
 ) -> tuple[Mistake, ...]:
+    return tuple(mistake for _, mistake in located_mistakes(error, given, prefix, model))
+
+
+def located_mistakes(
+    error: ValidationError, given: Any, prefix: str, model: type[BaseModel]
+) -> tuple[tuple[Location, Mistake], ...]:
+    """Each with its place in ``given``, for those who know what stands where."""
     faults = error.errors(include_url=False, include_input=False)
-    return tuple(_mistake(fault, given, prefix, model) for fault in faults)
+    places = [fault["loc"] for fault in faults]
+    return tuple(
+        _mistake(fault, given, prefix, model)
+        for fault in faults
+        # A list whose entries are wrong counts as empty, which nobody wrote.
+        if fault["type"] != "too_short" or not any(_is_below(p, fault["loc"]) for p in places)
+    )
+
+
+def _is_below(place: Location, above: Location) -> bool:
+    return len(place) > len(above) and place[: len(above)] == above
 
 
 def summary(mistakes: Iterable[Mistake]) -> str:
@@ -76,7 +94,9 @@ def shown(value: Any) -> Any:
     return None
 
 
-def _mistake(fault: Mapping[str, Any], given: Any, prefix: str, model: type[BaseModel]) -> Mistake:
+def _mistake(
+    fault: Mapping[str, Any], given: Any, prefix: str, model: type[BaseModel]
+) -> tuple[Location, Mistake]:
     location = tuple(part for part in fault["loc"] if part != IS_KEY)
     is_key = location != fault["loc"]
     written, value = _as_written(given, location)
@@ -85,11 +105,11 @@ def _mistake(fault: Mapping[str, Any], given: Any, prefix: str, model: type[Base
         name = str(location[-1])
         parent = at(model, location[:-1]).model
         known = [] if parent is None else [f.alias or n for n, f in parent.model_fields.items()]
-        return Mistake(path, f"there is no such field; {did_you_mean(name, known)}")
+        return written, Mistake(path, f"there is no such field; {did_you_mean(name, known)}")
     message = "as a name: " * is_key + expectation(fault, at(model, location), value)
     is_hidden = is_key or fault["type"] in ("missing", "value_error")
     is_hidden = is_hidden or not location or bool(HIDDEN & set(location))
-    return Mistake(path, message, None if is_hidden else shown(value))
+    return written, Mistake(path, message, None if is_hidden else shown(value))
 
 
 def path_of(prefix: str, location: Iterable[int | str]) -> str:
@@ -105,7 +125,7 @@ def path_of(prefix: str, location: Iterable[int | str]) -> str:
     return path
 
 
-def _as_written(given: Any, location: tuple[int | str, ...]) -> tuple[list[int | str], Any]:
+def _as_written(given: Any, location: Location) -> tuple[Location, Any]:
     """The location in the spelling that was used, and what stands there; None for nothing."""
     written: list[int | str] = []
     for part in location:
@@ -119,4 +139,4 @@ def _as_written(given: Any, location: tuple[int | str, ...]) -> tuple[list[int |
         else:
             given = None
         written.append(key)
-    return written, given
+    return tuple(written), given

@@ -1,0 +1,118 @@
+"""From a tree to an envelope that is known to be well-formed, or to all that is wrong with it."""
+
+import re
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from spacecloud.documents.faults import Faults
+from spacecloud.documents.tree import Tree
+from spacecloud.errors import Mistake
+from spacecloud.model.envelope import KIND_ALIASES, KINDS, Envelope, Kind, kind_named
+from spacecloud.model.expectations import id_rule
+from spacecloud.model.mistakes import did_you_mean, located_mistakes, nearest, path_of, shown
+from spacecloud.model.resource import Resource
+
+PARTS = ("api", "type", "meta", "spec")
+
+
+def envelope(tree: Tree, faults: Faults, *, for_deletion: bool) -> Envelope | None:
+    """None when there is a mistake. To delete a document its spec is not needed."""
+    if not isinstance(tree.value, dict):
+        faults.add("a document is a mapping with type, meta and spec", tree.line)
+        return None
+    before = len(faults.found)
+    for part in tree.value:
+        if part not in PARTS:
+            message = f"there is no such field; {did_you_mean(part, PARTS)}"
+            faults.add(message, tree.line_of((part,)), part)
+    kind = _kind(tree, faults)
+    ids = _ids(kind, tree, faults) if kind is not None else None
+    name = f"{kind.name} {'/'.join(ids.values())}" if kind and ids else ""
+    spec = Resource() if for_deletion else _spec(kind, tree, faults, name)
+    if kind is None or ids is None or spec is None or len(faults.found) > before:
+        return None
+    document = {} if for_deletion else tree.value["spec"].plain()
+    return Envelope(kind, ids, spec, document, tree.line, faults.source)
+
+
+def _kind(tree: Tree, faults: Faults) -> Kind | None:
+    given = _at(tree, "type")
+    known = [kind.name for kind in KINDS]
+    if given is None:
+        _add(faults, tree, "type", f"is missing; one of {', '.join(known)}")
+        return None
+    kind = kind_named(given.value) if isinstance(given.value, str) else None
+    if kind is None:
+        word = str(shown(given.value))
+        meant = nearest(word, [*known, *KIND_ALIASES])
+        message = f"one of {', '.join(known)}" + (f"; did you mean {meant}?" if meant else "")
+        _add(faults, tree, "type", message, given)
+    return kind
+
+
+def _ids(kind: Kind, tree: Tree, faults: Faults) -> Mapping[str, str] | None:
+    meta = _at(tree, "meta")
+    if meta is None or not isinstance(meta.value, dict):
+        _add(faults, tree, "meta", f"a mapping with {', '.join(kind.ids)}")
+        return None
+    given = {kind.aliases.get(name, name): name for name in meta.value}
+    ids: dict[str, str] = {}
+    for name in kind.ids:
+        written = given.get(name)
+        if written is None:
+            likely = nearest(name, [k for k in meta.value if given.get(k) not in kind.ids])
+            hint = f"; {likely} is not known here" if likely else ""
+            _add(faults, tree, f"meta.{name}", f"is missing{hint}", line=meta.line)
+        elif _id(kind, name, written, meta.value[written], tree, faults):
+            ids[name] = str(meta.value[written].value)
+    return ids if len(ids) == len(kind.ids) else None
+
+
+def _id(kind: Kind, name: str, written: str, given: Tree, tree: Tree, faults: Faults) -> bool:
+    pattern, expected = id_rule(kind.name, name)
+    if isinstance(given.value, str):
+        if re.fullmatch(pattern, given.value):
+            return True
+        if len(given.value) > 63 and pattern != id_rule("secret", "id")[0]:
+            expected += f"; this has {len(given.value)} characters"
+    elif isinstance(given.value, int | float):
+        expected = "a text; put it in quotes"
+    _add(faults, tree, f"meta.{written}", expected, given)
+    return False
+
+
+def _spec(kind: Kind | None, tree: Tree, faults: Faults, name: str) -> Resource | None:
+    spec = _at(tree, "spec")
+    if spec is None or not isinstance(spec.value, dict):
+        _add(faults, tree, "spec", "is missing" if spec is None else "a mapping is expected")
+        return None
+    if kind is None:
+        return None
+    given = spec.plain()
+    try:
+        return kind.model.model_validate(given)
+    except ValidationError as error:
+        found = located_mistakes(error, given, "spec", kind.model)
+    for location, mistake in found:
+        faults.take(mistake, tree.line_of(("spec", *location)), name)
+    return None
+
+
+def _at(tree: Tree, part: str) -> Tree | None:
+    assert isinstance(tree.value, dict)
+    found = tree.value.get(part)
+    return None if found is None or found.value is None else found
+
+
+def _add(
+    faults: Faults,
+    tree: Tree,
+    path: str,
+    message: str,
+    given: Tree | None = None,
+    line: int | None = None,
+) -> None:
+    value = shown(given.value) if given is not None else None
+    where = given.line if given is not None else line or tree.line_of(path.split("."))
+    faults.take(Mistake(path_of("", path.split(".")), message, value), where)

@@ -1,0 +1,57 @@
+"""Mistakes with their place in a file, collected so that all of them are told at once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from spacecloud.errors import InvalidSpec, Mistake
+
+
+class Fault(Exception):
+    """Ends the reading of one file; caught where the file is read."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class FileMistake(Mistake):
+    source: str = ""
+    """File name."""
+
+    document: str = ""
+    """Which document of the file it is in, as in ``service shop/api@v1``; empty for the file."""
+
+    def __str__(self) -> str:
+        where = self.source if self.line is None else f"{self.source}:{self.line}"
+        path = f"{self.path}: " if self.path else ""
+        given = f" (got {self.value!r})" if self.value is not None else ""
+        named = f" in {self.document}" if self.document else ""
+        return f"{where}: {path}{self.message}{given}{named}"
+
+
+class Faults:
+    """Of one file."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.found: list[FileMistake] = []
+
+    def add(self, message: str, line: int | None = None, path: str = "") -> None:
+        self.found.append(FileMistake(path, message, None, line, self.source))
+
+    def take(self, mistake: Mistake, line: int, document: str = "") -> None:
+        self.found.append(
+            FileMistake(mistake.path, mistake.message, mistake.value, line, self.source, document)
+        )
+
+
+def refuse(found: Iterable[FileMistake]) -> None:
+    """Raises ``InvalidSpec`` when there is any mistake."""
+    unique = dict.fromkeys(found)
+    mistakes = tuple(sorted(unique, key=lambda each: (each.source, each.line or 0)))
+    if len(mistakes) == 1:
+        raise InvalidSpec(str(mistakes[0]), mistakes)
+    if mistakes:
+        raise InvalidSpec(f"{len(mistakes)} mistakes, and nothing was changed", mistakes)

@@ -1,0 +1,113 @@
+"""Files of documents: everything in them, or every mistake in them."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from spacecloud.documents.envelopes import envelope
+from spacecloud.documents.faults import Faults, FileMistake, refuse
+from spacecloud.documents.tree import Tree, trees
+from spacecloud.documents.variables import fill
+from spacecloud.errors import InvalidSpec, Mistake
+from spacecloud.model.envelope import Envelope
+
+STDIN = "-"
+SUFFIXES = (".yaml", ".yml")
+MOST_BYTES = 5 * 1024 * 1024
+"""As much as the API takes in one request."""
+
+
+def read(
+    paths: Iterable[str],
+    variables: Mapping[str, str] | None = None,
+    *,
+    for_deletion: bool = False,
+) -> list[Envelope]:
+    """
+    The documents of files, of folders (their ``*.yaml`` and ``*.yml`` by name) and of ``-``.
+
+    In the order in which they are applied. ``${NAME}`` is replaced only where variables are
+    given. Raises ``InvalidSpec`` with the mistakes of all files.
+    """
+    found: list[Envelope] = []
+    mistakes: list[FileMistake] = []
+    for path in paths:
+        for source in _files(path):
+            faults = Faults(source)
+            text = _text(source, faults)
+            found += parse(text, faults, variables, for_deletion=for_deletion)
+            mistakes += faults.found
+    mistakes += _twice(found)
+    refuse(mistakes)
+    if not found:
+        raise InvalidSpec(f"there is no document in {', '.join(paths)}")
+    return sorted(found, key=lambda each: each.kind.order)
+
+
+def parse(
+    text: str,
+    faults: Faults,
+    variables: Mapping[str, str] | None = None,
+    *,
+    for_deletion: bool = False,
+) -> list[Envelope]:
+    """The documents of one text; a list at its top holds documents."""
+    found: list[Envelope] = []
+    for tree in _documents(trees(text, faults)):
+        if variables is not None:
+            fill(tree, variables, faults)
+        each = envelope(tree, faults, for_deletion=for_deletion)
+        if each is not None:
+            found.append(each)
+    return found
+
+
+def _documents(roots: Iterable[Tree]) -> Iterator[Tree]:
+    for root in roots:
+        if isinstance(root.value, list):
+            yield from root.value
+        else:
+            yield root
+
+
+def _files(path: str) -> Iterator[str]:
+    if path == STDIN or not Path(path).is_dir():
+        yield path
+        return
+    files = sorted(str(each) for each in Path(path).iterdir() if each.suffix in SUFFIXES)
+    if not files:
+        raise InvalidSpec(f"the folder {path} holds no *.yaml and no *.yml")
+    yield from files
+
+
+def _text(source: str, faults: Faults) -> str:
+    try:
+        data = _bytes(source)
+    except OSError as error:
+        message = f"cannot read {source}: {error.strerror}"
+        raise InvalidSpec(message, (Mistake("", message),)) from error
+    if len(data) > MOST_BYTES:
+        faults.add(f"the file is larger than {MOST_BYTES >> 20} MiB")
+        return ""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        faults.add("this is not UTF-8 text, so it is not YAML", line)
+        return ""
+
+
+def _bytes(source: str) -> bytes:
+    if source == STDIN:
+        return sys.stdin.buffer.read(MOST_BYTES + 1)
+    with Path(source).open("rb") as stream:
+        return stream.read(MOST_BYTES + 1)
+
+
+def _twice(found: Iterable[Envelope]) -> Iterator[FileMistake]:
+    first: dict[str, Envelope] = {}
+    for each in found:
+        other = first.setdefault(each.path, each)
+        if other is not each:
+            message = f"{each.name} is declared twice, first in {other.source}:{other.line}"
+            yield FileMistake("", message, None, each.line, each.source)
