@@ -4,21 +4,24 @@ Images of the tests' apps, built from local files and built once.
 | image         | what it is                                                                 |
 |---------------|----------------------------------------------------------------------------|
 | echo          | ``echo/app.py``; inside a running one, ``call`` is a client (``call.py``)  |
+| grpc          | ``grpc_echo/app.py``; inside a running one, ``call-grpc`` is a client       |
 | caller-musl   | ``caller/caller.c``, static, musl: resolves and calls like Alpine's apps   |
 | caller-glibc  | the same, dynamic, glibc: resolves and calls like Debian's apps            |
 """
 
 import asyncio
 import hashlib
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 
 import aiodocker
 
-from spacecloud.drivers.docker.images.binaries import loader_of, program
+from spacecloud.drivers.docker.images.binaries import libraries, loader_of, program
 from spacecloud.drivers.docker.images.ensure import ensure_recipe
 from spacecloud.drivers.docker.images.interpreter import (
     PYTHON_PATH,
@@ -27,6 +30,7 @@ from spacecloud.drivers.docker.images.interpreter import (
     python,
 )
 from spacecloud.drivers.docker.images.recipe import Copied, Entry, Recipe, Written
+from spacecloud.errors import Terminal
 
 HERE = Path(__file__).parent
 LABELS = {"space-cloud.image": "test"}
@@ -38,6 +42,7 @@ def ensure_test_images() -> dict[str, str]:
     """Name to image reference; callable from inside an event loop too."""
     recipes = {
         "echo": echo(),
+        "grpc": grpc_echo(),
         "caller-musl": caller("musl", "musl-gcc", "-static"),
         "caller-glibc": caller("glibc", "gcc"),
     }
@@ -69,6 +74,36 @@ def echo() -> Recipe:
     )
 
 
+def grpc_echo() -> Recipe:
+    """With the grpcio of this environment, which fits if both Pythons are the same version."""
+    here = HERE / "grpc_echo"
+    client = (here / "call.py").read_bytes()
+    return Recipe(
+        "space-cloud-test/grpc",
+        (
+            *python(),
+            *_package("grpcio"),
+            *_package("typing-extensions"),
+            Copied("/app/app.py", here / "app.py"),
+            Written("/usr/bin/call-grpc", client, 0o755),
+        ),
+        entrypoint=(PYTHON_PATH, "-u"),
+        command=("/app/app.py",),
+        environment=("PATH=/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=/packages"),
+        labels=LABELS,
+    )
+
+
+def _package(name: str) -> Iterator[Entry]:
+    loader = loader_of(Path(PYTHON_PATH).resolve())
+    for file in metadata.files(name) or ():
+        source = Path(str(file.locate()))
+        if source.suffix in (".py", ".so"):
+            yield Copied(f"/packages/{file}", source)
+        if source.suffix == ".so" and loader is not None:
+            yield from libraries(source, loader)
+
+
 def caller(library: str, compiler: str, *options: str) -> Recipe:
     binary = _compiled(library, (compiler, "-O1", "-Wall", "-Werror", *options))
     return Recipe(
@@ -91,6 +126,8 @@ def _compiled(library: str, command: tuple[str, ...]) -> Path:
     key = hashlib.sha256(source.read_bytes() + repr(command).encode()).hexdigest()[:12]
     binary = COMPILED / f"caller-{library}-{key}"
     if not binary.exists():
+        if shutil.which(command[0]) is None:
+            raise Terminal(f"{command[0]} is not installed; run: make test-images")
         COMPILED.mkdir(mode=0o755, exist_ok=True)
         draft = binary.with_suffix(".new")
         subprocess.run([*command, "-o", str(draft), str(source)], check=True)

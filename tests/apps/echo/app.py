@@ -5,6 +5,7 @@ The tests' service: answers HTTP and TCP in every way that a mesh has to carry.
 |---------------|-----------|----------------------------------------------------------------|
 | NAME          | echo      | said in every answer                                           |
 | HTTP_PORT     | 8080      | HTTP/1.1 and WebSocket; 0: none                                |
+| H2_PORT       | 0         | HTTP/2 without TLS, by prior knowledge                         |
 | BANNER_PORT   | 0         | TCP, the server speaks first: ``banner NAME``, then echoes     |
 | ECHO_PORT     | 0         | TCP, the client speaks first: echoes ``NAME`` and what came    |
 | LISTEN        | 0.0.0.0   | address to listen on                                           |
@@ -18,6 +19,7 @@ import signal
 import sys
 
 import http1
+import http2
 import tcp
 from state import State
 
@@ -48,6 +50,7 @@ async def _servers(state: State):
     address = os.environ.get("LISTEN", "0.0.0.0")
     for variable, default, serve in (
         ("HTTP_PORT", "8080", http1.serve),
+        ("H2_PORT", "0", http2.serve),
         ("BANNER_PORT", "0", tcp.banner),
         ("ECHO_PORT", "0", tcp.echo),
     ):
