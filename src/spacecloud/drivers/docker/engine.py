@@ -22,6 +22,8 @@ SLOW_CALL_SECONDS = 120.0
 """Creating, starting and removing wait for the kernel and the disk."""
 
 NOT_MODIFIED, BAD_REQUEST, NOT_FOUND, CONFLICT = 304, 400, 404, 409
+UNREACHABLE = 900
+"""What the client library says where there was no answer."""
 
 
 class EngineRefused(Exception):
@@ -80,16 +82,19 @@ class Engine:
     ) -> AsyncGenerator[AsyncIterator[Json]]:
         """JSON objects, one a line, for as long as the engine sends them."""
         try:
-            async with self.docker._query(
-                path,
-                method=method,
-                params=_query(params),
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CALL_SECONDS),
-            ) as response:
+            async with (
+                self.docker._query(
+                    path,
+                    method=method,
+                    params=_query(params),
+                    headers=headers,
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=CALL_SECONDS),
+                ) as response,
+                response,
+            ):
                 yield _objects(response.content)
         except aiodocker.DockerError as error:
-            raise EngineRefused(error.status, error.message) from error
+            raise _refused(error) from error
         except (aiohttp.ClientError, OSError) as error:
             raise Transient(f"the Docker Engine went away: {error}") from error
 
@@ -118,10 +123,11 @@ class Engine:
             async with (
                 asyncio.timeout(seconds),
                 self.docker._query(path, method=method, **given) as response,
+                response,
             ):
                 text = await response.read()
         except aiodocker.DockerError as error:
-            raise EngineRefused(error.status, error.message) from error
+            raise _refused(error) from error
         except TimeoutError as error:
             raise Transient(
                 f"the Docker Engine did not answer {method} {path} in {seconds:g} s"
@@ -131,6 +137,12 @@ class Engine:
         if drop_answer:
             return None
         return json.loads(text) if text.strip().startswith((b"{", b"[")) else None
+
+
+def _refused(error: aiodocker.DockerError) -> EngineRefused | Transient:
+    if error.status == UNREACHABLE:
+        return Transient(f"the Docker Engine cannot be reached: {error.message}")
+    return EngineRefused(error.status, error.message)
 
 
 def meaning(action: str, error: EngineRefused) -> SpaceCloudError:

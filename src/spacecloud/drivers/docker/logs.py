@@ -52,7 +52,7 @@ async def _frames(
     """Our tasks have no terminal, so both streams come in one, each frame with its length."""
     never: Any = aiohttp.ClientTimeout(total=None)
     path = f"containers/{container}/logs"
-    async with docker._query(path, params=options, timeout=never) as response:
+    async with docker._query(path, params=options, timeout=never) as response, response:
         while header := await _exactly(response.content, HEADER_BYTES):
             yield await _exactly(response.content, int.from_bytes(header[4:], "big"))
 

@@ -1,0 +1,375 @@
+"""Replicas on a real engine: made, asked, killed, found again, removed."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiodocker
+import pytest
+
+from apps.images import ensure_test_images
+from eventually import eventually
+from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker.workloads import DockerWorkloads
+from spacecloud.drivers.driver import LogRequest
+from spacecloud.errors import NotFound, Terminal
+from spacecloud.model.declared import SecretFacts
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.service import Service
+from spacecloud.settings import Settings
+from spacecloud.workloads.ops import (
+    CreateNetwork,
+    CreateReplica,
+    PullImage,
+    RemoveNetwork,
+    RemoveReplica,
+    RestartTask,
+    StartTask,
+    StopReplica,
+)
+from spacecloud.workloads.world import ObservedReplica, ObservedTask
+
+pytestmark = pytest.mark.docker
+
+KEY = ServiceKey("shop", "api")
+REF = ServiceRef("shop", "api", "v1")
+SUBNET = "10.140.0.0/25"
+SECRETS: Mapping[str, Mapping[str, str]] = {
+    "creds": {"TOKEN": "s3cret-in-env"},
+    "conf": {"app.ini": "s3cret-in-file"},
+}
+
+
+async def values(project: str, id: str) -> Mapping[str, str]:
+    return SECRETS[id]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Bench:
+    docker: aiodocker.Docker
+    settings: Settings
+    workloads: DockerWorkloads
+    image: str
+
+    def op(self, *tasks: dict[str, Any], slot: int = 0, **given: Any) -> CreateReplica:
+        spec = Service.model_validate({"tasks": list(tasks) or [self.task()]})
+        return CreateReplica(
+            ref=REF,
+            slot=slot,
+            revision=given.pop("revision", "r1"),
+            address=f"10.140.0.{slot + 2}",
+            subnet=SUBNET,
+            spec=spec,
+            images={task.id: self.image for task in spec.tasks},
+            secrets=given.pop("secrets", ()),
+        )
+
+    def task(self, **given: Any) -> dict[str, Any]:
+        return {
+            "id": "main",
+            "docker": {"image": self.image},
+            "ports": [{"port": 8080}],
+            "env": {"NAME": "api"},
+            **given,
+        }
+
+    async def replica(self, workloads: DockerWorkloads | None = None) -> ObservedReplica:
+        return (await (workloads or self.workloads).observe(KEY)).replicas[0]
+
+    async def main(self) -> ObservedTask:
+        return (await self.replica()).tasks[0]
+
+    async def ready(self, *, within: float = 20) -> ObservedReplica:
+        async def check() -> None:
+            replica = await self.replica()
+            assert replica.ready, replica
+
+        await eventually(check, within=within)
+        return await self.replica()
+
+    async def call(self, container: str, *command: str) -> Any:
+        exec = await self.docker.containers.container(container).exec(["call", *command])
+        out = b""
+        async with exec.start(detach=False) as stream:
+            while (message := await stream.read_out()) is not None:
+                out += message.data
+        return json.loads(out)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    instance = f"t{secrets.token_hex(3)}"
+    settings = Settings(
+        instance=instance, state=tmp_path, run=tmp_path / "run", stop_grace_seconds=2
+    )
+    image = ensure_test_images()["echo"]
+    async with aiodocker.Docker(settings.docker_host) as docker:
+        id = (await docker.images.inspect(image))["Id"]
+        workloads = DockerWorkloads(docker, settings, values, now)
+        async with workloads.run():
+            bench = Bench(docker, settings, workloads, id)
+            try:
+                await workloads.execute(CreateNetwork(KEY, SUBNET))
+                yield bench
+            finally:
+                for replica in (await workloads.observe(KEY)).replicas:
+                    await workloads.execute(RemoveReplica(replica.ref, replica.id))
+                await workloads.execute(RemoveNetwork(KEY))
+    assert not await _left(instance)
+
+
+async def _left(instance: str) -> list[Any]:
+    async with aiodocker.Docker() as docker:
+        filters = json.dumps({"label": [f"{labels.INSTANCE}={instance}"]})
+        containers = await docker.containers.list(all=True, filters=filters)
+        networks = await docker.networks.list(filters={"label": f"{labels.INSTANCE}={instance}"})
+        return [*containers, *networks]
+
+
+async def test_a_replica_comes_up_with_its_address_and_is_found_by_a_stranger(bench: Bench) -> None:
+    op = bench.op()
+
+    await bench.workloads.execute(op)
+    await bench.workloads.execute(op)
+
+    replica = await bench.ready()
+    assert (replica.address, replica.revision, replica.pause) == ("10.140.0.2", "r1", "running")
+    stranger = DockerWorkloads(bench.docker, bench.settings, values, now)
+    async with stranger.run():
+        assert (await bench.replica(stranger)).ready
+        assert list(await stranger.observe_all()) == [KEY]
+
+
+async def test_two_tasks_share_one_localhost(bench: Bench) -> None:
+    second = bench.task(
+        id="side", ports=[{"port": 9090}], env={"HTTP_PORT": "9090", "NAME": "side"}
+    )
+    await bench.workloads.execute(bench.op(bench.task(), second))
+
+    replica = await bench.ready()
+
+    main = next(t.container for t in replica.tasks if t.task == "main")
+    answer = await bench.call(main, "http", "http://localhost:9090/")
+    assert "side" in json.dumps(answer)
+
+
+async def test_a_becoming_ready_is_hinted_at(bench: Bench) -> None:
+    hints = bench.workloads.hints()
+
+    await bench.workloads.execute(bench.op())
+    await bench.workloads.observe(KEY)
+
+    async with asyncio.timeout(20):
+        async for hint in hints:
+            if (hint.key, hint.reason) == (KEY, "health"):
+                break
+    await bench.ready(within=1)
+
+
+async def test_an_app_on_loopback_only_is_told_so(bench: Bench) -> None:
+    code = "import http.server as h; h.HTTPServer(('127.0.0.1', 8080), h.BaseHTTPRequestHandler).serve_forever()"
+    await bench.workloads.execute(bench.op(_python(bench, code)))
+
+    async def told() -> None:
+        assert "listens on 127.0.0.1:8080 only" in (await bench.main()).health.reason
+
+    await eventually(told)
+
+
+def _python(bench: Bench, code: str, **given: Any) -> dict[str, Any]:
+    docker = {"image": bench.image, "cmd": ["-c", code]}
+    return bench.task(docker=docker, **given)
+
+
+async def test_an_http_probe_wants_a_good_answer(bench: Bench) -> None:
+    probe = {"type": "http", "path": "/nowhere-at-all", "port": 9}
+    await bench.workloads.execute(bench.op(bench.task(probe=probe)))
+
+    async def told() -> None:
+        assert (await bench.main()).health.reason == "nothing listens on port 9"
+
+    await eventually(told)
+
+
+@pytest.mark.parametrize(
+    ("command", "ready", "words"),
+    [
+        (["call", "http", "http://127.0.0.1:8080/"], True, ""),
+        (["no-such-program"], False, "no-such-program"),
+    ],
+)
+async def test_an_exec_probe_is_the_commands_exit_code(
+    bench: Bench, command: list[str], ready: bool, words: str
+) -> None:
+    probe = {"type": "exec", "command": command, "timeoutSeconds": 5}
+    await bench.workloads.execute(bench.op(bench.task(probe=probe)))
+
+    async def judged() -> None:
+        health = (await bench.main()).health
+        assert (health.state == "ready") == ready
+        assert words in health.reason
+        assert ready or health.reason
+
+    await eventually(judged)
+
+
+async def test_secrets_reach_the_task_and_no_label(bench: Bench) -> None:
+    facts = (
+        SecretFacts("shop", "creds", "env", "", ("TOKEN",), 1),
+        SecretFacts("shop", "conf", "file", "/etc/app", ("app.ini",), 1),
+    )
+    task = bench.task(secrets=["creds", "conf"])
+    await bench.workloads.execute(bench.op(task, secrets=facts))
+    container = (await bench.ready()).tasks[0].container
+
+    environment = await bench.call(container, "http", "http://127.0.0.1:8080/env")
+    content = await bench.call(
+        container, "http", "http://127.0.0.1:8080/file?path=/etc/app/app.ini"
+    )
+
+    assert "s3cret-in-env" in json.dumps(environment)
+    assert "s3cret-in-file" in json.dumps(content)
+    shown = await bench.docker.containers.container(container).show()
+    assert "s3cret" not in json.dumps(shown["Config"]["Labels"])
+
+
+async def test_a_killed_pause_leaves_a_task_astray_and_a_restart_brings_it_back(
+    bench: Bench,
+) -> None:
+    await bench.workloads.execute(bench.op())
+    replica = await bench.ready()
+    pause = labels.container_name(bench.settings.instance, REF, 0, "")
+    await bench.docker.containers.container(pause).restart(timeout=0)
+
+    async def astray() -> None:
+        assert (await bench.replica()).tasks[0].astray
+
+    await eventually(astray)
+    task = replica.tasks[0]
+    await bench.workloads.execute(RestartTask(REF, replica.id, task.task, task.container))
+    assert not (await bench.ready()).tasks[0].astray
+
+
+async def test_a_removed_task_is_missed_and_made_again(bench: Bench) -> None:
+    op = bench.op()
+    await bench.workloads.execute(op)
+    before = await bench.ready()
+    await bench.docker.containers.container(before.tasks[0].container).delete(force=True)
+
+    missed = await bench.replica()
+    await bench.workloads.execute(op)
+
+    assert missed.tasks == ()
+    assert missed.expected_tasks == ("main",)
+    assert (await bench.ready()).tasks[0].container != before.tasks[0].container
+
+
+async def test_an_exit_is_seen_with_its_code_and_last_words(bench: Bench) -> None:
+    code = "import sys; print('no database'); sys.exit(3)"
+    await bench.workloads.execute(bench.op(_python(bench, code)))
+
+    async def ended() -> None:
+        task = await bench.main()
+        assert (task.state, task.exit_code) == ("exited", 3)
+
+    await eventually(ended)
+    assert await bench.workloads.last_lines("shop", "api--v1--0", "main", 3) == ["no database\n"]
+    task = await bench.main()
+    await bench.workloads.execute(StartTask(REF, "api--v1--0", "main", task.container))
+
+    async def again() -> None:
+        assert (await bench.main()).exited_at != task.exited_at
+
+    await eventually(again)
+
+
+async def test_logs_are_whole_lines_and_can_be_followed(bench: Bench) -> None:
+    code = "import time\nfor n in range(1000):\n print('line', n, flush=True)\n time.sleep(0.05)"
+    await bench.workloads.execute(bench.op(_python(bench, code)))
+
+    lines: list[bytes] = []
+    async with asyncio.timeout(20):
+        async for line in bench.workloads.logs(LogRequest("shop", "api--v1--0", "", follow=True)):
+            lines.append(line)
+            if len(lines) == 5:
+                break
+
+    assert lines == [f"line {n}\n".encode() for n in range(5)]
+    with pytest.raises(NotFound, match="has no task nope"):
+        await anext(aiter(bench.workloads.logs(LogRequest("shop", "api--v1--0", "nope"))))
+
+
+async def test_a_stopped_replica_ends_by_itself_and_is_removed(bench: Bench) -> None:
+    await bench.workloads.execute(bench.op())
+    replica = await bench.ready()
+
+    await bench.workloads.execute(StopReplica(REF, replica.id))
+
+    async def ended() -> None:
+        assert (await bench.main()).state == "exited"
+
+    await eventually(ended)
+    await bench.workloads.execute(RemoveReplica(REF, replica.id))
+    await bench.workloads.execute(RemoveReplica(REF, replica.id))
+    assert (await bench.workloads.observe(KEY)).replicas == ()
+
+
+async def test_limits_and_hardening_are_set(bench: Bench) -> None:
+    resources = {"memory": 64, "cpu": 500, "cpuLimit": 250}
+    await bench.workloads.execute(bench.op(bench.task(resources=resources)))
+    replica = await bench.replica()
+
+    shown = await bench.docker.containers.container(replica.tasks[0].container).show()
+
+    host = shown["HostConfig"]
+    assert host["Memory"] == host["MemorySwap"] == 64 * 1024 * 1024
+    assert (host["CpuShares"], host["NanoCpus"]) == (512, 250_000_000)
+    assert set(host["CapDrop"]) == {"NET_RAW", "MKNOD"}
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert host["PidsLimit"] > 0
+    assert host["LogConfig"]["Config"]["max-size"] == "10m"
+    assert host["RestartPolicy"]["Name"] in ("", "no")
+
+
+async def test_an_image_that_no_registry_gives_is_hopeless_and_named(bench: Bench) -> None:
+    pull = PullImage(REF, "127.0.0.1:1/no/such:1", "", 1)
+
+    with pytest.raises(Terminal, match=r"image 127\.0\.0\.1:1/no/such:1 is not on this machine"):
+        await bench.workloads.execute(pull)
+
+
+async def test_a_container_of_that_name_that_is_not_ours_is_left_alone(bench: Bench) -> None:
+    name = labels.container_name(bench.settings.instance, REF, 0, "main")
+    foreign = await bench.docker.containers.create({"Image": bench.image}, name=name)
+    try:
+        with pytest.raises(Terminal, match="is not ours"):
+            await bench.workloads.execute(bench.op())
+        assert await foreign.show()
+    finally:
+        await foreign.delete(force=True)
+
+
+async def test_another_revision_takes_the_slot_over(bench: Bench) -> None:
+    await bench.workloads.execute(bench.op())
+    await bench.ready()
+
+    await bench.workloads.execute(replace(bench.op(), revision="r2"))
+
+    assert (await bench.ready()).revision == "r2"
+
+
+async def test_images_are_known_by_name_and_by_id(bench: Bench) -> None:
+    reference = ensure_test_images()["echo"]
+
+    found = await bench.workloads.images([reference, bench.image, "no/such:1"])
+
+    assert found == {reference: bench.image, bench.image: bench.image, "no/such:1": None}
