@@ -35,9 +35,9 @@ test-images:  ## the images that the tests run, from local files
 	@scripts/bootstrap.sh test
 	@PYTHONPATH=tests $(BIN)/python -m apps.images
 
-bench:  ## how fast it is on this machine
-	@scripts/bootstrap.sh test
-	$(BIN)/python scripts/bench.py
+bench:  ## how fast the demo is on this machine
+	@scripts/bootstrap.sh demo
+	@$(BIN)/python scripts/bench.py
 
 chaos:  ## kill things while it works
 	@scripts/bootstrap.sh test

@@ -36,7 +36,7 @@ def main() -> int:
     started = time.monotonic()
     try:
         step("building the shop's images from local files", build_images)
-        step("starting the platform", lambda: run("space-cloud", "start", "--wait"))
+        step("starting the platform", lambda: run("space-cloud", "start"))
         step("logging in", lambda: login(settings, url))
         step(
             "deploying examples/shop",
