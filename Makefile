@@ -40,6 +40,7 @@ bench:  ## how fast the demo is on this machine
 	@$(BIN)/python scripts/bench.py
 
 chaos:  ## kill things while it works
+	@test -d tests/chaos || { echo "error: there is no tests/chaos yet" >&2; exit 1; }
 	@scripts/bootstrap.sh test
 	$(BIN)/pytest -q tests/chaos --timeout 600
 
