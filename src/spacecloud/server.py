@@ -153,7 +153,7 @@ def _only_one(settings: Settings) -> Generator[None]:
 
 async def remove(settings: Settings) -> None:
     """Take away every container, network, rule and route of the instance; state stays."""
-    async with docker_host(settings, utc_now) as host:
+    async with docker_host(settings) as host:
         await host.remove()
 
 

@@ -1,0 +1,46 @@
+"""The Docker driver put together: one engine, one Envoy, one resolver, one host."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import aiodocker
+
+from spacecloud.drivers.docker import preflight as checks
+from spacecloud.drivers.docker.host import DockerHost
+from spacecloud.drivers.docker.names import DnsmasqNames
+from spacecloud.drivers.docker.pods import SecretValues
+from spacecloud.drivers.docker.traffic import EnvoyTraffic
+from spacecloud.drivers.docker.workloads import DockerWorkloads
+from spacecloud.drivers.driver import Driver
+from spacecloud.settings import Settings
+
+
+@asynccontextmanager
+async def docker_driver(
+    settings: Settings, secret_values: SecretValues, now: Callable[[], datetime]
+) -> AsyncGenerator[Driver]:
+    async with aiodocker.Docker(settings.docker_host) as docker:
+        workloads = DockerWorkloads(docker, settings, secret_values, now)
+        traffic = EnvoyTraffic(settings)
+        async with traffic.serve(), workloads.run():
+            yield Driver(
+                workloads,
+                traffic,
+                DnsmasqNames(settings),
+                DockerHost(docker, settings),
+                settings.pools,
+            )
+
+
+@asynccontextmanager
+async def docker_host(settings: Settings) -> AsyncGenerator[DockerHost]:
+    """For taking everything away while no control plane runs."""
+    async with aiodocker.Docker(settings.docker_host) as docker:
+        yield DockerHost(docker, settings)
+
+
+async def preflight(settings: Settings) -> tuple[str, ...]:
+    """What this machine lacks, a sentence each with the fix; empty when it is ready."""
+    async with aiodocker.Docker(settings.docker_host) as docker:
+        return await checks.preflight(docker, settings)
