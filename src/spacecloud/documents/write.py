@@ -14,10 +14,10 @@ def write(documents: Iterable[Mapping[str, Any]]) -> str:
     """Envelopes, or anything else that JSON can hold, each ended by ``---`` but the last."""
     yaml = YAML(typ="safe", pure=True)
     yaml.Representer = _Representer
-    yaml.default_flow_style = False  # type: ignore[assignment]
+    yaml.default_flow_style = False
     yaml.allow_unicode = True
     yaml.width = 2**20
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     stream = StringIO()
     for number, document in enumerate(documents):
         stream.write("---\n" * bool(number))
