@@ -1,0 +1,127 @@
+"""The API as a program sees it: one method per question, plain JSON values as answers."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from spacecloud.client.connection import Connection
+from spacecloud.errors import Unavailable
+
+if TYPE_CHECKING:
+    # The model costs a fifth of a second to import, and to ask for services it is not needed.
+    from spacecloud.model.envelope import Envelope
+
+Document = dict[str, Any]
+
+
+class Client:
+    """Raises the errors of ``spacecloud.errors``, the API's own or ``Unavailable``."""
+
+    def __init__(self, base_url: str, token: str = "") -> None:
+        self._connection = Connection(base_url, token)
+
+    @property
+    def url(self) -> str:
+        return self._connection.url
+
+    @property
+    def host(self) -> str:
+        return self._connection.host
+
+    def login(self, user: str, key: str) -> str:
+        """The token, which is used from now on."""
+        body = {"user": user, "key": key}
+        answer = self._connection.ask("POST", "/v1/config/login", body=body, repeat=True)
+        token = answer.get("token") if isinstance(answer, dict) else None
+        if not isinstance(token, str):
+            raise Unavailable(f"what answers at {self.url} is not Space Cloud's API")
+        self._connection.token = token
+        return token
+
+    def apply(self, envelope: "Envelope") -> Document:
+        """What was accepted: ``notices``, and of a service its ``generation`` and ``change``."""
+        answer = self._connection.ask("POST", _path(envelope), body=dict(envelope.document))
+        return answer if isinstance(answer, dict) else {}
+
+    def delete(self, envelope: "Envelope") -> None:
+        """Also succeeds when there is none, but of an ingress route: ``NotFound``."""
+        match envelope.kind.name:
+            case "service-route":
+                # Routes are one list per service, and no list is an empty one.
+                self._connection.ask("POST", _path(envelope), body={"routes": []})
+            case "ingress-global":
+                self._connection.ask("POST", _path(envelope), body={})
+            case _:
+                self._connection.ask("DELETE", _path(envelope))
+
+    def plan(self, envelopes: "Sequence[Envelope]", *, delete: bool = False) -> Document:
+        """A ``PlanView``."""
+        documents = [
+            {"type": e.kind.name, "meta": dict(e.ids), "spec": dict(e.document)} for e in envelopes
+        ]
+        body = {"documents": documents, "delete": delete}
+        answer = self._connection.ask("POST", "/v1/config/plan", body=body, repeat=True)
+        return _result(answer, dict)
+
+    def projects(self, id: str = "*") -> list[Document]:
+        return self._list(f"/v1/config/projects/{quote(id, safe='*')}")
+
+    def services(
+        self, project: str, service: str | None = None, version: str | None = None
+    ) -> list[Document]:
+        """As they were declared, with ``id``, ``projectId`` and ``version``."""
+        query = {"serviceId": service, "version": version}
+        return self._list(f"/v1/runner/{quote(project)}/services", query)
+
+    def status(
+        self, project: str, service: str | None = None, version: str | None = None
+    ) -> list[Document]:
+        """One ``ServiceStatus`` per version."""
+        query = {"serviceId": service, "version": version}
+        return self._list(f"/v1/runner/{quote(project)}/services/status", query)
+
+    def secrets(self, project: str, id: str | None = None) -> list[Document]:
+        """Names; every value is ``********``."""
+        return self._list(f"/v1/runner/{quote(project)}/secrets", {"id": id})
+
+    def service_routes(self, project: str, service: str | None = None) -> list[Document]:
+        return self._list(f"/v1/runner/{quote(project)}/service-routes", {"id": service})
+
+    def service_roles(
+        self, project: str, service: str | None = None, role: str | None = None
+    ) -> list[Document]:
+        query = {"serviceId": service, "roleId": role}
+        return self._list(f"/v1/runner/{quote(project)}/service-roles", query)
+
+    def ingress_routes(self, project: str, id: str | None = None) -> list[Document]:
+        return self._list(f"/v1/config/projects/{quote(project)}/routing/ingress", {"id": id})
+
+    def ingress_global(self, project: str) -> list[Document]:
+        return self._list(f"/v1/config/projects/{quote(project)}/routing/ingress/global")
+
+    def events(
+        self, project: str | None = None, service: str | None = None, limit: int = 100
+    ) -> list[Document]:
+        """Newest first."""
+        query = {"project": project, "service": service, "limit": limit}
+        return self._list("/v1/config/events", query)
+
+    def logs(self, project: str, replica: str, **query: Any) -> Iterator[str]:
+        """Lines as they come; ``query`` as the API names it: ``taskId follow tail since``."""
+        wanted = {"replicaId": replica, **query}
+        return self._connection.lines(f"/v1/runner/{quote(project)}/services/logs", wanted)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _list(self, path: str, query: dict[str, Any] | None = None) -> list[Document]:
+        return _result(self._connection.ask("GET", path, query), list)
+
+
+def _path(envelope: "Envelope") -> str:
+    return quote(envelope.path)
+
+
+def _result(answer: Any, kind: type[Any]) -> Any:
+    result = answer.get("result") if isinstance(answer, dict) else None
+    return kind() if result is None else result
