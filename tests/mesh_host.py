@@ -1,6 +1,7 @@
 """A mesh on a miniature host: declared services, replicas that answer, callers that call."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -76,8 +77,7 @@ class Mesh:
 
     async def serve(self, name: str, port: int, answer: Serve, *, host: int = 3) -> None:
         listening = self.bind(name, port, host=host)
-        server = await asyncio.start_server(_quiet(answer), sock=listening, limit=1 << 20)
-        self.stack.callback(server.close)
+        await self.stack.enter_async_context(serving(listening, answer))
 
     async def dial(self, caller: str, callee: str, port: int) -> socket.socket:
         connection = await self.host.connect(self.subnet(caller), self.vip(callee), port)
@@ -121,6 +121,8 @@ async def get(connection: socket.socket, path: str = "/", **headers: str) -> Ans
             return await read_answer(reader)
     finally:
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def read_answer(reader: asyncio.StreamReader) -> Answer:
@@ -170,15 +172,30 @@ async def eventually(holds: Callable[[], Awaitable[bool]], within: float = 5) ->
             await asyncio.sleep(0.02)
 
 
-def _quiet(answer: Serve) -> Serve:
-    """A peer that goes away ends the conversation and is no error."""
+@asynccontextmanager
+async def serving(listening: socket.socket, answer: Serve) -> AsyncIterator[None]:
+    """Answer every connection until the block ends; a peer that goes away is no error."""
+    conversations: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await answer(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+        task = asyncio.current_task()
+        assert task is not None
+        conversations.add(task)
+        gone = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
+        with contextlib.suppress(*gone):
+            try:
+                await answer(reader, writer)
+            finally:
+                writer.close()
+                await writer.wait_closed()
+        conversations.discard(task)
 
-    return serve
+    server = await asyncio.start_server(serve, sock=listening, limit=1 << 20)
+    try:
+        yield
+    finally:
+        server.close()
+        for conversation in tuple(conversations):
+            conversation.cancel()
+        if conversations:
+            await asyncio.wait(conversations)

@@ -23,6 +23,7 @@ from mesh_host import (
     read_answer,
     receive,
     send,
+    serving,
 )
 from mesh_world import a_spec, a_world, peers
 from spacecloud.model.declared import Declared
@@ -234,6 +235,7 @@ async def test_a_refused_client_may_keep_its_connection_to_read_the_next_refusal
         assert await live.sever() == 0
 
     writer.close()
+    await writer.wait_closed()
 
 
 async def test_large_headers_pass_both_ways(live: Mesh) -> None:
@@ -265,6 +267,7 @@ async def test_a_response_is_streamed_as_it_comes(live: Mesh) -> None:
         go_on.set()
         assert b"two" in await reader.readuntil(b"two\r\n")
     writer.close()
+    await writer.wait_closed()
 
 
 async def test_a_host_port_opens_for_the_project_that_asked_and_for_no_other(live: Mesh) -> None:
@@ -273,7 +276,7 @@ async def test_a_host_port_opens_for_the_project_that_asked_and_for_no_other(liv
         server.setblocking(False)
         return server
 
-    server = await asyncio.start_server(greet, sock=inside(live.host.name, listen))
+    await live.stack.enter_async_context(serving(inside(live.host.name, listen), greet))
     bank = a_world({"shop/api": a_spec(), "bank/bill": a_spec()})
     await live.apply(bank)
     block = str(bank.blocks["bank"][0])
@@ -287,7 +290,7 @@ async def test_a_host_port_opens_for_the_project_that_asked_and_for_no_other(liv
     assert await receive(stranger, within=1) == b""
     assert await live.sever() == 0
     await live.traffic.publish_host_doors(())
-    assert await receive(await live.host.connect(live.subnet("bank/bill"), host_vip, 5999)) == b""
-    for connection in (invited, stranger):
+    late = await live.host.connect(live.subnet("bank/bill"), host_vip, 5999)
+    assert await receive(late) == b""
+    for connection in (invited, stranger, late):
         connection.close()
-    server.close()

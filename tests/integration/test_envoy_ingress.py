@@ -1,0 +1,233 @@
+"""The outside's way in, through a real Envoy: routes, the API's paths, and what cannot be forged."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect as websocket
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as serve_websocket
+
+from envoy_host import HTTP_PORT, inside
+from mesh_host import Answer, Mesh, echo_request, get, mesh, needs_root, serving
+from mesh_world import a_spec, a_world
+from spacecloud.drivers.docker.bootstrap import api_socket
+from spacecloud.errors import Terminal
+from spacecloud.ingress.table import read, table
+from spacecloud.model.declared import StoredDocument
+from spacecloud.model.traffic import IngressTable
+
+pytestmark = needs_root
+
+WORLD = a_world({"shop/web": a_spec(whitelists=[]), "shop/api": a_spec()})
+
+
+@pytest.fixture
+async def live() -> AsyncIterator[Mesh]:
+    async with mesh() as running:
+        await begin(running)
+        yield running
+
+
+async def begin(running: Mesh) -> None:
+    running.world = WORLD
+    await running.serve("shop/web", 8080, echo_request)
+    await running.apply(WORLD)
+
+
+def routes(*documents: dict[str, Any]) -> IngressTable:
+    """A document is its source; the target is web where none is given."""
+    web = [{"host": "web.shop.svc.cluster.local", "port": 8080}]
+    return table(
+        read(
+            StoredDocument("shop", f"r{number}", {"targets": web, **document})
+            for number, document in enumerate(documents)
+        ),
+        WORLD,
+    )
+
+
+async def outside(live: Mesh, path: str, **headers: str) -> Answer:
+    """From an address that is not loopback."""
+    subnet = live.subnet("shop/api")
+    connection = await live.host.connect(subnet, str(subnet[1]), HTTP_PORT)
+    return await get(connection, path, **headers)
+
+
+async def local(live: Mesh, path: str, **headers: str) -> Answer:
+    return await get(await live.host.connect_locally("127.0.0.1", HTTP_PORT), path, **headers)
+
+
+@pytest.mark.parametrize(
+    ("source", "asked", "seen"),
+    [
+        ({"url": "/"}, "/x?q=1", "/x?q=1"),
+        ({"url": "/api"}, "/api/x", "/api/x"),
+        ({"url": "/api", "rewrite": "/"}, "/api/x?q=1", "/x?q=1"),
+        ({"url": "/api", "rewrite": "/"}, "/api", "/"),
+        ({"url": "/api", "rewrite": "/v2"}, "/api/x", "/v2/x"),
+        ({"url": "/api", "rewrite": "/v2"}, "/api", "/v2"),
+        ({"url": "/api/", "rewrite": "/v2/"}, "/api/x", "/v2/x"),
+        ({"url": "/", "rewrite": "/v2"}, "/x", "/v2/x"),
+        ({"url": "/a.b", "rewrite": "/"}, "/a.b/x", "/x"),
+        ({"url": "/a", "type": "exact", "rewrite": "/b/c"}, "/a", "/b/c"),
+    ],
+)
+async def test_the_callee_sees_the_path_that_the_route_makes(
+    live: Mesh, source: dict[str, Any], asked: str, seen: str
+) -> None:
+    await live.traffic.publish_ingress(routes({"source": source}))
+
+    answer = await outside(live, asked)
+
+    assert (answer.status, answer.json["path"]) == (200, seen)
+
+
+async def test_what_no_route_matches_is_answered_with_a_sentence(live: Mesh) -> None:
+    await live.traffic.publish_ingress(
+        routes(
+            {"source": {"url": "/api", "methods": ["POST"]}},
+            {"source": {"url": "/exact", "type": "exact"}},
+            {"source": {"url": "/host", "hosts": ["shop.example", "*.wide.example"]}},
+            {
+                "source": {"url": "/gone"},
+                "targets": [{"host": "no.shop.svc.cluster.local", "port": 1}],
+            },
+        )
+    )
+
+    assert (await outside(live, "/api", method="POST")).status == 200
+    assert (await outside(live, "/exact")).status == 200
+    assert (await outside(live, "/host", host="shop.example:4122")).status == 200
+    assert (await outside(live, "/host", host="a.wide.example")).status == 200
+    for path in ("/api", "/apix", "/exact/x", "/host"):
+        answer = await outside(live, path)
+        assert answer.status == 404
+        assert answer.json["error"].startswith("no ingress route leads")
+    gone = await outside(live, "/gone")
+    assert gone.status == 503
+    assert "leads to no service that is declared" in gone.json["error"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/admin", "/admin/", "/admin/x", "//admin", "/x/../admin", "/%61dmin", "/x%2f..%2fadmin/y"],
+)
+async def test_no_spelling_of_a_path_gets_round_a_denied_route(live: Mesh, path: str) -> None:
+    await live.traffic.publish_ingress(
+        routes({"source": {"url": "/"}}, {"source": {"url": "/admin"}, "rule": {"rule": "deny"}})
+    )
+
+    answer = await outside(live, path)
+
+    assert answer.status == 403
+    assert "rule: deny" in answer.json["error"]
+
+
+async def test_what_the_outside_says_of_itself_is_dropped(live: Mesh) -> None:
+    await live.traffic.publish_ingress(
+        routes({"source": {"url": "/"}, "modify": {"headers": [{"key": "x-set", "value": "50%"}]}})
+    )
+
+    answer = await outside(
+        live,
+        "/",
+        x_forwarded_for="9.9.9.9",
+        x_forwarded_proto="https",
+        x_forwarded_host="evil",
+        x_real_ip="9.9.9.9",
+        forwarded="for=9.9.9.9",
+        x_envoy_original_path="/evil",
+        x_own="kept",
+    )
+
+    seen = answer.json["headers"]
+    assert seen["x-forwarded-for"] == str(live.subnet("shop/api")[2])
+    assert (seen["x-forwarded-proto"], seen["x-own"], seen["x-set"]) == ("http", "kept", "50%")
+    assert not {"x-forwarded-host", "x-real-ip", "forwarded"} & seen.keys()
+    assert not [name for name in seen if name.startswith("x-envoy")]
+
+
+async def test_several_targets_share_by_weight(live: Mesh) -> None:
+    await live.serve("shop/api", 8080, echo_request)
+    await live.apply(WORLD)
+    targets = [
+        {"host": f"{name}.shop.svc.cluster.local", "port": 8080, "weight": weight}
+        for name, weight in (("web", 50), ("api", 50))
+    ]
+    await live.traffic.publish_ingress(routes({"source": {"url": "/"}, "targets": targets}))
+
+    answers = [await outside(live, "/") for _ in range(20)]
+
+    assert {answer.status for answer in answers} == {200}
+
+
+async def test_a_websocket_passes(live: Mesh) -> None:
+    async def repeat(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    async with serve_websocket(repeat, sock=live.bind("shop/api", 8080)):
+        await live.apply(WORLD)
+        target = [{"host": "api.shop.svc.cluster.local", "port": 8080}]
+        await live.traffic.publish_ingress(routes({"source": {"url": "/ws"}, "targets": target}))
+        connection = await live.host.connect_locally("127.0.0.1", HTTP_PORT)
+
+        async with websocket("ws://shop/ws", sock=connection, proxy=None) as chat:
+            await chat.send("hello")
+            assert await chat.recv() == "hello"
+
+
+def the_api(live: Mesh) -> socket.socket:
+    path = api_socket(live.host.settings)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    path.chmod(0o666)
+    server.listen()
+    server.setblocking(False)
+    return server
+
+
+async def test_the_api_answers_on_loopback_and_to_nobody_else(live: Mesh) -> None:
+    await live.traffic.publish_ingress(routes({"source": {"url": "/"}}))
+
+    down = await local(live, "/v1/config/login")
+    async with serving(the_api(live), _i_am_the_api):
+        here, there = await local(live, "/v1/config/login"), await outside(live, "/v1/config/login")
+        other = await local(live, "/v1/other")
+
+    assert down.status == 503
+    assert "the control plane does not answer" in down.json["error"]
+    assert here.body == b"api"
+    assert there.json["path"] == "/v1/config/login"
+    assert other.json["path"] == "/v1/other"
+
+
+async def test_an_exposed_api_answers_to_all() -> None:
+    async with mesh(expose_api=True) as live:
+        await begin(live)
+        await live.traffic.publish_ingress(routes())
+
+        async with serving(the_api(live), _i_am_the_api):
+            assert (await outside(live, "/docs")).body == b"api"
+
+
+async def _i_am_the_api(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while await reader.readuntil(b"\r\n\r\n"):
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\napi")
+        await writer.drain()
+
+
+async def test_a_port_that_is_taken_is_ingress_trouble_and_nobody_elses(live: Mesh) -> None:
+
+    taken = inside(live.host.name, lambda: socket.create_server(("0.0.0.0", HTTP_PORT)))
+
+    with pytest.raises(Terminal, match="Address already in use"):
+        await live.traffic.publish_ingress(routes())
+
+    assert (await live.get("shop/web", "shop/web")).status == 200
+    taken.close()
+    await live.traffic.publish_ingress(routes({"source": {"url": "/"}}))
+    assert (await outside(live, "/")).status == 200
