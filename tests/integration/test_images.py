@@ -27,7 +27,7 @@ from spacecloud.drivers.docker.images.own import (
 )
 from spacecloud.drivers.docker.images.pause import pause_program
 from spacecloud.drivers.docker.images.recipe import Copied, Recipe, Written
-from spacecloud.errors import Terminal
+from spacecloud.errors import Terminal, Transient
 
 pytestmark = pytest.mark.docker
 
@@ -348,3 +348,18 @@ def test_a_text_file_is_not_taken_for_a_program(tmp_path: Path) -> None:
 
 def _unique() -> str:
     return f"space-cloud-test/made-{uuid.uuid4().hex[:8]}"
+
+
+async def test_an_engine_that_is_away_is_worth_another_try(tmp_path: Path) -> None:
+    async with aiodocker.Docker(f"unix://{tmp_path}/no.sock", api_version="v1.41") as docker:
+        with pytest.raises(Transient, match="space-cloud/pause"):
+            await ensure(docker, "pause")
+
+
+async def test_a_file_that_is_replaced_meanwhile_is_worth_another_try(
+    lab: Lab, tmp_path: Path
+) -> None:
+    gone = Recipe("space-cloud-test/gone", (Copied("/program", tmp_path / "program"),))
+
+    with pytest.raises(Transient, match="program"):
+        await ensure_recipe(lab.docker, gone)

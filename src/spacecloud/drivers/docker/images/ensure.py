@@ -7,9 +7,10 @@ An image whose recipe has not changed is not built again: asking costs a few mil
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 
 import aiodocker
+import aiohttp
 
 from spacecloud.drivers.docker.images.archive import archive
 from spacecloud.drivers.docker.images.own import Name, recipe
@@ -28,28 +29,37 @@ async def ensure(docker: aiodocker.Docker, name: Name) -> str:
 
     ``Terminal`` where this machine lacks a program for it, ``Transient`` where the engine fails.
     """
-    return await ensure_recipe(docker, await asyncio.to_thread(recipe, name))
+    with _failing(f"space-cloud/{name}"):
+        wanted = await asyncio.to_thread(recipe, name)
+    return await ensure_recipe(docker, wanted)
 
 
 async def ensure_recipe(docker: aiodocker.Docker, wanted: Recipe) -> str:
     """The id of the image, which afterwards is known to the engine as ``wanted.reference()``."""
-    reference = await asyncio.to_thread(wanted.reference)
-    try:
+    with _failing(wanted.repository):
+        reference = await asyncio.to_thread(wanted.reference)
         async with asyncio.timeout(_BUILD_TIMEOUT_SECONDS):
             if (found := await _id_of(docker, reference)) is not None:
                 return found
             logger.info("building %s", reference)
             await docker.images.import_image(_pieces(wanted, reference))
             found = await _id_of(docker, reference)
-    except TimeoutError as error:
-        raise Transient(f"build {reference}: not done after {_BUILD_TIMEOUT_SECONDS} s") from error
-    except aiodocker.DockerError as error:
-        raise Transient(f"build {reference}: {error.message}") from error
-    except OSError as error:
-        raise Transient(f"build {reference}: {error}") from error
     if found is None:
         raise Transient(f"build {reference}: the engine took it but does not list it")
     return found
+
+
+@contextlib.contextmanager
+def _failing(name: str) -> Generator[None, None, None]:
+    """A file that an upgrade replaces just now, or an engine that restarts: worth another try."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise Transient(f"build {name}: not done after {_BUILD_TIMEOUT_SECONDS} s") from error
+    except aiodocker.DockerError as error:
+        raise Transient(f"build {name}: {error.message}") from error
+    except (OSError, aiohttp.ClientError) as error:
+        raise Transient(f"build {name}: {error}") from error
 
 
 async def _id_of(docker: aiodocker.Docker, reference: str) -> str | None:
