@@ -119,9 +119,7 @@ class EnvoyHost:
             return client
 
         client = inside(self.network(subnet), act)
-        async with asyncio.timeout(5):
-            await asyncio.get_running_loop().sock_connect(client, (str(address), port))
-        return client
+        return await _connected(client, str(address), port)
 
     async def connect_locally(self, address: str, port: int) -> socket.socket:
         """A connection that the host itself makes."""
@@ -132,9 +130,7 @@ class EnvoyHost:
             return client
 
         client = inside(self.name, act)
-        async with asyncio.timeout(5):
-            await asyncio.get_running_loop().sock_connect(client, (address, port))
-        return client
+        return await _connected(client, address, port)
 
     async def start_envoy(self) -> None:
         with self.log.open("ab") as log:
@@ -168,6 +164,16 @@ class EnvoyHost:
 
     def _execute(self, *command: str) -> None:
         ip("netns", "exec", self.name, *command)
+
+
+async def _connected(client: socket.socket, address: str, port: int) -> socket.socket:
+    try:
+        async with asyncio.timeout(5):
+            await asyncio.get_running_loop().sock_connect(client, (address, port))
+    except BaseException:
+        client.close()
+        raise
+    return client
 
 
 @asynccontextmanager

@@ -32,18 +32,20 @@ def peers(*names: str) -> list[dict[str, str]]:
     return [{"projectId": n.split("/")[0], "service": n.split("/")[1]} for n in names]
 
 
-def a_world(services: dict[str, Service | dict[str, Service] | None]) -> Declared:
+def a_world(
+    services: dict[str, Service | dict[str, Service] | None], pools: Pools = POOLS
+) -> Declared:
     """``project/service`` to its spec, its versions, or None for one on its way out."""
     found: dict[ServiceKey, DeclaredService] = {}
     blocks: dict[str, list[IPv4Network]] = {}
     taken: dict[str, set[IPv4Network]] = {}
-    vip = POOLS.first_vip
+    vip = pools.first_vip
     for name, given in services.items():
         key = ServiceKey.parse(name)
         foreign = [b for project, own in blocks.items() if project != key.project for b in own]
         own = blocks.setdefault(key.project, [])
         used = taken.setdefault(key.project, set())
-        subnet, block = next_subnet(POOLS, own, foreign, used)
+        subnet, block = next_subnet(pools, own, foreign, used)
         used.add(subnet)
         own.extend([block] if block else [])
         allocation, vip = Allocation(subnet, IPv4Address(vip)), vip + 1
