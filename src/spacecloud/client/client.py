@@ -1,7 +1,7 @@
 """The API as a program sees it: one method per question, plain JSON values as answers."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from spacecloud.client.connection import Connection
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from spacecloud.model.envelope import Envelope
 
 Document = dict[str, Any]
+T = TypeVar("T")
 
 
 class Client:
@@ -122,6 +123,6 @@ def _path(envelope: "Envelope") -> str:
     return quote(envelope.path)
 
 
-def _result(answer: Any, kind: type[Any]) -> Any:
+def _result(answer: Any, kind: type[T]) -> T:
     result = answer.get("result") if isinstance(answer, dict) else None
-    return kind() if result is None else result
+    return result if isinstance(result, kind) else kind()

@@ -18,6 +18,9 @@ TIMEOUT_SECONDS = 60.0
 RETRY_AFTER_SECONDS = (0.1, 0.4)
 """Pauses between tries of a request that may be sent twice."""
 
+IDLE_SECONDS = 2.0
+"""A kept connection that was quiet for longer is not used again."""
+
 SAFE_TO_REPEAT = frozenset({"GET", "DELETE"})
 CHUNK_BYTES = 65536
 
@@ -39,6 +42,7 @@ class Connection:
         self._host, self._port = parts.hostname, port
         self._is_tls = parts.scheme == "https"
         self._kept: http.client.HTTPConnection | None = None
+        self._used_at = 0.0
 
     @property
     def host(self) -> str:
@@ -118,8 +122,12 @@ class Connection:
         headers = self._headers()
         if data is not None:
             headers["Content-Type"] = "application/json"
+        # A server ends idle connections; found out while sending, a POST could not be repeated.
+        if self._kept is not None and time.monotonic() - self._used_at > IDLE_SECONDS:
+            self.close()
         if self._kept is None:
             self._kept = self._open(timeout=TIMEOUT_SECONDS)
+        self._used_at = time.monotonic()
         self._kept.request(method, self._target(path, query), data, headers)
         return self._kept.getresponse()
 
