@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spacecloud.drivers.docker.bootstrap import arguments
+from spacecloud.drivers.docker.images.own import GATEWAY_UID
 from spacecloud.settings import Settings
 
 T = TypeVar("T")
@@ -137,7 +138,7 @@ class EnvoyHost:
             self.process = await asyncio.create_subprocess_exec(
                 "ip",
                 *("netns", "exec", self.name),
-                *("setpriv", "--reuid=65532", "--regid=65532", "--clear-groups"),
+                *("setpriv", f"--reuid={GATEWAY_UID}", f"--regid={GATEWAY_UID}", "--clear-groups"),
                 str(envoy_binary()),
                 *arguments(self.settings),
                 *("--concurrency", "2"),

@@ -16,9 +16,6 @@ from spacecloud.settings import Settings
 
 Json = dict[str, Any]
 
-USER_ID = 65532
-"""Whom Envoy runs as: not root, and nobody else on the host."""
-
 
 def gateway_dir(settings: Settings) -> Path:
     """Holds the sockets between control plane and Envoy; belongs to Envoy's user alone."""

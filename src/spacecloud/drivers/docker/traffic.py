@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from spacecloud.drivers.docker import admin
-from spacecloud.drivers.docker.bootstrap import USER_ID, admin_socket, xds_socket
+from spacecloud.drivers.docker.bootstrap import admin_socket, xds_socket
+from spacecloud.drivers.docker.images.own import GATEWAY_UID
 from spacecloud.drivers.docker.netlink import OpenNetlink, open_netlink
 from spacecloud.drivers.docker.sever import Guarded, Sever
 from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
@@ -39,7 +40,7 @@ class EnvoyTraffic:
     async def serve(self) -> AsyncIterator[None]:
         """Listen for Envoy. It may come, go and come back while the block is open."""
         socket = xds_socket(self._settings)
-        async with serving(socket, USER_ID, self._ads, self._refusals.hear):
+        async with serving(socket, GATEWAY_UID, self._ads, self._refusals.hear):
             yield
 
     async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
