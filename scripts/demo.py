@@ -69,7 +69,17 @@ def build_images() -> None:
 def login(settings: Settings, url: str) -> None:
     password = (settings.state_dir / PASSWORD_FILE).read_text().strip()
     # By environment: arguments can be read by every user of the machine.
-    run("space-cli", "login", "--id", "demo", USER_NAME=ADMIN, KEY=password, URL=url)
+    run(
+        "space-cli",
+        "login",
+        "--id",
+        "demo",
+        "--project",
+        "shop",
+        USER_NAME=ADMIN,
+        KEY=password,
+        URL=url,
+    )
 
 
 def run(program: str, *arguments: str, **environment: str) -> None:
@@ -132,7 +142,7 @@ Try next:
 
     {cli} status shop/api                  who runs, who may call whom, what happened
     {cli} logs shop/web -f                 and reload the page
-    {cli} get services -o wide --project shop
+    {cli} get services -o wide
     $EDITOR examples/shop/shop.yaml                  let web call the cache: add it to web's
                                                      upstreams, and web to cache's whitelists
     {cli} plan -f examples/shop/shop.yaml  what that would change, and why
