@@ -20,7 +20,7 @@ from spacecloud.store.port import Store
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 SEVER_SECONDS = 1.0
 SEVER_ROUNDS = 5

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 
 from envoy.service.discovery.v3.discovery_pb2 import Resource
@@ -35,16 +34,32 @@ for _module in _NAMED_IN_JSON:
     import_module(_module)
 
 
-@dataclass(frozen=True, slots=True)
 class Message:
-    name: str
-    version: str
-    resource: Json
+    """Equal when name and version are. Encoded when first sent, and kept in that form only."""
+
+    __slots__ = ("_encoded", "_resource", "name", "version")
+
+    def __init__(self, name: str, resource: Json) -> None:
+        self.name = name
+        self.version = _version(resource)
+        self._resource = resource
+        self._encoded: Resource | None = None
 
     def encoded(self) -> Resource:
         """Raises ``json_format.ParseError`` for a field that Envoy does not have: our bug."""
-        body = json_format.ParseDict(self.resource, Any())
-        return Resource(name=self.name, version=self.version, resource=body)
+        if self._encoded is None:
+            body = json_format.ParseDict(self._resource, Any())
+            self._encoded = Resource(name=self.name, version=self.version, resource=body)
+            self._resource = {}
+        return self._encoded
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Message):
+            return NotImplemented
+        return (self.name, self.version) == (other.name, other.version)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.version))
 
 
 Messages = Mapping[Kind, Mapping[str, Message]]
@@ -58,7 +73,7 @@ def messages(resources: Resources) -> Messages:
         "routes": {},
     }
     for kind, name, resource in resources:
-        by_kind[kind][name] = Message(name, _version(resource), resource)
+        by_kind[kind][name] = Message(name, resource)
     return by_kind
 
 

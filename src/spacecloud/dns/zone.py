@@ -1,0 +1,44 @@
+"""Names as the resolver's files: one per service, a line per domain. Pure."""
+
+from collections.abc import Iterable
+
+from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
+
+Names = tuple[tuple[str, str], ...]
+"""(domain, virtual IP), sorted."""
+
+PLATFORM = ServiceKey(PLATFORM_PROJECT, "host")
+"""The file of the platform's own names."""
+
+
+def file_name(key: ServiceKey) -> str:
+    """Ids hold no dot, so the two parts cannot be confused."""
+    return f"{key.project}.{key.service}"
+
+
+def key_of(file_name: str) -> ServiceKey | None:
+    """None for a file that is not a service's."""
+    project, dot, service = file_name.partition(".")
+    key = ServiceKey(project, service)
+    return key if dot and project and service and "." not in service else None
+
+
+def hosts_file(names: Names) -> str:
+    """In the form of ``/etc/hosts``."""
+    return "".join(f"{address}\t{domain}\n" for domain, address in names)
+
+
+def read_hosts(text: str) -> Names:
+    return tuple(sorted(_names(text.splitlines())))
+
+
+def platform_names(host_vip: str) -> Names:
+    """``host.space-cloud.svc.cluster.local``: the host's ports that a project has asked for."""
+    return ((PLATFORM.domain, host_vip),)
+
+
+def _names(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
+    for line in lines:
+        address, *domains = line.partition("#")[0].split()[:64] or [""]
+        for domain in domains:
+            yield domain, address

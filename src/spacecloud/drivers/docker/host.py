@@ -1,0 +1,157 @@
+"""The Docker driver's Host: rules, gateway and resolver, observed and mended like any replica."""
+
+import asyncio
+import logging
+import os
+import resource
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+import aiodocker
+
+from spacecloud.dns import zone
+from spacecloud.drivers.docker import bootstrap, labels, parts
+from spacecloud.drivers.docker.engine import CONFLICT, NOT_FOUND, Engine, EngineRefused
+from spacecloud.drivers.docker.firewall import Firewall
+from spacecloud.drivers.docker.images.ensure import ensure
+from spacecloud.drivers.docker.images.own import GATEWAY_UID
+from spacecloud.drivers.docker.names import names_dir
+from spacecloud.drivers.driver import HostState
+from spacecloud.errors import DriverError, Transient
+from spacecloud.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+Part = Literal["gateway", "resolver"]
+MOST_FILES = 1_048_576
+HOST_RESOLV_CONF = Path("/etc/resolv.conf")
+
+
+class DockerHost:
+    """Fulfils ``drivers.driver.Host``."""
+
+    def __init__(self, docker: aiodocker.Docker, settings: Settings) -> None:
+        self._engine = Engine(docker)
+        self._settings = settings
+        self._firewall = Firewall(settings)
+        self._seen: set[Part] = set()
+        self._images: dict[Part, str] = {}
+
+    async def ensure(self) -> HostState:
+        repaired: list[str] = []
+        problems: list[str] = []
+        running: dict[str, Literal["running", "down"]] = {}
+        try:
+            await asyncio.to_thread(self._folders)
+            repaired += await self._firewall.ensure()
+        except DriverError as error:
+            problems.append(str(error))
+        part: Part
+        for part in ("gateway", "resolver"):
+            try:
+                repaired += await self._ensure_part(part)
+                running[part] = "running"
+            except DriverError as error:
+                running[part] = "down"
+                problems.append(f"the {part} does not run: {error}")
+        return HostState(tuple(repaired), tuple(problems), running)
+
+    async def remove(self) -> None:
+        """All that carries our label, whoever made it and in whatever state it is."""
+        label = f"{labels.INSTANCE}={self._settings.instance}"
+        filters = {"label": [label]}
+        try:
+            found = await self._engine.get("containers/json", all=True, filters=filters)
+            for tasks_first in (True, False):
+                wanted = [c for c in found if (labels.TASK in c["Labels"]) is tasks_first]
+                async with asyncio.TaskGroup() as group:
+                    for container in wanted:
+                        group.create_task(self._remove(container["Id"]))
+            for network in await self._engine.get("networks", filters=filters):
+                await self._engine.delete(f"networks/{network['Id']}")
+        except EngineRefused as error:
+            raise Transient(f"remove what is left: {error}") from error
+        await self._firewall.remove()
+        await asyncio.to_thread(shutil.rmtree, self._settings.run_dir / "names", ignore_errors=True)
+
+    async def _ensure_part(self, part: Part) -> list[str]:
+        body = await self._body(part)
+        name = parts.name(self._settings, part)
+        try:
+            return await self._make_so(part, name, body)
+        except EngineRefused as error:
+            raise Transient(f"{name}: {error}") from error
+
+    async def _make_so(self, part: Part, name: str, body: dict[str, Any]) -> list[str]:
+        found = await self._engine.find(f"containers/{name}/json")
+        known, first = part in self._seen, part not in self._seen
+        self._seen.add(part)
+        if found is not None:
+            its = found["Config"]["Labels"] or {}
+            if its.get(labels.INSTANCE) != self._settings.instance:
+                raise Transient(f"a container of this name is not ours: docker rm -f {name}")
+            if its.get(parts.CONFIG) != body["Labels"][parts.CONFIG]:
+                await self._remove(found["Id"])
+                found, known = None, False
+        if found is None:
+            made = await self._engine.post("containers/create", body, name=name)
+            await self._engine.post(f"containers/{made['Id']}/start", ok=(304,))
+            return [f"the {part} was gone and was made again"] if known and not first else []
+        state = found["State"]
+        if state["Running"] and not state["Restarting"]:
+            return []
+        # A restart and not a start: the engine's own back-off would make it wait.
+        await self._engine.post(f"containers/{found['Id']}/restart", t=0)
+        return [] if first else [f"the {part} did not run and was started again"]
+
+    async def _body(self, part: Part) -> dict[str, Any]:
+        image = await self._image(part)
+        if part == "resolver":
+            return parts.resolver(self._settings, image)
+        return parts.gateway(self._settings, image, most_files())
+
+    async def _image(self, part: Part) -> str:
+        if part == "gateway" and self._settings.gateway_image:
+            return self._settings.gateway_image
+        known = self._images.get(part, "")
+        if not known or await self._engine.find(f"images/{known}/json") is None:
+            known = self._images[part] = await ensure(self._engine.docker, part)
+        return known
+
+    async def _remove(self, container: str) -> None:
+        await self._engine.delete(
+            f"containers/{container}", ok=(NOT_FOUND, CONFLICT), force=True, v=True
+        )
+
+    def _folders(self) -> None:
+        """They may be gone after a reboot."""
+        settings = self._settings
+        try:
+            sockets = bootstrap.gateway_dir(settings)
+            for folder in (sockets, names_dir(settings), parts.upstreams_dir(settings)):
+                folder.mkdir(parents=True, exist_ok=True)
+                folder.chmod(0o755)
+            os.chown(sockets, GATEWAY_UID, GATEWAY_UID)
+            sockets.chmod(0o700)
+            names = zone.hosts_file(zone.platform_names(str(settings.pools.host_vip)))
+            _write(names_dir(settings) / zone.file_name(zone.PLATFORM), names)
+            upstream = HOST_RESOLV_CONF.read_text("utf-8", "replace")
+            _write(parts.upstreams_dir(settings) / "resolv.conf", upstream)
+        except OSError as error:
+            raise Transient(f"the folder {settings.run_dir} cannot be used: {error}") from error
+
+
+def most_files() -> int:
+    """As many as the engine may give without asking for more than this machine allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+
+
+def _write(path: Path, text: str) -> None:
+    if path.exists() and path.read_text("utf-8", "replace") == text:
+        return
+    draft = path.parent.parent / f".{path.name}.new"
+    draft.write_text(text, "utf-8")
+    draft.chmod(0o644)
+    draft.replace(path)

@@ -1,0 +1,66 @@
+"""The Docker driver's Names: a file per service, which the resolver reads as it changes."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from spacecloud.dns import zone
+from spacecloud.errors import Transient
+from spacecloud.model.refs import ServiceKey
+from spacecloud.settings import Settings
+
+
+def names_dir(settings: Settings) -> Path:
+    """Mounted into the resolver, which is told by the kernel of every file that changes."""
+    return settings.run_dir / "names"
+
+
+class DnsmasqNames:
+    """Fulfils ``drivers.driver.Names``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._dir = names_dir(settings)
+        self._drafts = settings.run_dir / "names.new"
+
+    async def publish(self, key: ServiceKey, names: zone.Names) -> None:
+        await asyncio.to_thread(self._write, key, names)
+
+    async def published(self) -> Mapping[ServiceKey, zone.Names]:
+        return await asyncio.to_thread(self._read)
+
+    def _write(self, key: ServiceKey, names: zone.Names) -> None:
+        """Whole or not at all: the resolver never sees half a file."""
+        target = self._dir / zone.file_name(key)
+        try:
+            if not names:
+                target.unlink(missing_ok=True)
+                return
+            self._dir.mkdir(parents=True, exist_ok=True)
+            self._drafts.mkdir(parents=True, exist_ok=True)
+            draft = self._drafts / target.name
+            draft.write_text(zone.hosts_file(names), "ascii")
+            draft.chmod(0o644)
+            draft.replace(target)
+        except OSError as error:
+            raise Transient(f"cannot write the names of {key}: {error}") from error
+
+    def _read(self) -> dict[ServiceKey, zone.Names]:
+        found: dict[ServiceKey, zone.Names] = {}
+        try:
+            entries = list(os.scandir(self._dir))
+        except FileNotFoundError:
+            return found
+        except OSError as error:
+            raise Transient(f"cannot read {self._dir}: {error}") from error
+        for entry in entries:
+            key = zone.key_of(entry.name)
+            if key is None or key == zone.PLATFORM:
+                continue
+            try:
+                found[key] = zone.read_hosts(Path(entry.path).read_text("ascii"))
+            except FileNotFoundError:
+                continue
+            except (OSError, UnicodeDecodeError) as error:
+                raise Transient(f"cannot read {entry.path}: {error}") from error
+        return found
