@@ -1,0 +1,115 @@
+"""``space-cli apply``: declare what is in files, and wait for it where that is asked."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spacecloud.cli.ending import INTERRUPTED, Ending
+from spacecloud.cli.files import read_files, variable_options
+from spacecloud.cli.output import output_option, structured
+from spacecloud.cli.session import Session, session_options
+from spacecloud.client.client import Client
+from spacecloud.errors import InvalidSpec, SpaceCloudError
+
+if TYPE_CHECKING:
+    from spacecloud.cli.wait import Awaited
+    from spacecloud.model.envelope import Envelope
+
+Accepted = dict[str, Any]
+
+
+@click.command()
+@click.option("-f", "--file", "paths", multiple=True, envvar="FILE", metavar="FILE|FOLDER|-")
+@click.argument("more_paths", nargs=-1)
+@variable_options
+@click.option("--wait/--no-wait", "is_waiting", help="Until all services are ready.")
+@click.option(
+    "--timeout", default=300.0, show_default=True, help="Seconds to wait.", metavar="SECONDS"
+)
+@output_option("json")
+@session_options
+def apply(
+    session: Session,
+    paths: tuple[str, ...],
+    more_paths: tuple[str, ...],
+    env_files: tuple[str, ...],
+    env: tuple[str, ...],
+    is_waiting: bool,
+    timeout: float,
+    form: str | None,
+) -> None:
+    """
+    Declare what is in files, folders and the input (-).
+
+    All documents are checked before the first is sent.
+    """
+    envelopes = read_files((*paths, *more_paths), env_files, env)
+    client = session.client()
+    accepted: list[tuple[Envelope, Accepted]] = []
+    try:
+        for envelope in envelopes:
+            accepted.append((envelope, _apply(client, envelope)))
+            if form is None:
+                _tell(*accepted[-1])
+        outcome = _wait(client, accepted, timeout, form) if is_waiting else None
+    except KeyboardInterrupt:
+        _tell_interruption(len(accepted), len(envelopes))
+        raise Ending(INTERRUPTED) from None
+    if form == "json":
+        documents = [{"document": envelope.name, **said} for envelope, said in accepted]
+        services = {"services": outcome.statuses} if outcome else {}
+        click.echo(structured({"documents": documents, **services}, form))
+    if outcome is not None and outcome.exit_code:
+        raise Ending(outcome.exit_code)
+
+
+def _apply(client: Client, envelope: "Envelope") -> Accepted:
+    try:
+        return client.apply(envelope)
+    except InvalidSpec as error:
+        raise _in_file(error, envelope) from error
+    except SpaceCloudError as error:
+        error.args = (f"{envelope.name}: {error}",)
+        raise
+
+
+def _in_file(error: InvalidSpec, envelope: "Envelope") -> InvalidSpec:
+    from spacecloud.documents.faults import FileMistake
+
+    mistakes = tuple(
+        FileMistake(m.path, m.message, m.value, envelope.line, envelope.source, envelope.name)
+        for m in error.mistakes
+    )
+    return InvalidSpec(f"{envelope.name}: {error}", mistakes)
+
+
+def _tell(envelope: "Envelope", said: Accepted) -> None:
+    click.echo(f"{envelope.name} {said.get('change', 'applied')}")
+    for notice in said.get("notices", ()):
+        click.echo(f"  note: {notice}")
+
+
+def _tell_interruption(accepted: int, wanted: int) -> None:
+    if accepted < wanted:
+        message = f"interrupted: {accepted} of {wanted} documents were accepted; they stay"
+    else:
+        message = "interrupted: the deployment goes on; `space-cli get services` shows it"
+    click.echo(f"\n{message}", err=True)
+
+
+def _wait(
+    client: Client, accepted: "list[tuple[Envelope, Accepted]]", timeout: float, form: str | None
+) -> "Any":
+    from spacecloud.cli.wait import wait
+
+    awaited = [
+        _awaited(envelope, said) for envelope, said in accepted if envelope.kind.name == "service"
+    ]
+    return wait(client, awaited, timeout, is_quiet=form is not None)
+
+
+def _awaited(envelope: "Envelope", said: Accepted) -> "Awaited":
+    from spacecloud.cli.wait import Awaited
+
+    ids = envelope.ids
+    return Awaited(ids["project"], ids["serviceId"], ids["version"], int(said["generation"]))

@@ -1,0 +1,69 @@
+"""Answers in the form that was asked for, and the small words that tables share."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+COLOURS = {
+    "ready": "green",
+    "progressing": "yellow",
+    "degraded": "yellow",
+    "removing": "yellow",
+    "failed": "red",
+    "asleep": "blue",
+}
+
+
+def output_option(*forms: str) -> Callable[[F], F]:
+    return click.option(
+        "-o", "--output", "form", type=click.Choice(forms), help="Default: for people."
+    )
+
+
+def structured(values: Any, form: str) -> str:
+    """As JSON, or as YAML: one document per value of a list."""
+    if form == "json":
+        return json.dumps(values, indent=2, ensure_ascii=False)
+    from spacecloud.documents.write import write
+
+    return write(values if isinstance(values, list) else [values]).rstrip("\n")
+
+
+def state(name: str) -> str:
+    """Coloured where the output is a terminal; click takes the colour away elsewhere."""
+    return click.style(name, fg=COLOURS.get(name))
+
+
+def count(number: int, one: str) -> str:
+    return f"{number} {one}" if number == 1 else f"{number} {one}s"
+
+
+def moment(text: str) -> str:
+    """A time of the API as the reader's clock has it, with the date where it is not today's."""
+    at = datetime.fromisoformat(text).astimezone()
+    now = datetime.now(UTC).astimezone()
+    return at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d %H:%M:%S")
+
+
+def joined(words: Iterable[Any], nothing: str = "-") -> str:
+    return ", ".join(str(word) for word in words) or nothing
+
+
+def event_rows(events: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    return [
+        (
+            moment(each["at"]),
+            f"{each['project']}/{each['service']}",
+            each["kind"],
+            each["message"] + (f" ({each['count']} times)" if each["count"] > 1 else ""),
+        )
+        for each in events
+    ]
+
+
+EVENT_HEADINGS = ("TIME", "SERVICE", "EVENT", "MESSAGE")

@@ -1,0 +1,74 @@
+"""``space-cli plan``: what would change, step by step, each with its cause."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from spacecloud.cli.files import read_files, variable_options
+from spacecloud.cli.output import count, output_option, structured
+from spacecloud.cli.session import Session, session_options
+
+SIGNS = {"create": "+", "update": "~", "delete": "-", "unchanged": "="}
+COLOURS = {"create": "green", "update": "yellow", "delete": "red"}
+
+
+@click.command()
+@click.option("-f", "--file", "paths", multiple=True, envvar="FILE", metavar="FILE|FOLDER|-")
+@click.argument("more_paths", nargs=-1)
+@variable_options
+@click.option("--delete", "is_deletion", is_flag=True, help="What deleting them would change.")
+@output_option("json", "yaml")
+@session_options
+def plan(
+    session: Session,
+    paths: tuple[str, ...],
+    more_paths: tuple[str, ...],
+    env_files: tuple[str, ...],
+    env: tuple[str, ...],
+    is_deletion: bool,
+    form: str | None,
+) -> None:
+    """
+    Show what applying files would change, and why. Nothing is touched.
+
+    Steps after a wait are a forecast, marked with ?: they follow if all goes as expected.
+    """
+    envelopes = read_files((*paths, *more_paths), env_files, env, for_deletion=is_deletion)
+    view = session.client().plan(envelopes, delete=is_deletion)
+    click.echo(structured(view, form) if form else "\n".join(lines_of(view)))
+
+
+def lines_of(view: dict[str, Any]) -> Iterator[str]:
+    for document in view["documents"]:
+        change = document["change"]
+        fields = f"  ({', '.join(document['fields'])})" if document["fields"] else ""
+        name = document["id"]
+        line = f"{SIGNS[change]} {name} {_past(change)}"
+        yield click.style(line, fg=COLOURS.get(change)) + fields
+    for service in view["services"]:
+        yield ""
+        yield f"{service['service']}: {count(len(service['steps']), 'step')}"
+        yield from _steps(service["steps"])
+        if service["problem"]:
+            yield click.style(f"  problem: {service['problem']}", fg="red")
+        yield from (f"  note: {notice}" for notice in service["notices"])
+    if view["warnings"]:
+        yield ""
+        yield from (f"warning: {warning}" for warning in view["warnings"])
+    if not view["services"]:
+        yield ""
+        yield "nothing that runs would change"
+
+
+def _steps(steps: list[dict[str, Any]]) -> Iterator[str]:
+    width = len(str(len(steps)))
+    for step in steps:
+        mark = "?" if step["forecast"] else " "
+        after = f"  [after {', '.join(str(n) for n in step['after'])}]" if step["after"] else ""
+        yield f" {mark}{step['number']:>{width}}  {step['operation']}: {step['cause']}{after}"
+
+
+def _past(change: str) -> str:
+    words = {"create": "is new", "update": "changes", "delete": "goes"}
+    return words.get(change, "stays as it is")

@@ -1,0 +1,36 @@
+"""Names as people type them: ``shop/api``, ``api``, ``shop/api@v1``, ``api v1``."""
+
+from typing import NamedTuple
+
+from spacecloud.cli.session import Session
+from spacecloud.client.client import Client
+from spacecloud.errors import InvalidSpec
+
+
+class Reference(NamedTuple):
+    project: str
+    """Empty where none was typed."""
+
+    service: str
+    version: str
+    """Empty for all versions."""
+
+    def __str__(self) -> str:
+        version = f"@{self.version}" if self.version else ""
+        return f"{self.project}/{self.service}{version}"
+
+
+def reference(text: str, version: str = "") -> Reference:
+    name, at, typed = text.partition("@")
+    project, slash, service = name.rpartition("/")
+    if not service or (slash and not project) or "/" in project or (at and not typed):
+        raise InvalidSpec(f"a service is named like shop/api, api or shop/api@v1 (got {text!r})")
+    if typed and version and typed != version:
+        raise InvalidSpec(f"which version: {typed} or {version}?")
+    return Reference(project, service, typed or version)
+
+
+def located(text: str, version: str, session: Session, client: Client) -> Reference:
+    """With the project in which the command acts, where none was typed."""
+    found = reference(text, version)
+    return found if found.project else found._replace(project=session.project(client))

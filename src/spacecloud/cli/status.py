@@ -1,0 +1,120 @@
+"""``space-cli status``: all that is known of a service, for the one who asks why."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from spacecloud.cli.output import (
+    count,
+    event_rows,
+    joined,
+    moment,
+    output_option,
+    state,
+    structured,
+)
+from spacecloud.cli.references import located
+from spacecloud.cli.session import Session, session_options
+from spacecloud.cli.table import table
+from spacecloud.errors import NotFound
+
+Status = dict[str, Any]
+LABEL_WIDTH = 11
+
+
+@click.command()
+@click.argument("service")
+@click.argument("version", required=False)
+@output_option("json", "yaml")
+@session_options
+def status(session: Session, service: str, version: str | None, form: str | None) -> None:
+    """Replicas, addresses, policy both ways, last events and last error of a service."""
+    client = session.client()
+    ref = located(service, version or "", session, client)
+    found = client.status(ref.project, ref.service, ref.version or None)
+    if not found:
+        raise NotFound(f"there is no service {ref}")
+    if form:
+        click.echo(structured(found, form))
+        return
+    click.echo("\n\n".join("\n".join(lines_of(each)) for each in found))
+
+
+def lines_of(status: Status) -> Iterator[str]:
+    yield _headline(status)
+    for label, value in _facts(status):
+        yield f"  {label:{LABEL_WIDTH}}{value}"
+    for refusal in status["refusals"]:
+        times = count(refusal["count"], "call")
+        yield (
+            f"  {'refused':{LABEL_WIDTH}}{refusal['caller']} on port {refusal['port']}: {times}, "
+            f"last {moment(refusal['last'])}: {refusal['reason']}"
+        )
+    for notice in status["notices"]:
+        yield f"  {'note':{LABEL_WIDTH}}{notice}"
+    yield from _section("replicas", _replicas(status))
+    yield from _section("events", _events(status))
+
+
+def _headline(status: Status) -> str:
+    name = f"{status['project']}/{status['serviceId']}@{status['version']}"
+    ready, desired = status["readyReplicas"], status["desiredReplicas"]
+    return f"{name}  {state(status['state'])}  {ready} of {count(desired, 'replica')} ready"
+
+
+def _facts(status: Status) -> Iterator[tuple[str, str]]:
+    if status["message"]:
+        is_bad = status["state"] in ("failed", "degraded")
+        yield (
+            ("error" if is_bad else "message"),
+            click.style(status["message"], fg="red" if is_bad else None),
+        )
+    if status["nextStep"]:
+        yield "next", status["nextStep"]
+    if status["generation"] > status["observedGeneration"]:
+        yield "apply", f"{status['generation']} is accepted and not looked at yet"
+    for url in status["urls"]:
+        yield "url", url
+    domains = [status["domain"]] if status["defaultVersion"] else []
+    yield "domain", joined([*domains, status["versionDomain"]])
+    yield "ports", joined(status["ports"], "none")
+    yield "called by", joined(status["admits"], "nobody")
+    yield "calls", joined(status["calls"], "nobody")
+
+
+def _replicas(status: Status) -> list[str]:
+    rows = [
+        (
+            replica["id"],
+            "draining" if replica["draining"] else "ready" if replica["ready"] else "not ready",
+            replica["address"] or "-",
+            joined(_task(task) for task in replica["tasks"]),
+        )
+        for replica in status["replicas"]
+    ]
+    lines = table(("REPLICA", "STATE", "ADDRESS", "TASKS"), rows).splitlines() if rows else []
+    reasons = [
+        f"{replica['id']}/{task['id']}: {task['reason']}"
+        for replica in status["replicas"]
+        for task in replica["tasks"]
+        if task["reason"] and task["reason"] not in status["message"]
+    ]
+    return lines + reasons
+
+
+def _task(task: dict[str, Any]) -> str:
+    restarts = f" ({count(task['restarts'], 'restart')})" if task["restarts"] else ""
+    is_running = task["state"] == "running"
+    return f"{task['id']} {(is_running and task['health']) or task['state']}{restarts}"
+
+
+def _events(status: Status) -> list[str]:
+    rows = [(at, kind, message) for at, _, kind, message in event_rows(status["events"])]
+    return table(("TIME", "EVENT", "MESSAGE"), rows).splitlines() if rows else []
+
+
+def _section(name: str, lines: list[str]) -> Iterator[str]:
+    if lines:
+        yield f"  {name}"
+        yield from (f"    {line}" for line in lines)

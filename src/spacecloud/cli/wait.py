@@ -1,0 +1,205 @@
+"""
+Wait until what was applied is ready, or until it is known that it will not be.
+
+| its status                                | outcome     | waiting ends            |
+|-------------------------------------------|-------------|-------------------------|
+| of a later apply, or gone                 | superseded  | when all are settled    |
+| of an earlier apply, or not looked at yet | waiting     |                         |
+| failed                                    | failed      | at once                 |
+| ready or asleep                           | ready       | when all are settled    |
+| anything else                             | waiting     |                         |
+"""
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import click
+
+from spacecloud.cli.ending import FAILED, SUPERSEDED, TIMED_OUT
+from spacecloud.cli.output import state
+from spacecloud.client.client import Client
+from spacecloud.errors import Unavailable
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 1.0
+
+Status = dict[str, Any]
+Outcome = Literal["waiting", "ready", "failed", "superseded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    project: str
+    service: str
+    version: str
+    generation: int
+
+    def __str__(self) -> str:
+        return f"{self.project}/{self.service}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known of one service at one moment."""
+
+    awaited: Awaited
+    outcome: Outcome = "waiting"
+    status: Status = field(default_factory=dict)
+
+    @property
+    def state(self) -> str:
+        if self.outcome == "superseded":
+            return "superseded"
+        return str(self.status.get("state", "progressing"))
+
+    @property
+    def replicas(self) -> str:
+        if "readyReplicas" not in self.status:
+            return "-"
+        return f"{self.status['readyReplicas']}/{self.status['desiredReplicas']}"
+
+    @property
+    def message(self) -> str:
+        if self.outcome == "superseded" or self.outcome == "ready":
+            return ""
+        parts = (self.status.get("message"), self.status.get("nextStep"))
+        return "; ".join(str(part) for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    exit_code: int
+    statuses: list[Status]
+
+
+class Screen(Protocol):
+    def show(self, views: Sequence[View], note: str) -> None: ...
+
+
+def view_of(awaited: Awaited, statuses: Iterable[Status]) -> View:
+    """By the table above."""
+    status = next((s for s in statuses if _is_of(s, awaited)), None)
+    if status is None or status["state"] == "removing":
+        return View(awaited, "superseded", status or {})
+    if status["generation"] > awaited.generation:
+        return View(awaited, "superseded", status)
+    if min(status["generation"], status["observedGeneration"]) < awaited.generation:
+        return View(awaited, "waiting", {**status, "state": "progressing"})
+    outcomes: dict[str, Outcome] = {"ready": "ready", "asleep": "ready", "failed": "failed"}
+    return View(awaited, outcomes.get(status["state"], "waiting"), status)
+
+
+def wait(
+    client: Client, awaited: Sequence[Awaited], timeout_seconds: float, *, is_quiet: bool
+) -> End:
+    """Shows how it goes on, and at the end what came of it."""
+    views: Sequence[View] = [View(each) for each in awaited]
+    ends_at = time.monotonic() + timeout_seconds
+    pause = FIRST_PAUSE_SECONDS
+    with _screen(is_quiet=is_quiet) as screen:
+        while not _is_over(views):
+            note = ""
+            try:
+                views = _look(client, views)
+            except Unavailable as error:
+                # It may be restarting; what it was told goes on when it is back.
+                note = str(error)
+            screen.show(views, note)
+            if _is_over(views) or time.monotonic() >= ends_at:
+                break
+            time.sleep(min(pause, max(0.0, ends_at - time.monotonic())))
+            pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+    return _end(views, timeout_seconds, is_quiet=is_quiet)
+
+
+def _look(client: Client, views: Sequence[View]) -> list[View]:
+    projects = {view.awaited.project for view in views}
+    statuses = {project: client.status(project) for project in sorted(projects)}
+    return [view_of(view.awaited, statuses[view.awaited.project]) for view in views]
+
+
+def _is_of(status: Status, awaited: Awaited) -> bool:
+    return (status["serviceId"], status["version"]) == (awaited.service, awaited.version)
+
+
+def _is_over(views: Sequence[View]) -> bool:
+    outcomes = [view.outcome for view in views]
+    return "failed" in outcomes or "waiting" not in outcomes
+
+
+def _end(views: Sequence[View], timeout_seconds: float, *, is_quiet: bool) -> End:
+    for view in views:
+        if view.outcome == "ready" and not is_quiet:
+            _tell_success(view)
+    for view in views:
+        sentence = _sentence(view, timeout_seconds, is_over=_is_over(views))
+        if sentence:
+            click.echo(f"error: {view.awaited}: {sentence}", err=True)
+    outcomes = {view.outcome for view in views}
+    code = next((c for o, c in _CODES if o in outcomes), 0)
+    return End(code, [view.status for view in views])
+
+
+_CODES: tuple[tuple[Outcome, int], ...] = (
+    ("failed", FAILED),
+    ("superseded", SUPERSEDED),
+    ("waiting", TIMED_OUT),
+)
+
+
+def _tell_success(view: View) -> None:
+    status = view.status
+    urls = "  ".join(status["urls"])
+    click.echo(f"{view.awaited} {state(view.state)}  {status['domain']}  {urls}".rstrip())
+
+
+def _sentence(view: View, timeout_seconds: float, *, is_over: bool) -> str:
+    if view.outcome == "failed":
+        return view.message or "it failed"
+    if view.outcome == "superseded":
+        if not view.status or view.status["state"] == "removing":
+            return "superseded: it was deleted meanwhile"
+        return "superseded: a later apply replaced this one"
+    if view.outcome == "waiting":
+        why = f": {view.message}" if view.message else ""
+        late = "is not ready yet" if is_over else f"is not ready after {timeout_seconds:g} s"
+        return f"{late}{why} (the deployment goes on)"
+    return ""
+
+
+def _screen(*, is_quiet: bool) -> AbstractContextManager[Screen]:
+    if is_quiet:
+        return nullcontext(_Nothing())
+    if sys.stdout.isatty():
+        from spacecloud.cli.live import LiveScreen
+
+        return LiveScreen()
+    return nullcontext(Lines())
+
+
+class _Nothing:
+    def show(self, views: Sequence[View], note: str) -> None:
+        """For programs, which read the end."""
+
+
+class Lines:
+    """One line for every change, for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+
+    def show(self, views: Sequence[View], note: str) -> None:
+        self._say("", note)
+        for view in views:
+            if view.outcome == "waiting":
+                line = f"{view.awaited} {view.state} {view.replicas}"
+                self._say(str(view.awaited), f"{line} {view.message}".rstrip())
+
+    def _say(self, about: str, line: str) -> None:
+        if line and self._said.get(about) != line:
+            click.echo(f"  {line}")
+        self._said[about] = line
