@@ -87,11 +87,13 @@ class Connection:
         try:
             stream.request("GET", self._target(path, query), headers=self._headers())
             answer = stream.getresponse()
-            if answer.status >= 300:
-                raise problem_of(answer.status, answer.read(), self.url)
+            problem = b"" if answer.status < 300 else answer.read()
         except (OSError, http.client.HTTPException) as error:
             stream.close()
             raise self._unavailable(error) from error
+        if answer.status >= 300:
+            stream.close()
+            raise problem_of(answer.status, problem, self.url)
         return self._lines(stream, answer)
 
     def close(self) -> None:
