@@ -26,7 +26,7 @@ from spacecloud.model.status import (
     TaskStatus,
 )
 from spacecloud.reconcile.sight import Sight
-from spacecloud.workloads.ops import Wait
+from spacecloud.workloads.ops import Wait, short
 from spacecloud.workloads.rollout import serves
 from spacecloud.workloads.situation import in_service
 from spacecloud.workloads.world import ObservedReplica, ObservedTask
@@ -217,12 +217,25 @@ def _task(name: str, replica: ObservedReplica, sight: Sight) -> TaskStatus:
             "id": name,
             "state": task.state,
             "health": task.health.state if task.state == "running" else "",
-            "image": task.image,
+            "image": _image(task, replica, sight),
             "restarts": sight.situation.history.exits.get(task.container, 0),
             "exitCode": task.exit_code,
             "reason": _reason(task, sight),
         }
     )
+
+
+def _image(task: ObservedTask, replica: ObservedReplica, sight: Sight) -> str:
+    """As it was written, where the replica is of what is declared; else the engine's id."""
+    version = sight.situation.desired.version(replica.ref)
+    for spec in version.spec.tasks if version is not None else ():
+        if (
+            spec.id == task.task
+            and version is not None
+            and version.images.get(spec.id) == task.image
+        ):
+            return spec.docker.image
+    return short(task.image)
 
 
 def _next_step(ref: ServiceRef, sight: Sight | None) -> str:
