@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -132,6 +133,26 @@ class EnvoyHost:
 
         client = inside(self.name, act)
         return await _connected(client, address, port)
+
+    @asynccontextmanager
+    async def program(self, subnet: IPv4Network, *command: str) -> AsyncIterator[None]:
+        """A Python program in a pod of the subnet, until the block ends."""
+        process = await asyncio.create_subprocess_exec(*self._in_pod(subnet), *command)
+        try:
+            yield
+        finally:
+            process.kill()
+            await process.wait()
+
+    async def output(self, subnet: IPv4Network, *command: str) -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            *self._in_pod(subnet), *command, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+        return said
+
+    def _in_pod(self, subnet: IPv4Network) -> tuple[str, ...]:
+        return ("ip", "netns", "exec", self.network(subnet), sys.executable)
 
     async def start_envoy(self) -> None:
         with self.log.open("ab") as log:

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +33,9 @@ from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Endpoint, HostDoor, Refusal
 
 pytestmark = needs_root
+
+APPS = Path(__file__).parent.parent / "apps"
+CALL_GRPC = APPS / "grpc_echo" / "call.py"
 
 API, DB = ServiceKey("shop", "api"), ServiceKey("shop", "db")
 
@@ -268,6 +273,31 @@ async def test_a_response_is_streamed_as_it_comes(live: Mesh) -> None:
         assert b"two" in await reader.readuntil(b"two\r\n")
     writer.close()
     await writer.wait_closed()
+
+
+async def test_grpc_passes_both_ways_and_reads_a_refusal(live: Mesh) -> None:
+    key = ServiceKey("shop", "web")
+    live.endpoints[key] = (Endpoint("v1", str(live.subnet("shop/web")[2])),)
+    world = shop(shop_web=a_spec(50051))
+    await live.apply(world)
+    async with live.host.program(live.subnet("shop/web"), str(APPS / "grpc_echo" / "app.py")):
+
+        async def call(caller: str, *words: str) -> Any:
+            target = f"{live.vip('shop/web')}:50051"
+            return json.loads(
+                await live.host.output(live.subnet(caller), str(CALL_GRPC), target, *words)
+            )
+
+        async def ready() -> bool:
+            return bool((await call("shop/api", "say", "hello"))["ok"])
+
+        await eventually(ready, within=10)
+        chat = await call("shop/api", "chat", "one", "two")
+        refused = await call("shop/job", "say", "hello")
+
+    assert chat["got"] == ["echo: one", "echo: two"]
+    assert refused["code"] == "PERMISSION_DENIED"
+    assert "the whitelists of shop/web let in shop/*" in refused["detail"]
 
 
 async def test_a_host_port_opens_for_the_project_that_asked_and_for_no_other(live: Mesh) -> None:

@@ -1,0 +1,133 @@
+"""Envoy itself reads what is made of random worlds, and finds nothing wrong with it."""
+
+import copy
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+
+from envoy_host import envoy_binary
+from mesh_world import a_spec, a_world
+from spacecloud.drivers.docker.bootstrap import arguments, document
+from spacecloud.ingress.table import API_PATHS, read, table
+from spacecloud.mesh.envoy.doors import door_resources
+from spacecloud.mesh.envoy.ingress import ingress_resources
+from spacecloud.mesh.envoy.resources import Resources
+from spacecloud.mesh.envoy.service import service_resources
+from spacecloud.mesh.policy import Policy
+from spacecloud.model.declared import Declared, StoredDocument
+from spacecloud.model.refs import ServiceKey
+from spacecloud.model.traffic import Endpoint, HostDoor
+from spacecloud.settings import Settings
+from unit.test_mesh_policy import worlds
+
+
+def static(settings: Settings, *every: Resources) -> dict[str, Any]:
+    """A bootstrap that holds it all at once, since ``--mode validate`` asks nobody for more."""
+    whole = document(settings)
+    routes = {route["name"]: route for resources in every for route in resources.routes}
+    loads = {load["cluster_name"]: load for resources in every for load in resources.endpoints}
+    for resources in every:
+        for cluster in resources.clusters:
+            shown = _bare(cluster)
+            if shown.pop("eds_cluster_config", None):
+                shown |= {"type": "STATIC", "load_assignment": _bare(loads[shown["name"]])}
+            whole["static_resources"]["clusters"].append(shown)
+        for listener in resources.listeners:
+            shown = _bare(listener)
+            _put_routes_in(shown, routes)
+            whole["static_resources"]["listeners"].append(shown)
+    return whole
+
+
+def _bare(resource: dict[str, Any]) -> dict[str, Any]:
+    shown = copy.deepcopy(resource)
+    del shown["@type"]
+    return shown
+
+
+def _put_routes_in(listener: dict[str, Any], routes: dict[str, Any]) -> None:
+    chains = [*listener["filter_chains"]]
+    chains += [listener["default_filter_chain"]] if "default_filter_chain" in listener else []
+    for chain in chains:
+        manager = chain["filters"][0]["typed_config"]
+        if "rds" in manager:
+            manager["route_config"] = _bare(routes[manager.pop("rds")["route_config_name"]])
+
+
+def validate(folder: Path, whole: dict[str, Any]) -> str:
+    config = folder / "envoy.json"
+    config.write_text(json.dumps(whole))
+    done = subprocess.run(
+        [str(envoy_binary()), "--mode", "validate", "-c", str(config), "--log-level", "warning"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(worlds)
+def test_envoy_accepts_what_is_made_of_any_world(tmp_path: Path, world: Declared) -> None:
+    every = [
+        service_resources(face, (Endpoint("v1", "10.1.1.1"), Endpoint("v2", "10.1.1.2", True)))
+        for face in Policy(world).faces().values()
+    ]
+
+    said = validate(tmp_path, static(Settings(run=tmp_path), *every))
+
+    assert said.strip().endswith("OK")
+    assert "deprecated" not in said.lower()
+
+
+def test_envoy_accepts_ingress_and_doors(tmp_path: Path) -> None:
+    def source(url: str, **more: Any) -> dict[str, Any]:
+        return {"url": url, **more}
+
+    target = {"host": "web.shop.svc.cluster.local", "port": 8080}
+    documents = [
+        {"source": source("/a", methods=["GET", "POST"], rewrite="/"), "targets": [target] * 2},
+        {"source": source("/a+b(", rewrite="/\\1/"), "targets": [target]},
+        {"source": source("/", hosts=["*.x.example", "x.example"]), "targets": [target]},
+        {"source": source("/no"), "targets": [target], "rule": {"rule": "deny"}},
+        {"source": source("/gone", type="exact"), "targets": [{"host": "gone", "port": 1}]},
+        {
+            "source": source("/edit"),
+            "targets": [target],
+            "modify": {"headers": [{"key": "x", "value": "100%"}, {"key": "y", "op": "del"}]},
+        },
+    ]
+    world = a_world({"shop/web": a_spec()})
+    routes = table(read(StoredDocument("shop", str(n), d) for n, d in enumerate(documents)), world)
+
+    said = validate(
+        tmp_path,
+        static(
+            Settings(run=tmp_path, http_port=21122, mesh_port=21001),
+            service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
+            ingress_resources(routes, 21122, API_PATHS, API_PATHS),
+            door_resources((HostDoor(5432, ("10.120.0.0/21",)),), "10.121.0.11"),
+        ),
+    )
+
+    assert said.strip().endswith("OK")
+    assert "deprecated" not in said.lower()
+
+
+def test_the_arguments_are_those_of_the_binary(tmp_path: Path) -> None:
+    given_ = arguments(Settings(run=tmp_path, listener_drain_seconds=7))
+
+    done = subprocess.run(
+        [str(envoy_binary()), *given_, "--mode", "validate"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert given_[given_.index("--drain-time-s") + 1] == "7"
+    assert done.returncode == 0, done.stderr
