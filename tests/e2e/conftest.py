@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from apps.images import ensure_test_images
 
+from apps.images import ensure_test_images
 from e2e.stage import Stage, left_behind
 from spacecloud.settings import Settings
 

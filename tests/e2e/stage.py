@@ -69,13 +69,13 @@ class Stage:
     # ------------------------------------------------------------------ life
 
     def start(self) -> None:
-        log = (self.folder / "serve.log").open("ab")
-        self.server = subprocess.Popen(
-            [sys.executable, "-m", "spacecloud.server", "serve"],
-            env=self.environment,
-            stdout=log,
-            stderr=log,
-        )
+        with (self.folder / "serve.log").open("ab") as log:
+            self.server = subprocess.Popen(
+                [sys.executable, "-m", "spacecloud.server", "serve"],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
         self.wait_until(self._answers, within=START_SECONDS)
         if not self.token:
             password = (self.state_dir / "admin-password").read_text().strip()
