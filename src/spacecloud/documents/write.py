@@ -41,6 +41,9 @@ _Representer.add_representer(str, _Representer.represent_str)
 def _style(text: str) -> str | None:
     if "\n" in text and _is_block(text):
         return "|"
+    if not text.isprintable():
+        # Only these quotes have escapes: in others a line separator would come back as a blank.
+        return '"'
     try:
         return None if meaning(text) == text else '"'
     except ValueError:

@@ -1,0 +1,171 @@
+"""A document's mistakes: all of them, in the writer's spelling, with what is expected."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builders import a_task
+from spacecloud.errors import InvalidSpec, Mistake
+from spacecloud.model.envelope import KINDS
+from spacecloud.model.mistakes import nearest, path_of, shown, validate
+from spacecloud.model.project import Project
+from spacecloud.model.resource import Resource
+from spacecloud.model.routing import IngressRoute, Role, Routes
+from spacecloud.model.secret import Secret
+from spacecloud.model.service import Service
+from strategies import Document, services
+
+
+def mistakes(model: type[Resource], given: Any) -> list[str]:
+    with pytest.raises(InvalidSpec) as caught:
+        validate(model, given, "spec")
+    return [str(mistake) for mistake in caught.value.mistakes]
+
+
+def test_every_mistake_is_told_in_the_order_of_the_document() -> None:
+    task = a_task(ports=[{"port": 0}, {"port": 80, "prot": "tcp"}], env={"A": 1})
+
+    assert mistakes(Service, {"tasks": [task], "autoScale": {"minReplicas": -1}}) == [
+        "spec.autoScale.minReplicas: a whole number from 0 to 1000 (got -1)",
+        "spec.tasks[0].ports[0].port: a whole number from 1 to 65535 (got 0)",
+        "spec.tasks[0].ports[1].prot: there is no such field; did you mean port?",
+        "spec.tasks[0].env.A: a text; put it in quotes",
+    ]
+
+
+def test_one_mistake_is_the_whole_sentence_and_several_are_counted() -> None:
+    with pytest.raises(InvalidSpec, match=r"^spec\.tasks: is missing"):
+        validate(Service, {}, "spec")
+    with pytest.raises(InvalidSpec, match=r"^2 mistakes, the first: spec\."):
+        validate(Service, {"tasks": [], "nope": 1}, "spec")
+
+
+def test_a_field_in_the_generators_spelling_is_told_in_that_spelling() -> None:
+    target = {"host": "api.shop.svc.cluster.local", "port": 80}
+    route = {"source": {"rewriteURL": 5, "method": 7}, "targets": [{**target, "schema": "ftp"}]}
+
+    assert [told.partition(": ")[0] for told in mistakes(IngressRoute, route)] == [
+        "spec.source.method",
+        "spec.source.rewriteURL",
+        "spec.targets[0].schema",
+    ]
+
+
+def test_a_snake_case_field_is_led_to_its_camel_case_name() -> None:
+    assert mistakes(Service, {"tasks": [a_task()], "auto_scale": {}}) == [
+        "spec.auto_scale: there is no such field; did you mean autoScale?"
+    ]
+
+
+def test_a_field_that_resembles_nothing_is_told_what_there_is() -> None:
+    (told,) = mistakes(Project, {"egress": [{"xyz": 1, "port": 80}]})
+
+    assert told == "spec.egress[0].xyz: there is no such field; known are port"
+
+
+def test_no_value_below_a_secrets_data_or_an_environment_is_shown() -> None:
+    told = [
+        *mistakes(Secret, {"type": "env", "data": {"A": 271828, "B": ["hunter2"]}}),
+        *mistakes(Service, {"tasks": [a_task(env={"A": 271828, "B": ["hunter2"]})]}),
+        *mistakes(Secret, {"type": "nope", "data": "hunter2"}),
+        *mistakes(Project, {"aesKey": 271828}),
+    ]
+
+    assert len(told) == 7
+    assert not any("271828" in each or "hunter2" in each for each in told)
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "told"),
+    [
+        (
+            Secret,
+            {"type": "evn"},
+            "spec.type: one of env, file, docker; did you mean env? (got 'evn')",
+        ),
+        (Secret, {"type": "file"}, "spec: a file secret needs rootPath"),
+        (Role, {"type": "namespace"}, "spec.type: one of project, cluster (got 'namespace')"),
+        (Role, {}, "spec.type: is missing"),
+        (Routes, {"routes": [{"targets": []}]}, "spec.routes[0].source: is missing"),
+        (IngressRoute, {}, "spec.targets: is missing"),
+        (Service, {"tasks": "x"}, "spec.tasks: a list (got 'x')"),
+        (Service, {"tasks": []}, "spec.tasks: at least one entry"),
+        (Service, {"rules": []}, "this is a service-role, not a service"),
+    ],
+)
+def test_what_is_expected_is_said_in_plain_words(
+    model: type[Resource], given: Document, told: str
+) -> None:
+    assert told in mistakes(model, given)[0]
+
+
+def test_paths_can_be_pasted_and_odd_names_are_quoted() -> None:
+    assert path_of("spec", ("tasks", 0, "env", "a.b")) == "spec.tasks[0].env['a.b']"
+    assert path_of("", ("tasks", 1)) == "tasks[1]"
+
+
+def test_a_long_value_is_shortened_and_a_container_is_not_shown() -> None:
+    assert len(shown("x" * 1000)) == 60
+    assert shown({"password": "x"}) is None
+    assert shown(["x"]) is None
+    assert shown(10**5000) == "a number of many digits"
+
+
+def test_the_nearest_name_is_found_in_any_spelling() -> None:
+    assert nearest("cooldown_interval", ["coolDownInterval", "pollingInterval"]) == (
+        "coolDownInterval"
+    )
+    assert nearest("xyz", ["coolDownInterval"]) is None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@given(services, st.data())
+@settings(max_examples=40, deadline=None)
+def test_whatever_is_wrong_is_a_mistake_inside_the_document(spec: Document, data: Any) -> None:
+    """One value anywhere in a good service is replaced by any other."""
+    *way, last = data.draw(st.sampled_from(list(places(spec))))
+    inner: Any = spec
+    for part in way:
+        inner = inner[part]
+    inner[last] = data.draw(json_values)
+
+    try:
+        validate(Service, spec, "spec")
+    except InvalidSpec as error:
+        assert error.mistakes
+        for mistake in error.mistakes:
+            assert isinstance(mistake, Mistake)
+            assert mistake.path.startswith("spec")
+            assert mistake.message
+            assert "pydantic" not in str(mistake).lower()
+
+
+def places(value: Any, way: tuple[int | str, ...] = ()) -> Any:
+    inner = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    for name, item in inner:
+        yield (*way, name)
+        yield from places(item, (*way, name))
+
+
+@given(json_values)
+@settings(max_examples=50, deadline=None)
+def test_no_value_is_more_than_a_mistake_for_any_kind(given_value: Any) -> None:
+    for kind in KINDS:
+        try:
+            validate(kind.model, given_value, "spec")
+        except InvalidSpec as error:
+            assert error.mistakes
