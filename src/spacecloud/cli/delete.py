@@ -46,19 +46,19 @@ def delete(
         client = session.client()
         given = [_named(str(thing), names, session, client)]
     _confirm(given, is_sure=yes)
+    there = _there(client, given) if paths else {each.name for each in given}
     for envelope in sorted(given, key=lambda each: -each.kind.order):
-        _delete(client, envelope, is_from_file=bool(paths))
+        if envelope.name in there:
+            client.delete(envelope)
+            click.echo(f"{envelope.name} deleted")
+        else:
+            click.echo(f"{envelope.name} was not there")
 
 
-def _delete(client: Client, envelope: "Envelope", *, is_from_file: bool) -> None:
-    try:
-        client.delete(envelope)
-    except NotFound:
-        if not is_from_file:
-            raise
-        click.echo(f"{envelope.name} was not there")
-    else:
-        click.echo(f"{envelope.name} deleted")
+def _there(client: Client, given: Sequence["Envelope"]) -> set[str]:
+    """Which of them exist: to delete what does not is no error, but it is said."""
+    changes = client.plan(given, delete=True)["documents"]
+    return {each["id"] for each in changes if each["change"] == "delete"}
 
 
 def _confirm(given: Sequence["Envelope"], *, is_sure: bool) -> None:

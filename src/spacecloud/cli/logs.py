@@ -1,25 +1,20 @@
 """``space-cli logs``: what a service writes, all its replicas together."""
 
-import queue
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
+from spacecloud.cli.log_streams import Line, LogStreams
 from spacecloud.cli.references import Reference, located
 from spacecloud.cli.session import Session, session_options
 from spacecloud.client.client import Client
-from spacecloud.errors import NotFound, SpaceCloudError, Unavailable
+from spacecloud.errors import NotFound
 
 LOOK_SECONDS = 1.0
 """While following: how often new replicas are looked for."""
-
-MOST_WAITING = 1000
-"""Lines that were read and not yet printed; more are not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +27,6 @@ class Query:
     def as_api(self) -> dict[str, Any]:
         wanted = {"taskId": self.task, "tail": self.tail, "since": self.since}
         return {**wanted, "follow": "true"} if self.follow else wanted
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    replica: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """The log of one replica has ended."""
-
-    replica: str
-    error: SpaceCloudError | None = None
 
 
 @click.command()
@@ -109,57 +90,18 @@ def _replicas(client: Client, ref: Reference) -> list[str]:
 
 def _together(client: Client, ref: Reference, replicas: list[str], query: Query) -> Iterator[Line]:
     """Lines as they come; while following also of replicas that come later."""
-    items: queue.Queue[Line | Over] = queue.Queue(MOST_WAITING)
-    known: set[str] = set()
-    reading = 0
-    looked_at = time.monotonic()
+    streams = LogStreams(lambda replica: client.logs(ref.project, replica, **query.as_api()))
+    streams.add(replicas)
+    if not query.follow:
+        yield from streams.until_all_end()
+        return
     while True:
-        for each in replicas:
-            if each not in known:
-                known.add(each)
-                reading += 1
-                _start(client, ref.project, each, query, items)
-        if not reading and not query.follow:
-            return
-        try:
-            item = items.get(timeout=LOOK_SECONDS if query.follow else None)
-        except queue.Empty:
-            item = None
-        match item:
-            case Line():
+        for item in streams.within(LOOK_SECONDS):
+            if isinstance(item, Line):
                 yield item
-            case Over():
-                reading -= 1
-                _tell_end(item, query)
-            case None:
-                pass
-        if query.follow and time.monotonic() - looked_at >= LOOK_SECONDS:
-            looked_at = time.monotonic()
-            replicas = _replicas(client, ref)
-            if not replicas and not reading:
-                return
-
-
-def _start(
-    client: Client, project: str, replica: str, query: Query, items: "queue.Queue[Line | Over]"
-) -> None:
-    def read() -> None:
-        try:
-            for text in client.logs(project, replica, **query.as_api()):
-                items.put(Line(replica, text))
-        except SpaceCloudError as error:
-            items.put(Over(replica, error))
-        else:
-            items.put(Over(replica))
-
-    # Ctrl-C must not wait for a log that is silent.
-    threading.Thread(target=read, name=f"log of {replica}", daemon=True).start()
-
-
-def _tell_end(over: Over, query: Query) -> None:
-    if over.error is None:
-        return
-    if query.follow and isinstance(over.error, NotFound | Unavailable):
-        click.echo(f"{over.replica}: {over.error}", err=True)
-        return
-    raise over.error
+            elif item.error is not None:
+                click.echo(f"{item.replica}: {item.error}", err=True)
+        replicas = _replicas(client, ref)
+        if not replicas:
+            return
+        streams.add(replicas)

@@ -95,9 +95,15 @@ def run(arguments: Sequence[str]) -> int:
     except click.Abort:
         return INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        click.echo(f"error: {_sentence(error)}", err=True)
         return error.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _sentence(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    help = f" `{context.command_path} --help` says more." if context is not None else ""
+    return f"{error.format_message()}{help}"
 
 
 def _tell(error: SpaceCloudError) -> None:

@@ -1,0 +1,183 @@
+"""``space-cli`` as a process against a running control plane: from a file to a ready service."""
+
+import json
+import signal
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from running_plane import Plane, a_running_plane
+
+SHOP = Path(__file__).parents[2] / "examples" / "shop" / "shop.yaml"
+SERVICE = """
+type: service
+meta: {project: shop, serviceId: api, version: v1}
+spec:
+  tasks: [{id: main, docker: {image: IMAGE}, ports: [{port: 80}]}]
+"""
+
+
+@pytest.fixture
+def plane(tmp_path: Path) -> Generator[Plane]:
+    with a_running_plane(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def slow_plane(tmp_path: Path) -> Generator[Plane]:
+    """Nothing on it is ready within a test."""
+    with a_running_plane(tmp_path, ready_after_seconds=3600) as running:
+        yield running
+
+
+def a_file(folder: Path, image: str = "api:1") -> str:
+    path = folder / "api.yaml"
+    path.write_text(SERVICE.replace("IMAGE", image))
+    return str(path)
+
+
+def test_the_example_is_deployed_and_its_addresses_are_printed(plane: Plane) -> None:
+    done = plane.cli("apply", "-f", str(SHOP), "--wait")
+
+    assert done.code == 0, done.err
+    assert "service shop/api@v1 created" in done.out
+    assert "shop/web@v1 ready  web.shop.svc.cluster.local  http://localhost:4122/" in done.out
+    assert done.err == ""
+
+
+def test_nothing_changes_when_it_is_applied_again_and_plan_says_so(plane: Plane) -> None:
+    plane.cli("apply", "-f", str(SHOP), "--wait")
+
+    again = plane.cli("apply", "-f", str(SHOP), "--wait")
+    planned = plane.cli("plan", "-f", str(SHOP))
+
+    assert again.code == planned.code == 0
+    assert "service shop/api@v1 unchanged" in again.out
+    assert "nothing that runs would change" in planned.out
+
+
+def test_a_plan_shows_steps_with_their_causes_and_touches_nothing(plane: Plane) -> None:
+    done = plane.cli("plan", "-f", str(SHOP))
+    listed = plane.cli("get", "projects")
+
+    assert done.code == 0
+    assert "+ service shop/api@v1 is new" in done.out
+    assert "create network" in done.out
+    assert "the service has no network" in done.out
+    assert listed.err == "no projects\n"
+
+
+def test_a_folder_and_the_input_are_read_like_files(plane: Plane, tmp_path: Path) -> None:
+    folder = tmp_path / "all"
+    folder.mkdir()
+    (folder / "b.yml").write_text(SERVICE.replace("IMAGE", "b:1"))
+    (folder / "a.yaml").write_text("type: project\nmeta: {project: shop}\nspec: {name: Shop}\n")
+    (folder / "ignored.txt").write_text("not: [yaml")
+
+    done = plane.cli("apply", "-f", str(folder))
+    piped = plane.cli("apply", "-f", "-", given=SERVICE.replace("IMAGE", "b:2"))
+
+    assert done.out.splitlines() == ["project shop applied", "service shop/api@v1 created"]
+    assert piped.out == "service shop/api@v1 updated\n"
+
+
+def test_what_is_read_back_as_yaml_changes_nothing(plane: Plane, tmp_path: Path) -> None:
+    (tmp_path / "secret.yaml").write_text(
+        "type: secret\nmeta: {project: shop, id: db}\nspec: {type: env, data: {PASS: s3cret}}\n"
+    )
+    plane.cli("apply", "-f", str(tmp_path / "secret.yaml"), "-f", str(SHOP), "--wait")
+    generation = plane.wait_for(plane.store.versions("shop", "api"))[0].generation
+
+    read = [
+        plane.cli("get", thing, "-o", "yaml").out
+        for thing in ("projects", "secrets", "services", "ingress-routes", "ingress-global")
+    ]
+    (tmp_path / "read.yaml").write_text("\n---\n".join(read))
+    planned = plane.cli("plan", "-f", str(tmp_path / "read.yaml"), "-o", "json")
+    applied = plane.cli("apply", "-f", str(tmp_path / "read.yaml"))
+
+    changes = {d["id"]: d["change"] for d in json.loads(planned.out)["documents"]}
+    kept = plane.wait_for(plane.store.secret_values("shop", "db"))
+    assert {
+        c for id, c in changes.items() if id.startswith(("service", "project", "ingress-r"))
+    } == {"unchanged"}
+    assert json.loads(planned.out)["services"] == []
+    assert applied.out.count(" unchanged") == 3
+    assert plane.wait_for(plane.store.versions("shop", "api"))[0].generation > generation
+    assert kept == {"PASS": "s3cret"}
+    assert "s3cret" not in "".join(read)
+
+
+def test_a_service_that_fails_is_told_with_its_reason(plane: Plane, tmp_path: Path) -> None:
+    done = plane.cli("apply", "-f", a_file(tmp_path, "missing/api:1"), "--wait")
+
+    assert done.code == 1
+    assert "error: shop/api@v1: image missing/api:1 does not exist" in done.err
+
+
+def test_a_service_that_is_late_has_its_own_exit_code(slow_plane: Plane, tmp_path: Path) -> None:
+    done = slow_plane.cli("apply", "-f", a_file(tmp_path), "--wait", "--timeout", "1")
+
+    assert done.code == 8
+    assert "is not ready after 1 s" in done.err
+
+
+def test_the_loser_of_two_applies_is_told(slow_plane: Plane, tmp_path: Path) -> None:
+    path = a_file(tmp_path)
+    first = slow_plane.start_cli("apply", "-f", path, "--wait")
+    wait_until_declared(slow_plane)
+    slow_plane.cli("apply", "-f", path)
+
+    out, err = first.communicate(timeout=20)
+
+    assert first.returncode == 7, (out, err)
+    assert "superseded: a later apply replaced this one" in err
+
+
+def test_a_deployment_goes_on_after_ctrl_c_and_that_is_said(
+    slow_plane: Plane, tmp_path: Path
+) -> None:
+    process = slow_plane.start_cli("apply", "-f", a_file(tmp_path), "--wait")
+    wait_until_declared(slow_plane)
+    time.sleep(0.3)
+
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+
+    assert process.returncode == 130
+    assert "the deployment goes on" in err
+    assert "Traceback" not in err
+    with slow_plane.client() as client:
+        assert client.status("shop")[0]["state"] == "progressing"
+
+
+def test_the_outcome_for_programs_is_one_json_value(plane: Plane, tmp_path: Path) -> None:
+    done = plane.cli("apply", "-f", a_file(tmp_path), "--wait", "-o", "json")
+
+    said = json.loads(done.out)
+    assert said["documents"][0]["change"] == "created"
+    assert said["services"][0]["state"] == "ready"
+
+
+def test_variables_are_replaced_only_when_that_is_asked(plane: Plane, tmp_path: Path) -> None:
+    path = a_file(tmp_path, '"api:${TAG}$$"')
+    (tmp_path / "env").write_text("# tags\nexport TAG='2'\n")
+
+    as_it_is = plane.cli("plan", "-f", path, "-o", "json")
+    missing = plane.cli("apply", "-f", path, "--env", "OTHER=1")
+    plane.cli("apply", "-f", path, "--env-file", str(tmp_path / "env"))
+
+    (kept,) = plane.wait_for(plane.store.versions("shop", "api"))
+    assert "api:${TAG}$$" in as_it_is.out
+    assert missing.code == 2
+    assert f"{path}:5: ${{TAG}} has no value" in missing.err
+    assert kept.spec.tasks[0].docker.image == "api:2$"
+
+
+def wait_until_declared(plane: Plane) -> None:
+    ends_at = time.monotonic() + 10
+    while not plane.wait_for(plane.store.versions("shop", "api")):
+        assert time.monotonic() < ends_at, "nothing was declared"
+        time.sleep(0.05)

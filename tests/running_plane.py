@@ -1,0 +1,166 @@
+"""
+A whole control plane on a loopback port, over a real store and a platform of dicts.
+
+It runs in a thread with a loop of its own, so that a test may use real processes and blocking
+clients against it.
+"""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Coroutine, Generator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvicorn
+
+from spacecloud.api.app import create_app
+from spacecloud.api.auth import Auth
+from spacecloud.api.parts import Facts
+from spacecloud.client.client import Client
+from spacecloud.drivers.memory import MemoryWorkloads, memory_driver
+from spacecloud.model.addresses import Pools
+from spacecloud.reconcile.control_plane import ControlPlane
+from spacecloud.secrets.keyfile import open_sealer
+from spacecloud.store.sqlite import SqliteStore
+from spacecloud.workloads.situation import Patience
+
+T = TypeVar("T")
+START_SECONDS = 20
+COMMAND_SECONDS = 30
+INSTANCE = "default"
+
+
+@dataclass
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Plane:
+    url: str
+    state: Path
+    """As SPACE_CLOUD_STATE has it."""
+
+    home: Path
+    store: SqliteStore
+    workloads: MemoryWorkloads
+    password: str
+    loop: asyncio.AbstractEventLoop
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def client(self) -> Generator[Client]:
+        """Logged in."""
+        with closing(Client(self.url)) as client:
+            client.login("admin", self.password)
+            yield client
+
+    def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run something in the control plane's own loop."""
+        result: Future[T] = asyncio.run_coroutine_threadsafe(work, self.loop)
+        return result.result(timeout=10)
+
+    def start_cli(self, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
+        environment = {**self.environment, **options.pop("env", {})}
+        return subprocess.Popen(
+            [sys.executable, "-m", "spacecloud.cli.main", *arguments],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    def cli(self, *arguments: str, given: str = "", **environment: str) -> Done:
+        process = self.start_cli(*arguments, env=environment)
+        out, err = process.communicate(given, timeout=COMMAND_SECONDS)
+        return Done(process.returncode, out, err)
+
+
+@contextmanager
+def a_running_plane(folder: Path, ready_after_seconds: float = 0) -> Generator[Plane]:
+    started: Future[tuple[Plane, uvicorn.Server]] = Future()
+
+    async def live() -> None:
+        try:
+            await _serve(folder, timedelta(seconds=ready_after_seconds), started)
+        except BaseException as error:
+            if not started.done():
+                started.set_exception(error)
+            raise
+
+    thread = threading.Thread(target=lambda: asyncio.run(live()), name="control-plane")
+    thread.start()
+    plane, server = started.result(timeout=START_SECONDS)
+    try:
+        yield plane
+    finally:
+        server.should_exit = True
+        thread.join(timeout=START_SECONDS)
+        assert not thread.is_alive(), "the control plane does not end"
+
+
+async def _serve(
+    folder: Path, ready_after: timedelta, started: "Future[tuple[Plane, uvicorn.Server]]"
+) -> None:
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    state = folder / "state"
+    own = state / INSTANCE
+    own.mkdir(parents=True)
+    (folder / "home").mkdir()
+    sealer = open_sealer(own / "secret.key", own / "store.db")
+    async with SqliteStore.open(own / "store.db", Pools(), sealer, now) as store:
+        driver = memory_driver(Pools(), now, ready_after)
+        assert isinstance(driver.workloads, MemoryWorkloads)
+        patience = Patience(drain=timedelta(seconds=0.1), grace=timedelta(seconds=0.1))
+        plane = ControlPlane(store, driver, patience, now, http_port=4122, resync_seconds=30)
+        auth = Auth.open(own, now)
+        app = create_app(store, plane.outlook, auth, Facts("0.1.0"), now)
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+        )
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            it = Plane(
+                url,
+                state,
+                folder / "home",
+                store,
+                driver.workloads,
+                auth.first_password or "",
+                asyncio.get_running_loop(),
+                _environment(url, state, folder / "home"),
+            )
+            async with asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(plane.run(), name="plane")
+                serving = tasks.create_task(server.serve([listening]), name="http")
+                while not server.started:
+                    await asyncio.sleep(0.01)
+                started.set_result((it, server))
+                await serving
+                running.cancel()
+
+
+def _environment(url: str, state: Path, home: Path) -> dict[str, str]:
+    """Nothing of the tester's own accounts and settings."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "HOME": str(home),
+        "LC_ALL": "C.UTF-8",
+        "SPACE_CLOUD_STATE": str(state),
+        "SPACE_CLOUD_URL": url,
+    }
