@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from envoy_host import envoy_binary
 from mesh_world import a_spec, a_world
@@ -111,7 +112,7 @@ def test_envoy_accepts_ingress_and_doors(tmp_path: Path) -> None:
             Settings(run=tmp_path, http_port=21122, mesh_port=21001),
             service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
             ingress_resources(routes, 21122, API_PATHS, API_PATHS),
-            door_resources((HostDoor(5432, ("10.120.0.0/21",)),), "10.121.0.11"),
+            door_resources((HostDoor(25, ()), HostDoor(5432, ("10.120.0.0/21",))), "10.121.0.11"),
         ),
     )
 
@@ -131,3 +132,56 @@ def test_the_arguments_are_those_of_the_binary(tmp_path: Path) -> None:
 
     assert given_[given_.index("--drain-time-s") + 1] == "7"
     assert done.returncode == 0, done.stderr
+
+
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+headers = st.fixed_dictionaries(
+    {"key": texts, "value": texts, "op": st.sampled_from(["set", "add", "del", ""])}
+)
+written_routes = st.fixed_dictionaries(
+    {
+        "source": st.fixed_dictionaries(
+            {
+                "hosts": st.lists(texts | st.sampled_from(["*", "*.a", "A.b:80"]), max_size=2),
+                "methods": st.lists(texts | st.sampled_from(["get", "*"]), max_size=2),
+                "url": st.builds("/{}".format, texts),
+                "type": st.sampled_from(["prefix", "exact"]),
+                "rewrite": st.just("") | st.builds("/{}".format, texts),
+            }
+        ),
+        "targets": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "host": st.just("web.shop.svc.cluster.local") | texts,
+                    "port": st.just(8080),
+                    "weight": st.integers(0, 100),
+                }
+            ),
+            min_size=1,
+            max_size=2,
+        ),
+        "modify": st.fixed_dictionaries({"headers": st.lists(headers, max_size=2)}),
+    }
+)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(written_routes, max_size=12))
+def test_no_route_that_anybody_can_write_spoils_the_others(
+    tmp_path: Path, written: list[dict[str, Any]]
+) -> None:
+    world = a_world({"shop/web": a_spec()})
+    routes = table(read(StoredDocument("shop", str(n), d) for n, d in enumerate(written)), world)
+
+    said = validate(
+        tmp_path,
+        static(
+            Settings(run=tmp_path),
+            service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
+            ingress_resources(routes, 21122, API_PATHS),
+        ),
+    )
+
+    assert said.strip().endswith("OK"), said

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spacecloud.mesh.envoy.clusters import NO_LIMITS
-from spacecloud.mesh.envoy.listeners import refuse
+from spacecloud.mesh.envoy.listeners import bound, refuse
 from spacecloud.mesh.envoy.names import API_CLUSTER, CONTROL_CLUSTER, NOWHERE_CLUSTER
 from spacecloud.settings import Settings
 
@@ -95,8 +95,7 @@ def _mesh_listener(port: int) -> Json:
     return {
         "name": "mesh",
         "stat_prefix": "mesh",
-        "address": {"socket_address": {"address": "0.0.0.0", "port_value": port}},
-        "enable_reuse_port": False,
+        **bound(port),
         "listener_filters": [
             {
                 "name": "envoy.filters.listener.original_dst",

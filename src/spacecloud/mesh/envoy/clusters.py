@@ -35,6 +35,8 @@ def cluster(key: ServiceKey, port: VersionPort) -> Json:
                 "update_merge_window": "0s",
             },
             "circuit_breakers": NO_LIMITS,
+            # Instead of a time limit: a replica whose namespace is gone sends no farewell.
+            "upstream_connection_options": {"tcp_keepalive": _KEEPALIVE},
             "typed_extension_protocol_options": SAME_PROTOCOL if port.protocol == "http" else {},
         },
     )
@@ -57,6 +59,8 @@ def _replica(endpoint: Endpoint, port: int) -> Json:
         },
     }
 
+
+_KEEPALIVE: Json = {"keepalive_time": 30, "keepalive_interval": 10, "keepalive_probes": 3}
 
 NO_LIMITS: Json = {
     "thresholds": [

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from spacecloud.mesh.envoy.http import forward, ingress_connections
+from spacecloud.mesh.envoy.listeners import bound
 from spacecloud.mesh.envoy.names import API_CLUSTER, INGRESS, cluster_name
 from spacecloud.mesh.envoy.resources import Json, Resources, typed
 from spacecloud.mesh.envoy.routes import ENVOYS_MARKS, absences, sentences
@@ -37,9 +38,7 @@ def _listener(http_port: int) -> Json:
         {
             "name": f"{INGRESS}|http",
             "stat_prefix": "ingress",
-            "address": {"socket_address": {"address": "0.0.0.0", "port_value": http_port}},
-            # A port that is taken must be an error, not shared with whoever has it.
-            "enable_reuse_port": False,
+            **bound(http_port),
             "filter_chains": [
                 {
                     "name": "loopback",

@@ -34,6 +34,30 @@ def virtual_listener(name: str, address: str, port: int, chains: Json) -> Json:
     )
 
 
+def bound(port: int) -> Json:
+    """On all addresses of the host. A port that is taken is an error and is never shared."""
+    return {
+        "address": {"socket_address": {"address": "0.0.0.0", "port_value": port}},
+        "enable_reuse_port": False,
+        "socket_options": [
+            {"level": level, "name": name, "int_value": value, "state": "STATE_PREBIND"}
+            for level, name, value in _KEEPALIVE
+        ],
+    }
+
+
+_SOL_SOCKET, _SO_KEEPALIVE = 1, 9
+_TCP, _TCP_KEEPIDLE, _TCP_KEEPINTVL, _TCP_KEEPCNT = 6, 4, 5, 6
+
+_KEEPALIVE = (
+    (_SOL_SOCKET, _SO_KEEPALIVE, 1),
+    (_TCP, _TCP_KEEPIDLE, 60),
+    (_TCP, _TCP_KEEPINTVL, 15),
+    (_TCP, _TCP_KEEPCNT, 4),
+)
+"""Connections may idle for ever, so peers that are gone without a word must be found out."""
+
+
 def connections_to(cluster: str, admission: Admission) -> Json:
     """
     One chain that leads to the callee and one that closes at once, chosen by the caller.

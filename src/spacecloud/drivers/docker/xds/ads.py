@@ -9,6 +9,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
+from google.protobuf import json_format
+
 from spacecloud.drivers.docker.xds.conversation import Conversation
 from spacecloud.drivers.docker.xds.messages import Message, Messages
 from spacecloud.errors import Terminal, Transient
@@ -47,6 +49,7 @@ class Ads:
             async with asyncio.timeout(self._timeout), self._lock(owner):
                 conversation = await self._connected()
                 problem = f"the gateway did not acknowledge {owner} within {self._timeout:g} s"
+                _encode(conversation, wanted)
                 former = self._owned.get(owner, NOTHING)
                 self._own(owner, wanted)
                 try:
@@ -108,6 +111,19 @@ class Ads:
 
     def _lock(self, owner: ServiceKey) -> asyncio.Lock:
         return self._locks.setdefault(owner, asyncio.Lock())
+
+
+def _encode(conversation: Conversation, wanted: Messages) -> None:
+    """Before anything is changed: what cannot be said to Envoy must not be wanted of it."""
+    for kind, messages in wanted.items():
+        for name, message in messages.items():
+            if conversation.held[kind].get(name) != message.version:
+                try:
+                    message.encoded()
+                except json_format.ParseError as error:
+                    raise Terminal(
+                        f"{name} cannot be put in the gateway's words: {error}"
+                    ) from error
 
 
 async def _apply(conversation: Conversation, owner: ServiceKey, wanted: Messages) -> None:

@@ -46,7 +46,7 @@ class Message:
         self._encoded: Resource | None = None
 
     def encoded(self) -> Resource:
-        """Raises ``json_format.ParseError`` for a field that Envoy does not have: our bug."""
+        """Raises ``json_format.ParseError`` for a field or a value that Envoy does not have."""
         if self._encoded is None:
             body = json_format.ParseDict(self._resource, Any())
             self._encoded = Resource(name=self.name, version=self.version, resource=body)
