@@ -166,3 +166,26 @@ def test_the_urls_of_a_service_are_those_of_the_routes_that_lead_to_it() -> None
         "http://shop.example:4122/",
     )
     assert urls_of(WEB, shown, 4122, "v2") == ("http://localhost:4122/v2",)
+
+
+def test_a_route_with_a_mistake_is_left_out_with_a_sentence_and_the_others_stay() -> None:
+    wrong = [
+        {"hosts": ["a b"]},
+        {"methods": ["G T"]},
+        {"url": "/a?b"},
+        {"rewrite": "/\n"},
+    ]
+    routes = [a_route(str(n), **source) for n, source in enumerate(wrong)]
+    edits = {"headers": [{"key": "host", "value": "x"}, {"key": "ok", "value": "a\nb"}]}
+    target = {"host": "web.shop.svc.cluster.local", "port": 8080}
+    routes += _routes(
+        {"edits": {"targets": [target], "modify": edits}, "good": {"targets": [target]}}
+    )
+
+    assert ids(*routes) == ["good"]
+    said = warnings(routes, WORLD)
+    assert [line.partition(":")[0] for line in said] == [
+        *(f"ingress route shop/{n} is not served" for n in range(4)),
+        "ingress route shop/edits is not served",
+        "ingress route shop/edits is not served",
+    ]

@@ -7,10 +7,10 @@ the order of creation. A prefix matches whole segments: ``/api`` leads to ``/api
 to ``/apix``.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from spacecloud.ingress.mistakes import mistakes
 from spacecloud.model.declared import Declared, DeclaredService, StoredDocument
 from spacecloud.model.refs import MESH_DOMAIN, ServiceKey
 from spacecloud.model.routing import HeaderChange, IngressRoute
@@ -20,11 +20,7 @@ from spacecloud.model.traffic import HeaderEdit, IngressRule, IngressTable, Ingr
 API_PATHS = ("/v1/config", "/v1/runner", "/v1/api", "/docs", "/openapi.json")
 """Where the API answers, to callers on loopback before any route."""
 
-ANY_HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?(:\d+)?")
-_METHOD = re.compile(r"\*|[A-Za-z]+")
-_PATH = re.compile(r"(/[^\s?#\x00-\x20\x7f]*)?")
-_TOKEN = re.compile(r"[-A-Za-z0-9!#$%&'*+.^_`|~]+")
-_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+ANY_HOST = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +44,6 @@ def table(routes: Sequence[KnownRoute], declared: Declared) -> IngressTable:
     finder = _Finder(declared)
     rules = [_rule(known, finder) for known in routes if not mistakes(known.route)]
     return IngressTable(tuple(sorted(rules, key=_specificity)))
-
-
-def mistakes(route: IngressRoute) -> tuple[str, ...]:
-    """Why a proxy cannot serve the route as it is written, a sentence each."""
-    source, modify = route.source, route.modify
-    headers = (*modify.headers, *modify.res_headers) if modify else ()
-    found = [
-        *(f"source.hosts: {h!r} is no host name" for h in source.hosts if not _HOST.fullmatch(h)),
-        *(
-            f"source.methods: {m!r} is no method"
-            for m in source.methods
-            if not _METHOD.fullmatch(m)
-        ),
-        *(
-            f"source.{field}: {path!r} holds what a path cannot: blanks, ?, #, control characters"
-            for field, path in (("url", source.url), ("rewrite", source.rewrite))
-            if not _PATH.fullmatch(path)
-        ),
-    ]
-    for header in headers:
-        if not _TOKEN.fullmatch(header.key) or header.key.lower() in ("host", "content-length"):
-            found.append(f"modify: {header.key!r} is no header that may be changed")
-        if not _VALUE.fullmatch(header.value):
-            found.append(f"modify: the value of {header.key!r} holds control characters")
-    return tuple(found)
 
 
 def warnings(routes: Sequence[KnownRoute], declared: Declared) -> tuple[str, ...]:
