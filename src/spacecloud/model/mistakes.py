@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from spacecloud.errors import InvalidSpec, Mistake
 from spacecloud.model.expectations import at, expectation
 from spacecloud.model.resource import Resource
+from spacecloud.model.second_look import second_looks
 
 R = TypeVar("R", bound=Resource)
 Location = tuple[int | str, ...]
@@ -49,7 +50,13 @@ def located_mistakes(
     error: ValidationError, given: Any, prefix: str, model: type[BaseModel]
 ) -> tuple[tuple[Location, Mistake], ...]:
     """Each with its place in ``given``, for those who know what stands where."""
-    faults = error.errors(include_url=False, include_input=False)
+    faults = _faults(error)
+    for other in second_looks(model, given, faults):
+        try:
+            model.model_validate(other)
+        except ValidationError as another:
+            known = {(fault["loc"], fault["msg"]) for fault in faults}
+            faults += [f for f in _faults(another) if (f["loc"], f["msg"]) not in known]
     places = [fault["loc"] for fault in faults]
     return tuple(
         _mistake(fault, given, prefix, model)
@@ -57,6 +64,10 @@ def located_mistakes(
         # A list whose entries are wrong counts as empty, which nobody wrote.
         if fault["type"] != "too_short" or not any(_is_below(p, fault["loc"]) for p in places)
     )
+
+
+def _faults(error: ValidationError) -> list[Mapping[str, Any]]:
+    return [*error.errors(include_url=False, include_input=False)]
 
 
 def _is_below(place: Location, above: Location) -> bool:
