@@ -256,27 +256,27 @@ def test_of_two_applies_at_once_the_last_acknowledged_wins_whole(stage: Stage) -
 def test_an_apply_that_is_overtaken_is_told_so(stage: Stage) -> None:
     slow = {**stage.task("late", env={"START_SECONDS": "20"})}
     document = _yaml(stage, "late", slow)
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [str(BIN / "space-cli"), "apply", "-f", "-", "--wait"],
         env=stage.environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    assert process.stdin is not None
-    process.stdin.write(document)
-    process.stdin.close()
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(document)
+        process.stdin.close()
 
-    def accepted() -> None:
-        assert stage.status(PROJECT, "late")
+        def accepted() -> None:
+            assert stage.status(PROJECT, "late")
 
-    stage.wait_until(accepted)
-    stage.apply(PROJECT, "late")
-    assert process.stdout is not None
-    said = process.stdout.read()
+        stage.wait_until(accepted)
+        stage.apply(PROJECT, "late")
+        assert process.stdout is not None
+        said = process.stdout.read()
 
-    assert process.wait(30) != 0
+    assert process.returncode != 0
     assert "superseded" in said
     stage.settle(PROJECT, "late")
     stage.delete(PROJECT, "late")

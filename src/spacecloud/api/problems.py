@@ -85,7 +85,7 @@ async def _invalid_parameters(request: Request, error: Exception) -> JSONRespons
 
 def _in_words(fault: Mapping[str, Any]) -> str:
     pattern = fault.get("ctx", {}).get("pattern", "")
-    return IN_WORDS.get(pattern.removeprefix(r"^\*$|"), fault["msg"])
+    return str(IN_WORDS.get(pattern.removeprefix(r"^\*$|"), fault["msg"]))
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

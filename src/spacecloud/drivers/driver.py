@@ -73,7 +73,7 @@ class Workloads(Protocol):
         ...
 
     async def last_lines(self, project: str, replica: str, task: str, count: int) -> list[str]:
-        """The end of a task's log, for an error message; empty where there is none."""
+        """The end of what a task's last run said, for an error message; empty: it said nothing."""
         ...
 
 

@@ -39,9 +39,6 @@ class Recollection:
     _stopping: dict[str, datetime] = field(default_factory=dict)
     _refused: dict[tuple[ServiceRef, int], tuple[str, datetime]] = field(default_factory=dict)
     _refused_publication: tuple[Published, str, datetime] | None = None
-    never_ready: dict[str, bool] = field(default_factory=dict)
-    """Container id to whether it has never been seen ready."""
-
     last_words: dict[str, str] = field(default_factory=dict)
     """Container id of a task that ended to the end of its log."""
 
@@ -108,13 +105,8 @@ class Recollection:
         tasks = [(replica, task) for replica in replicas for task in replica.tasks]
         there = {task.container for _, task in tasks}
         self._exits = {c: known for c, known in self._exits.items() if c in there}
-        self.never_ready = {c: never for c, never in self.never_ready.items() if c in there}
         self.last_words = {c: words for c, words in self.last_words.items() if c in there}
         for replica, task in tasks:
-            ready = task.state == "running" and task.health.state == "ready"
-            self.never_ready[task.container] = (
-                self.never_ready.get(task.container, True) and not ready
-            )
             if task.state != "exited":
                 continue
             count, seen = self._exits.get(task.container, (0, None))

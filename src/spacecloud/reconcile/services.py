@@ -170,7 +170,6 @@ class ServiceReconciler:
             decided,
             trouble=before.trouble if before is not None and decided.steps else "",
             last_words=dict(recollection.last_words),
-            never_ready=frozenset(c for c, never in recollection.never_ready.items() if never),
         )
         if decided.steps:
             logger.info("%s:\n%s", key, decided)

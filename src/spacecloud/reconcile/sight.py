@@ -17,6 +17,3 @@ class Sight:
 
     last_words: Mapping[str, str] = field(default_factory=dict)
     """Container id of a task that ended to the end of its log."""
-
-    never_ready: frozenset[str] = frozenset()
-    """Containers that have not once been ready."""

@@ -5,7 +5,7 @@ How a version is doing, in the words that a person reads.
 |---------------------------------------------------------|-------------|
 | the latest apply was not looked at yet                  | progressing |
 | the engine or the gateway refuse it as written          | failed      |
-| a task ended three times and was never ready            | failed      |
+| a task ended three times in a row and is not ready      | failed      |
 | none are wanted, none run                               | asleep      |
 | as many serve as are wanted, of the wanted revision     | ready       |
 | some serve, but not as declared, and a task is in trouble | degraded  |
@@ -161,13 +161,10 @@ def _trouble(replica: ObservedReplica, sight: Sight) -> str:
 def _crash_loop(replica: ObservedReplica, sight: Sight) -> str:
     for task in replica.tasks:
         exits = sight.situation.history.exits.get(task.container, 0)
-        if exits >= CRASHES_UNTIL_FAILED and task.container in sight.never_ready:
+        if exits >= CRASHES_UNTIL_FAILED and task.health.state != "ready":
             words = sight.last_words.get(task.container, "")
             said = f"; last said: {words}" if words else ""
-            return (
-                f"{replica.id}/{task.task} ended {exits} times and was never ready: "
-                f"{_ending(task)}{said}"
-            )
+            return f"{replica.id}/{task.task} ended {exits} times in a row: {_ending(task)}{said}"
     return ""
 
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import aiohttp
 
@@ -28,6 +28,9 @@ LONGEST_INTERVAL_SECONDS = 0.5
 
 EXEC_INTERVAL_SECONDS = 0.5
 """A command costs a process: it is not run more often than this."""
+
+PORTLESS_AGE = timedelta(seconds=1)
+"""A task that nobody can ask is ready when it has lived so long: one that ends at once is not."""
 
 MOST_EXECS = 4
 """At once, over all tasks: a burst of new services must not become a burst of processes."""
@@ -51,10 +54,13 @@ class Target:
 
 
 class Prober:
-    def __init__(self, engine: Engine, changed: Callable[[str], None]) -> None:
+    def __init__(
+        self, engine: Engine, changed: Callable[[str], None], now: Callable[[], datetime]
+    ) -> None:
         """``changed`` is called with a container's id when its health is another one."""
         self._engine = engine
         self._changed = changed
+        self._now = now
         self._health: dict[str, Health] = {}
         self._targets: dict[str, Target] = {}
         self._loops: dict[str, asyncio.Task[None]] = {}
@@ -145,6 +151,9 @@ class Prober:
             return f"no answer to its {probe.type} probe within {probe.timeout_seconds:g} s"
 
     async def _tcp(self, target: Target, probe: Probe) -> str:
+        if probe.port is None and not target.ports:
+            age = self._now() - target.started_at
+            return "" if age >= PORTLESS_AGE else "it has no port to ask, and has only just started"
         ports = (probe.port,) if probe.port is not None else target.ports
         for port in ports:
             try:

@@ -53,10 +53,9 @@ class DockerWorkloads:
         self._engine = Engine(docker)
         self._settings = settings
         self._secret_values = secret_values
-        self._now = now
         self._networks = Networks(self._engine, settings)
         self._pods = Pods(self._engine, settings, secret_values)
-        self._prober = Prober(self._engine, self._health_changed)
+        self._prober = Prober(self._engine, self._health_changed, now)
         self._services: dict[str, ServiceKey] = {}
         self._queues: set[asyncio.Queue[Hint]] = set()
 
@@ -145,7 +144,7 @@ class DockerWorkloads:
             container = await self._container(project, replica, task)
             found = logs.lines(self._engine.docker, container, follow=False, tail=count, since=None)
             return [line.decode("utf-8", "replace") async for line in found]
-        except SpaceCloudError as error:
+        except (SpaceCloudError, EngineRefused) as error:
             logger.debug("no last lines of %s/%s: %s", replica, task, error)
             return []
 
