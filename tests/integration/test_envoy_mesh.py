@@ -322,5 +322,7 @@ async def test_a_host_port_opens_for_the_project_that_asked_and_for_no_other(liv
     await live.traffic.publish_host_doors(())
     late = await live.host.connect(live.subnet("bank/bill"), host_vip, 5999)
     assert await receive(late) == b""
+    assert await live.sever() == 1
+    assert await receive(invited, within=1) == b""
     for connection in (invited, stranger, late):
         connection.close()

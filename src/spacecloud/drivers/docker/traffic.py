@@ -14,9 +14,9 @@ from spacecloud.drivers.docker.xds.messages import messages
 from spacecloud.drivers.docker.xds.refusals import Refusals
 from spacecloud.drivers.docker.xds.server import serving
 from spacecloud.ingress.table import API_PATHS
-from spacecloud.mesh.envoy.doors import door_resources
+from spacecloud.mesh.envoy.doors import door_port, door_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
-from spacecloud.mesh.envoy.names import DOORS, INGRESS
+from spacecloud.mesh.envoy.names import DOORS, INGRESS, owner_of
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import Admission, Endpoint, Face, HostDoor, IngressTable, Refusal
@@ -34,7 +34,7 @@ class EnvoyTraffic:
         self._ads = Ads(settings.ack_timeout_seconds, self._disowned)
         self._refusals = Refusals(self._ads.listener_names)
         self._published: dict[ServiceKey, Published] = {}
-        self._doors: tuple[HostDoor, ...] = ()
+        self._doors: dict[int, HostDoor] = {}
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
@@ -59,8 +59,11 @@ class EnvoyTraffic:
 
     async def publish_host_doors(self, doors: tuple[HostDoor, ...]) -> None:
         host_vip = str(self._settings.pools.host_vip)
+        # A door that is shut lets nobody in: whoever is still inside is to be found.
+        held = (name for name in self._ads.listener_names() if owner_of(name) == DOORS)
+        shut = {port: HostDoor(port, ()) for port in map(door_port, held)}
         await self._ads.apply(DOORS, messages(door_resources(doors, host_vip)))
-        self._doors = doors
+        self._doors |= shut | {door.port: door for door in doors}
 
     def published(self, key: ServiceKey) -> Published | None:
         return self._published.get(key)
@@ -83,7 +86,7 @@ class EnvoyTraffic:
             for entry in face.entries
         }
         host_vip = str(self._settings.pools.host_vip)
-        for door in self._doors:
+        for door in self._doors.values():
             admission = Admission(blocks=door.blocks)
             guarded[host_vip, door.port] = Guarded("tcp", admission, admission)
         return await asyncio.to_thread(self._sever.look, guarded)

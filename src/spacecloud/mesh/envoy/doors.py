@@ -17,6 +17,11 @@ def door_resources(doors: Iterable[HostDoor], host_vip: str) -> Resources:
     )
 
 
+def door_port(name: str) -> int:
+    """Of a door's listener or cluster."""
+    return int(name.rpartition("|")[2])
+
+
 def _cluster(door: HostDoor) -> Json:
     address = {"socket_address": {"address": "127.0.0.1", "port_value": door.port}}
     name = f"{DOORS}|{door.port}"
