@@ -1,0 +1,268 @@
+"""The commands of ``space-cli`` beside apply, as processes against a running control plane."""
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from running_plane import Plane, a_running_plane
+
+SHOP = Path(__file__).parents[2] / "examples" / "shop" / "shop.yaml"
+
+MORE = """
+type: secret
+meta: {project: shop, id: db}
+spec: {type: env, data: {PASS: s3cret, USER: ann}}
+---
+type: service-route
+meta: {project: shop, id: api}
+spec: {routes: [{source: {port: 8080}, targets: [{type: version, version: v1, port: 8080, weight: 100}]}]}
+---
+type: service-role
+meta: {project: shop, serviceId: api, roleId: reader}
+spec: {type: Project, rules: [{apiGroups: [""], verbs: [get], resources: [pods]}]}
+---
+type: ingress-global
+meta: {project: shop}
+spec: {resHeaders: [{key: x-frame-options, value: DENY}]}
+"""
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Generator[Plane]:
+    """The example and one of each other kind, ready; tests that share it change nothing."""
+    folder = tmp_path_factory.mktemp("plane")
+    (folder / "more.yaml").write_text(MORE)
+    with a_running_plane(folder) as plane:
+        done = plane.cli("apply", "-f", str(SHOP), "-f", str(folder / "more.yaml"), "--wait")
+        assert done.code == 0, done.err
+        yield plane
+
+
+@pytest.fixture
+def plane(tmp_path: Path) -> Generator[Plane]:
+    with a_running_plane(tmp_path) as running:
+        yield running
+
+
+def rows(out: str) -> list[list[str]]:
+    return [line.split() for line in out.splitlines()]
+
+
+# get
+
+
+def test_services_are_listed_with_state_replicas_and_url(shop: Plane) -> None:
+    listed = rows(shop.cli("get", "services").out)
+
+    assert listed[0][:6] == ["SERVICE", "VERSION", "STATE", "REPLICAS", "PORTS", "URL"]
+    assert ["api", "v1", "ready", "2/2", "8080/http", "-"] in listed
+    assert ["web", "v1", "ready", "1/1", "8080/http", "http://localhost:4122/"] in listed
+
+
+def test_wide_lists_say_more(shop: Plane) -> None:
+    wide = shop.cli("get", "service", "api", "-o", "wide").out
+
+    assert "api.shop.svc.cluster.local" in wide
+    assert "space-cloud-example/api:1" in wide
+    assert len(wide.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        (["svc", "shop/cache@v1"], "cache"),
+        (["projects"], "shop"),
+        (["project", "shop"], "shop"),
+        (["replicas", "api"], "api--v1--1"),
+        (["secrets"], "PASS, USER"),
+        (["ingress-routes"], "web.shop.svc.cluster.local:8080"),
+        (["ingress-route", "web"], "/ (prefix)"),
+        (["ingress-global"], "x-frame-options"),
+        (["events"], "EndpointsPublished"),
+        (["events", "cache"], "shop/cache"),
+        (["routes"], "v1 100%"),
+        (["service-route", "api"], "v1 100%"),
+        (["roles"], "reader"),
+        (["service-role", "api", "reader"], "reader"),
+    ],
+)
+def test_everything_is_listed_in_singular_plural_and_the_originals_spelling(
+    shop: Plane, words: list[str], known: str
+) -> None:
+    done = shop.cli("get", *words)
+
+    assert done.code == 0, done.err
+    assert known in done.out
+
+
+@pytest.mark.parametrize("thing", ["services", "replicas", "secrets", "events", "roles"])
+def test_every_list_is_json_for_programs(shop: Plane, thing: str) -> None:
+    listed: Any = json.loads(shop.cli("get", thing, "-o", "json").out)
+
+    assert isinstance(listed, list)
+    assert listed
+
+
+def test_secret_values_are_never_shown(shop: Plane) -> None:
+    for form in ("wide", "json", "yaml"):
+        assert "s3cret" not in shop.cli("get", "secrets", "-o", form).out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["get", "services", "nope"], "there is no service nope in project shop"),
+        (["get", "services", "api", "v9"], "there is no service api v9 in project shop"),
+        (["get", "services", "api", "v9", "-o", "yaml"], "serviceID(api) or version(v9) not"),
+        (["get", "secrets", "nope"], "secret(nope) not present"),
+        (["get", "projects", "nope"], "there is no project nope"),
+        (["status", "shop/nope"], "there is no service shop/nope"),
+        (["logs", "nope"], "there is no service and no replica shop/nope"),
+        (["logs", "api", "--replica", "nope"], "there is no replica nope"),
+        (["delete", "service", "nope"], "there is no service shop/nope"),
+        (["delete", "service", "api", "v9"], "there is no service shop/api@v9; there is v1"),
+        (["delete", "secret", "nope"], "secret(nope) not present"),
+        (["delete", "ingress-route", "nope"], "has no ingress route nope"),
+        (["delete", "service-role", "api", "nope"], "service shop/api has no role nope"),
+    ],
+)
+def test_what_does_not_exist_is_an_error_of_its_own(
+    shop: Plane, words: list[str], sentence: str
+) -> None:
+    done = shop.cli(*words)
+
+    assert done.code == 3, done
+    assert sentence in done.err
+    assert done.err.startswith("error: ")
+
+
+# status, events, logs
+
+
+def test_the_status_says_replicas_addresses_policy_and_events(shop: Plane) -> None:
+    out = shop.cli("status", "shop/api").out
+
+    assert out.startswith("shop/api@v1  ready  2 of 2 replicas ready\n")
+    for words in (
+        "domain     api.shop.svc.cluster.local, api-v1-internal.shop.svc.cluster.local",
+        "called by  shop/web",
+        "calls      shop/cache",
+        "api--v1--0  ready",
+        "EndpointsPublished",
+    ):
+        assert words in out
+
+
+def test_the_status_for_programs_is_the_apis(shop: Plane) -> None:
+    (found,) = json.loads(shop.cli("status", "api", "-o", "json").out)
+
+    with shop.client() as client:
+        assert found == client.status("shop", "api")[0]
+
+
+def test_what_happened_is_told_newest_last(shop: Plane) -> None:
+    found = json.loads(shop.cli("events", "shop/api", "-o", "json").out)
+
+    assert [e["at"] for e in found] == sorted(e["at"] for e in found)
+    assert {e["service"] for e in found} == {"api"}
+
+
+def test_the_logs_of_all_replicas_come_together_and_of_one_as_they_are(shop: Plane) -> None:
+    both = shop.cli("logs", "shop/api").out.splitlines()
+    one = shop.cli("logs", "shop/api", "--replica", "api--v1--1").out
+    by_id = shop.cli("logs", "api--v1--1").out
+
+    assert sorted(line.partition(" | ")[0] for line in both) == ["api--v1--0", "api--v1--1"]
+    assert one == by_id
+    assert one.startswith("api--v1--1 of revision")
+
+
+def test_a_log_that_is_followed_ends_with_ctrl_c(shop: Plane) -> None:
+    process = shop.start_cli("logs", "shop/api", "-f")
+    assert process.stdout is not None
+    first = process.stdout.readline()
+
+    process.send_signal(2)
+    _, err = process.communicate(timeout=10)
+
+    assert "runs in memory" in first
+    assert process.returncode == 130
+    assert "Traceback" not in err
+
+
+# delete
+
+
+def test_a_service_is_deleted_in_either_spelling(plane: Plane) -> None:
+    plane.cli("apply", "-f", str(SHOP))
+
+    by_words = plane.cli("delete", "service", "api", "v1", "-p", "shop")
+    by_name = plane.cli("delete", "service", "shop/cache@v1")
+
+    assert by_words.out == "service shop/api@v1 deleted\n"
+    assert by_name.out == "service shop/cache@v1 deleted\n"
+    left = plane.wait_for(plane.store.versions("shop", None))
+    assert [v.ref.service for v in left] == ["web"]
+
+
+def test_deleting_a_project_asks_first_and_takes_all_with_it(plane: Plane) -> None:
+    plane.cli("apply", "-f", str(SHOP))
+
+    unasked = plane.cli("delete", "project", "shop")
+    sure = plane.cli("delete", "project", "shop", "--yes")
+
+    assert unasked.code == 2
+    assert "project shop and all that is in it: say --yes" in unasked.err
+    assert sure.out == "project shop deleted\n"
+    assert plane.wait_for(plane.store.versions("shop", None)) == []
+
+
+def test_what_is_in_files_is_deleted_backwards_and_what_was_not_there_is_said(
+    plane: Plane, tmp_path: Path
+) -> None:
+    plane.cli("apply", "-f", str(SHOP))
+    (tmp_path / "no.yaml").write_text("type: service\nmeta: {project: shop, id: no, version: v1}\n")
+
+    done = plane.cli("delete", "-f", str(SHOP), "-f", str(tmp_path / "no.yaml"), "--yes")
+
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert lines[0] == "ingress-routes shop/web deleted"
+    assert lines[-1] == "project shop deleted"
+    assert "service shop/no@v1 was not there" in lines
+
+
+def test_of_several_versions_one_must_be_named(plane: Plane, tmp_path: Path) -> None:
+    for version in ("v1", "v2"):
+        (tmp_path / f"{version}.yaml").write_text(
+            f"type: service\nmeta: {{project: shop, id: a, version: {version}}}\n"
+            "spec: {tasks: [{id: a, docker: {image: a}}]}\n"
+        )
+    plane.cli("apply", "-f", str(tmp_path))
+
+    done = plane.cli("delete", "service", "a")
+
+    assert done.code == 2
+    assert "which version of shop/a? It has v1, v2" in done.err
+
+
+# which project
+
+
+def test_the_project_is_given_or_the_only_one(plane: Plane, tmp_path: Path) -> None:
+    plane.cli("apply", "-f", str(SHOP), "--wait")
+    alone = plane.cli("get", "services")
+    (tmp_path / "p.yaml").write_text("type: project\nmeta: {project: bank}\nspec: {}\n")
+    plane.cli("apply", "-f", str(tmp_path / "p.yaml"))
+
+    unnamed = plane.cli("get", "services")
+    before = plane.cli("-p", "shop", "get", "services")
+    after = plane.cli("get", "services", "--project", "shop")
+    by_environment = plane.cli("get", "services", SPACE_CLOUD_PROJECT="shop")
+
+    assert (alone.code, unnamed.code) == (0, 2)
+    assert unnamed.err == "error: which project? Name one with -p: bank, shop\n"
+    assert alone.out == before.out == after.out == by_environment.out
