@@ -159,3 +159,28 @@ async def test_the_end_of_the_conversation_is_the_end_of_waiting() -> None:
         await removing
     with pytest.raises(Transient):
         await desk.talk.remove("clusters", ["a/a|1"])
+
+
+async def test_nothing_is_decided_before_envoy_has_said_what_it_holds() -> None:
+    desk = Desk()
+    waiting = asyncio.ensure_future(desk.talk.introduced())
+
+    desk.hear("clusters", "*")
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    desk.hear("listeners", "*")
+
+    await asyncio.wait_for(waiting, 1)
+
+
+async def test_what_envoy_turns_out_to_hold_already_is_as_good_as_acknowledged() -> None:
+    load = some_endpoints("a/a|1")
+    desk = Desk()
+    desk.desired["endpoints"] = {load.name: load}
+    bringing = asyncio.ensure_future(desk.talk.bring("endpoints", {load.name: load}))
+    await asyncio.sleep(0)
+
+    desk.hear("endpoints", load.name, **{load.name: load.version})
+
+    await asyncio.wait_for(bringing, 1)
+    assert desk.said() == []

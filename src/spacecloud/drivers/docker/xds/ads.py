@@ -85,9 +85,13 @@ class Ads:
             self._arrived.clear()
 
     async def _connected(self) -> Conversation:
-        while self._conversation is None:
+        while True:
             await self._arrived.wait()
-        return self._conversation
+            conversation = self._conversation
+            if conversation is not None:
+                await conversation.introduced()
+                if not conversation.closed:
+                    return conversation
 
     def _own(self, owner: ServiceKey, wanted: Messages) -> None:
         for kind, messages in self._owned.get(owner, NOTHING).items():

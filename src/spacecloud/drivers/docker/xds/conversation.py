@@ -55,6 +55,7 @@ class Conversation:
         self._unanswered: dict[str, Push] = {}
         self._waiting: dict[tuple[Kind, str], tuple[str, asyncio.Future[None]]] = {}
         self._nonces = itertools.count(1)
+        self._introduced = asyncio.Event()
         self.closed = False
 
     async def bring(self, kind: Kind, wanted: Mapping[str, Message]) -> None:
@@ -90,10 +91,19 @@ class Conversation:
             self._hear_answer(request)
         kept = dict(request.initial_resource_versions)
         self.held[kind].update(kept)
+        for name, version in kept.items():
+            self._settle(kind, name, version)
         self._hear_interest(kind, request, kept)
+        if self._begun >= WHOLE:
+            self._introduced.set()
+
+    async def introduced(self) -> None:
+        """Returns when Envoy has said what it holds, or has gone: before that, all is guessing."""
+        await self._introduced.wait()
 
     def close(self) -> None:
         self.closed = True
+        self._introduced.set()
         for _, answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(Transient("the gateway ended the conversation"))
