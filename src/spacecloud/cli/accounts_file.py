@@ -6,6 +6,8 @@ Under sudo it is the caller's file and not root's, so that one login serves both
 
 import os
 import pwd
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,25 +97,33 @@ def write_accounts(accounts: Accounts) -> None:
     }
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        _folder(path.parent)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(write([content]))
-        _give_to_caller(draft)
-        draft.rename(path)
+        with _rights_of_the_caller(path):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft.unlink(missing_ok=True)
+            with os.fdopen(
+                os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w"
+            ) as file:
+                file.write(write([content]))
+            draft.rename(path)
     except OSError as error:
         raise Unavailable(f"cannot write {path}: {error.strerror}") from error
 
 
-def _folder(folder: Path) -> None:
-    if not folder.exists():
-        folder.mkdir(mode=0o700, parents=True)
-        _give_to_caller(folder)
-
-
-def _give_to_caller(path: Path) -> None:
-    if os.geteuid() == 0 and "SUDO_UID" in os.environ:
-        home = accounts_path().parent.parent.stat()
-        os.chown(path, home.st_uid, home.st_gid)
+@contextmanager
+def _rights_of_the_caller(path: Path) -> Generator[None]:
+    """Under sudo: what is written is theirs, and no link of theirs leads root astray."""
+    home = path.parent.parent.stat()
+    if os.geteuid() != 0 or not os.environ.get("SUDO_USER") or home.st_uid == 0:
+        yield
+        return
+    group = os.getegid()
+    os.setegid(home.st_gid)
+    os.seteuid(home.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
 
 
 def _simple(text: str) -> Any:
@@ -146,6 +156,8 @@ def _word(text: str) -> str | None:
     if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
         inner = text[1:-1]
         return inner if "\\" not in inner and text[0] not in inner else None
+    if text.lower() == "null":
+        return ""
     is_plain = not text or (text[0].isalnum() and not set(text) & set("#\"'{}[]&*!|>%@`"))
     return text if is_plain else None
 
