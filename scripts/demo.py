@@ -133,21 +133,22 @@ def line(route: str, result: str, detail: str, milliseconds: float) -> None:
 
 def print_next(url: str, seconds: float) -> None:
     cli = (BIN / "space-cli").relative_to(ROOT)
-    print(f"""
-The shop answers, and the one call that is not allowed was refused ({seconds:.0f} s in all).
-
-    {url}/       the page; reload it and the replicas of api take turns
-
-Try next:
-
-    {cli} status shop/api                  who runs, who may call whom, what happened
-    {cli} logs shop/web -f                 and reload the page
-    {cli} get services -o wide
-    $EDITOR examples/shop/shop.yaml                  let web call the cache: add it to web's
-                                                     upstreams, and web to cache's whitelists
-    {cli} plan -f examples/shop/shop.yaml  what that would change, and why
-    {cli} apply -f examples/shop/shop.yaml --wait
-    make down                                        take everything away again""")
+    shop = "examples/shop/shop.yaml"
+    hints = (
+        (f"{cli} status shop/api", "who runs, who may call whom, what happened"),
+        (f"{cli} get events", "the refused calls are there too, with what would allow them"),
+        (f"{cli} logs shop/web -f", "and reload the page"),
+        (f"$EDITOR {shop}", "name cache in web's upstreams and web in cache's whitelists"),
+        (f"{cli} plan -f {shop}", "what that changes, and why; nothing is touched"),
+        (f"{cli} apply -f {shop} --wait", "now web reaches the cache"),
+        ("make down", "take everything away again"),
+    )
+    print(
+        f"\nThe shop answers, and the one call that is not allowed was refused ({seconds:.0f} s)."
+    )
+    print(f"\n    {url}/\n\nTry next:\n")
+    for command, effect in hints:
+        print(f"    {command:62} {effect}")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def _verdict(report: dict) -> str:
     if report["ok"]:
         return "Two calls were answered, one was refused, as declared."
     if report["cache"]["reached"]:
-        return "web reached the cache, which policy forbids."
+        return "web reached the cache, which shop.yaml as it comes does not allow."
     return "Not every call went as declared, see below."
 
 
