@@ -5,6 +5,7 @@ Desired state is in the store, observed state is in the engine: a crash between 
 leaves things that say themselves what they are.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,10 +76,10 @@ def pod_labels(instance: str, op: CreateReplica) -> dict[str, str]:
 def task_labels(
     instance: str, op: CreateReplica, task: str, probe: Probe | None, ports: tuple[Port, ...]
 ) -> dict[str, str]:
-    """The user's own labels are there too, and never stronger than ours."""
+    """The user's own labels are there too; those that look like ours are not."""
     written = probe.model_dump_json(by_alias=True) if probe is not None else ""
     return {
-        **op.spec.labels,
+        **{name: text for name, text in op.spec.labels.items() if not name.startswith(PREFIX)},
         **pod_labels(instance, op),
         TASK: task,
         PROBE: written,
@@ -110,10 +111,23 @@ def scope(instance: str) -> str:
 
 
 def network_name(instance: str, key: ServiceKey) -> str:
-    return f"{scope(instance)}-{key.project}--{key.service}"
+    return f"{scope(instance)}-{_joined(key.project, key.service)}"
 
 
 def container_name(instance: str, ref: ServiceRef, slot: int, task: str) -> str:
     """The pause's ends with the slot, so that a task may be called anything."""
-    pod = f"{scope(instance)}-{ref.project}--{replica_id(ref, slot)}"
-    return f"{pod}--{task}" if task else pod
+    tasks = (task,) if task else ()
+    return f"{scope(instance)}-{_joined(*ref, str(slot), *tasks)}"
+
+
+def belongs(labels: Mapping[str, str] | None, instance: str, key: ServiceKey) -> bool:
+    """Carries the labels of this service of this instance. A name alone proves nothing."""
+    return network_labels(instance, key).items() <= (labels or {}).items()
+
+
+def _joined(*ids: str) -> str:
+    """Readable, and different for different ids: ``a--b`` + ``c`` is not ``a`` + ``b--c``."""
+    name = "--".join(ids)
+    if not any("--" in id for id in ids):
+        return name
+    return f"{name}-{hashlib.sha256('/'.join(ids).encode()).hexdigest()[:8]}"

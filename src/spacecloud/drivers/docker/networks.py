@@ -29,7 +29,7 @@ class Networks:
         found = await self._engine.find(f"networks/{name}")
         if found is None:
             return None
-        if (found["Labels"] or {}).get(labels.INSTANCE) != self._settings.instance:
+        if not labels.belongs(found["Labels"], self._settings.instance, key):
             raise Terminal(
                 f"a network called {name} exists and is not ours: rename it, or remove it with "
                 f"docker network rm {name}"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.labels import Tag
-from spacecloud.drivers.docker.probes import Target
+from spacecloud.drivers.docker.questions import Target
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.task import Probe
 from spacecloud.workloads.world import (

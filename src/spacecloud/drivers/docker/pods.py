@@ -135,7 +135,7 @@ class Pods:
         if found is None:
             return None
         its = found["Config"]["Labels"] or {}
-        if its.get(labels.INSTANCE) != self._settings.instance:
+        if not labels.belongs(its, self._settings.instance, op.ref.key):
             raise Terminal(
                 f"a container called {name} exists and is not ours: rename it, or remove it "
                 f"with docker rm {name}"

@@ -4,23 +4,24 @@ Ask tasks whether they can take requests, and remember what they said.
 A task is asked often until it is ready, then at its interval, for as long as it runs. What
 changes a task's health is a hint. The verdict belongs to one run of a container: started
 again, it has to answer again.
+
+A run that is older than our knowledge of it (this process is new) may well be ready and in
+traffic. Nothing is said of it before it has said yes once, or no as often as is tolerated:
+a control plane that comes back takes nobody out, and restarts nobody, for one slow answer.
 """
 
 import asyncio
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import aiohttp
 
-from spacecloud.drivers.docker.engine import Engine, EngineRefused, plain
-from spacecloud.drivers.docker.listening import only_on_loopback
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.questions import Asker, Target
 from spacecloud.errors import Transient
 from spacecloud.model.task import Probe
 from spacecloud.workloads.world import Health
-
-logger = logging.getLogger(__name__)
 
 FIRST_INTERVAL_SECONDS = 0.02
 LONGEST_INTERVAL_SECONDS = 0.5
@@ -29,28 +30,17 @@ LONGEST_INTERVAL_SECONDS = 0.5
 EXEC_INTERVAL_SECONDS = 0.5
 """A command costs a process: it is not run more often than this."""
 
-PORTLESS_AGE = timedelta(seconds=1)
-"""A task that nobody can ask is ready when it has lived so long: one that ends at once is not."""
-
-MOST_EXECS = 4
-"""At once, over all tasks: a burst of new services must not become a burst of processes."""
+DOUBT_SECONDS = 1.0
+"""Between two questions to a task that was ready and said no; its own interval if shorter."""
 
 FIRST_LOOK_SECONDS = 0.5
-"""How long a look waits for the first answer of a task that it has not seen before."""
+"""How long a look waits for the first answer of a task that has just been started."""
 
+VERDICT_SECONDS = 10.0
+"""How long a look waits for the verdict on a task that runs for long and is new to us."""
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One run of a task's container."""
-
-    container: str
-    started_at: datetime
-    address: str
-    pid: int
-    """On the host; 0 where it is not known."""
-
-    ports: tuple[int, ...]
-    probe: Probe | None
+YOUNG = timedelta(seconds=5)
+"""Runs that began longer ago, and are new to us, are those of an earlier process."""
 
 
 class Prober:
@@ -64,9 +54,9 @@ class Prober:
         self._health: dict[str, Health] = {}
         self._targets: dict[str, Target] = {}
         self._loops: dict[str, asyncio.Task[None]] = {}
+        self._old: set[str] = set()
         self._asked: dict[str, asyncio.Event] = {}
-        self._execs = asyncio.Semaphore(MOST_EXECS)
-        self._session: aiohttp.ClientSession | None = None
+        self._asker: Asker | None = None
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -75,19 +65,27 @@ class Prober:
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
             asyncio.TaskGroup() as group,
         ):
-            self._session, self._group = session, group
+            self._asker, self._group = Asker(self._engine, session, self._now), group
             await asyncio.Event().wait()
 
-    async def health(self, target: Target) -> Health:
-        """What is known of a run; of one that is new, after its first answer."""
-        if self._targets.get(target.container) != target:
-            self._watch(target)
-        try:
-            async with asyncio.timeout(FIRST_LOOK_SECONDS):
-                await self._asked[target.container].wait()
-        except TimeoutError:
-            pass
-        return self._health.get(target.container, Health("starting"))
+    async def health(self, targets: Iterable[Target]) -> dict[str, Health]:
+        """
+        What is known of these runs, by container; of those that are new, after they were asked.
+
+        ``Transient`` when an old one lets us wait for too long: then nothing is known of it, and
+        nothing must be done about it.
+        """
+        wanted = tuple(targets)
+        for target in wanted:
+            if self._targets.get(target.container) != target:
+                self._watch(target)
+        await self._first_answers(wanted, FIRST_LOOK_SECONDS)
+        old = tuple(t for t in wanted if t.container in self._old)
+        if not await self._first_answers(old, VERDICT_SECONDS):
+            raise Transient(
+                "tasks that ran before the control plane started have not answered their probes yet"
+            )
+        return {t.container: self._health.get(t.container, Health("starting")) for t in wanted}
 
     def forget(self, containers: set[str]) -> None:
         """They do not run any more."""
@@ -97,103 +95,62 @@ class Prober:
                 loop.cancel()
             for kept in (self._targets, self._health, self._asked):
                 kept.pop(container, None)
+            self._old.discard(container)
 
     def watched(self) -> set[str]:
         return set(self._targets)
 
+    async def _first_answers(self, targets: tuple[Target, ...], seconds: float) -> bool:
+        """False when time was over first."""
+        try:
+            async with asyncio.timeout(seconds):
+                for target in targets:
+                    asked = self._asked.get(target.container)
+                    if asked is not None:
+                        await asked.wait()
+        except TimeoutError:
+            return False
+        return True
+
     def _watch(self, target: Target) -> None:
-        if self._group is None:
+        if self._group is None or self._asker is None:
             raise Transient("the probes are not running yet")
         self.forget({target.container})
+        if self._now() - target.started_at > YOUNG:
+            self._old.add(target.container)
         self._targets[target.container] = target
         self._health[target.container] = Health("starting")
         self._asked[target.container] = asyncio.Event()
         self._loops[target.container] = self._group.create_task(
-            self._ask_on(target), name=f"probe {target.container[:12]}"
+            self._ask_on(target, self._asker), name=f"probe {target.container[:12]}"
         )
 
-    async def _ask_on(self, target: Target) -> None:
+    async def _ask_on(self, target: Target, asker: Asker) -> None:
         probe = target.probe or Probe(type="tcp")
-        pause = FIRST_INTERVAL_SECONDS
-        least = EXEC_INTERVAL_SECONDS if probe.type == "exec" else 0.0
+        pause = EXEC_INTERVAL_SECONDS if probe.type == "exec" else FIRST_INTERVAL_SECONDS
         while True:
-            reason = await self._ask(target, probe)
+            reason = await asker.ask(target, probe)
             self._note(target, probe, reason)
-            if self._health[target.container].state == "ready" and not reason:
+            if not reason:
                 await asyncio.sleep(probe.interval_seconds)
-                pause = FIRST_INTERVAL_SECONDS
+            elif self._is_new(target.container):
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, LONGEST_INTERVAL_SECONDS)
             else:
-                await asyncio.sleep(max(pause, least))
-                longest = LONGEST_INTERVAL_SECONDS
-                if self._health[target.container].state != "starting":
-                    longest = probe.interval_seconds
-                pause = min(pause * 1.5, longest)
+                await asyncio.sleep(min(probe.interval_seconds, DOUBT_SECONDS))
+
+    def _is_new(self, container: str) -> bool:
+        """Nobody can have relied on it yet."""
+        return container not in self._old and self._health[container].state == "starting"
 
     def _note(self, target: Target, probe: Probe, reason: str) -> None:
         before = self._health[target.container]
         self._health[target.container] = after = judged(before, reason, probe.failures)
-        self._asked[target.container].set()
+        if target.container not in self._old or not reason or after.failures >= probe.failures:
+            self._old.discard(target.container)
+            self._asked[target.container].set()
         if after.state != before.state or _counts(after, probe) != _counts(before, probe):
             self._changed(target.container)
-
-    async def _ask(self, target: Target, probe: Probe) -> str:
-        """Empty when it is ready; else why not."""
-        try:
-            async with asyncio.timeout(probe.timeout_seconds):
-                match probe.type:
-                    case "http":
-                        return await self._http(target, probe)
-                    case "exec":
-                        return await self._exec(target, probe)
-                    case "tcp":
-                        return await self._tcp(target, probe)
-        except TimeoutError:
-            return f"no answer to its {probe.type} probe within {probe.timeout_seconds:g} s"
-
-    async def _tcp(self, target: Target, probe: Probe) -> str:
-        if probe.port is None and not target.ports:
-            age = self._now() - target.started_at
-            return "" if age >= PORTLESS_AGE else "it has no port to ask, and has only just started"
-        ports = (probe.port,) if probe.port is not None else target.ports
-        for port in ports:
-            try:
-                _, writer = await asyncio.open_connection(target.address, port)
-            except OSError:
-                return await _nobody_listens(target, port)
-            writer.close()
-        return ""
-
-    async def _http(self, target: Target, probe: Probe) -> str:
-        port = probe.port or next(iter(target.ports), None)
-        if port is None:
-            return "its http probe needs a port: the task declares none"
-        assert self._session is not None
-        url = f"http://{target.address}:{port}{probe.path}"
-        try:
-            async with self._session.get(url, allow_redirects=False) as answer:
-                if 200 <= answer.status < 400:
-                    return ""
-                return f"GET {probe.path} on port {port} answered {answer.status}"
-        except aiohttp.ClientConnectorError:
-            return await _nobody_listens(target, port)
-        except (aiohttp.ClientError, OSError) as error:
-            return f"GET {probe.path} on port {port} failed: {error}"
-
-    async def _exec(self, target: Target, probe: Probe) -> str:
-        command = " ".join(probe.command)
-        body = {"Cmd": list(probe.command), "AttachStdout": True, "AttachStderr": True}
-        try:
-            async with self._execs:
-                made = await self._engine.post(f"containers/{target.container}/exec", body)
-                # Answers when the command has ended.
-                await self._engine.run_exec(made["Id"])
-                ended = await self._engine.get(f"exec/{made['Id']}/json")
-        except EngineRefused as error:
-            return f"its command {command!r} cannot be run: {plain(str(error))}"
-        except Transient as error:
-            return f"its command {command!r} could not be run: {error}"
-        code = ended.get("ExitCode")
-        return "" if code == 0 else f"its command {command!r} ended with code {code}"
 
 
 def judged(before: Health, reason: str, tolerated: int) -> Health:
@@ -219,12 +176,3 @@ def _counts(health: Health, probe: Probe) -> tuple[bool, str]:
     """What a look would treat differently, apart from the state."""
     reason = health.reason if health.state == "starting" else ""
     return (health.failures >= 2 * probe.failures and health.state == "failing", reason)
-
-
-async def _nobody_listens(target: Target, port: int) -> str:
-    if await asyncio.to_thread(only_on_loopback, target.pid, port):
-        return (
-            f"listens on 127.0.0.1:{port} only, where nobody but its own pod reaches it: "
-            f"make it listen on 0.0.0.0:{port}"
-        )
-    return f"nothing listens on port {port}"

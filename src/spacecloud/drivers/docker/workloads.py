@@ -198,7 +198,7 @@ class DockerWorkloads:
         for container in gone:
             self._services.pop(container, None)
         self._services.update(dict.fromkeys(running, key))
-        return {t.container: await self._prober.health(t) for t in targets if t is not None}
+        return await self._prober.health(target for target in targets if target is not None)
 
     def _health_changed(self, container: str) -> None:
         key = self._services.get(container)
