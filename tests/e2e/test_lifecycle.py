@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from e2e.stage import BIN, Stage, in_container
+from registry import a_registry
 
 PROJECT = "life"
 
@@ -304,6 +305,23 @@ def test_an_image_that_does_not_exist_fails_clearly_and_hurts_nobody(stage: Stag
     assert stage.status(PROJECT, "web")["state"] == "ready"
     stage.delete(PROJECT, "ghost")
     stage.gone(PROJECT, "ghost")
+
+
+def test_a_newer_apply_does_not_wait_for_the_pull_of_an_older_one(stage: Stage) -> None:
+    with a_registry() as registry:
+        slow = registry.push("slow")
+        registry.stuck.set()
+        stage.apply(PROJECT, "hasty", tasks=[{"id": "main", "docker": {"image": slow}}])
+
+        def pulling() -> None:
+            assert stage.status(PROJECT, "hasty")["nextStep"] == f"pull {slow}"
+
+        stage.wait_until(pulling)
+        stage.apply(PROJECT, "hasty")
+        stage.settle(PROJECT, "hasty", within=15)
+
+    stage.delete(PROJECT, "hasty")
+    stage.gone(PROJECT, "hasty")
 
 
 def test_an_image_that_exits_at_once_is_failed_with_its_last_words(stage: Stage) -> None:

@@ -21,6 +21,7 @@ HOPELESS = (
     "unauthorized",
     "denied",
     "authentication required",
+    "no basic auth credentials",
     "invalid reference",
     "no matching manifest",
 )

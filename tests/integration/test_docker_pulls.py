@@ -1,0 +1,129 @@
+"""Images from a registry: had, refused, lost on the way, for another machine."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiodocker
+import pytest
+
+from registry import Registry, a_registry
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.pods import Pods
+from spacecloud.drivers.docker.pulls import pull, split
+from spacecloud.errors import Terminal
+from spacecloud.model.refs import ServiceRef
+from spacecloud.model.service import Service
+from spacecloud.settings import Settings
+from spacecloud.workloads.ops import CreateReplica
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with a_registry() as registry:
+        yield registry
+
+
+@pytest.fixture
+async def engine(registry: Registry) -> AsyncIterator[Engine]:
+    async with aiodocker.Docker() as docker:
+        yield Engine(docker)
+        for image in await docker.images.list():
+            for tag in image["RepoTags"] or []:
+                if tag.startswith(f"127.0.0.1:{registry.port}/"):
+                    await docker.images.delete(tag, force=True)
+
+
+async def test_an_image_is_pulled(engine: Engine, registry: Registry) -> None:
+    reference = registry.push("plain", size=3_000_000)
+
+    await pull(engine, reference, None)
+
+    assert await engine.find(f"images/{reference}/json") is not None
+
+
+async def test_a_tag_that_is_not_there_is_hopeless_at_once(
+    engine: Engine, registry: Registry
+) -> None:
+    registry.push("plain")
+    began = time.monotonic()
+
+    with pytest.raises(Terminal, match=r"plain:2 cannot be pulled: .*check its name and tag"):
+        await pull(engine, f"127.0.0.1:{registry.port}/plain:2", None)
+
+    assert time.monotonic() - began < 2
+
+
+async def test_a_registry_that_wants_a_login_is_hopeless_without_one(
+    engine: Engine, registry: Registry
+) -> None:
+    reference = registry.push("private")
+    registry.login = "me:secret"
+
+    with pytest.raises(Terminal, match=r"docker\.secret if its registry needs a login"):
+        await pull(engine, reference, None)
+    with pytest.raises(Terminal) as refused:
+        await pull(engine, reference, {"username": "me", "password": "wr0ng-pass", "url": ""})
+    assert "wr0ng-pass" not in str(refused.value)
+    url = f"127.0.0.1:{registry.port}"
+    await pull(engine, reference, {"username": "me", "password": "secret", "url": url})
+
+
+async def test_a_layer_that_is_lost_is_told_after_three_tries(
+    engine: Engine, registry: Registry
+) -> None:
+    reference = registry.push("broken")
+    registry.lose_layers()
+
+    with pytest.raises(Terminal, match="broken:1"):
+        await pull(engine, reference, None)
+
+
+async def test_a_pull_that_is_cancelled_ends_at_once(engine: Engine, registry: Registry) -> None:
+    reference = registry.push("slow")
+    registry.stuck.set()
+    began = time.monotonic()
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await pull(engine, reference, None)
+
+    assert time.monotonic() - began < 3
+
+
+async def test_an_image_for_another_machine_is_hopeless_and_names_both(
+    engine: Engine, registry: Registry, tmp_path: Path
+) -> None:
+    reference = registry.push("foreign", architecture="arm64")
+    await pull(engine, reference, None)
+    image = await engine.find(f"images/{reference}/json")
+    assert image is not None
+
+    async def no_secrets(project: str, id: str) -> dict[str, str]:
+        return {}
+
+    pods = Pods(engine, Settings(instance="pulls", state=tmp_path), no_secrets)
+    spec = Service.model_validate({"tasks": [{"id": "main", "docker": {"image": reference}}]})
+    ref = ServiceRef("shop", "foreign", "v1")
+    images = {"main": image["Id"]}
+    op = CreateReplica(ref, 0, "r", "10.0.0.2", "10.0.0.0/24", spec, images, ())
+
+    with pytest.raises(Terminal, match=r"built for arm64 and this machine is amd64"):
+        await pods.create(op)
+
+
+@pytest.mark.parametrize(
+    ("image", "parts"),
+    [
+        ("nginx", ("nginx", "latest")),
+        ("nginx:1.27", ("nginx", "1.27")),
+        ("localhost:5000/a/b", ("localhost:5000/a/b", "latest")),
+        ("localhost:5000/a/b:2", ("localhost:5000/a/b", "2")),
+        ("a/b@sha256:12", ("a/b", "sha256:12")),
+    ],
+)
+def test_a_reference_is_a_name_and_a_tag(image: str, parts: tuple[str, str]) -> None:
+    assert split(image) == parts
