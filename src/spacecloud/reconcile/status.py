@@ -26,7 +26,7 @@ from spacecloud.model.status import (
     TaskStatus,
 )
 from spacecloud.reconcile.sight import Sight
-from spacecloud.workloads.ops import Wait, short
+from spacecloud.workloads.ops import PullImage, Wait, short
 from spacecloud.workloads.rollout import serves
 from spacecloud.workloads.situation import in_service
 from spacecloud.workloads.world import ObservedReplica, ObservedTask
@@ -236,9 +236,9 @@ def _image(task: ObservedTask, replica: ObservedReplica, sight: Sight) -> str:
 
 
 def _next_step(ref: ServiceRef, sight: Sight | None) -> str:
-    """The first thing that is waited for, else the first that is being done."""
+    """What takes longest of what is due: a pull, a wait, and only then the rest in order."""
     if sight is None:
         return ""
     ops = [s.op for s in sight.plan.steps if getattr(s.op, "ref", ref) == ref]
-    waits = [op for op in ops if isinstance(op, Wait)]
-    return str((waits or ops)[0]) if ops else ""
+    ops.sort(key=lambda op: 0 if isinstance(op, PullImage) else 1 if isinstance(op, Wait) else 2)
+    return str(ops[0]) if ops else ""
