@@ -84,6 +84,7 @@ def _named(thing: str, names: tuple[str, ...], session: Session, client: Client)
         (project,) = _exactly(names, "project shop") if names else (session.wanted_project,)
         if not project:
             raise InvalidSpec("which project? As in `delete project shop`")
+        client.projects(project)
         return Envelope(kind, {"project": project}, Resource(), {})
     ids = _IDS[kind.name](names, session, client)
     return Envelope(kind, dict(zip(kind.ids, ids, strict=True)), Resource(), {})

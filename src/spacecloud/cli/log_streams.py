@@ -27,18 +27,22 @@ class Over:
 
 
 class LogStreams:
-    def __init__(self, open_log: Callable[[str], Iterable[str]]) -> None:
+    """
+    ``open_log`` is given a replica and how many seconds ago its log ended, None at first: a task
+    that starts again goes on with its log, and a new replica may have the id of an old one.
+    """
+
+    def __init__(self, open_log: Callable[[str, float | None], Iterable[str]]) -> None:
         self._open_log = open_log
         self._items: queue.Queue[Line | Over] = queue.Queue(MOST_WAITING)
-        self._known: set[str] = set()
-        self._open = 0
+        self._open: set[str] = set()
+        self._ended_at: dict[str, float] = {}
 
     def add(self, replicas: Iterable[str]) -> None:
-        """Read these too; one that is read already, or was, is left as it is."""
+        """Read these too, but those that are being read."""
         for replica in replicas:
-            if replica not in self._known:
-                self._known.add(replica)
-                self._open += 1
+            if replica not in self._open:
+                self._open.add(replica)
                 # A daemon: Ctrl-C must not wait for a log that is silent.
                 threading.Thread(target=self._read, args=(replica,), daemon=True).start()
 
@@ -49,7 +53,7 @@ class LogStreams:
             if isinstance(item, Line):
                 yield item
                 continue
-            self._open -= 1
+            self._open.discard(item.replica)
             if item.error is not None:
                 raise item.error
 
@@ -62,14 +66,17 @@ class LogStreams:
             except queue.Empty:
                 return
             if isinstance(item, Over):
-                self._open -= 1
+                self._open.discard(item.replica)
             yield item
 
     def _read(self, replica: str) -> None:
+        ended_at = self._ended_at.get(replica)
+        over = Over(replica)
         try:
-            for text in self._open_log(replica):
+            ago = None if ended_at is None else time.monotonic() - ended_at
+            for text in self._open_log(replica, ago):
                 self._items.put(Line(replica, text))
         except SpaceCloudError as error:
-            self._items.put(Over(replica, error))
-        else:
-            self._items.put(Over(replica))
+            over = Over(replica, error)
+        self._ended_at[replica] = time.monotonic()
+        self._items.put(over)

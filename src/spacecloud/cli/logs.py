@@ -10,8 +10,8 @@ import click
 from spacecloud.cli.log_streams import Line, LogStreams
 from spacecloud.cli.references import Reference, located
 from spacecloud.cli.session import Session, session_options
-from spacecloud.client.client import Client
-from spacecloud.errors import NotFound
+from spacecloud.client.client import Client, Document
+from spacecloud.errors import NotFound, SpaceCloudError, Unavailable
 
 LOOK_SECONDS = 1.0
 """While following: how often new replicas are looked for."""
@@ -24,8 +24,11 @@ class Query:
     tail: int | None
     since: str
 
-    def as_api(self) -> dict[str, Any]:
-        wanted = {"taskId": self.task, "tail": self.tail, "since": self.since}
+    def as_api(self, ended_seconds_ago: float | None = None) -> dict[str, Any]:
+        """Of a log that has ended before, only what came after that."""
+        wanted: dict[str, Any] = {"taskId": self.task, "tail": self.tail, "since": self.since}
+        if ended_seconds_ago is not None:
+            wanted |= {"tail": None, "since": f"{ended_seconds_ago:.3f}s"}
         return {**wanted, "follow": "true"} if self.follow else wanted
 
 
@@ -52,9 +55,9 @@ def logs(
     Of several replicas each line begins with its replica.
     """
     client = session.client()
-    ref, replicas = _named(service, replica, session, client)
+    ref, replicas, is_service = _named(service, replica, session, client)
     query = Query(task, follow, tail, since)
-    if len(replicas) == 1 and (replica or not follow):
+    if len(replicas) == 1 and not (is_service and follow):
         for line in client.logs(ref.project, replicas[0], **query.as_api()):
             _print(line)
         return
@@ -69,39 +72,53 @@ def _print(line: str) -> None:
 
 def _named(
     text: str, replica: str, session: Session, client: Client
-) -> tuple[Reference, list[str]]:
-    """A service's replicas, or the one that is meant by its own id."""
+) -> tuple[Reference, list[str], bool]:
+    """A service and its replicas, or the one replica that is meant, and whether it is the first."""
     ref = located(text, "", session, client)
-    replicas = _replicas(client, ref)
-    if replica or replicas:
-        return ref, [replica] if replica else replicas
-    if client.status(ref.project, ref.service, ref.version or None):
-        raise NotFound(f"{ref} has no replica: `space-cli status {ref}` says why")
-    everything = client.status(ref.project)
-    if any(each["id"] == ref.service for status in everything for each in status["replicas"]):
-        return ref, [ref.service]
+    if replica:
+        return ref, [replica], False
+    statuses = client.status(ref.project, ref.service, ref.version or None)
+    if statuses:
+        replicas = _replicas(statuses)
+        if not replicas:
+            raise NotFound(f"{ref} has no replica: `space-cli status {ref}` says why")
+        return ref, replicas, True
+    if ref.service in _replicas(client.status(ref.project)):
+        return ref, [ref.service], False
     raise NotFound(f"there is no service and no replica {ref}")
 
 
-def _replicas(client: Client, ref: Reference) -> list[str]:
-    statuses = client.status(ref.project, ref.service, ref.version or None)
+def _replicas(statuses: list[Document]) -> list[str]:
     return [replica["id"] for status in statuses for replica in status["replicas"]]
 
 
 def _together(client: Client, ref: Reference, replicas: list[str], query: Query) -> Iterator[Line]:
-    """Lines as they come; while following also of replicas that come later."""
-    streams = LogStreams(lambda replica: client.logs(ref.project, replica, **query.as_api()))
+    """Lines as they come; while following also of replicas that come later or come back."""
+    streams = LogStreams(lambda id, ago: client.logs(ref.project, id, **query.as_api(ago)))
     streams.add(replicas)
     if not query.follow:
         yield from streams.until_all_end()
         return
+    told: dict[str, str] = {}
     while True:
         for item in streams.within(LOOK_SECONDS):
             if isinstance(item, Line):
                 yield item
-            elif item.error is not None:
-                click.echo(f"{item.replica}: {item.error}", err=True)
-        replicas = _replicas(client, ref)
-        if not replicas:
+            else:
+                _tell(item.replica, item.error, told)
+        try:
+            statuses = client.status(ref.project, ref.service, ref.version or None)
+        except Unavailable as error:
+            # It may be restarting, and what it was told to run goes on.
+            _tell(ref.service, error, told)
+            continue
+        if not statuses:
             return
-        streams.add(replicas)
+        streams.add(_replicas(statuses))
+
+
+def _tell(name: str, error: SpaceCloudError | None, told: dict[str, str]) -> None:
+    """Once: it is tried again every second."""
+    if error is not None and told.get(name) != str(error):
+        click.echo(f"{name}: {error}", err=True)
+        told[name] = str(error)

@@ -94,6 +94,9 @@ def run(arguments: Sequence[str]) -> int:
         return next(kinds, ANY_OTHER)
     except click.Abort:
         return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except click.ClickException as error:
         click.echo(f"error: {_sentence(error)}", err=True)
         return error.exit_code

@@ -40,7 +40,8 @@ class Rehearse:
         before = await self._declarations.policy()
         changes: list[DocumentChange] = []
         async with self._store.rehearsal() as draft:
-            for envelope in envelopes:
+            # As they will be: what is in a project goes before the project, and is told as going.
+            for envelope in reversed(envelopes) if delete else envelopes:
                 was = await _stored(draft, envelope)
                 await (erase if delete else write)(draft, envelope)
                 changes.append(_change(envelope, was, delete=delete))
