@@ -4,9 +4,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-import aiodocker
-
 from spacecloud.drivers.docker import preflight as checks
+from spacecloud.drivers.docker.engine import connect
 from spacecloud.drivers.docker.host import DockerHost
 from spacecloud.drivers.docker.names import DnsmasqNames
 from spacecloud.drivers.docker.pods import SecretValues
@@ -20,7 +19,7 @@ from spacecloud.settings import Settings
 async def docker_driver(
     settings: Settings, secret_values: SecretValues, now: Callable[[], datetime]
 ) -> AsyncGenerator[Driver]:
-    async with aiodocker.Docker(settings.docker_host) as docker:
+    async with connect(settings.docker_host) as docker:
         workloads = DockerWorkloads(docker, settings, secret_values, now)
         traffic = EnvoyTraffic(settings)
         async with traffic.serve(), workloads.run():
@@ -36,11 +35,11 @@ async def docker_driver(
 @asynccontextmanager
 async def docker_host(settings: Settings) -> AsyncGenerator[DockerHost]:
     """For taking everything away while no control plane runs."""
-    async with aiodocker.Docker(settings.docker_host) as docker:
+    async with connect(settings.docker_host) as docker:
         yield DockerHost(docker, settings)
 
 
 async def preflight(settings: Settings) -> tuple[str, ...]:
     """What this machine lacks, a sentence each with the fix; empty when it is ready."""
-    async with aiodocker.Docker(settings.docker_host) as docker:
+    async with connect(settings.docker_host) as docker:
         return await checks.preflight(docker, settings)

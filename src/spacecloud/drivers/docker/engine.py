@@ -26,6 +26,26 @@ UNREACHABLE = 900
 """What the client library says where there was no answer."""
 
 
+@asynccontextmanager
+async def connect(url: str) -> AsyncGenerator[aiodocker.Docker]:
+    """
+    A client of the engine at this address.
+
+    Without a limit on connections: each log that somebody follows holds one, and must not
+    keep anybody from looking after the replicas.
+    """
+    scheme, _, path = url.partition("://")
+    if scheme != "unix":
+        async with aiodocker.Docker(url) as docker:
+            yield docker
+        return
+    async with (
+        aiohttp.UnixConnector(path, limit=0) as connector,
+        aiodocker.Docker("unix://localhost", connector=connector) as docker,
+    ):
+        yield docker
+
+
 class EngineRefused(Exception):
     """An answer that is not a success; what it means depends on the question."""
 

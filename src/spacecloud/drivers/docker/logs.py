@@ -30,10 +30,10 @@ async def lines(
         "tail": "all" if tail is None else str(tail),
         "since": "0" if since is None else f"{since.timestamp():.9f}",
     }
-    rest = b""
+    rests: dict[int, bytes] = {}
     try:
-        async for piece in _frames(docker, container, options):
-            *whole, rest = (rest + piece).split(b"\n")
+        async for stream, piece in _frames(docker, container, options):
+            *whole, rests[stream] = (rests.get(stream, b"") + piece).split(b"\n")
             for line in whole:
                 yield line + b"\n"
     except aiodocker.DockerError as error:
@@ -42,19 +42,20 @@ async def lines(
         raise Transient(f"logs of {container[:12]}: {error.message}") from error
     except (aiohttp.ClientError, OSError) as error:
         raise Transient(f"logs of {container[:12]}: {error}") from error
-    if rest:
-        yield rest + b"\n"
+    for rest in rests.values():
+        if rest:
+            yield rest + b"\n"
 
 
 async def _frames(
     docker: aiodocker.Docker, container: str, options: dict[str, str]
-) -> AsyncIterator[bytes]:
+) -> AsyncIterator[tuple[int, bytes]]:
     """Our tasks have no terminal, so both streams come in one, each frame with its length."""
     never: Any = aiohttp.ClientTimeout(total=None)
     path = f"containers/{container}/logs"
     async with docker._query(path, params=options, timeout=never) as response, response:
         while header := await _exactly(response.content, HEADER_BYTES):
-            yield await _exactly(response.content, int.from_bytes(header[4:], "big"))
+            yield header[0], await _exactly(response.content, int.from_bytes(header[4:], "big"))
 
 
 async def _exactly(content: aiohttp.StreamReader, size: int) -> bytes:
