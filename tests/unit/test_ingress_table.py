@@ -1,6 +1,6 @@
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh_world import a_spec, a_world
@@ -53,6 +53,7 @@ segments = st.lists(st.sampled_from(["a", "b"]), max_size=3).map(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(segments, st.sampled_from(["prefix", "exact"])), max_size=6))
 def test_no_route_stands_before_a_more_specific_one(written: list[tuple[str, str]]) -> None:
     routes = [a_route(str(i), url=url, type=kind) for i, (url, kind) in enumerate(written)]

@@ -71,7 +71,7 @@ def test_one_face_reads_as_it_is_written_down() -> None:
     assert json.loads(GOLDEN.read_text()) == json.loads(json.dumps(told))
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(worlds, endpoints)
 def test_every_resource_is_a_message_that_envoy_has_and_names_its_owner(
     world: Declared, replicas: tuple[Endpoint, ...]
@@ -82,6 +82,7 @@ def test_every_resource_is_a_message_that_envoy_has_and_names_its_owner(
             assert owner_of(name) == key
 
 
+@settings(max_examples=50, deadline=None)
 @given(worlds, endpoints)
 def test_equal_faces_have_equal_versions_and_names_are_unique(
     world: Declared, replicas: tuple[Endpoint, ...]
@@ -93,6 +94,7 @@ def test_equal_faces_have_equal_versions_and_names_are_unique(
         assert sum(len(first[kind]) for kind in KINDS) == len(list(resources))
 
 
+@settings(max_examples=50, deadline=None)
 @given(worlds)
 def test_policy_touches_no_filter_chain(world: Declared) -> None:
     """What closes connections is a changed chain: an edit of policy must not make one."""
@@ -106,6 +108,7 @@ def test_policy_touches_no_filter_chain(world: Declared) -> None:
             }
 
 
+@settings(max_examples=50, deadline=None)
 @given(admissions, addresses)
 def test_requests_and_connections_are_let_in_by_the_same_table(
     admission: Admission, address: str

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 
 from mesh_world import a_spec, a_world, peers
 from spacecloud.mesh.explain import admits, caller_at, calls, warnings, why_refused
@@ -111,6 +111,7 @@ def test_an_address_is_traced_to_its_service() -> None:
     assert caller_at("192.168.1.1", policy) is None
 
 
+@settings(max_examples=50, deadline=None)
 @given(worlds)
 def test_who_admits_whom_is_who_calls_whom(declared: Declared) -> None:
     policy = Policy(declared)

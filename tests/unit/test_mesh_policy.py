@@ -2,7 +2,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh_world import a_spec, a_world, peers
@@ -51,6 +51,7 @@ def says_yes(declared: Declared, caller: ServiceKey, callee: ServiceKey) -> bool
     return caller == callee or (lets_in and named)
 
 
+@settings(max_examples=50, deadline=None)
 @given(worlds)
 def test_addresses_are_let_in_exactly_when_both_sides_say_yes(declared: Declared) -> None:
     policy = Policy(declared)
@@ -65,6 +66,7 @@ def test_addresses_are_let_in_exactly_when_both_sides_say_yes(declared: Declared
             assert policy.at(address) == caller
 
 
+@settings(max_examples=50, deadline=None)
 @given(worlds)
 def test_the_order_of_declarations_is_irrelevant(declared: Declared) -> None:
     turned = Declared(dict(reversed(declared.services.items())), declared.blocks)
@@ -72,6 +74,7 @@ def test_the_order_of_declarations_is_irrelevant(declared: Declared) -> None:
     assert faces(turned) == faces(declared)
 
 
+@settings(max_examples=50, deadline=None)
 @given(worlds, worlds)
 def test_affected_names_exactly_the_faces_that_differ(before: Declared, after: Declared) -> None:
     found = affected(Policy(before), Policy(after))
