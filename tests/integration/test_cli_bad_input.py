@@ -104,6 +104,21 @@ def test_bad_input_is_told_with_its_place_and_harms_nothing(
     assert done.out == ""
 
 
+def test_what_the_control_plane_finds_wrong_has_its_line_too(plane: Plane, tmp_path: Path) -> None:
+    file = tmp_path / "late.yaml"
+    file.write_text(
+        "type: service\nmeta: {project: shop, serviceId: api, version: v1}\nspec:\n  tasks:\n"
+        "    - id: main\n      docker: {image: a}\n      secrets:\n        - nope\n"
+    )
+
+    done = plane.cli("apply", "-f", str(file))
+
+    assert done.code == 2
+    assert done.err.startswith(f"error: {file}:8: spec.tasks[0].secrets[0]: ")
+    assert done.err.rstrip().endswith("in service shop/api@v1")
+    assert len(done.err.splitlines()) == 1
+
+
 def test_one_bad_document_keeps_the_good_ones_from_being_sent(plane: Plane, tmp_path: Path) -> None:
     file = tmp_path / "mixed.yaml"
     file.write_text("type: project\nmeta: {project: new}\nspec: {}\n---\n" + task("prots: []"))

@@ -1,75 +1,63 @@
-"""When waiting for a deployment ends, and with what: the table of ``cli.wait``."""
+"""When waiting for a deployment is over, and what came of it."""
 
 from typing import Any
 
 import pytest
 
-from spacecloud.cli.wait import Awaited, Lines, View, view_of
+from spacecloud.cli.wait import Awaited, Outcome, view_of
 
-OURS = Awaited("shop", "api", "v1", 5)
+OURS = Awaited("shop", "api", "v1", generation=5)
 
 
-def a_status(**given: Any) -> dict[str, Any]:
+def a_status(state: str, generation: int = 5, observed: int = 5, **given: Any) -> dict[str, Any]:
     return {
         "serviceId": "api",
         "version": "v1",
-        "generation": 5,
-        "observedGeneration": 5,
-        "state": "progressing",
+        "state": state,
+        "generation": generation,
+        "observedGeneration": observed,
+        "readyReplicas": 1,
+        "desiredReplicas": 2,
         "message": "",
         "nextStep": "",
-        "readyReplicas": 0,
-        "desiredReplicas": 2,
         **given,
     }
 
 
 @pytest.mark.parametrize(
-    ("given", "outcome"),
+    ("status", "outcome"),
     [
-        ({"state": "ready"}, "ready"),
-        ({"state": "asleep"}, "ready"),
-        ({"state": "failed"}, "failed"),
-        ({"state": "progressing"}, "waiting"),
-        ({"state": "degraded"}, "waiting"),
-        ({"state": "removing", "generation": 0, "observedGeneration": 0}, "superseded"),
-        ({"state": "ready", "generation": 6, "observedGeneration": 6}, "superseded"),
-        ({"state": "failed", "generation": 6, "observedGeneration": 5}, "superseded"),
-        ({"state": "ready", "observedGeneration": 4}, "waiting"),
-        ({"state": "failed", "observedGeneration": 4}, "waiting"),
-        ({"state": "failed", "generation": 4, "observedGeneration": 4}, "waiting"),
+        (a_status("ready"), "ready"),
+        (a_status("asleep"), "ready"),
+        (a_status("failed"), "failed"),
+        (a_status("progressing"), "waiting"),
+        (a_status("degraded"), "waiting"),
+        (a_status("removing", generation=0), "superseded"),
+        (a_status("ready", observed=4), "waiting"),
+        (a_status("failed", observed=4), "waiting"),
+        (a_status("ready", generation=6, observed=6), "superseded"),
+        (a_status("failed", generation=6, observed=5), "superseded"),
+        (a_status("ready", generation=4, observed=4), "waiting"),
     ],
 )
-def test_what_a_status_means_for_the_one_who_waits(given: dict[str, Any], outcome: str) -> None:
-    assert view_of(OURS, [a_status(**given)]).outcome == outcome
+def test_only_a_status_of_the_same_apply_counts(status: dict[str, Any], outcome: Outcome) -> None:
+    assert view_of(OURS, [status]).outcome == outcome
 
 
-def test_another_version_or_service_is_not_the_one_that_is_awaited() -> None:
-    others = [a_status(version="v2", state="ready"), a_status(serviceId="web", state="ready")]
+def test_a_version_that_is_gone_is_superseded() -> None:
+    other = a_status("ready", serviceId="web")
 
-    assert view_of(OURS, others).outcome == "superseded"
-    assert view_of(OURS, [*others, a_status()]).outcome == "waiting"
-
-
-def test_the_verdict_on_an_earlier_apply_is_not_shown_as_this_ones() -> None:
-    view = view_of(OURS, [a_status(state="failed", observedGeneration=4)])
-
-    assert view.state == "progressing"
+    assert view_of(OURS, [other]).outcome == "superseded"
+    assert view_of(OURS, [a_status("ready", version="v2")]).outcome == "superseded"
 
 
-def test_each_change_is_one_line_and_a_repetition_is_none(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    lines = Lines()
-    pulling = view_of(OURS, [a_status(nextStep="pulling app:1")])
-    starting = view_of(OURS, [a_status(nextStep="starting", readyReplicas=1)])
+def test_what_is_not_looked_at_yet_is_not_shown_as_ready() -> None:
+    assert view_of(OURS, [a_status("ready", observed=4)]).state == "progressing"
 
-    for views, note in (([pulling], ""), ([pulling], ""), ([starting], "lost"), ([starting], "")):
-        lines.show(views, note)
-    lines.show([View(OURS, "ready", a_status(state="ready"))], "")
 
-    assert capsys.readouterr().out.splitlines() == [
-        "  shop/api@v1 progressing 0/2 pulling app:1",
-        "  lost",
-        "  shop/api@v1 progressing 1/2 starting",
-    ]
+def test_a_view_says_why_it_waits() -> None:
+    status = a_status("progressing", message="pulling", nextStep="wait until api--v1--0 is ready")
+    view = view_of(OURS, [status])
+
+    assert view.replicas == "1/2"
+    assert view.message == "pulling; wait until api--v1--0 is ready"

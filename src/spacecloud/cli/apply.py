@@ -74,12 +74,24 @@ def _apply(client: Client, envelope: "Envelope") -> Accepted:
 
 
 def _in_file(error: InvalidSpec, envelope: "Envelope") -> InvalidSpec:
+    """What the control plane found wrong, with its place in the file."""
+    from spacecloud.documents.envelopes import Given
     from spacecloud.documents.faults import FileMistake
 
+    given = envelope.document
     mistakes = tuple(
-        FileMistake(m.path, m.message, m.value, envelope.line, envelope.source, envelope.name)
+        FileMistake(
+            m.path,
+            m.message,
+            m.value,
+            given.line_of(m.path) if isinstance(given, Given) else envelope.line,
+            envelope.source,
+            envelope.name,
+        )
         for m in error.mistakes
     )
+    if len(mistakes) == 1:
+        return InvalidSpec(str(mistakes[0]), mistakes)
     return InvalidSpec(f"{envelope.name}: {error}", mistakes)
 
 

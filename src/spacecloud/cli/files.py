@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from spacecloud.cli.patience import patience
 from spacecloud.errors import InvalidSpec
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def read_files(
 
     if not paths:
         raise InvalidSpec("which file? Name one with -f, as in -f shop.yaml; - is the input")
-    return read(paths, _variables(env_files, env), for_deletion=for_deletion)
+    variables = _variables(env_files, env)
+    with patience("reading"):
+        return read(paths, variables, for_deletion=for_deletion)
 
 
 def _variables(env_files: tuple[str, ...], env: tuple[str, ...]) -> dict[str, str] | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -10,10 +11,30 @@ from spacecloud.documents.tree import Tree
 from spacecloud.errors import Mistake
 from spacecloud.model.envelope import KIND_ALIASES, KINDS, Envelope, Kind, kind_named
 from spacecloud.model.expectations import id_rule
-from spacecloud.model.mistakes import did_you_mean, located_mistakes, nearest, path_of, shown
+from spacecloud.model.mistakes import (
+    did_you_mean,
+    located_mistakes,
+    location_of,
+    nearest,
+    path_of,
+    shown,
+)
 from spacecloud.model.resource import Resource
 
 PARTS = ("api", "type", "meta", "spec")
+
+
+class Given(dict[str, Any]):
+    """The spec of a document, which still knows the lines it was written in."""
+
+    def __init__(self, document: Tree) -> None:
+        assert isinstance(document.value, dict)
+        super().__init__(document.value["spec"].plain())
+        self._document = document
+
+    def line_of(self, path: str) -> int:
+        """Of a mistake's path, as in ``spec.tasks[0].image``; of the nearest place there is."""
+        return self._document.line_of(location_of(path))
 
 
 def envelope(tree: Tree, faults: Faults, *, for_deletion: bool) -> Envelope | None:
@@ -32,7 +53,7 @@ def envelope(tree: Tree, faults: Faults, *, for_deletion: bool) -> Envelope | No
     spec = Resource() if for_deletion else _spec(kind, tree, faults, name)
     if kind is None or ids is None or spec is None or len(faults.found) > before:
         return None
-    document = {} if for_deletion else tree.value["spec"].plain()
+    document = {} if for_deletion else Given(tree)
     return Envelope(kind, ids, spec, document, tree.line, faults.source)
 
 

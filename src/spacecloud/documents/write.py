@@ -36,6 +36,7 @@ class _Representer(SafeRepresenter):
 
 
 _Representer.add_representer(str, _Representer.represent_str)
+_Representer.add_multi_representer(dict, SafeRepresenter.represent_dict)
 
 
 def _style(text: str) -> str | None:

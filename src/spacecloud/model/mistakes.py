@@ -136,6 +136,12 @@ def path_of(prefix: str, location: Iterable[int | str]) -> str:
     return path
 
 
+def location_of(path: str) -> Location:
+    """The reverse of ``path_of`` without a prefix."""
+    parts = re.findall(r"\[(\d+)\]|\['(.*?)'\]|([^.\[\]]+)", path)
+    return tuple(int(number) if number else quoted or name for number, quoted, name in parts)
+
+
 def _as_written(given: Any, location: Location) -> tuple[Location, Any]:
     """The location in the spelling that was used, and what stands there; None for nothing."""
     written: list[int | str] = []
