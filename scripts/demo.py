@@ -148,7 +148,7 @@ def print_next(url: str, seconds: float) -> None:
     )
     print(f"\n    {url}/\n\nTry next:\n")
     for command, effect in hints:
-        print(f"    {command:62} {effect}")
+        print(f"    {command:60} {effect}")
 
 
 if __name__ == "__main__":
