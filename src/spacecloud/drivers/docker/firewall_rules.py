@@ -3,7 +3,8 @@ The rules of the host, wanted against found. Pure.
 
 Ours are in chains of our own, entered from the engine's and the kernel's chains by jumps that
 stand above every rule that is not a jump like them. Rules are written as ``iptables-save``
-prints them, so that "is it so" is a comparison of lines.
+prints them, so that "is it so" is a comparison of lines; where a version prints them in other
+words, ``as_printed`` takes those over.
 
 | chain | entered from     | what it does                                                    |
 |-------|------------------|-----------------------------------------------------------------|
@@ -11,15 +12,19 @@ prints them, so that "is it so" is a comparison of lines.
 | NAT   | nat PREROUTING   | brings calls to virtual IPs to the gateway, DNS to the resolver |
 | IN    | filter INPUT     | closes the host to the pods, and our inner ports to everybody   |
 | FWD   | DOCKER-USER      | closes other services' networks and link-local addresses        |
+| TO    | DOCKER-USER      | closes our networks to everybody who is not on them             |
 | V6    | INPUT, FORWARD   | nothing of ours speaks IPv6                                     |
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spacecloud.settings import Settings
 
 LINK_LOCAL = "169.254.0.0/16"
+BRIDGED = "-m physdev --physdev-is-bridged -j RETURN"
+"""Replicas of one service are on one bridge, and may talk."""
+
 OURS = "-j SC-"
 """How every instance's jumps look: the order among those is nobody's concern."""
 
@@ -38,6 +43,10 @@ class Jump:
     rule: str
     """As printed, without ``-A origin``."""
 
+    @property
+    def target(self) -> str:
+        return self.rule[self.rule.index("-j ") :]
+
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
@@ -53,20 +62,27 @@ Found = Mapping[str, Mapping[str, Sequence[str]]]
 """Table to chain to rules, without ``-A chain``."""
 
 
-def wanted(settings: Settings) -> Ruleset:
-    """For IPv4."""
+def wanted(settings: Settings, exempt: tuple[str, ...] = (BRIDGED,)) -> Ruleset:
+    """
+    For IPv4. ``exempt``: what in the FORWARD chains is not forwarded at all.
+
+    That is empty where the kernel does not show bridged packets to these chains: the rule alone
+    would make it start to, for every bridge of the machine.
+    """
     name, ours = settings.chain_prefix, f"-i {settings.interface_prefix}+"
     return Ruleset(
         chains=(
             Chain("raw", f"{name}-RAW", ("-m rpfilter --invert -j DROP",)),
             Chain("nat", f"{name}-NAT", _redirects(settings)),
             Chain("filter", f"{name}-IN", _to_host(settings)),
-            Chain("filter", f"{name}-FWD", _to_others(settings)),
+            Chain("filter", f"{name}-FWD", (*_ANSWERS, *exempt, *_to_others(settings))),
+            Chain("filter", f"{name}-TO", (*_ANSWERS, *exempt, *_REFUSED)),
         ),
         jumps=(
             Jump("raw", "PREROUTING", f"{ours} -j {name}-RAW"),
             Jump("nat", "PREROUTING", f"{ours} -j {name}-NAT"),
             Jump("filter", "INPUT", f"-j {name}-IN"),
+            Jump("filter", "DOCKER-USER", f"-o {settings.interface_prefix}+ -j {name}-TO"),
             Jump("filter", "DOCKER-USER", f"{ours} -j {name}-FWD"),
         ),
     )
@@ -81,6 +97,14 @@ def wanted_v6(settings: Settings) -> Ruleset:
             Jump("filter", "FORWARD", f"{ours} -j {name}"),
         ),
     )
+
+
+_ANSWERS = ("-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",)
+_REFUSED = (
+    "-p tcp -j REJECT --reject-with tcp-reset",
+    "-j REJECT --reject-with icmp-port-unreachable",
+)
+"""Refused and not dropped: the caller knows at once."""
 
 
 def _redirects(settings: Settings) -> tuple[str, ...]:
@@ -102,8 +126,7 @@ def _to_host(settings: Settings) -> tuple[str, ...]:
         f"{ours} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
         f"{ours} -m conntrack --ctstate DNAT --ctorigdst {settings.pools.vips} -j ACCEPT",
         f"{ours} -p tcp -m tcp --dport {settings.http_port} -j ACCEPT",
-        f"{ours} -p tcp -j REJECT --reject-with tcp-reset",
-        f"{ours} -j REJECT --reject-with icmp-port-unreachable",
+        *(f"{ours} {rule}" for rule in _REFUSED),
         f"-p tcp -m tcp --dport {mesh} -j REJECT --reject-with tcp-reset",
         f"-p tcp -m tcp --dport {dns} -j REJECT --reject-with tcp-reset",
         f"-p udp -m udp --dport {dns} -j REJECT --reject-with icmp-port-unreachable",
@@ -111,14 +134,8 @@ def _to_host(settings: Settings) -> tuple[str, ...]:
 
 
 def _to_others(settings: Settings) -> tuple[str, ...]:
-    """Replicas of one service are on one bridge, and may talk."""
-    return (
-        "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
-        "-m physdev --physdev-is-bridged -j RETURN",
-        f"-d {settings.subnet_pool} -p tcp -j REJECT --reject-with tcp-reset",
-        f"-d {settings.subnet_pool} -j REJECT --reject-with icmp-port-unreachable",
-        f"-d {LINK_LOCAL} -j REJECT --reject-with icmp-port-unreachable",
-    )
+    closed = (str(settings.subnet_pool), LINK_LOCAL)
+    return tuple(f"-d {network} {rule}" for network in closed for rule in _REFUSED)
 
 
 def parse(saved: str) -> dict[str, dict[str, list[str]]]:
@@ -131,8 +148,9 @@ def parse(saved: str) -> dict[str, dict[str, list[str]]]:
         elif line.startswith(":"):
             chains.setdefault(line[1:].split()[0], [])
         elif line.startswith("-A "):
-            _, chain, rule = line.split(" ", 2)
-            chains.setdefault(chain, []).append(rule)
+            # Some versions print two blanks where others print one.
+            _, chain, *rule = line.split()
+            chains.setdefault(chain, []).append(" ".join(rule))
     return tables
 
 
@@ -166,11 +184,27 @@ def restore(ruleset: Ruleset, found: Found) -> str:
         lines += [f"-A {chain.name} {rule}" for chain in chains for rule in chain.rules]
         for jump in ruleset.jumps:
             if jump.table == table:
-                there = found.get(table, {}).get(jump.origin, ())
-                lines += [f"-D {jump.origin} {jump.rule}"] * list(there).count(jump.rule)
+                lines += [
+                    f"-D {jump.origin} {rule}"
+                    for rule in found.get(table, {}).get(jump.origin, ())
+                    if rule.endswith(jump.target)
+                ]
                 lines.append(f"-I {jump.origin} 1 {jump.rule}")
         lines.append("COMMIT")
     return "\n".join([*lines, ""])
+
+
+def as_printed(ruleset: Ruleset, found: Found) -> Ruleset:
+    """The same rules in the words of this machine, found right after they were written."""
+    chains, jumps = [], []
+    for chain in ruleset.chains:
+        rules = tuple(found.get(chain.table, {}).get(chain.name, ()))
+        chains.append(replace(chain, rules=rules) if len(rules) == len(chain.rules) else chain)
+    for jump in ruleset.jumps:
+        there = found.get(jump.table, {}).get(jump.origin, ())
+        rule = next((rule for rule in there if rule.endswith(jump.target)), jump.rule)
+        jumps.append(replace(jump, rule=rule))
+    return Ruleset(tuple(chains), tuple(jumps))
 
 
 def removal(ruleset: Ruleset, found: Found) -> str:

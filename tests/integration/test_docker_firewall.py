@@ -1,0 +1,280 @@
+"""The host's rules on a real kernel: written, meddled with, mended, gone without a trace."""
+
+import asyncio
+import errno
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from spacecloud.drivers.docker import firewall_rules
+from spacecloud.drivers.docker.firewall import Firewall, run
+from spacecloud.errors import Transient
+from spacecloud.settings import Settings
+
+pytestmark = pytest.mark.docker
+
+
+def settings_of(tmp_path: Path) -> Settings:
+    return Settings(
+        instance=f"h3-{secrets.token_hex(3)}",
+        state=tmp_path,
+        run=tmp_path / "run",
+        subnet_pool="10.130.0.0/16",
+        vip_pool="10.131.0.0/16",
+        http_port=31122,
+        mesh_port=31001,
+        dns_port=31053,
+    )
+
+
+@pytest.fixture
+async def settings(tmp_path: Path) -> AsyncIterator[Settings]:
+    settings = settings_of(tmp_path)
+    try:
+        yield settings
+    finally:
+        await Firewall(settings).remove()
+
+
+async def mentions(settings: Settings) -> list[str]:
+    """Every line on this machine that is this instance's."""
+    shown = [await run("iptables-save"), await run("ip6tables-save"), await run("ip", "route")]
+    marks = (settings.chain_prefix, settings.interface_prefix, str(settings.vip_pool))
+    return [line for text in shown for line in text.splitlines() if any(m in line for m in marks)]
+
+
+async def everything_else(settings: Settings) -> list[str]:
+    shown = await run("iptables-save") + await run("ip6tables-save")
+    mine = (settings.chain_prefix, "#", ":")
+    # Other instances on this machine come and go; what the engine and people made stays.
+    return [
+        line
+        for line in shown.splitlines()
+        if not line.startswith(mine) and "SC-" not in line and "sc" not in line
+    ]
+
+
+async def test_rules_are_written_once_and_then_found_as_wanted(settings: Settings) -> None:
+    assert await Firewall(settings).ensure() == ()
+    before = await mentions(settings)
+
+    assert await Firewall(settings).ensure() == ()
+
+    assert await mentions(settings) == before
+    found = firewall_rules.parse(await run("iptables-save"))
+    assert firewall_rules.differences(firewall_rules.wanted(settings), found) == ()
+
+
+async def test_removal_leaves_nothing_of_ours_and_touches_nothing_else(settings: Settings) -> None:
+    before = await everything_else(settings)
+    firewall = Firewall(settings)
+    await firewall.ensure()
+
+    await firewall.remove()
+    await firewall.remove()
+
+    assert await mentions(settings) == []
+    assert await everything_else(settings) == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("iptables -w -t nat -F {chains}-NAT", "chain {chains}-NAT was changed"),
+        ("iptables -w -D {chains}-IN 1", "chain {chains}-IN was changed"),
+        ("iptables -w -A {chains}-FWD -j ACCEPT", "chain {chains}-FWD was changed"),
+        ("iptables -w -D INPUT -j {chains}-IN", "jump from filter INPUT"),
+        ("iptables -w -I INPUT -i {bridges}+ -j ACCEPT", "jump from filter INPUT"),
+        ("iptables -w -t raw -D PREROUTING -i {bridges}+ -j {chains}-RAW", "raw PREROUTING"),
+        ("ip6tables -w -F {chains}-V6", "chain {chains}-V6 was changed"),
+        ("ip route del unreachable {pool}", "the route that closes {pool} was missing"),
+    ],
+)
+async def test_what_was_meddled_with_is_told_and_mended(
+    settings: Settings, damage: str, words: str
+) -> None:
+    names = {
+        "chains": settings.chain_prefix,
+        "bridges": settings.interface_prefix,
+        "pool": str(settings.vip_pool),
+    }
+    firewall = Firewall(settings)
+    await firewall.ensure()
+    before = await mentions(settings)
+    command = damage.format(**names).split()
+    await run(*command)
+
+    told = await firewall.ensure()
+
+    assert any(words.format(**names) in sentence for sentence in told), told
+    assert await firewall.ensure() == ()
+    if "-I" in command:
+        command[command.index("-I")] = "-D"
+        await run(*command)
+    assert sorted(await mentions(settings)) == sorted(before)
+
+
+async def test_two_instances_do_not_fight_over_the_first_place(tmp_path: Path) -> None:
+    one, two = settings_of(tmp_path), settings_of(tmp_path)
+    first, second = Firewall(one), Firewall(two)
+    try:
+        await first.ensure()
+        await second.ensure()
+
+        assert await first.ensure() == ()
+        assert await second.ensure() == ()
+        await second.remove()
+        assert any(one.chain_prefix in line for line in await mentions(one))
+    finally:
+        await second.remove()
+        await first.remove()
+
+
+async def test_a_program_that_fails_is_quoted() -> None:
+    with pytest.raises(Transient, match="iptables-restore --nonsense"):
+        await run("iptables-restore", "--nonsense")
+    with pytest.raises(Transient, match="no-such-program cannot be run"):
+        await run("no-such-program")
+
+
+# --------------------------------------------------------------- what packets do
+
+
+class Pod:
+    """A network namespace on a bridge of the instance: what a pod is to the kernel."""
+
+    def __init__(self, name: str, bridge: str, address: str) -> None:
+        self.name, self.bridge, self.address = name, bridge, address
+
+    async def dial(self, address: str, port: int, *, source: str = "") -> str:
+        """``connected``, ``refused`` within a second, or ``silence``."""
+        code = (
+            "import socket,sys\n"
+            "s=socket.socket(); s.settimeout(1)\n"
+            f"s.bind(({source!r},0)) if {source!r} else None\n"
+            "try: s.connect((sys.argv[1],int(sys.argv[2]))); print('connected')\n"
+            "except ConnectionRefusedError: print('refused')\n"
+            "except TimeoutError: print('silence')\n"
+            "except OSError as e: print(e.strerror)\n"
+        )
+        return (await inside(self.name, "python3", "-c", code, address, str(port))).strip()
+
+
+async def inside(namespace: str, *command: str) -> str:
+    return await run("ip", "netns", "exec", namespace, *command)
+
+
+@asynccontextmanager
+async def pods(settings: Settings) -> AsyncIterator[tuple[Pod, Pod, Pod]]:
+    """Three, each on a bridge of its own; the third's is not ours."""
+    made: list[Pod] = []
+    bridges = [f"{settings.interface_prefix}0", f"{settings.interface_prefix}1"]
+    try:
+        for n, bridge in enumerate([*bridges, f"x{settings.instance}"]):
+            name = f"{settings.instance}-{n}"
+            pod = Pod(name, bridge, f"10.130.{n}.2")
+            made.append(pod)
+            await run("ip", "netns", "add", name)
+            await run("ip", "link", "add", bridge, "type", "bridge")
+            await run("ip", "addr", "add", f"10.130.{n}.1/24", "dev", bridge)
+            await run("ip", "link", "set", bridge, "up")
+            veth = f"v{settings.instance[3:]}{n}"
+            await run("ip", "link", "add", veth, "type", "veth", "peer", "eth0", "netns", name)
+            await run("ip", "link", "set", veth, "master", bridge, "up")
+            await inside(name, "ip", "link", "set", "lo", "up")
+            await inside(name, "ip", "addr", "add", f"{pod.address}/24", "dev", "eth0")
+            await inside(name, "ip", "link", "set", "eth0", "up")
+            await inside(name, "ip", "route", "add", "default", "via", f"10.130.{n}.1")
+        yield made[0], made[1], made[2]
+    finally:
+        for pod in made:
+            await run("ip", "netns", "del", pod.name)
+            await run("ip", "link", "del", pod.bridge)
+
+
+@asynccontextmanager
+async def listening(port: int, address: str = "0.0.0.0") -> AsyncIterator[list[str]]:
+    """A server on the host; the list fills with the addresses of its callers."""
+    callers: list[str] = []
+
+    def came(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        callers.append(writer.get_extra_info("peername")[0])
+        writer.close()
+
+    async with await asyncio.start_server(came, address, port):
+        yield callers
+
+
+async def test_a_pod_reaches_the_mesh_and_the_public_port_and_no_other_of_the_host(
+    settings: Settings,
+) -> None:
+    await Firewall(settings).ensure()
+    async with (
+        pods(settings) as (pod, _, _),
+        listening(31001) as mesh,
+        listening(31122) as public,
+        listening(31999) as private,
+    ):
+        assert await pod.dial("10.131.4.4", 5432) == "connected"
+        assert mesh == [pod.address]
+        assert await pod.dial("10.130.0.1", 31122) == "connected"
+        assert public == [pod.address]
+        for gateway in ("10.130.0.1", "10.130.1.1"):
+            assert await pod.dial(gateway, 31001) == "refused"
+            assert await pod.dial(gateway, 31999) == "refused"
+            assert await pod.dial(gateway, 31053) == "refused"
+            assert await pod.dial(gateway, 22) == "refused"
+        assert await pod.dial("169.254.169.254", 80) == "refused"
+        assert private == []
+        assert len(mesh) == 1
+
+
+@asynccontextmanager
+async def serving(pod: Pod, port: int) -> AsyncIterator[None]:
+    """Something that listens in a pod."""
+    code = f"import socket,time; s=socket.create_server(('',{port})); print(1,flush=True); time.sleep(60)"
+    process = await asyncio.create_subprocess_exec(
+        *("ip", "netns", "exec", pod.name, "python3", "-c", code), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        await process.stdout.readline()
+        yield
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_a_pod_is_reached_by_the_host_and_by_no_other_network(settings: Settings) -> None:
+    await Firewall(settings).ensure()
+    async with pods(settings) as (pod, other, foreign), serving(other, 8080):
+        _, writer = await asyncio.open_connection(other.address, 8080)
+        writer.close()
+
+        assert await pod.dial(other.address, 8080) == "refused"
+        assert await foreign.dial(other.address, 8080) == "refused"
+        assert await other.dial(other.address, 8080) == "connected"
+
+
+async def test_an_address_of_another_bridge_is_not_believed(settings: Settings) -> None:
+    await Firewall(settings).ensure()
+    async with pods(settings) as (pod, other, _), listening(31001) as mesh:
+        await inside(pod.name, "ip", "addr", "add", f"{other.address}/32", "dev", "lo")
+
+        assert await pod.dial("10.131.4.4", 80, source=other.address) == "silence"
+        assert await pod.dial("10.131.4.4", 80, source=pod.address) == "connected"
+        assert mesh == [pod.address]
+
+
+async def test_the_inner_ports_are_closed_to_the_host_itself(settings: Settings) -> None:
+    await Firewall(settings).ensure()
+    async with listening(31001), listening(31053):
+        for port in (31001, 31053):
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", port)
+        with pytest.raises(OSError) as failed:
+            await asyncio.open_connection("10.131.4.4", 80)
+        assert failed.value.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH)
