@@ -50,6 +50,7 @@ BAD = {
     "no text": ("a: \x00", "this is not YAML"),
     "10 MB": ("a: " + "x" * 10_000_000, "larger than 5 MiB"),
     "an alias bomb": (BOMB, "aliases repeat more than 20000 values"),
+    "a bomb of text": (f"a: &a {'x' * 1_000_000}\nb: [{', '.join(['*a'] * 9)}]", "aliases repeat"),
     "an endless alias": ("a: &a [*a]", "the anchor &a contains itself"),
     "a double key": ("type: service\ntype: project\n", ":2: the key type is given twice, first"),
     "a wrong type": (service("{tasks: 7}"), ":3: spec.tasks: a list (got 7)"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from spacecloud.cli.ending import INTERRUPTED, Ending
 from spacecloud.cli.files import read_files, variable_options
 from spacecloud.cli.output import joined
 from spacecloud.cli.references import located, reference
@@ -68,7 +69,9 @@ def _confirm(given: Sequence["Envelope"], *, is_sure: bool) -> None:
     what = f"project {joined(projects)} and all that is in it"
     if not sys.stdin.isatty():
         raise InvalidSpec(f"this would remove {what}: say --yes if that is meant")
-    click.confirm(f"Remove {what}?", abort=True)
+    if not click.confirm(f"Remove {what}?"):
+        click.echo("nothing was removed", err=True)
+        raise Ending(INTERRUPTED)
 
 
 def _named(thing: str, names: tuple[str, ...], session: Session, client: Client) -> "Envelope":

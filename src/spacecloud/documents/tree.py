@@ -28,6 +28,9 @@ DEEPEST = 60
 MOST_REPEATED = 20_000
 """Values that aliases of one file may add, all together."""
 
+SIZE_OF_ONE = 256
+"""Characters of a text that count as one value more."""
+
 TEXT_TAG = "tag:yaml.org,2002:str"
 MERGE = "<<"
 
@@ -123,7 +126,7 @@ class _Reader:
         tag = str(event.tag) if event.tag else ""
         if (tag.startswith("!") and tag != "!") or tag not in ("", "!", TEXT_TAG):
             raise Fault(f"the tag {tag} is not supported: leave it out", line)
-        tree = Tree(line, event.value)
+        tree = Tree(line, event.value, size=1 + len(event.value) // SIZE_OF_ONE)
         if is_plain and not self._awaits_key():
             try:
                 tree.value = meaning(event.value)

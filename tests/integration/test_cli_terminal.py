@@ -1,0 +1,107 @@
+"""``space-cli`` on a terminal: the live view, and what a shell completes."""
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from running_plane import Plane, a_running_plane
+
+SHOP = Path(__file__).parents[2] / "examples" / "shop" / "shop.yaml"
+PATIENCE_SECONDS = 30
+ASKED = b"Remove project shop and all that is in it? [y/N]"
+
+
+@pytest.fixture
+def plane(tmp_path: Path) -> Generator[Plane]:
+    with a_running_plane(tmp_path, ready_after_seconds=1) as running:
+        yield running
+
+
+def on_a_terminal(
+    plane: Plane, *arguments: str, prompt: bytes = b"", typed: bytes = b""
+) -> tuple[int, str]:
+    """Exit code, and all that was written to the terminal, where the prompt is answered."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spacecloud.cli.main", *arguments],
+        env={**plane.environment, "TERM": "xterm", "COLUMNS": "100"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    written = b""
+    ends_at = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < ends_at:
+        if not select.select([ours], [], [], 0.1)[0]:
+            if process.poll() is not None:
+                break
+            continue
+        try:
+            written += os.read(ours, 65536)
+        except OSError:
+            break
+        if prompt and prompt in written:
+            os.write(ours, typed)
+            prompt = b""
+    os.close(ours)
+    return process.wait(PATIENCE_SECONDS), written.decode()
+
+
+def test_a_deployment_is_watched_live_until_it_is_ready(plane: Plane) -> None:
+    code, written = on_a_terminal(plane, "apply", "-f", str(SHOP), "--wait")
+
+    assert code == 0, written
+    assert "0 of 3 ready" in written
+    assert "shop/web@v1 \x1b[32mready\x1b[0m  web.shop.svc.cluster.local" in written
+    assert "Traceback" not in written
+
+
+def test_a_project_is_removed_when_the_question_is_answered(plane: Plane) -> None:
+    plane.cli("apply", "-f", str(SHOP))
+
+    no, said = on_a_terminal(plane, "delete", "project", "shop", prompt=ASKED, typed=b"n\n")
+    yes, _ = on_a_terminal(plane, "delete", "project", "shop", prompt=ASKED, typed=b"y\n")
+
+    assert ASKED.decode() in said
+    assert (no, yes) == (130, 0)
+    assert plane.wait_for(plane.store.projects()) == []
+
+
+def test_a_password_is_asked_for_and_not_shown(plane: Plane) -> None:
+    typed = plane.password.encode() + b"\n"
+
+    code, written = on_a_terminal(plane, "login", prompt=b"Password:", typed=typed)
+
+    assert code == 0, written
+    assert "Password:" in written
+    assert written.partition("Password:")[2].count(plane.password) == 0
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_its_script(plane: Plane, shell: str) -> None:
+    done = plane.cli("completion", shell)
+
+    assert done.code == 0, done.err
+    assert "_SPACE_CLI_COMPLETE" in done.out
+
+
+def test_bash_completes_commands_and_things(plane: Plane) -> None:
+    def completed(words: str) -> set[str]:
+        variables = {
+            "_SPACE_CLI_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split(" ")) - 1),
+        }
+        lines = plane.cli(**variables).out.splitlines()
+        return {line.partition(",")[2] for line in lines}
+
+    assert {"apply", "accounts"} <= completed("space-cli a")
+    assert "secrets" in completed("space-cli get se")
