@@ -455,3 +455,19 @@ async def test_an_unknown_path_and_a_wrong_method_are_sentences(api: Api) -> Non
     assert (unknown.status_code, wrong.status_code) == (404, 405)
     assert "GET /v1/nope" in unknown.json()["error"]
     assert "PUT" in wrong.json()["error"]
+
+
+async def test_a_route_that_cannot_be_served_is_refused_by_field(api: Api) -> None:
+    answer = await api.client.post(
+        "/v1/config/projects/shop/routing/ingress/web",
+        json={
+            "source": {"hosts": ["no host"], "url": "/a b"},
+            "targets": [{"host": "web.shop.svc.cluster.local", "port": 80}],
+        },
+    )
+
+    assert answer.status_code == 400
+    assert {m["path"] for m in answer.json()["mistakes"]} == {
+        "spec.source.hosts",
+        "spec.source.url",
+    }

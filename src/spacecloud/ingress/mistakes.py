@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from spacecloud.errors import InvalidSpec, Mistake
 from spacecloud.model.routing import HeaderChange, IngressRoute
 
 _HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?(:\d+)?")
@@ -25,6 +26,14 @@ def mistakes(route: IngressRoute) -> tuple[str, ...]:
     for header in (*modify.headers, *modify.res_headers) if modify else ():
         found += _header_mistakes(header)
     return tuple(found)
+
+
+def check(route: IngressRoute) -> None:
+    """Raises ``InvalidSpec`` with all of them."""
+    found = [sentence.partition(": ") for sentence in mistakes(route)]
+    if found:
+        wrong = tuple(Mistake(f"spec.{path}", message) for path, _, message in found)
+        raise InvalidSpec("; ".join(str(mistake) for mistake in wrong), wrong)
 
 
 def _header_mistakes(header: HeaderChange) -> Iterable[str]:

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from spacecloud.drivers.driver import Workloads
-from spacecloud.ingress import table
+from spacecloud.ingress import mistakes, table
 from spacecloud.mesh import explain
 from spacecloud.mesh.policy import Policy, affected
 from spacecloud.model.declared import Declared, DeclaredVersion
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.routing import IngressRoute
 from spacecloud.model.status import DocumentChange, PlannedStep, PlanView, ServicePlan
 from spacecloud.reconcile.declarations import Declarations
 from spacecloud.reconcile.differences import differences
@@ -42,6 +43,8 @@ class Rehearse:
         async with self._store.rehearsal() as draft:
             # As they will be: what is in a project goes before the project, and is told as going.
             for envelope in reversed(envelopes) if delete else envelopes:
+                if isinstance(envelope.spec, IngressRoute) and not delete:
+                    mistakes.check(envelope.spec)
                 was = await _stored(draft, envelope)
                 await (erase if delete else write)(draft, envelope)
                 changes.append(_change(envelope, was, delete=delete))
