@@ -105,3 +105,26 @@ def test_bash_completes_commands_and_things(plane: Plane) -> None:
 
     assert {"apply", "accounts"} <= completed("space-cli a")
     assert "secrets" in completed("space-cli get se")
+
+
+@pytest.mark.parametrize(("output", "code"), [("/dev/full", 1), ("/dev/null", 0)])
+def test_an_output_that_is_full_is_an_error_without_a_traceback(
+    plane: Plane, output: str, code: int
+) -> None:
+    plane.cli("apply", "-f", str(SHOP))
+
+    with Path(output).open("w") as stream:
+        done = subprocess.run(
+            [sys.executable, "-m", "spacecloud.cli.main", "get", "services"],
+            env=plane.environment,
+            stdout=stream,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+
+    assert done.returncode == code
+    assert done.stderr == (
+        "error: the output cannot be written: No space left on device\n" if code else ""
+    )

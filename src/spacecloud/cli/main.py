@@ -15,6 +15,7 @@
 | 130       | Ctrl-C                                           |
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -118,7 +119,12 @@ def _tell(error: SpaceCloudError) -> None:
 
 
 def main() -> None:
-    sys.exit(run(sys.argv[1:]))
+    try:
+        sys.exit(run(sys.argv[1:]))
+    except OSError as error:
+        # What is left in the buffer is flushed at the very end, and would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(f"error: the output cannot be written: {error.strerror}")
 
 
 if __name__ == "__main__":
