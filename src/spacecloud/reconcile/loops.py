@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Never
 
@@ -64,23 +64,30 @@ class Loops:
             else:
                 logger.info("looking at everything: %s", hint.reason)
                 self._platform.stir()
-                await self.look_at_all()
+                await self._look_at_what_changed()
 
     async def look_now_and_then(self, seconds: float) -> Never:
         """One listing of the engine tells which services differ from their last look."""
         while True:
-            try:
-                await self.look_at_all(only_changed=True)
-            except DriverError as error:
-                logger.warning("the engine could not be listed, will retry: %s", error)
+            await self._look_at_what_changed()
             await asyncio.sleep(seconds)
 
-    async def look_at_all(self, *, only_changed: bool = False) -> None:
-        observed = await self._driver.workloads.observe_all()
-        named = await self._services.refresh_names()
+    async def _look_at_what_changed(self) -> None:
+        """What was never looked at counts as changed."""
+        try:
+            observed = await self._driver.workloads.observe_all()
+            named = await self._services.refresh_names()
+        except DriverError as error:
+            logger.warning("the engine could not be listed, will retry: %s", error)
+            return
+        await self._add_what_differs(observed, named)
+
+    async def _add_what_differs(
+        self, observed: Mapping[ServiceKey, ObservedWorkloads], named: frozenset[ServiceKey]
+    ) -> None:
         declared = (await self._declarations.policy()).declared.services
         for key in declared.keys() | observed.keys() | named | self._driver.traffic.known():
-            if not only_changed or self._differs(key, observed.get(key)):
+            if self._differs(key, observed.get(key)):
                 self.controller.queue.add(key)
 
     def _differs(self, key: ServiceKey, observed: ObservedWorkloads | None) -> bool:

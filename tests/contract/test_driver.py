@@ -1,0 +1,229 @@
+"""Every driver's Workloads, one suite: in memory always, on a real engine by mark."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiodocker
+import pytest
+
+from apps.images import ensure_test_images
+from eventually import eventually
+from spacecloud.drivers.docker.workloads import DockerWorkloads
+from spacecloud.drivers.driver import LogRequest, Workloads
+from spacecloud.drivers.memory import MemoryWorkloads
+from spacecloud.errors import NotFound, Terminal
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.service import Service
+from spacecloud.settings import Settings
+from spacecloud.workloads.ops import (
+    CreateNetwork,
+    CreateReplica,
+    PullImage,
+    RemoveNetwork,
+    RemoveReplica,
+    RestartTask,
+    StopReplica,
+)
+from spacecloud.workloads.world import ObservedReplica
+
+API = ServiceRef("shop", "api", "v1")
+SUBNET = "10.141.0.0/25"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Place:
+    workloads: Workloads
+    image: str
+    """Id of an image that is here, of the echo service."""
+
+    def creation(self, slot: int = 0, revision: str = "r1") -> CreateReplica:
+        task = {"id": "main", "docker": {"image": "echo"}, "ports": [{"port": 8080}]}
+        return CreateReplica(
+            ref=API,
+            slot=slot,
+            revision=revision,
+            address=f"10.141.0.{slot + 2}",
+            subnet=SUBNET,
+            spec=Service.model_validate({"tasks": [task]}),
+            images={"main": self.image},
+            secrets=(),
+        )
+
+    async def replicas(self) -> tuple[ObservedReplica, ...]:
+        return (await self.workloads.observe(API.key)).replicas
+
+    async def ready(self, *ids: str) -> None:
+        async def check() -> None:
+            assert [r.id for r in await self.replicas() if r.ready] == sorted(ids)
+
+        await eventually(check, within=20)
+
+
+@asynccontextmanager
+async def in_memory(folder: Path) -> AsyncIterator[Place]:
+    workloads = MemoryWorkloads(now)
+    await workloads.execute(PullImage(API, "echo", "", 1))
+    image = (await workloads.images(["echo"]))["echo"]
+    assert image is not None
+    yield Place(workloads, image)
+
+
+@asynccontextmanager
+async def on_docker(folder: Path) -> AsyncIterator[Place]:
+    async def no_secrets(project: str, id: str) -> Mapping[str, str]:
+        return {}
+
+    settings = Settings(
+        instance=f"c{secrets.token_hex(3)}", state=folder, run=folder, stop_grace_seconds=2
+    )
+    async with aiodocker.Docker() as docker:
+        image = (await docker.images.inspect(ensure_test_images()["echo"]))["Id"]
+        workloads = DockerWorkloads(docker, settings, no_secrets, now)
+        async with workloads.run():
+            place = Place(workloads, image)
+            try:
+                yield place
+            finally:
+                for replica in await place.replicas():
+                    await workloads.execute(RemoveReplica(replica.ref, replica.id))
+                await workloads.execute(RemoveNetwork(API.key))
+
+
+Opener = Callable[[Path], AbstractAsyncContextManager[Place]]
+
+
+@pytest.fixture(
+    params=[in_memory, pytest.param(on_docker, marks=pytest.mark.docker)],
+    ids=["memory", "docker"],
+)
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    opener: Opener = request.param
+    async with opener(tmp_path) as opened:
+        yield opened
+
+
+async def test_nothing_is_there_until_it_is_made(place: Place) -> None:
+    world = await place.workloads.observe(API.key)
+
+    assert (world.network, world.replicas) == (None, ())
+    assert API.key not in await place.workloads.observe_all()
+
+
+async def test_a_network_is_made_once_however_often_it_is_asked_for(place: Place) -> None:
+    await place.workloads.execute(CreateNetwork(API.key, SUBNET))
+    await place.workloads.execute(CreateNetwork(API.key, SUBNET))
+
+    assert (await place.workloads.observe(API.key)).network == SUBNET
+    assert (await place.workloads.observe_all())[API.key].network == SUBNET
+
+
+async def test_a_replica_is_made_once_and_gets_ready(place: Place) -> None:
+    await place.workloads.execute(CreateNetwork(API.key, SUBNET))
+    await place.workloads.execute(place.creation())
+    await place.workloads.execute(place.creation())
+    await place.workloads.execute(place.creation(slot=1))
+
+    await place.ready("api--v1--0", "api--v1--1")
+    first, second = await place.replicas()
+    assert (first.address, first.revision, first.slot) == ("10.141.0.2", "r1", 0)
+    assert (second.address, second.slot) == ("10.141.0.3", 1)
+    assert first.expected_tasks == ("main",)
+    assert first.tasks[0].image == place.image
+
+
+async def test_a_listing_of_all_shows_what_a_look_at_one_shows(place: Place) -> None:
+    await place.workloads.execute(CreateNetwork(API.key, SUBNET))
+    await place.workloads.execute(place.creation())
+    await place.ready("api--v1--0")
+
+    listed = (await place.workloads.observe_all())[API.key]
+    seen = await place.workloads.observe(API.key)
+
+    assert [(r.id, r.revision, r.pause) for r in listed.replicas] == [
+        (r.id, r.revision, r.pause) for r in seen.replicas
+    ]
+    assert [[(t.container, t.state) for t in r.tasks] for r in listed.replicas] == [
+        [(t.container, t.state) for t in r.tasks] for r in seen.replicas
+    ]
+
+
+async def test_a_stopped_replica_ends_and_is_removed_for_good(place: Place) -> None:
+    await place.workloads.execute(CreateNetwork(API.key, SUBNET))
+    await place.workloads.execute(place.creation())
+    await place.ready("api--v1--0")
+
+    await place.workloads.execute(StopReplica(API, "api--v1--0"))
+
+    async def ended() -> None:
+        (replica,) = await place.replicas()
+        assert [t.state for t in replica.tasks] == ["exited"]
+
+    await eventually(ended, within=20)
+    await place.workloads.execute(RemoveReplica(API, "api--v1--0"))
+    await place.workloads.execute(RemoveReplica(API, "api--v1--0"))
+    assert await place.replicas() == ()
+
+
+async def test_a_restarted_task_has_started_later(place: Place) -> None:
+    await place.workloads.execute(CreateNetwork(API.key, SUBNET))
+    await place.workloads.execute(place.creation())
+    await place.ready("api--v1--0")
+    task = (await place.replicas())[0].tasks[0]
+
+    await place.workloads.execute(RestartTask(API, "api--v1--0", "main", task.container))
+
+    await place.ready("api--v1--0")
+    again = (await place.replicas())[0].tasks[0]
+    assert again.container == task.container
+    assert task.started_at is not None
+    assert again.started_at is not None
+    assert again.started_at > task.started_at
+
+
+async def test_a_removed_network_can_be_removed_again(place: Place) -> None:
+    await place.workloads.execute(CreateNetwork(API.key, SUBNET))
+
+    await place.workloads.execute(RemoveNetwork(API.key))
+    await place.workloads.execute(RemoveNetwork(API.key))
+
+    assert (await place.workloads.observe(API.key)).network is None
+
+
+async def test_services_do_not_see_each_other(place: Place) -> None:
+    await place.workloads.execute(CreateNetwork(API.key, SUBNET))
+    await place.workloads.execute(place.creation())
+
+    assert (await place.workloads.observe(ServiceKey("shop", "ap"))).replicas == ()
+    assert (await place.workloads.observe(ServiceKey("sho", "api"))).replicas == ()
+
+
+async def test_an_image_that_cannot_be_had_is_hopeless(place: Place) -> None:
+    missing = "missing" if isinstance(place.workloads, MemoryWorkloads) else "127.0.0.1:1/missing:1"
+
+    with pytest.raises(Terminal, match="missing"):
+        await place.workloads.execute(PullImage(API, missing, "", 1))
+    assert await place.workloads.images([missing]) == {missing: None}
+
+
+async def test_logs_of_an_unknown_replica_are_not_found(place: Place) -> None:
+    with pytest.raises(NotFound, match="no replica api--v9--0"):
+        async for _ in place.workloads.logs(LogRequest("shop", "api--v9--0", "")):
+            pass
+
+
+async def test_a_hint_follows_what_happens_to_a_service(place: Place) -> None:
+    hints = place.workloads.hints()
+    await place.workloads.execute(CreateNetwork(API.key, SUBNET))
+    await place.workloads.execute(place.creation())
+
+    async for hint in hints:
+        if hint.key == API.key:
+            break
