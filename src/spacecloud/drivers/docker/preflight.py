@@ -1,33 +1,47 @@
 """What a machine must have before anything is started, each lack with its fix."""
 
-import json
 import os
 import shutil
 import socket
-from collections.abc import Iterable
-from ipaddress import IPv4Network
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import aiodocker
 
-from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker import labels, pool_conflicts
 from spacecloud.drivers.docker.engine import Engine, EngineRefused
 from spacecloud.drivers.docker.firewall import run
+from spacecloud.drivers.docker.port_owners import owners_of
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
-PROGRAMS = {"iptables": "iptables", "ip6tables": "iptables", "ip": "iproute2"}
+PROGRAMS = {
+    "iptables-save": "iptables",
+    "iptables-restore": "iptables",
+    "ip6tables-save": "iptables",
+    "ip6tables-restore": "iptables",
+    "ip": "iproute2",
+}
+OLDEST_API = (1, 41)
+"""Of Docker Engine 20.10."""
+
+IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
 
 async def preflight(docker: aiodocker.Docker, settings: Settings) -> tuple[str, ...]:
     """Empty when the machine is ready."""
-    found = [*_rights(), *_programs(), *_forwarding()]
+    found = [*_rights(), *missing_programs(), *_forwarding()]
+    try:
+        routes = await run(*pool_conflicts.LIST_ROUTES)
+    except Transient as error:
+        found.append(f"the routes of this machine cannot be listed: {error}")
+        routes = "[]"
     engine = Engine(docker)
     try:
-        found += _engine(await engine.get("info"), await engine.get("version"))
-        found += await _overlaps(engine, settings)
-        found += await _ports(engine, settings)
+        found += engine_problems(await engine.get("info"), await engine.get("version"))
+        found += pool_conflicts.conflicts(settings, await engine.get("networks"), routes)
+        found += taken_ports(settings, await _own_processes(engine, settings))
     except Transient as error:
         found.append(f"{error}: start it (systemctl start docker), or set SPACE_CLOUD_DOCKER_HOST")
     except EngineRefused as error:
@@ -40,15 +54,17 @@ def _rights() -> Iterable[str]:
         yield "root is needed for networks and firewall rules: run it with sudo"
 
 
-def _programs() -> Iterable[str]:
-    for program, package in PROGRAMS.items():
-        if shutil.which(program) is None:
-            yield f"the program {program} is missing: apt-get install {package}"
+def missing_programs(path: str | None = None) -> Iterable[str]:
+    """``path``: where to look for them; None: where this process does."""
+    lacking = [program for program in PROGRAMS if shutil.which(program, path=path) is None]
+    for package in dict.fromkeys(PROGRAMS[program] for program in lacking):
+        names = ", ".join(program for program in lacking if PROGRAMS[program] == package)
+        yield f"{names} cannot be found: apt-get install {package}"
 
 
 def _forwarding() -> Iterable[str]:
     try:
-        if Path("/proc/sys/net/ipv4/ip_forward").read_text().strip() != "1":
+        if IP_FORWARD.read_text().strip() != "1":
             yield (
                 "net.ipv4.ip_forward is off, so pods reach nothing: sysctl -w net.ipv4.ip_forward=1"
             )
@@ -56,68 +72,66 @@ def _forwarding() -> Iterable[str]:
         yield f"net.ipv4.ip_forward cannot be read: {error.strerror}"
 
 
-def _engine(info: dict[str, Any], version: dict[str, Any]) -> Iterable[str]:
+def engine_problems(info: Mapping[str, Any], version: Mapping[str, Any]) -> Iterable[str]:
+    """From what the engine says of itself."""
     names = " ".join(str(part.get("Name", "")) for part in version.get("Components") or [])
     if "podman" in names.lower():
         yield "the engine is Podman, which lacks what is needed: use Docker Engine 20.10 or later"
+        return
     if any("rootless" in option for option in info.get("SecurityOptions") or []):
         yield "the engine is rootless and cannot set firewall rules: use a rootful Docker Engine"
     if "docker desktop" in str(info.get("OperatingSystem", "")).lower():
         yield "Docker Desktop runs its engine in a machine of its own: use Docker Engine on Linux"
     if info.get("OSType", "linux") != "linux":
         yield f"the engine runs {info.get('OSType')} containers: Linux ones are needed"
-
-
-async def _overlaps(engine: Engine, settings: Settings) -> list[str]:
-    """Routes and networks of others inside our pools: what they lead to would be cut off."""
-    ours = {
-        config.get("Subnet")
-        for network in await engine.get("networks")
-        if (network.get("Labels") or {}).get(labels.INSTANCE) == settings.instance
-        for config in network["IPAM"]["Config"] or []
-    }
-    routes = json.loads(await run("ip", "-4", "-json", "route", "show", "table", "main"))
-    said = []
-    for variable, pool in (
-        ("SPACE_CLOUD_SUBNET_POOL", settings.subnet_pool),
-        ("SPACE_CLOUD_VIP_POOL", settings.vip_pool),
-    ):
-        for route in routes:
-            destination = str(route.get("dst", "default"))
-            if destination == "default" or destination in ours:
-                continue
-            if route.get("type") == "unreachable" and destination == str(settings.vip_pool):
-                continue
-            if IPv4Network(destination, strict=False).overlaps(pool):
-                by = f" (via {route['dev']})" if "dev" in route else ""
-                said.append(
-                    f"the pool {pool} overlaps the route {destination}{by}: choose another "
-                    f"with {variable}"
-                )
-    if settings.subnet_pool.overlaps(settings.vip_pool):
-        said.append(
-            f"the pools {settings.subnet_pool} and {settings.vip_pool} overlap: choose others "
-            "with SPACE_CLOUD_SUBNET_POOL and SPACE_CLOUD_VIP_POOL"
+    if (api := str(version.get("ApiVersion", ""))) and _numbers(api) < OLDEST_API:
+        yield (
+            f"Docker Engine {version.get('Version', '')} (API {api}) is too old: use 20.10 or later"
         )
-    return said
 
 
-async def _ports(engine: Engine, settings: Settings) -> list[str]:
-    """Ports that somebody else has. Our own gateway and resolver may run already."""
-    filters = {"label": [f"{labels.INSTANCE}={settings.instance}"]}
-    running = await engine.get("containers/json", filters=filters)
-    own = {c["Labels"].get(labels.PREFIX + "part") for c in running}
-    wanted = [
-        ("SPACE_CLOUD_HTTP_PORT", settings.http_port, "gateway", socket.SOCK_STREAM),
-        ("SPACE_CLOUD_MESH_PORT", settings.mesh_port, "gateway", socket.SOCK_STREAM),
-        ("SPACE_CLOUD_DNS_PORT", settings.dns_port, "resolver", socket.SOCK_STREAM),
-        ("SPACE_CLOUD_DNS_PORT", settings.dns_port, "resolver", socket.SOCK_DGRAM),
-    ]
-    return [
-        f"port {port} is taken{_by_whom(port)}: stop that, or choose another with {variable}"
-        for variable, port, part, kind in wanted
-        if part not in own and _is_taken(port, kind)
-    ]
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+async def _own_processes(engine: Engine, settings: Settings) -> frozenset[int]:
+    """Of our gateway and resolver, where they run already."""
+    filters = {"label": [f"{labels.INSTANCE}={settings.instance}", f"{labels.PREFIX}part"]}
+    found = set()
+    for container in await engine.get("containers/json", filters=filters):
+        shown = await engine.find(f"containers/{container['Id']}/json")
+        found.add(int(shown["State"]["Pid"]) if shown is not None else 0)
+    return frozenset(found - {0})
+
+
+def taken_ports(settings: Settings, own: frozenset[int]) -> Iterable[str]:
+    """Ports that somebody else has."""
+    wanted = (
+        ("SPACE_CLOUD_HTTP_PORT", settings.http_port, socket.SOCK_STREAM),
+        ("SPACE_CLOUD_MESH_PORT", settings.mesh_port, socket.SOCK_STREAM),
+        ("SPACE_CLOUD_DNS_PORT", settings.dns_port, socket.SOCK_STREAM),
+        ("SPACE_CLOUD_DNS_PORT", settings.dns_port, socket.SOCK_DGRAM),
+    )
+    yield from _same_ports(settings)
+    for variable, port, kind in wanted:
+        if not _is_taken(port, kind):
+            continue
+        owners = owners_of(port, kind)
+        strangers = [owner for owner in owners if owner.id not in own]
+        if strangers or not own:
+            by = f" by {', '.join(str(owner) for owner in strangers)}" if strangers else ""
+            name = "UDP port" if kind == socket.SOCK_DGRAM else "port"
+            yield f"{name} {port} is taken{by}: stop that, or choose another with {variable}"
+
+
+def _same_ports(settings: Settings) -> Iterable[str]:
+    ports = (settings.http_port, settings.mesh_port, settings.dns_port)
+    if len(set(ports)) < len(ports):
+        yield (
+            f"the ports for HTTP, the mesh and DNS must differ, and are {ports[0]}, {ports[1]} "
+            f"and {ports[2]}: choose others with SPACE_CLOUD_HTTP_PORT, SPACE_CLOUD_MESH_PORT "
+            "and SPACE_CLOUD_DNS_PORT"
+        )
 
 
 def _is_taken(port: int, kind: socket.SocketKind) -> bool:
@@ -129,35 +143,3 @@ def _is_taken(port: int, kind: socket.SocketKind) -> bool:
         except OSError:
             return True
     return False
-
-
-def _by_whom(port: int) -> str:
-    """`` by nginx (process 4711)``; empty where it cannot be told."""
-    inodes = set()
-    for table in ("tcp", "tcp6", "udp", "udp6"):
-        try:
-            lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            fields = line.split()
-            if int(fields[1].rpartition(":")[2], 16) == port and fields[3] in ("0A", "07"):
-                inodes.add(f"socket:[{fields[9]}]")
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and inodes & set(_sockets(process)):
-            try:
-                return f" by {(process / 'comm').read_text().strip()} (process {process.name})"
-            except OSError:
-                continue
-    return ""
-
-
-def _sockets(process: Path) -> Iterable[str]:
-    try:
-        for entry in (process / "fd").iterdir():
-            try:
-                yield str(entry.readlink())
-            except OSError:
-                continue
-    except OSError:
-        return
