@@ -56,6 +56,7 @@ def _service_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
     headings: tuple[str, ...] = ("SERVICE", "VERSION", "STATE", "REPLICAS", "PORTS", "URL")
     headings += ("DOMAIN", "IMAGES", "MESSAGE") if wanted.is_wide else ("MESSAGE",)
     rows: Rows = []
+    images = _images(wanted) if wanted.is_wide else {}
     for each in statuses:
         message = each["message"] or each["nextStep"]
         row: tuple[Any, ...] = (
@@ -68,10 +69,18 @@ def _service_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
             message if wanted.is_wide else shorten(message, LONGEST_MESSAGE),
         )
         if wanted.is_wide:
-            images = {t["image"]: None for r in each["replicas"] for t in r["tasks"]}
-            row = (*row[:-1], each["domain"], joined(filter(None, images)), row[-1])
+            named = images.get((each["serviceId"], each["version"]), ())
+            row = (*row[:-1], each["domain"], joined(named), row[-1])
         rows.append(row)
     return headings, rows
+
+
+def _images(wanted: Wanted) -> dict[tuple[str, str], list[str]]:
+    """As they are declared, by service and version; what runs is told by its digest only."""
+    return {
+        (each["id"], each["version"]): [task["docker"]["image"] for task in each["tasks"]]
+        for each in wanted.client.services(wanted.project, wanted.id)
+    }
 
 
 def _replica_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
