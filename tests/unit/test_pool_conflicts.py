@@ -99,3 +99,17 @@ def test_networks_without_addresses_are_passed_over() -> None:
     ]
 
     assert conflicts(SETTINGS, networks, routes("fd00::/64", dev="eth0")) == ()
+
+
+def test_another_instance_s_virtual_ips_are_seen_by_its_rules() -> None:
+    other = Settings(instance="there").chain_prefix
+    rules = ("-d 10.184.0.10/32 -p udp -m udp --dport 53", "-d 10.184.0.0/16 -p tcp")
+    lines = [f"-A {other}-NAT {rule} -j REDIRECT --to-ports 15001" for rule in rules]
+    saved = "\n".join(("*nat", ":PREROUTING ACCEPT [0:0]", *lines, "COMMIT"))
+    own = saved.replace(other, SETTINGS.chain_prefix)
+
+    (said,) = conflicts(SETTINGS, [], "", saved)
+
+    assert f"the virtual IPs 10.184.0.0/16 of another instance (iptables chain {other}-NAT)" in said
+    assert "SPACE_CLOUD_VIP_POOL" in said
+    assert conflicts(SETTINGS, [], "", own) == ()

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker.firewall_rules import Found, parse
 from spacecloud.settings import Settings
 
 LIST_ROUTES = ("ip", "-4", "-json", "route", "show", "table", "all")
@@ -20,12 +21,19 @@ _NOWHERE = ("local", "broadcast", "multicast", "anycast")
 
 
 def conflicts(
-    settings: Settings, networks: Sequence[Mapping[str, Any]], routes: str
+    settings: Settings, networks: Sequence[Mapping[str, Any]], routes: str, saved_rules: str = ""
 ) -> tuple[str, ...]:
-    """``networks`` as the engine lists them, ``routes`` as ``ip -json`` prints them."""
+    """
+    ``networks`` as the engine lists them, ``routes`` as ``ip -json`` prints them, and
+    ``saved_rules`` as ``iptables-save`` does.
+    """
     pools = ((SUBNET_VARIABLE, settings.subnet_pool), (VIP_VARIABLE, settings.vip_pool))
     # The engine knows its networks by a name, the kernel only by their bridge.
-    theirs = {**_routes(settings, json.loads(routes or "[]")), **_networks(settings, networks)}
+    theirs = {
+        **_routes(settings, json.loads(routes or "[]")),
+        **_networks(settings, networks),
+        **_virtual(settings, parse(saved_rules)),
+    }
     said = [
         f"the pool {pool} overlaps {_some(met)}, which would be cut off: choose another with "
         f"{variable}"
@@ -59,6 +67,26 @@ def _routes(settings: Settings, routes: Iterable[Mapping[str, Any]]) -> dict[IPv
         by = f" (by {route['dev']})" if "dev" in route else ""
         found[network] = f"the route {route['dst']}{by}"
     return found
+
+
+def _virtual(settings: Settings, found: Found) -> dict[IPv4Network, str]:
+    """Pools of virtual IPs of other instances, which are no networks and have no route of note."""
+    chains = {
+        chain: rules
+        for chain, rules in found.get("nat", {}).items()
+        if chain.startswith("SC-") and not chain.startswith(settings.chain_prefix)
+    }
+    return {
+        network: f"the virtual IPs {network} of another instance (iptables chain {chain})"
+        for chain, rules in chains.items()
+        for rule in rules
+        if (network := _network(_destination(rule))) is not None and network.prefixlen < 32
+    }
+
+
+def _destination(rule: str) -> str:
+    _, _, rest = f" {rule}".partition(" -d ")
+    return rest.partition(" ")[0]
 
 
 def _is_ours(settings: Settings, route: Mapping[str, Any], network: IPv4Network) -> bool:

@@ -33,14 +33,14 @@ async def preflight(docker: aiodocker.Docker, settings: Settings) -> tuple[str, 
     """Empty when the machine is ready."""
     found = [*_rights(), *missing_programs(), *_forwarding()]
     try:
-        routes = await run(*pool_conflicts.LIST_ROUTES)
+        routes, rules = await run(*pool_conflicts.LIST_ROUTES), await run("iptables-save")
     except Transient as error:
-        found.append(f"the routes of this machine cannot be listed: {error}")
-        routes = "[]"
+        found.append(f"routes and rules of this machine cannot be listed: {error}")
+        routes = rules = ""
     engine = Engine(docker)
     try:
         found += engine_problems(await engine.get("info"), await engine.get("version"))
-        found += pool_conflicts.conflicts(settings, await engine.get("networks"), routes)
+        found += pool_conflicts.conflicts(settings, await engine.get("networks"), routes, rules)
         found += taken_ports(settings, await _own_processes(engine, settings))
     except Transient as error:
         found.append(f"{error}: start it (systemctl start docker), or set SPACE_CLOUD_DOCKER_HOST")
