@@ -6,25 +6,39 @@ import os
 import resource
 import shutil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import aiodocker
 
 from spacecloud.dns import zone
 from spacecloud.drivers.docker import bootstrap, labels, parts
-from spacecloud.drivers.docker.engine import CONFLICT, NOT_FOUND, Engine, EngineRefused
+from spacecloud.drivers.docker.engine import (
+    CONFLICT,
+    NOT_FOUND,
+    NOT_MODIFIED,
+    Engine,
+    EngineRefused,
+    Json,
+)
 from spacecloud.drivers.docker.firewall import Firewall
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.images.own import GATEWAY_UID
+from spacecloud.drivers.docker.logs import lines
 from spacecloud.drivers.docker.names import names_dir
+from spacecloud.drivers.docker.pods import together
+from spacecloud.drivers.docker.pulls import pull
 from spacecloud.drivers.driver import HostState
-from spacecloud.errors import DriverError, Transient
+from spacecloud.errors import DriverError, NotFound, Transient
 from spacecloud.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 Part = Literal["gateway", "resolver"]
 MOST_FILES = 1_048_576
+SETTLING_SECONDS = 0.5
+"""A part that cannot run (a port is taken, an argument is wrong) has ended by then."""
+
+LAST_LINES = 3
 HOST_RESOLV_CONF = Path("/etc/resolv.conf")
 
 
@@ -36,6 +50,9 @@ class DockerHost:
         self._settings = settings
         self._firewall = Firewall(settings)
         self._seen: set[Part] = set()
+        self._restarts: dict[str, int] = {}
+        """Container id to how often the engine had started it again when we looked last."""
+
         self._images: dict[Part, str] = {}
 
     async def ensure(self) -> HostState:
@@ -63,11 +80,9 @@ class DockerHost:
         filters = {"label": [label]}
         try:
             found = await self._engine.get("containers/json", all=True, filters=filters)
-            for tasks_first in (True, False):
-                wanted = [c for c in found if (labels.TASK in c["Labels"]) is tasks_first]
-                async with asyncio.TaskGroup() as group:
-                    for container in wanted:
-                        group.create_task(self._remove(container["Id"]))
+            tasks = [c["Id"] for c in found if labels.TASK in c["Labels"]]
+            await together(self._remove(id) for id in tasks)
+            await together(self._remove(c["Id"]) for c in found if c["Id"] not in tasks)
             for network in await self._engine.get("networks", filters=filters):
                 await self._engine.delete(f"networks/{network['Id']}")
         except EngineRefused as error:
@@ -83,29 +98,71 @@ class DockerHost:
         except EngineRefused as error:
             raise Transient(f"{name}: {error}") from error
 
-    async def _make_so(self, part: Part, name: str, body: dict[str, Any]) -> list[str]:
+    async def _make_so(self, part: Part, name: str, body: Json) -> list[str]:
         found = await self._engine.find(f"containers/{name}/json")
-        known, first = part in self._seen, part not in self._seen
+        first = part not in self._seen
         self._seen.add(part)
-        if found is not None:
-            its = found["Config"]["Labels"] or {}
-            if its.get(labels.INSTANCE) != self._settings.instance:
-                raise Transient(f"a container of this name is not ours: docker rm -f {name}")
-            if its.get(parts.CONFIG) != body["Labels"][parts.CONFIG]:
-                await self._remove(found["Id"])
-                found, known = None, False
+        if found is not None and await self._is_other(name, found, body):
+            await self._remove(found["Id"])
+            found, first = None, True
         if found is None:
             made = await self._engine.post("containers/create", body, name=name)
-            await self._engine.post(f"containers/{made['Id']}/start", ok=(304,))
-            return [f"the {part} was gone and was made again"] if known and not first else []
-        state = found["State"]
-        if state["Running"] and not state["Restarting"]:
-            return []
-        # A restart and not a start: the engine's own back-off would make it wait.
-        await self._engine.post(f"containers/{found['Id']}/restart", t=0)
-        return [] if first else [f"the {part} did not run and was started again"]
+            await self._engine.post(f"containers/{made['Id']}/start", ok=(NOT_MODIFIED,))
+            await self._see_it_stay(made["Id"])
+            return [] if first else [f"the {part} was gone and was made again"]
+        said = await self._keep_running(part, found)
+        return [] if first else said
 
-    async def _body(self, part: Part) -> dict[str, Any]:
+    async def _is_other(self, name: str, found: Json, body: Json) -> bool:
+        """Made from another configuration than the one wanted now?"""
+        its = found["Config"]["Labels"] or {}
+        if its.get(labels.INSTANCE) != self._settings.instance:
+            raise Transient(f"a container of this name is not ours: docker rm -f {name}")
+        return bool(its.get(parts.CONFIG) != body["Labels"][parts.CONFIG])
+
+    async def _keep_running(self, part: Part, found: Json) -> list[str]:
+        id, state = found["Id"], found["State"]
+        if state["Paused"]:
+            await self._engine.post(f"containers/{id}/unpause")
+            return [f"the {part} was paused and goes on"]
+        if state["Running"] and not state["Restarting"]:
+            if await asyncio.to_thread(self._sees_our_folder, part, state["Pid"]):
+                before = self._restarts.get(id, found["RestartCount"])
+                self._restarts = {**self._restarts, id: found["RestartCount"]}
+                ended = found["RestartCount"] > before
+                return [f"the {part} ended, and the engine started it again"] if ended else []
+            said = f"the {part} was started again: its folder had been removed and made anew"
+        else:
+            said = f"the {part} did not run and was started again"
+        # A restart and not a start: the engine's own back-off would make it wait.
+        await self._engine.post(f"containers/{id}/restart", t=0)
+        await self._see_it_stay(id)
+        return [said]
+
+    def _sees_our_folder(self, part: Part, pid: int) -> bool:
+        """A folder that was removed lives on in who has mounted it, and gets nothing new."""
+        gateway_dir = bootstrap.gateway_dir(self._settings)
+        folder = gateway_dir if part == "gateway" else names_dir(self._settings)
+        try:
+            return Path(f"/proc/{pid}/root{folder}").samefile(folder)
+        except OSError:
+            return False
+
+    async def _see_it_stay(self, container: str) -> None:
+        """Started is not yet running: say at once why it ends, if it does."""
+        await asyncio.sleep(SETTLING_SECONDS)
+        found = await self._engine.find(f"containers/{container}/json")
+        if found is None or (found["State"]["Running"] and not found["RestartCount"]):
+            return
+        last = lines(self._engine.docker, container, follow=False, tail=LAST_LINES, since=None)
+        try:
+            said = [line.decode("utf-8", "replace").strip() async for line in last]
+        except NotFound:
+            return
+        code = found["State"]["ExitCode"]
+        raise Transient(f"it ended with code {code}: {' / '.join(said) or 'it said nothing'}")
+
+    async def _body(self, part: Part) -> Json:
         image = await self._image(part)
         if part == "resolver":
             return parts.resolver(self._settings, image)
@@ -113,11 +170,21 @@ class DockerHost:
 
     async def _image(self, part: Part) -> str:
         if part == "gateway" and self._settings.gateway_image:
-            return self._settings.gateway_image
+            return await self._configured(self._settings.gateway_image)
         known = self._images.get(part, "")
         if not known or await self._engine.find(f"images/{known}/json") is None:
             known = self._images[part] = await ensure(self._engine.docker, part)
         return known
+
+    async def _configured(self, image: str) -> str:
+        """Its id, so that a tag that moves is a change; pulled where it is not here."""
+        found = await self._engine.find(f"images/{image}/json")
+        if found is None:
+            await pull(self._engine, image, None)
+            found = await self._engine.find(f"images/{image}/json")
+        if found is None:
+            raise Transient(f"image {image} was pulled and is gone again")
+        return str(found["Id"])
 
     async def _remove(self, container: str) -> None:
         await self._engine.delete(
@@ -136,8 +203,10 @@ class DockerHost:
             sockets.chmod(0o700)
             names = zone.hosts_file(zone.platform_names(str(settings.pools.host_vip)))
             _write(names_dir(settings) / zone.file_name(zone.PLATFORM), names)
-            upstream = HOST_RESOLV_CONF.read_text("utf-8", "replace")
-            _write(parts.upstreams_dir(settings) / "resolv.conf", upstream)
+            upstream = HOST_RESOLV_CONF.read_bytes() if HOST_RESOLV_CONF.exists() else b""
+            _write(
+                parts.upstreams_dir(settings) / "resolv.conf", upstream.decode("utf-8", "replace")
+            )
         except OSError as error:
             raise Transient(f"the folder {settings.run_dir} cannot be used: {error}") from error
 

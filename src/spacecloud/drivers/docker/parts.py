@@ -38,8 +38,10 @@ def gateway(settings: Settings, image: str, files: int) -> Json:
     body = _part(settings, "gateway", image, bootstrap.arguments(settings))
     body["User"] = f"{GATEWAY_UID}:{GATEWAY_UID}"
     body["HostConfig"]["Binds"] = [f"{run_dir}:{run_dir}:ro", f"{sockets}:{sockets}"]
+    _hashed(body)
+    # Not part of the hash: it depends on the shell that the control plane was started from.
     body["HostConfig"]["Ulimits"] = [{"Name": "nofile", "Soft": files, "Hard": files}]
-    return _hashed(body)
+    return body
 
 
 def resolver(settings: Settings, image: str) -> Json:
@@ -63,12 +65,14 @@ def resolver_arguments(settings: Settings) -> list[str]:
         "--group=",
         "--pid-file=",
         f"--port={settings.dns_port}",
+        # The rules close the port to others; these hold while there are no rules (at boot).
+        f"--interface={settings.interface_prefix}*",
+        "--except-interface=lo",
         "--no-hosts",
         f"--hostsdir={names_dir(settings)}",
         f"--local=/{MESH_DOMAIN}/",
         f"--local-ttl={LOCAL_TTL_SECONDS}",
         f"--dns-forward-max={MOST_QUERIES}",
-        "--domain-needed",
         *servers,
     ]
 

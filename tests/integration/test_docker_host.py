@@ -1,0 +1,214 @@
+"""Gateway, resolver and rules of one host: made, broken, mended, and gone without a trace."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiodocker
+import pytest
+
+from bridged_pods import listening, settings_of
+from eventually import eventually
+from spacecloud.drivers.docker import labels, parts
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.firewall import run
+from spacecloud.drivers.docker.host import DockerHost
+from spacecloud.drivers.docker.images.ensure import ensure
+from spacecloud.drivers.docker.names import names_dir
+from spacecloud.drivers.docker.networks import Networks
+from spacecloud.model.refs import ServiceKey
+from spacecloud.settings import Settings
+
+pytestmark = pytest.mark.docker
+
+RUNNING = {"gateway": "running", "resolver": "running"}
+
+
+@dataclass
+class Scene:
+    settings: Settings
+    docker: aiodocker.Docker
+    host: DockerHost
+
+    def container(self, part: str) -> Any:
+        return self.docker.containers.container(parts.name(self.settings, part))
+
+    async def shown(self, part: str) -> Any:
+        return await self.container(part).show()
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    settings = settings_of(tmp_path)
+    async with aiodocker.Docker() as docker:
+        host = DockerHost(docker, settings)
+        try:
+            yield Scene(settings, docker, host)
+        finally:
+            await host.remove()
+
+
+async def test_a_bare_host_is_made_ready_and_left_alone_after_that(scene: Scene) -> None:
+    first = await scene.host.ensure()
+    before = [(await scene.shown(part))["Id"] for part in RUNNING]
+
+    again = await DockerHost(scene.docker, scene.settings).ensure()
+
+    assert first.parts == again.parts == RUNNING
+    assert first.problems == again.problems == ()
+    assert first.repaired == again.repaired == ()
+    assert [(await scene.shown(part))["Id"] for part in RUNNING] == before
+
+
+@pytest.mark.parametrize("part", ["gateway", "resolver"])
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("delete", "was gone and was made again"),
+        ("stop", "did not run and was started again"),
+        ("pause", "was paused and goes on"),
+        ("end", "ended, and the engine started it again"),
+    ],
+)
+async def test_a_part_that_is_broken_is_mended_and_told(
+    scene: Scene, part: str, damage: str, words: str
+) -> None:
+    await scene.host.ensure()
+    await scene.host.ensure()
+    container = scene.container(part)
+    match damage:
+        case "delete":
+            await container.delete(force=True)
+        case "stop":
+            await container.stop(t=0)
+        case "pause":
+            await container.pause()
+        case "end":
+            pid = (await container.show())["State"]["Pid"]
+            await run("kill", "-9", str(pid))
+
+            async def back() -> None:
+                assert (await container.show())["State"]["Pid"] not in (0, pid)
+
+            await eventually(back)
+
+    mended = await scene.host.ensure()
+
+    assert mended.repaired == (f"the {part} {words}",)
+    assert mended.parts == RUNNING
+    state = (await scene.shown(part))["State"]
+    assert (state["Running"], state["Paused"]) == (True, False)
+    assert (await scene.host.ensure()).repaired == ()
+
+
+async def test_a_folder_that_was_removed_and_made_anew_is_mounted_again(scene: Scene) -> None:
+    await scene.host.ensure()
+    names_dir(scene.settings).rename(scene.settings.run_dir / "elsewhere")
+
+    mended = await scene.host.ensure()
+
+    assert [s for s in mended.repaired if "its folder had been removed" in s]
+    pid = (await scene.shown("resolver"))["State"]["Pid"]
+    assert Path(f"/proc/{pid}/root{names_dir(scene.settings)}").samefile(names_dir(scene.settings))
+
+
+async def test_another_configuration_makes_the_part_anew(scene: Scene) -> None:
+    await scene.host.ensure()
+    before = (await scene.shown("resolver"))["Id"]
+    changed = scene.settings.model_copy(update={"upstream_dns": ("127.0.0.1#5",)})
+
+    state = await DockerHost(scene.docker, changed).ensure()
+
+    after = await scene.shown("resolver")
+    assert state.parts == RUNNING
+    assert after["Id"] != before
+    assert "--server=127.0.0.1#5" in after["Config"]["Cmd"]
+
+
+@pytest.mark.parametrize("part", ["gateway", "resolver"])
+async def test_a_part_that_cannot_run_is_down_with_its_own_words(scene: Scene, part: str) -> None:
+    port = {"gateway": scene.settings.mesh_port, "resolver": scene.settings.dns_port}[part]
+    async with listening(port):
+        state = await scene.host.ensure()
+
+        assert state.parts[part] == "down"
+        problem = next(p for p in state.problems if p.startswith(f"the {part} does not run"))
+        assert "in use" in problem.lower()
+
+    async def up() -> None:
+        assert (await scene.host.ensure()).parts == RUNNING
+
+    await eventually(up)
+
+
+async def test_the_gateway_may_nothing_and_is_not_root(scene: Scene) -> None:
+    await scene.host.ensure()
+
+    shown = await scene.shown("gateway")
+
+    status = Path(f"/proc/{shown['State']['Pid']}/status").read_text()
+    capabilities = [line.split()[1] for line in status.splitlines() if line.startswith("Cap")]
+    assert set(capabilities) == {"0000000000000000"}
+    assert "Uid:\t0" not in status
+    assert not any("docker.sock" in bind for bind in shown["HostConfig"]["Binds"])
+    assert shown["HostConfig"]["RestartPolicy"]["Name"] == "always"
+
+
+async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> None:
+    await scene.host.ensure()
+    instance = scene.settings.instance
+    pause = await ensure(scene.docker, "pause")
+    await Networks(Engine(scene.docker), scene.settings).create(
+        ServiceKey("shop", "api"), "10.130.64.0/25"
+    )
+    ours = {"Image": pause, "Labels": {labels.INSTANCE: instance, labels.TASK: "main"}}
+    theirs = {"Image": pause, "Labels": {labels.INSTANCE: f"not-{instance}"}}
+    await (await scene.docker.containers.create(ours, name=f"{instance}-ours")).start()
+    foreign = await scene.docker.containers.create(theirs, name=f"{instance}-theirs")
+    try:
+        stranger = DockerHost(scene.docker, scene.settings)
+        await stranger.remove()
+        await stranger.remove()
+
+        shown = [
+            *(await run("docker", "ps", "-a", "--format", "{{.Names}}")).split(),
+            *(await run("docker", "network", "ls", "--format", "{{.Name}}")).split(),
+        ]
+        assert [name for name in shown if instance in name] == [f"{instance}-theirs"]
+        machine = await run("iptables-save") + await run("ip6tables-save") + await run("ip", "addr")
+        assert scene.settings.chain_prefix not in machine
+        assert scene.settings.interface_prefix not in machine
+        assert str(scene.settings.vip_pool) not in await run("ip", "route")
+    finally:
+        await foreign.delete(force=True)
+
+
+async def test_a_container_of_a_parts_name_that_is_not_ours_is_left_alone(scene: Scene) -> None:
+    name = parts.name(scene.settings, "resolver")
+    pause = await ensure(scene.docker, "pause")
+    foreign = await scene.docker.containers.create({"Image": pause}, name=name)
+    try:
+        state = await scene.host.ensure()
+
+        assert state.parts == {"gateway": "running", "resolver": "down"}
+        assert any("is not ours" in problem for problem in state.problems)
+        assert (await foreign.show())["Id"] == foreign.id
+    finally:
+        await foreign.delete(force=True)
+
+
+async def test_an_image_of_the_users_own_choice_is_used_and_asked_for(
+    scene: Scene,
+) -> None:
+    missing = f"127.0.0.1:1/no-such-envoy:{secrets.token_hex(3)}"
+    changed = scene.settings.model_copy(update={"gateway_image": missing})
+
+    state = await DockerHost(scene.docker, changed).ensure()
+
+    assert state.parts["gateway"] == "down"
+    assert any(missing in problem for problem in state.problems)
+    own = await ensure(scene.docker, "gateway")
+    chosen = scene.settings.model_copy(update={"gateway_image": own})
+    assert (await DockerHost(scene.docker, chosen).ensure()).parts == RUNNING

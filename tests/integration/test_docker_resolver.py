@@ -1,0 +1,209 @@
+"""The real resolver: what pods ask and what they are told, while files come and go."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import aiodocker
+import pytest
+
+from bridged_pods import Pod, pods, settings_of
+from eventually import eventually
+from spacecloud.drivers.docker import parts
+from spacecloud.drivers.docker.firewall import Firewall
+from spacecloud.drivers.docker.host import DockerHost
+from spacecloud.drivers.docker.names import DnsmasqNames
+from spacecloud.model.refs import ServiceKey
+from spacecloud.settings import Settings
+
+pytestmark = pytest.mark.docker
+
+API = ServiceKey("shop", "api")
+NAMES = (
+    ("api-v1-internal.shop.svc.cluster.local", "10.131.1.1"),
+    ("api.shop.svc.cluster.local", "10.131.1.0"),
+)
+UPSTREAM_PORT = 31054
+TXT = b"\x05hello"
+SRV = struct.pack(">HHH", 1, 2, 443) + b"\x06target\x07example\x00"
+
+
+@dataclass
+class Upstream:
+    """A resolver of the outside: it has one answer per type, and remembers the questions."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self, query: bytes) -> bytes:
+        labels, at = [], 12
+        while query[at]:
+            labels.append(query[at + 1 : at + 1 + query[at]].decode())
+            at += 1 + query[at]
+        question = query[12 : at + 5]
+        (kind,) = struct.unpack_from(">H", query, at + 1)
+        self.asked.append(".".join(labels))
+        content = {1: b"\xc0\x00\x02\x07", 16: TXT, 33: SRV}.get(kind)
+        count = int(content is not None)
+        head = query[:2] + struct.pack(">HHHHH", 0x8180, 1, count, 0, 0)
+        record = b""
+        if content is not None:
+            record = b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 60, len(content)) + content
+        return head + question + record
+
+
+@asynccontextmanager
+async def upstream() -> AsyncIterator[Upstream]:
+    answers = Upstream()
+
+    class Datagrams(asyncio.DatagramProtocol):
+        transport: asyncio.DatagramTransport
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast(asyncio.DatagramTransport, transport)
+
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            self.transport.sendto(answers.answer(data), addr)
+
+    async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        (size,) = struct.unpack(">H", await reader.readexactly(2))
+        answer = answers.answer(await reader.readexactly(size))
+        writer.write(struct.pack(">H", len(answer)) + answer)
+        await writer.drain()
+        writer.close()
+
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Datagrams, ("127.0.0.1", UPSTREAM_PORT))
+    async with await asyncio.start_server(stream, "127.0.0.1", UPSTREAM_PORT):
+        yield answers
+    transport.close()
+
+
+@dataclass
+class Scene:
+    settings: Settings
+    names: DnsmasqNames
+    pod: Pod
+    other: Pod
+    upstream: Upstream
+    docker: aiodocker.Docker
+
+    async def answers(self, name: str, kind: str = "A") -> list[str]:
+        """Rcode and number of answers."""
+        answer = await self.pod.dns(name, kind)
+        return [answer["rcode"], str(answer["answers"])]
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    settings = settings_of(tmp_path, upstream_dns=(f"127.0.0.1#{UPSTREAM_PORT}",))
+    async with aiodocker.Docker() as docker, upstream() as outside, pods(settings) as two:
+        host = DockerHost(docker, settings)
+        try:
+            state = await host.ensure()
+            assert state.parts["resolver"] == "running", state
+            yield Scene(settings, DnsmasqNames(settings), two[0], two[1], outside, docker)
+        finally:
+            await host.remove()
+
+
+async def test_names_are_known_from_the_moment_they_are_published(scene: Scene) -> None:
+    domain = NAMES[1][0]
+    assert await scene.answers(domain) == ["NXDOMAIN", "0"]
+
+    await scene.names.publish(API, NAMES)
+
+    async def known() -> None:
+        assert await scene.answers(domain) == ["NOERROR", "1"]
+
+    await eventually(known, within=3)
+    assert (await scene.pod.dns(domain, "A"))["raw"].endswith("0a830100")
+    assert await scene.answers(domain.upper()) == ["NOERROR", "1"]
+    assert await scene.answers(domain, "AAAA") == ["NOERROR", "0"]
+    assert await scene.answers(NAMES[0][0]) == ["NOERROR", "1"]
+    over_tcp = await scene.pod.dns(domain, "A", "--tcp")
+    assert (over_tcp["rcode"], over_tcp["answers"]) == ("NOERROR", 1)
+    assert await scene.names.published() == {API: NAMES}
+    assert scene.upstream.asked == []
+
+
+async def test_a_change_and_a_withdrawal_are_seen(scene: Scene) -> None:
+    domain = NAMES[1][0]
+    await scene.names.publish(API, NAMES)
+    await scene.names.publish(API, ((domain, "10.131.7.7"),))
+
+    async def changed() -> None:
+        assert (await scene.pod.dns(domain, "A"))["raw"].endswith("0a830707")
+        assert await scene.answers(NAMES[0][0]) == ["NXDOMAIN", "0"]
+
+    await eventually(changed, within=3)
+
+    await scene.names.publish(API, ())
+
+    async def gone() -> None:
+        assert await scene.answers(domain) == ["NXDOMAIN", "0"]
+
+    await eventually(gone, within=3)
+    assert await scene.names.published() == {}
+
+
+async def test_the_host_has_a_name(scene: Scene) -> None:
+    answer = await scene.pod.dns("host.space-cloud.svc.cluster.local", "A")
+
+    assert answer["raw"].endswith(scene.settings.pools.host_vip.packed.hex())
+
+
+async def test_an_unknown_name_of_the_mesh_is_never_asked_outside(scene: Scene) -> None:
+    for kind in ("A", "AAAA", "TXT", "SRV"):
+        assert await scene.answers("nobody.shop.svc.cluster.local", kind) == ["NXDOMAIN", "0"]
+
+    assert scene.upstream.asked == []
+
+
+@pytest.mark.parametrize("options", [(), ("--tcp",)])
+async def test_names_of_the_outside_are_answered_by_the_outside(
+    scene: Scene, options: tuple[str, ...]
+) -> None:
+    text = await scene.pod.dns("example.com", "TXT", *options)
+    service = await scene.pod.dns("_https._tcp.example.com", "SRV", *options)
+    address = await scene.pod.dns("example.com", "A", *options)
+    nothing = await scene.pod.dns("example.com", "AAAA", *options)
+
+    assert text["raw"].endswith(TXT.hex())
+    assert service["raw"].endswith(SRV.hex())
+    assert address["raw"].endswith("c0000207")
+    assert (nothing["rcode"], nothing["answers"]) == ("NOERROR", 0)
+    assert set(scene.upstream.asked) == {"example.com", "_https._tcp.example.com"}
+
+
+async def test_the_host_and_strangers_cannot_use_the_resolver(scene: Scene) -> None:
+    await Firewall(scene.settings).remove()
+
+    async def told() -> str:
+        reader, writer = await asyncio.open_connection("127.0.0.1", scene.settings.dns_port)
+        try:
+            return (await reader.read(1)).decode()
+        finally:
+            writer.close()
+
+    async with asyncio.timeout(5):
+        with suppress(ConnectionError):
+            assert await told() == ""
+
+
+async def test_the_resolver_is_nobody_and_may_nothing(scene: Scene) -> None:
+    name = parts.name(scene.settings, "resolver")
+
+    shown = await scene.docker.containers.container(name).show()
+
+    assert shown["Config"]["User"] == parts.NOBODY
+    host = shown["HostConfig"]
+    assert host["CapDrop"] == ["ALL"]
+    assert host["ReadonlyRootfs"]
+    status = Path(f"/proc/{shown['State']['Pid']}/status").read_text()
+    capabilities = [line.split()[1] for line in status.splitlines() if line.startswith("Cap")]
+    assert set(capabilities) == {"0000000000000000"}
+    assert "Uid:\t65534" in status
