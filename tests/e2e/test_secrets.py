@@ -1,0 +1,89 @@
+"""A secret's way: sealed on disk, in the task, nowhere else; changed, and the task has it."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from e2e.stage import Stage
+
+PROJECT = "vault"
+FIRST, SECOND = "first-value-7311", "second-value-9415"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def project(stage: Stage) -> Iterator[None]:
+    for id, body in {
+        "creds": {"type": "env", "data": {"TOKEN": FIRST}},
+        "conf": {"type": "file", "rootPath": "/etc/app", "data": {"app.ini": FIRST}},
+    }.items():
+        answer = stage.request("POST", f"/v1/runner/{PROJECT}/secrets/{id}", body)
+        assert answer.status_code == 200, answer.text
+    stage.apply(PROJECT, "api", tasks=[stage.task("api", secrets=["creds", "conf"])])
+    stage.settle(PROJECT, "api")
+    yield
+    stage.request("DELETE", f"/v1/config/projects/{PROJECT}")
+    stage.gone(PROJECT, "api")
+
+
+def seen(stage: Stage) -> tuple[str, str]:
+    environment = stage.call(PROJECT, "api", "http", "http://127.0.0.1:8080/env")["body"]
+    url = "http://127.0.0.1:8080/file?path=/etc/app/app.ini"
+    return environment["TOKEN"], str(stage.call(PROJECT, "api", "http", url)["body"])
+
+
+def test_the_task_has_the_values_in_its_environment_and_in_its_file(stage: Stage) -> None:
+    token, file = seen(stage)
+
+    assert token == FIRST
+    assert FIRST in file
+
+
+def test_no_answer_log_event_or_file_of_ours_holds_a_value(stage: Stage) -> None:
+    shown = [
+        stage.request("GET", path).text
+        for path in (
+            f"/v1/runner/{PROJECT}/secrets",
+            f"/v1/runner/{PROJECT}/services",
+            f"/v1/runner/{PROJECT}/services/status",
+            f"/v1/config/events?project={PROJECT}",
+        )
+    ]
+
+    assert FIRST not in "".join(shown)
+    assert "********" in shown[0]
+    assert FIRST not in stage.log()
+    for file in stage.state_dir.glob("store.db*"):
+        assert FIRST.encode() not in file.read_bytes()
+
+
+def test_a_changed_value_reaches_the_task_by_a_new_replica(stage: Stage) -> None:
+    body = {"type": "env", "data": {"TOKEN": SECOND}}
+    stage.request("POST", f"/v1/runner/{PROJECT}/secrets/creds", body)
+
+    def changed() -> None:
+        assert seen(stage)[0] == SECOND
+
+    stage.wait_until(changed)
+    stage.settle(PROJECT, "api")
+
+
+def test_what_get_shows_can_be_applied_again_and_changes_no_value(stage: Stage) -> None:
+    before = stage.containers(f"project={PROJECT}")
+    for secret in stage.request("GET", f"/v1/runner/{PROJECT}/secrets").json()["result"]:
+        path = f"/v1/runner/{PROJECT}/secrets/{secret['id']}"
+        assert stage.request("POST", path, secret).status_code == 200
+
+    stage.settle(PROJECT, "api")
+
+    assert stage.containers(f"project={PROJECT}") == before
+    assert seen(stage)[0] == SECOND
+
+
+def test_a_service_that_names_no_secret_of_the_project_is_refused_by_field(stage: Stage) -> None:
+    task = stage.task("lost", secrets=["nope"])
+    answer = stage.request("POST", f"/v1/runner/{PROJECT}/services/lost/v1", {"tasks": [task]})
+
+    assert answer.status_code == 400
+    assert answer.json()["mistakes"][0]["path"] == "spec.tasks[0].secrets[0]"
+    assert "nope" in json.dumps(answer.json())
