@@ -57,6 +57,8 @@ async def test_a_port_that_is_taken_is_named_with_its_owner(
     docker: aiodocker.Docker, port: int, kind: socket.SocketKind, variable: str, address: str
 ) -> None:
     with socket.socket(socket.AF_INET, kind) as stranger:
+        if kind == socket.SOCK_STREAM:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         stranger.bind((address, port))
         if kind == socket.SOCK_STREAM:
             stranger.listen()
