@@ -1,8 +1,9 @@
 """Names as the resolver's files: one per service, a line per domain. Pure."""
 
+import re
 from collections.abc import Iterable
 
-from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.refs import DNS_LABEL, PLATFORM_PROJECT, ServiceKey
 
 Names = tuple[tuple[str, str], ...]
 """(domain, virtual IP), sorted."""
@@ -17,10 +18,11 @@ def file_name(key: ServiceKey) -> str:
 
 
 def key_of(file_name: str) -> ServiceKey | None:
-    """None for a file that is not a service's."""
-    project, dot, service = file_name.partition(".")
-    key = ServiceKey(project, service)
-    return key if dot and project and service and "." not in service else None
+    """None for a file that is not a service's, such as an editor's copy."""
+    project, _, service = file_name.partition(".")
+    if not (re.fullmatch(DNS_LABEL, project) and re.fullmatch(DNS_LABEL, service)):
+        return None
+    return ServiceKey(project, service)
 
 
 def hosts_file(names: Names) -> str:
@@ -39,6 +41,6 @@ def platform_names(host_vip: str) -> Names:
 
 def _names(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
     for line in lines:
-        address, *domains = line.partition("#")[0].split()[:64] or [""]
+        address, *domains = line.partition("#")[0].split() or [""]
         for domain in domains:
             yield domain, address

@@ -58,9 +58,10 @@ class DnsmasqNames:
             if key is None or key == zone.PLATFORM:
                 continue
             try:
-                found[key] = zone.read_hosts(Path(entry.path).read_text("ascii"))
+                # What somebody else made of a file is a difference to mend, not a failure.
+                found[key] = zone.read_hosts(Path(entry.path).read_text("ascii", "replace"))
             except FileNotFoundError:
                 continue
-            except (OSError, UnicodeDecodeError) as error:
+            except OSError as error:
                 raise Transient(f"cannot read {entry.path}: {error}") from error
         return found
