@@ -39,6 +39,7 @@ class LogStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         items: asyncio.Queue[Item] = asyncio.Queue(maxsize=16)
+        refused: list[BaseException] = []
         try:
             async with asyncio.TaskGroup() as group:
                 reading = group.create_task(_read(self._lines, items), name="log-read")
@@ -49,7 +50,10 @@ class LogStream(Response):
         except* _ClientLeft:
             pass
         except* SpaceCloudError as errors:
-            raise errors.exceptions[0] from None
+            refused.extend(errors.exceptions)
+        # Not within `except*`: Python before 3.11.4 wraps what is raised there in a group.
+        if refused:
+            raise refused[0] from None
 
 
 async def _read(lines: AsyncIterator[bytes], items: asyncio.Queue[Item]) -> None:

@@ -182,12 +182,16 @@ class DockerWorkloads:
         if len(ids) == 1:
             await one(ids[0])
         elif ids:
+            failed: list[BaseException] = []
             try:
                 async with asyncio.TaskGroup() as tasks:
                     for id in ids:
                         tasks.create_task(one(id))
             except* (EngineRefused, Transient) as group:
-                raise Transient(f"inspect containers: {group.exceptions[0]}") from group
+                failed.extend(group.exceptions)
+            # Not within `except*`: Python before 3.11.4 wraps what is raised there in a group.
+            if failed:
+                raise Transient(f"inspect containers: {failed[0]}") from failed[0]
         return [found[id] for id in ids if id in found]
 
     async def _health(self, key: ServiceKey, seen: list[Seen]) -> dict[str, Health]:
