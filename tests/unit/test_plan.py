@@ -129,6 +129,9 @@ def test_a_missing_image_is_pulled_and_only_then_is_more_known() -> None:
 
     assert [s.op for s in decided if isinstance(s.op, PullImage)]
     assert not [s.op for s in decided if isinstance(s.op, CreateReplica)]
+    shown = str(plan(a_situation(a_version(), images={"web:1": None})))
+    assert "pull web:1: the image is not here" in shown
+    assert "create replica web--v1--0 at 10.180.0.2 (revision known when its images are)" in shown
 
 
 def test_an_image_that_was_refused_is_not_pulled_again_for_the_same_apply() -> None:

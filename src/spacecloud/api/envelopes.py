@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from spacecloud.api.parameters import rule_of
 from spacecloud.errors import InvalidSpec, Mistake
 from spacecloud.model.envelope import KINDS, Envelope, Kind, kind_named
+from spacecloud.model.expectations import id_rule
 from spacecloud.model.mistakes import validate
 from spacecloud.model.resource import Resource
 
@@ -67,9 +67,9 @@ def _ids(kind: Kind, meta: Any) -> dict[str, str]:
     ids: dict[str, str] = {}
     mistakes: list[Mistake] = []
     for name in kind.ids:
-        pattern, expected = rule_of(kind.name, name)
+        pattern, expected = id_rule(kind.name, name)
         id = given.get(name)
-        if isinstance(id, str) and re.match(pattern, id):
+        if isinstance(id, str) and re.fullmatch(pattern, id):
             ids[name] = id
         else:
             mistakes.append(Mistake(f"meta.{name}", expected, id))

@@ -6,28 +6,20 @@ from typing import Annotated
 from fastapi import Path, Query
 
 from spacecloud.errors import InvalidSpec, Mistake
+from spacecloud.model.expectations import (
+    LABEL_IN_WORDS,
+    LOOSE_ID,
+    LOOSE_IN_WORDS,
+    VERSION_IN_WORDS,
+)
 from spacecloud.model.refs import DNS_LABEL, VERSION
 
-LOOSE_ID = r"^[a-zA-Z0-9]([-a-zA-Z0-9._]{0,251}[a-zA-Z0-9])?$"
-"""Of secrets, roles and ingress routes: they are in no domain."""
-
-LABEL_RULE = "lower-case letters, digits and -, at most 63, as in my-shop"
-VERSION_RULE = "lower-case letters, digits, dots, _ and -, at most 63, as in v1.4"
-LOOSE_RULE = "letters, digits, dots, _ and -, at most 253"
-
-
-IN_WORDS = {DNS_LABEL: LABEL_RULE, VERSION: VERSION_RULE, LOOSE_ID: LOOSE_RULE}
+IN_WORDS = {
+    DNS_LABEL: LABEL_IN_WORDS,
+    VERSION: VERSION_IN_WORDS,
+    LOOSE_ID: LOOSE_IN_WORDS,
+}
 """Pattern to what it asks for."""
-
-
-def rule_of(kind: str, id: str) -> tuple[str, str]:
-    """The pattern of one of a document's ids, and the same in words."""
-    if id == "version":
-        return VERSION, VERSION_RULE
-    if id in ("project", "serviceId") or kind == "service-route":
-        return DNS_LABEL, LABEL_RULE
-    return LOOSE_ID, LOOSE_RULE
-
 
 ProjectId = Annotated[str, Path(alias="project", pattern=DNS_LABEL)]
 ProjectOrAll = Annotated[str, Path(alias="project", pattern=rf"^\*$|{DNS_LABEL}")]

@@ -31,11 +31,11 @@ def notices_of(spec: Resource) -> tuple[str, ...]:
 def _service(spec: Service) -> Iterable[str]:
     if spec.auto_scale is not None and spec.auto_scale.triggers:
         yield (
-            f"autoScale.triggers are kept; {spec.min_replicas} replicas (minReplicas) run "
-            "whatever the load"
+            f"autoScale.triggers are kept; as many replicas as minReplicas ({spec.min_replicas}) "
+            "run, whatever the load"
         )
     elif spec.scale is not None and spec.scale.max_replicas > spec.min_replicas:
-        yield f"scale: {spec.min_replicas} replicas run whatever the load"
+        yield f"scale: as many replicas as minReplicas ({spec.min_replicas}) run, whatever the load"
     if spec.affinity:
         yield "affinity is kept; one machine has nothing to choose between"
     if spec.stats_inclusion_prefixes:

@@ -53,7 +53,7 @@ class Rehearse:
             plans = [await self._service_plan(key, after, draft) for key in sorted(keys)]
             routes = table.read(await draft.ingress())
         warnings = [*table.warnings(routes, after.declared)]
-        warnings += [n for e in envelopes if not delete for n in notices_of(e.spec)]
+        warnings += [f"{e.name}: {n}" for e in envelopes if not delete for n in notices_of(e.spec)]
         return PlanView(
             documents=tuple(changes),
             services=tuple(p for p in plans if p.steps or p.problem),

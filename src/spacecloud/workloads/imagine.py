@@ -32,7 +32,7 @@ from spacecloud.workloads.ops import (
     WorkloadOp,
 )
 from spacecloud.workloads.retire import IDLE_REPORTS
-from spacecloud.workloads.situation import Situation
+from spacecloud.workloads.situation import UNKNOWN_IMAGE, Situation
 from spacecloud.workloads.world import (
     Health,
     History,
@@ -41,8 +41,6 @@ from spacecloud.workloads.world import (
     ObservedWorkloads,
     Published,
 )
-
-UNKNOWN_IMAGE = "unknown until it is pulled: "
 
 
 def imagine(situation: Situation, op: Op) -> Situation:

@@ -245,5 +245,6 @@ def replica_id(ref: ServiceRef, slot: int) -> str:
 
 
 def short(image: str) -> str:
-    """The first 12 digits of an image id."""
-    return image.removeprefix("sha256:")[:12]
+    """The first 12 digits of an image id; anything else as it is."""
+    digits = image.removeprefix("sha256:")
+    return digits[:12] if digits != image else image

@@ -11,6 +11,11 @@ from spacecloud.model.traffic import Endpoint, Face
 from spacecloud.workloads.revision import revision
 from spacecloud.workloads.world import History, Observed, ObservedReplica
 
+UNKNOWN_IMAGE = "unknown until it is pulled: "
+"""What a forecast has in place of an image's id, before the image's name."""
+
+UNKNOWN_REVISION = "known when its images are"
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -73,6 +78,8 @@ class Situation:
         images = self.images_of(version)
         if images is None:
             return None
+        if any(image.startswith(UNKNOWN_IMAGE) for image in images.values()):
+            return UNKNOWN_REVISION
         return revision(version.spec, self.desired.secrets, images)
 
 
