@@ -18,16 +18,18 @@ CALL = Path(__file__).parent / "apps" / "echo" / "call.py"
 
 def settings_of(tmp_path: Path, **given: Any) -> Settings:
     """An instance of its own, with pools and ports beside whatever else runs here."""
-    return Settings(
-        instance=f"h3-{secrets.token_hex(3)}",
-        state=tmp_path,
-        run=tmp_path / "run",
-        subnet_pool="10.130.0.0/16",
-        vip_pool="10.131.0.0/16",
-        http_port=31122,
-        mesh_port=31001,
-        dns_port=31053,
-        **given,
+    return Settings.model_validate(
+        {
+            "instance": f"h3-{secrets.token_hex(3)}",
+            "state": tmp_path,
+            "run": tmp_path / "run",
+            "subnet_pool": "10.130.0.0/16",
+            "vip_pool": "10.131.0.0/16",
+            "http_port": 31122,
+            "mesh_port": 31001,
+            "dns_port": 31053,
+            **given,
+        }
     )
 
 

@@ -51,7 +51,7 @@ async def test_rules_are_written_once_and_then_found_as_wanted(settings: Setting
 
     assert await mentions(settings) == before
     found = firewall_rules.parse(await run("iptables-save"))
-    assert firewall_rules.differences(firewall_rules.wanted(settings), found) == ()
+    assert firewall_rules.differences(firewall_rules.wanted(settings, found), found) == ()
 
 
 async def test_removal_leaves_nothing_of_ours_and_touches_nothing_else(settings: Settings) -> None:
@@ -72,10 +72,14 @@ async def test_removal_leaves_nothing_of_ours_and_touches_nothing_else(settings:
         ("iptables -w -t nat -F {chains}-NAT", "chain {chains}-NAT was changed"),
         ("iptables -w -D {chains}-IN 1", "chain {chains}-IN was changed"),
         ("iptables -w -A {chains}-FWD -j ACCEPT", "chain {chains}-FWD was changed"),
-        ("iptables -w -D INPUT -j {chains}-IN", "jump from filter INPUT"),
-        ("iptables -w -I INPUT -i {bridges}+ -j ACCEPT", "jump from filter INPUT"),
-        ("iptables -w -t raw -D PREROUTING -i {bridges}+ -j {chains}-RAW", "raw PREROUTING"),
+        ("iptables -w -D INPUT -j {chains}-IN", "jumps of filter INPUT"),
+        ("iptables -w -I INPUT -i {bridges}+ -j ACCEPT", "jumps of filter INPUT"),
+        (
+            "iptables -w -t raw -D PREROUTING -i {bridges}+ -j {chains}-RAW",
+            "jumps of raw PREROUTING",
+        ),
         ("ip6tables -w -F {chains}-V6", "chain {chains}-V6 was changed"),
+        ("iptables -w -I OUTPUT -j {chains}-IN", "from where none should: filter OUTPUT"),
         ("ip route del unreachable {pool}", "the route that closes {pool} was missing"),
     ],
 )
@@ -97,14 +101,15 @@ async def test_what_was_meddled_with_is_told_and_mended(
 
     assert any(words.format(**names) in sentence for sentence in told), told
     assert await firewall.ensure() == ()
-    if "-I" in command:
+    if command[-1] == "ACCEPT" and "-I" in command:
+        # Not ours, so it was left; only its place was taken.
         command[command.index("-I")] = "-D"
         await run(*command)
     assert sorted(await mentions(settings)) == sorted(before)
 
 
 async def test_two_instances_do_not_fight_over_the_first_place(tmp_path: Path) -> None:
-    one, two = settings_of(tmp_path), settings_of(tmp_path)
+    one, two = settings_of(tmp_path), settings_of(tmp_path, vip_pool="10.133.0.0/16")
     first, second = Firewall(one), Firewall(two)
     try:
         await first.ensure()
@@ -117,6 +122,20 @@ async def test_two_instances_do_not_fight_over_the_first_place(tmp_path: Path) -
     finally:
         await second.remove()
         await first.remove()
+
+
+async def test_a_pool_that_another_instance_closed_is_not_taken_from_it(
+    settings: Settings, tmp_path: Path
+) -> None:
+    other = Firewall(settings_of(tmp_path))
+    await Firewall(settings).ensure()
+    try:
+        with pytest.raises(Transient, match="SPACE_CLOUD_VIP_POOL"):
+            await other.ensure()
+    finally:
+        await other.remove()
+
+    assert any("unreachable" in line for line in await mentions(settings))
 
 
 async def test_a_program_that_fails_is_quoted() -> None:

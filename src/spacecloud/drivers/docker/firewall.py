@@ -1,82 +1,136 @@
 """Look at the host's rules and put ours right, in both address families."""
 
 import asyncio
+import hashlib
 import json
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from spacecloud.drivers.docker import firewall_rules as rules
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 WAIT_SECONDS = "5"
 """For the lock that every user of iptables takes."""
 
 COMMAND_SECONDS = 20
+IPV6 = Path("/proc/sys/net/ipv6")
+"""Missing where the kernel does without."""
+
 BRIDGE_FILTER = Path("/proc/sys/net/bridge")
 """There while the kernel shows bridged packets to iptables."""
 
-logger = logging.getLogger(__name__)
+Wanted = Callable[[Settings, rules.Found], rules.Ruleset]
+
+
+@dataclass
+class Family:
+    """One of the two: its programs' name, what is wanted, and how that is printed here."""
+
+    program: str
+    wanted: Wanted
+    written: rules.Ruleset | None = None
+    """What was wanted when it was written last; None: not by this process."""
+
+    printed: rules.Ruleset | None = None
+    """The same in the words of this machine."""
 
 
 class Firewall:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._families = [Family("iptables", _wanted)]
+        if IPV6.exists():
+            self._families.append(Family("ip6tables", rules.wanted_v6))
         self._pool = str(settings.vip_pool)
-        self._printed: dict[rules.Ruleset, rules.Ruleset] = {}
-        self._had_route = False
+        self._stood = False
 
     async def ensure(self) -> tuple[str, ...]:
         """What had to be mended, a sentence each; a first start is none."""
         mended: list[str] = []
-        for program, wanted in self._families():
-            ruleset = self._printed.get(wanted, wanted)
-            found = rules.parse(await run(f"{program}-save"))
-            wrong = rules.differences(ruleset, found)
-            if not wrong:
-                continue
-            if not rules.is_absent(ruleset, found):
-                mended += wrong
-            await _restore(program, rules.restore(ruleset, found))
-            written = rules.parse(await run(f"{program}-save"))
-            if rules.differences(ruleset, written):
-                logger.debug("%s prints our rules in its own words", program)
-                self._printed[wanted] = rules.as_printed(ruleset, written)
+        for family in self._families:
+            mended += await self._ensure_family(family)
         mended += await self._ensure_route()
+        self._stood = True
         return tuple(mended)
 
     async def remove(self) -> None:
-        for program, ruleset in self._families():
-            text = rules.removal(ruleset, rules.parse(await run(f"{program}-save")))
+        for family in self._families:
+            found = await _found(family)
+            text = rules.removal(family.wanted(self._settings, found), found)
             if text:
-                await _restore(program, text)
-        if await self._has_route():
-            await run("ip", "route", "del", "unreachable", self._pool)
+                await _restore(family, text)
+            family.written = family.printed = None
+        if (protocol := await self._route_protocol()) in (self._protocol, UNMARKED):
+            await run("ip", "route", "del", "unreachable", self._pool, "proto", protocol)
+        self._stood = False
 
-    def _families(self) -> tuple[tuple[str, rules.Ruleset], ...]:
-        exempt = (rules.BRIDGED,) if BRIDGE_FILTER.exists() else ()
-        return (
-            ("iptables", rules.wanted(self._settings, exempt)),
-            ("ip6tables", rules.wanted_v6(self._settings)),
-        )
+    async def _ensure_family(self, family: Family) -> tuple[str, ...]:
+        found = await _found(family)
+        wanted = family.wanted(self._settings, found)
+        expected = family.printed if family.written == wanted and family.printed else wanted
+        wrong = rules.differences(expected, found)
+        if not wrong:
+            return ()
+        await _restore(family, rules.restore(wanted, found))
+        family.written = wanted
+        family.printed = rules.as_printed(wanted, await _found(family))
+        if family.printed != wanted:
+            logger.debug("%s prints our rules in its own words", family.program)
+        return wrong if self._stood or not rules.is_absent(wanted, found) else ()
 
-    async def _ensure_route(self) -> list[str]:
+    async def _ensure_route(self) -> tuple[str, ...]:
         """UDP and ICMP to a virtual IP, and calls from the host, go nowhere, and at once."""
-        said = []
-        if not await self._has_route():
-            await run("ip", "route", "replace", "unreachable", self._pool)
-            if self._had_route:
-                said.append(f"the route that closes {self._pool} was missing")
-        self._had_route = True
-        return said
+        found = await self._route_protocol()
+        if found == self._protocol:
+            return ()
+        if found not in ("", UNMARKED):
+            raise Transient(
+                f"the pool {self._pool} is closed by a route of somebody else (protocol {found}): "
+                "choose another with SPACE_CLOUD_VIP_POOL"
+            )
+        await run("ip", "route", "replace", "unreachable", self._pool, "proto", self._protocol)
+        return (f"the route that closes {self._pool} was missing",) if self._stood else ()
 
-    async def _has_route(self) -> bool:
-        shown = await run("ip", "-json", "route", "show", "type", "unreachable", self._pool)
-        return bool(json.loads(shown or "[]"))
+    @property
+    def _protocol(self) -> str:
+        return route_protocol(self._settings)
+
+    async def _route_protocol(self) -> str:
+        """Who says that they made the route that closes our pool; empty: there is none."""
+        shown = await run(
+            "ip", "-json", "route", "show", "type", "unreachable", "exact", self._pool
+        )
+        for route in json.loads(shown or "[]"):
+            return str(route.get("protocol", UNMARKED))
+        return ""
 
 
-async def _restore(program: str, text: str) -> None:
-    await run(f"{program}-restore", "--noflush", "--wait", WAIT_SECONDS, given=text)
+UNMARKED = "boot"
+"""What a route says that was made by hand."""
+
+
+def route_protocol(settings: Settings) -> str:
+    """The mark of our routes: a number that no routing daemon has, of the instance's own."""
+    return str(210 + hashlib.sha256(settings.instance.encode()).digest()[0] % 40)
+
+
+def _wanted(settings: Settings, found: rules.Found) -> rules.Ruleset:
+    exempt = (rules.WITHIN_A_BRIDGE,) if BRIDGE_FILTER.exists() else ()
+    return rules.wanted(settings, found, exempt)
+
+
+async def _found(family: Family) -> rules.Found:
+    return rules.parse(await run(f"{family.program}-save"))
+
+
+async def _restore(family: Family, text: str) -> None:
+    command = f"{family.program}-restore"
+    await run(command, "--noflush", "--wait", WAIT_SECONDS, given=text)
 
 
 async def run(*command: str, given: str | None = None) -> str:
@@ -98,6 +152,7 @@ async def run(*command: str, given: str | None = None) -> str:
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
     if process.returncode:
         raise Transient(f"{' '.join(command)}: {words.decode(errors='replace').strip()}")
     return output.decode()

@@ -3,8 +3,8 @@ The rules of the host, wanted against found. Pure.
 
 Ours are in chains of our own, entered from the engine's and the kernel's chains by jumps that
 stand above every rule that is not a jump like them. Rules are written as ``iptables-save``
-prints them, so that "is it so" is a comparison of lines; where a version prints them in other
-words, ``as_printed`` takes those over.
+prints them, so that "is it so" is a comparison of lines; ``as_printed`` takes over the words
+of a release that prints them otherwise.
 
 | chain | entered from     | what it does                                                    |
 |-------|------------------|-----------------------------------------------------------------|
@@ -12,21 +12,26 @@ words, ``as_printed`` takes those over.
 | NAT   | nat PREROUTING   | brings calls to virtual IPs to the gateway, DNS to the resolver |
 | IN    | filter INPUT     | closes the host to the pods, and our inner ports to everybody   |
 | FWD   | DOCKER-USER      | closes other services' networks and link-local addresses        |
-| TO    | DOCKER-USER      | closes our networks to everybody who is not on them             |
+| TO    | DOCKER-USER      | closes our networks: the gateway is the host, and not forwarded |
 | V6    | INPUT, FORWARD   | nothing of ours speaks IPv6                                     |
+
+Where the engine has no ``DOCKER-USER``, or nothing leads there, they are entered from FORWARD.
 """
 
+import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from spacecloud.settings import Settings
 
 LINK_LOCAL = "169.254.0.0/16"
-BRIDGED = "-m physdev --physdev-is-bridged -j RETURN"
-"""Replicas of one service are on one bridge, and may talk."""
-
-OURS = "-j SC-"
+FORWARD, DOCKER_USER = "FORWARD", "DOCKER-USER"
+LIKE_OURS = re.compile(r"(^| )-j SC-[0-9a-f]{6}-[A-Z0-9]+$")
 """How every instance's jumps look: the order among those is nobody's concern."""
+
+WITHIN_A_BRIDGE = "-m physdev --physdev-is-bridged -j RETURN"
+"""Bridged packets pass here too where the kernel is told so; they never leave their service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,12 @@ class Jump:
     rule: str
     """As printed, without ``-A origin``."""
 
-    @property
-    def target(self) -> str:
-        return self.rule[self.rule.index("-j ") :]
-
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
+    prefix: str
+    """What the name of every chain of ours starts with, those of earlier releases too."""
+
     chains: tuple[Chain, ...]
     jumps: tuple[Jump, ...]
 
@@ -62,15 +66,19 @@ Found = Mapping[str, Mapping[str, Sequence[str]]]
 """Table to chain to rules, without ``-A chain``."""
 
 
-def wanted(settings: Settings, exempt: tuple[str, ...] = (BRIDGED,)) -> Ruleset:
+def wanted(
+    settings: Settings, found: Found, exempt: tuple[str, ...] = (WITHIN_A_BRIDGE,)
+) -> Ruleset:
     """
-    For IPv4. ``exempt``: what in the FORWARD chains is not forwarded at all.
+    For IPv4, on a host that has the chains that were found.
 
-    That is empty where the kernel does not show bridged packets to these chains: the rule alone
-    would make it start to, for every bridge of the machine.
+    ``exempt``: what passes the forwarding chains without being forwarded. Empty where the
+    kernel shows them no bridged packets: that rule alone would make it, for every bridge.
     """
-    name, ours = settings.chain_prefix, f"-i {settings.interface_prefix}+"
+    name, prefix = settings.chain_prefix, f"{settings.interface_prefix}+"
+    forward = _forwarding_chain(found)
     return Ruleset(
+        name,
         chains=(
             Chain("raw", f"{name}-RAW", ("-m rpfilter --invert -j DROP",)),
             Chain("nat", f"{name}-NAT", _redirects(settings)),
@@ -79,24 +87,32 @@ def wanted(settings: Settings, exempt: tuple[str, ...] = (BRIDGED,)) -> Ruleset:
             Chain("filter", f"{name}-TO", (*_ANSWERS, *exempt, *_REFUSED)),
         ),
         jumps=(
-            Jump("raw", "PREROUTING", f"{ours} -j {name}-RAW"),
-            Jump("nat", "PREROUTING", f"{ours} -j {name}-NAT"),
+            Jump("raw", "PREROUTING", f"-i {prefix} -j {name}-RAW"),
+            Jump("nat", "PREROUTING", f"-i {prefix} -j {name}-NAT"),
             Jump("filter", "INPUT", f"-j {name}-IN"),
-            Jump("filter", "DOCKER-USER", f"-o {settings.interface_prefix}+ -j {name}-TO"),
-            Jump("filter", "DOCKER-USER", f"{ours} -j {name}-FWD"),
+            Jump("filter", forward, f"-o {prefix} -j {name}-TO"),
+            Jump("filter", forward, f"-i {prefix} -j {name}-FWD"),
         ),
     )
 
 
-def wanted_v6(settings: Settings) -> Ruleset:
+def wanted_v6(settings: Settings, _found: Found) -> Ruleset:
     name, ours = f"{settings.chain_prefix}-V6", f"-i {settings.interface_prefix}+"
     return Ruleset(
+        settings.chain_prefix,
         chains=(Chain("filter", name, ("-j DROP",)),),
         jumps=(
             Jump("filter", "INPUT", f"{ours} -j {name}"),
-            Jump("filter", "FORWARD", f"{ours} -j {name}"),
+            Jump("filter", FORWARD, f"{ours} -j {name}"),
         ),
     )
+
+
+def _forwarding_chain(found: Found) -> str:
+    """The engine keeps what is in ``DOCKER-USER`` above its own rules, as far as it leads there."""
+    chains = found.get("filter", {})
+    leads_there = f"-j {DOCKER_USER}" in chains.get(FORWARD, ())
+    return DOCKER_USER if DOCKER_USER in chains and leads_there else FORWARD
 
 
 _ANSWERS = ("-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",)
@@ -143,28 +159,29 @@ def parse(saved: str) -> dict[str, dict[str, list[str]]]:
     tables: dict[str, dict[str, list[str]]] = {}
     chains: dict[str, list[str]] = {}
     for line in saved.splitlines():
-        if line.startswith("*"):
-            chains = tables.setdefault(line[1:], {})
-        elif line.startswith(":"):
-            chains.setdefault(line[1:].split()[0], [])
-        elif line.startswith("-A "):
-            # Some versions print two blanks where others print one.
-            _, chain, *rule = line.split()
-            chains.setdefault(chain, []).append(" ".join(rule))
+        match line.split():
+            case [word, *_] if word.startswith("*"):
+                chains = tables.setdefault(word[1:], {})
+            case [word, *_] if word.startswith(":"):
+                chains.setdefault(word[1:], [])
+            case ["-A", chain, *_]:
+                chains.setdefault(chain, []).append(line.split(" ", 2)[2])
     return tables
 
 
 def differences(ruleset: Ruleset, found: Found) -> tuple[str, ...]:
     """What is not as it should be, a sentence each; empty when nothing has to be done."""
     said = [
-        f"firewall chain {chain.name} was changed or missing"
+        f"the firewall chain {chain.name} was changed or missing"
         for chain in ruleset.chains
         if tuple(found.get(chain.table, {}).get(chain.name, ("?",))) != chain.rules
     ]
+    for (table, origin), jumps in _jumps_by_origin(ruleset).items():
+        if not _in_place(jumps, found.get(table, {}).get(origin, ())):
+            said.append(f"the jumps of {table} {origin} to our rules were missing or not first")
     said += [
-        f"the jump from {jump.table} {jump.origin} was missing or not first"
-        for jump in ruleset.jumps
-        if not _in_place(jump, found.get(jump.table, {}).get(jump.origin, ()))
+        f"a rule led to a chain of ours from where none should: {table} {origin} {rule}"
+        for table, origin, rule in _strays(ruleset, found)
     ]
     return tuple(said)
 
@@ -174,62 +191,99 @@ def is_absent(ruleset: Ruleset, found: Found) -> bool:
     return not any(c.name in found.get(c.table, {}) for c in ruleset.chains)
 
 
+def as_printed(ruleset: Ruleset, found: Found) -> Ruleset:
+    """
+    The same rules in the words of this machine's ``iptables-save``, right after it took them.
+
+    Another release may print a rule otherwise than it was written; that is not a difference.
+    A chain that holds another number of rules is not what was written.
+    """
+    chains = []
+    for chain in ruleset.chains:
+        there = tuple(found.get(chain.table, {}).get(chain.name, ()))
+        same_length = len(there) == len(chain.rules)
+        chains.append(replace(chain, rules=there) if same_length else chain)
+    return replace(ruleset, chains=tuple(chains))
+
+
 def restore(ruleset: Ruleset, found: Found) -> str:
     """For ``iptables-restore --noflush``: each table changes at once or not at all."""
     lines: list[str] = []
+    strays = _strays(ruleset, found)
     for table in ruleset.tables:
-        lines.append(f"*{table}")
         chains = [chain for chain in ruleset.chains if chain.table == table]
+        lines.append(f"*{table}")
         lines += [f":{chain.name} - [0:0]" for chain in chains]
         lines += [f"-A {chain.name} {rule}" for chain in chains for rule in chain.rules]
-        for jump in ruleset.jumps:
-            if jump.table == table:
-                lines += [
-                    f"-D {jump.origin} {rule}"
-                    for rule in found.get(table, {}).get(jump.origin, ())
-                    if rule.endswith(jump.target)
-                ]
-                lines.append(f"-I {jump.origin} 1 {jump.rule}")
+        for (its_table, origin), jumps in _jumps_by_origin(ruleset).items():
+            if its_table == table:
+                there = list(found.get(table, {}).get(origin, ()))
+                for rule in jumps:
+                    lines += [f"-D {origin} {rule}"] * there.count(rule)
+                lines += [f"-I {origin} 1 {rule}" for rule in reversed(jumps)]
+        lines += [f"-D {origin} {rule}" for its, origin, rule in strays if its == table]
         lines.append("COMMIT")
     return "\n".join([*lines, ""])
-
-
-def as_printed(ruleset: Ruleset, found: Found) -> Ruleset:
-    """The same rules in the words of this machine, found right after they were written."""
-    chains, jumps = [], []
-    for chain in ruleset.chains:
-        rules = tuple(found.get(chain.table, {}).get(chain.name, ()))
-        chains.append(replace(chain, rules=rules) if len(rules) == len(chain.rules) else chain)
-    for jump in ruleset.jumps:
-        there = found.get(jump.table, {}).get(jump.origin, ())
-        rule = next((rule for rule in there if rule.endswith(jump.target)), jump.rule)
-        jumps.append(replace(jump, rule=rule))
-    return Ruleset(tuple(chains), tuple(jumps))
 
 
 def removal(ruleset: Ruleset, found: Found) -> str:
     """Takes away what is there of it, and nothing else; empty when nothing is."""
     lines: list[str] = []
-    for table in ruleset.tables:
-        chains = found.get(table, {})
-        names = [c.name for c in ruleset.chains if c.table == table and c.name in chains]
+    for table, chains in found.items():
+        names = [name for name in chains if _is_ours(name, ruleset)]
         if not names:
             continue
         lines.append(f"*{table}")
-        for origin, rules in chains.items():
-            lines += [
-                f"-D {origin} {rule}"
-                for rule in rules
-                if any(rule.endswith(f"-j {name}") for name in names)
-            ]
+        lines += [
+            f"-D {origin} {rule}"
+            for origin, rules in chains.items()
+            for rule in rules
+            if origin not in names and _target(rule) in names
+        ]
         lines += [f"-F {name}" for name in names]
         lines += [f"-X {name}" for name in names]
         lines.append("COMMIT")
     return "\n".join([*lines, ""]) if lines else ""
 
 
-def _in_place(jump: Jump, rules: Sequence[str]) -> bool:
-    if list(rules).count(jump.rule) != 1:
+def _jumps_by_origin(ruleset: Ruleset) -> dict[tuple[str, str], list[str]]:
+    origins: dict[tuple[str, str], list[str]] = {}
+    for jump in ruleset.jumps:
+        origins.setdefault((jump.table, jump.origin), []).append(jump.rule)
+    return origins
+
+
+def _in_place(jumps: Sequence[str], rules: Sequence[str]) -> bool:
+    """Each once, in their order, with nothing above the last that is not a jump like ours."""
+    present = [rule for rule in rules if rule in jumps]
+    if present != list(jumps):
         return False
-    above = rules[: list(rules).index(jump.rule)]
-    return all(OURS in rule for rule in above)
+    above = rules[: list(rules).index(jumps[-1])]
+    return all(LIKE_OURS.search(rule) for rule in above)
+
+
+def _strays(ruleset: Ruleset, found: Found) -> list[tuple[str, str, str]]:
+    """(table, origin, rule): jumps to chains of ours from where none is wanted."""
+    wanted_jumps = {(jump.table, jump.origin, jump.rule) for jump in ruleset.jumps}
+    return [
+        (table, origin, rule)
+        for table in ruleset.tables
+        for origin, rules in found.get(table, {}).items()
+        for rule in rules
+        if not _is_ours(origin, ruleset)
+        and _is_ours(_target(rule), ruleset)
+        and (table, origin, rule) not in wanted_jumps
+    ]
+
+
+def _is_ours(chain: str, ruleset: Ruleset) -> bool:
+    return chain.startswith(f"{ruleset.prefix}-")
+
+
+def _target(rule: str) -> str:
+    """The chain that a rule leads to; empty where it leads to none."""
+    words = rule.split()
+    for option, target in itertools.pairwise(words):
+        if option in ("-j", "-g"):
+            return target
+    return ""
