@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.envelope import Envelope
-from spacecloud.model.status import DocumentChange, PlanView, ServiceStatus
+from spacecloud.model.status import DocumentChange, Finding, PlanView, ServiceStatus
 from spacecloud.store.port import Store
 
 
@@ -36,6 +36,9 @@ class StoreBackend:
             for declared in await self.store.versions(project, service)
             if version in (None, declared.ref.version)
         ]
+
+    async def why(self, project: str, service: str, version: str | None) -> list[Finding]:
+        return []
 
     async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
         change = "delete" if delete else "create"

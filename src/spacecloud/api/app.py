@@ -18,7 +18,7 @@ from spacecloud.api.routes import ingress, outlook, projects, routing, secrets, 
 from spacecloud.api.schemas import describe
 from spacecloud.model.envelope import KINDS
 from spacecloud.model.routing import Route
-from spacecloud.model.status import EventView, PlanView, ServiceStatus
+from spacecloud.model.status import EventView, Finding, PlanView, ServiceStatus
 from spacecloud.store.port import Store
 
 TITLE = "Space Cloud"
@@ -30,6 +30,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     secrets.SecretRootPath,
     ServiceStatus,
     EventView,
+    Finding,
     PlanView,
 )
 METHODS = ("GET", "PUT", "POST", "DELETE")

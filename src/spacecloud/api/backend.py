@@ -5,7 +5,7 @@ from typing import Protocol
 
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.model.envelope import Envelope
-from spacecloud.model.status import PlanView, ServiceStatus
+from spacecloud.model.status import Finding, PlanView, ServiceStatus
 
 
 class Backend(Protocol):
@@ -13,6 +13,10 @@ class Backend(Protocol):
         self, project: str, service: str | None, version: str | None
     ) -> list[ServiceStatus]:
         """Of every declared version that fits; empty where there is none."""
+        ...
+
+    async def why(self, project: str, service: str, version: str | None) -> list[Finding]:
+        """``NotFound`` for a service that is not declared."""
         ...
 
     async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:

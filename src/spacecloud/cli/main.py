@@ -51,6 +51,7 @@ COMMANDS = {
     "plan": "Show what applying files would change, and why. Nothing is touched.",
     "get": "List services, projects, replicas, secrets, routes, events.",
     "status": "How a service is doing: replicas, addresses, policy, last events.",
+    "why": "What is wrong with a service, and what to do.",
     "logs": "Print what a service writes.",
     "events": "What happened, newest last.",
     "delete": "Remove services, projects and what is in files.",

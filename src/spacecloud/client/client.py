@@ -81,6 +81,11 @@ class Client:
         query = {"serviceId": service, "version": version}
         return self._list(f"/v1/runner/{quote(project)}/services/status", query)
 
+    def why(self, project: str, service: str, version: str | None = None) -> list[Document]:
+        """``Finding``s, what to mend first comes first."""
+        query = {"serviceId": service, "version": version}
+        return self._list(f"/v1/runner/{quote(project)}/services/why", query)
+
     def secrets(self, project: str, id: str | None = None) -> list[Document]:
         """Names; every value is ``********``."""
         return self._list(f"/v1/runner/{quote(project)}/secrets", {"id": id})

@@ -104,6 +104,18 @@ class ServiceStatus(Resource):
     """The last ten, newest first."""
 
 
+class Finding(Resource):
+    """One thing that is wrong or will surprise, and what to do about it."""
+
+    severity: Literal["error", "warning", "note"]
+    subject: str
+    """``shop/api@v1``, a replica or task of it, or ``platform``."""
+
+    problem: str
+    fix: str
+    """What to do, as a sentence or a command."""
+
+
 class PlannedStep(Resource):
     number: int
     after: tuple[int, ...] = ()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from spacecloud.drivers.driver import Driver, LogRequest
+from spacecloud.errors import NotFound
 from spacecloud.ingress import table
 from spacecloud.mesh import explain
 from spacecloud.mesh.policy import Policy
@@ -12,6 +13,7 @@ from spacecloud.model.declared import DeclaredService, DeclaredVersion, Event
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.status import (
     EventView,
+    Finding,
     PlanView,
     ServiceStatus,
 )
@@ -23,6 +25,7 @@ from spacecloud.reconcile.refusals import Refusals
 from spacecloud.reconcile.rehearse import Rehearse
 from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.reconcile.status import Relations, removing, status_of
+from spacecloud.reconcile.why import findings
 from spacecloud.store.port import Store
 
 SHOWN_EVENTS = 10
@@ -74,6 +77,12 @@ class Outlook:
             for declared, v in wanted
         ]
         return found + list(self._leaving(policy, project, service, version))
+
+    async def why(self, project: str, service: str, version: str | None) -> list[Finding]:
+        statuses = await self.status(project, service, version)
+        if not statuses:
+            raise NotFound(f"there is no service {project}/{service}")
+        return list(findings(statuses, self._platform.state))
 
     async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
         return await self._rehearse.plan(envelopes, delete=delete)

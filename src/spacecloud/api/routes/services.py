@@ -27,7 +27,7 @@ from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import InvalidSpec, NotFound
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.service import Service
-from spacecloud.model.status import ServiceStatus
+from spacecloud.model.status import Finding, ServiceStatus
 
 router = APIRouter(prefix="/v1/runner", tags=["services"])
 
@@ -106,6 +106,21 @@ async def service_status(
     """What runs, what is wrong with it, and who may call whom."""
     wanted_service = wanted(service, service_too)
     return views(await api.backend.status(project, wanted_service, wanted(version)))
+
+
+@router.get("/{project}/services/why", responses=lists(Finding))
+async def service_why(
+    api: Api,
+    project: ProjectId,
+    service: ServiceFilter = "",
+    service_too: ServiceFilterToo = "",
+    version: VersionFilter = "",
+) -> JSONResponse:
+    """What is wrong with a service and what to do; empty when nothing is."""
+    wanted_service = wanted(service, service_too)
+    if wanted_service is None:
+        raise InvalidSpec("serviceId is missing: name the service to ask about")
+    return views(await api.backend.why(project, wanted_service, wanted(version)))
 
 
 @router.get("/{project}/services/logs", responses=LOG_LINES, response_class=Response)
