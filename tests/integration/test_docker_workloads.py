@@ -222,6 +222,21 @@ async def test_an_exec_probe_is_the_commands_exit_code(
     await eventually(judged)
 
 
+async def test_probe_commands_that_hang_are_killed_and_do_not_pile_up(bench: Bench) -> None:
+    hangs = ["/usr/bin/python3", "-c", "import time; time.sleep(1000)"]
+    probe = {"type": "exec", "command": hangs, "timeoutSeconds": 0.5}
+    await bench.workloads.execute(bench.op(bench.task(probe=probe)))
+    container = (await bench.main()).container
+
+    async def often() -> None:
+        assert (await bench.main()).health.failures >= 4
+
+    await eventually(often, within=30)
+    top = await bench.docker.containers.container(container).top(ps_args="-eo pid,args")
+    assert len([line for line in top["Processes"] if "sleep(1000)" in line[-1]]) <= 1
+    assert "no answer to its exec probe within 0.5 s" in (await bench.main()).health.reason
+
+
 async def test_secrets_reach_the_task_and_no_label(bench: Bench) -> None:
     facts = (
         SecretFacts("shop", "creds", "env", "", ("TOKEN",), 1),

@@ -1,0 +1,159 @@
+"""Probes against real sockets: what is said of a run, when, and what nobody is told too early."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiodocker
+import pytest
+
+from bridged_pods import listening
+from eventually import eventually
+from spacecloud.drivers.docker import probes
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.probes import Prober
+from spacecloud.drivers.docker.questions import Target
+from spacecloud.errors import Transient
+from spacecloud.model.task import Probe
+from spacecloud.workloads.world import Health
+
+pytestmark = pytest.mark.docker
+
+PORT = 31055
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Scene:
+    prober: Prober
+    changes: list[str] = field(default_factory=list)
+
+    async def health(self, target: Target) -> Health:
+        return (await self.prober.health([target]))[target.container]
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    changes: list[str] = []
+    async with aiodocker.Docker() as docker, asyncio.TaskGroup() as tasks:
+        prober = Prober(Engine(docker), changes.append, now)
+        running = tasks.create_task(prober.run())
+        await asyncio.sleep(0)
+        yield Scene(prober, changes)
+        running.cancel()
+
+
+def a_target(*, age_seconds: float = 0, ports: tuple[int, ...] = (PORT,), **probe: Any) -> Target:
+    asked = Probe.model_validate({"intervalSeconds": 0.1, **probe})
+    started_at = now() - timedelta(seconds=age_seconds)
+    return Target("c1", started_at, "127.0.0.1", 0, ports, asked)
+
+
+@asynccontextmanager
+async def after(seconds: float, port: int) -> AsyncIterator[None]:
+    """A server that begins to listen a little later."""
+
+    async def later() -> None:
+        await asyncio.sleep(seconds)
+        async with listening(port):
+            await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(later())
+        yield
+        serving.cancel()
+
+
+async def test_a_young_run_is_starting_until_it_answers(scene: Scene) -> None:
+    target = a_target()
+
+    health = await scene.health(target)
+    assert health.state == "starting"
+    assert health.reason == f"nothing listens on port {PORT}"
+    async with listening(PORT):
+
+        async def ready() -> None:
+            assert (await scene.health(target)).state == "ready"
+
+        await eventually(ready, within=3)
+    assert scene.changes
+
+
+async def test_nothing_is_said_of_an_old_run_for_one_no(scene: Scene) -> None:
+    target = a_target(age_seconds=3600, intervalSeconds=0.3, failures=5)
+    async with after(0.6, PORT):
+        health = await scene.health(target)
+
+        assert health == Health("ready")
+
+
+async def test_an_old_run_that_says_no_as_often_as_is_tolerated_is_not_ready(scene: Scene) -> None:
+    health = await scene.health(a_target(age_seconds=3600, failures=4))
+
+    assert (health.state, health.failures) == ("starting", 4)
+
+
+async def test_a_look_that_cannot_wait_for_the_verdict_knows_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "VERDICT_SECONDS", 0.2)
+
+    with pytest.raises(Transient, match="have not answered their probes yet"):
+        await scene.health(a_target(age_seconds=3600, failures=100))
+
+
+async def test_a_ready_run_may_say_no_now_and_then(scene: Scene) -> None:
+    target = a_target(failures=3, intervalSeconds=0.2)
+    async with listening(PORT):
+        assert (await scene.health(target)).state == "ready"
+    seen: list[Health] = []
+
+    async def failing() -> None:
+        seen.append(await scene.health(target))
+        assert seen[-1].state == "failing"
+
+    await eventually(failing, within=5)
+
+    assert [h.state for h in seen if 0 < h.failures < 3] == ["ready"] * len(
+        [h for h in seen if 0 < h.failures < 3]
+    )
+    assert {1, 2} <= {h.failures for h in seen}
+
+
+async def test_many_runs_are_asked_at_once(scene: Scene) -> None:
+    targets = [
+        Target(f"c{n}", now(), "127.0.0.1", 0, (PORT,), Probe(type="http")) for n in range(40)
+    ]
+    async with silent(PORT), asyncio.timeout(3):
+        found = await scene.prober.health(targets)
+
+    assert {health.state for health in found.values()} == {"starting"}
+
+
+@asynccontextmanager
+async def silent(port: int) -> AsyncIterator[None]:
+    """Accepts, and never says a word."""
+
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(keep, "127.0.0.1", port):
+        yield
+
+
+async def test_a_run_is_forgotten_and_another_one_of_the_container_asked_anew(scene: Scene) -> None:
+    async with listening(PORT):
+        assert (await scene.health(a_target())).state == "ready"
+
+    again = a_target()
+
+    assert (await scene.health(again)).state == "starting"
+    scene.prober.forget({"c1"})
+    assert scene.prober.watched() == set()
