@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from builders import NOON, a_service, a_situation, a_task, a_version, declared_service, declaring
+from builders import (
+    NOON,
+    a_service,
+    a_situation,
+    a_task,
+    a_version,
+    declared_service,
+    declaring,
+    later,
+)
 from spacecloud.drivers.driver import HostState
 from spacecloud.model.status import RefusalView, ServiceStatus
 from spacecloud.reconcile.sight import Sight
@@ -107,8 +116,10 @@ def test_an_older_replica_that_serves_beside_a_new_one_in_trouble_is_degraded() 
             for t in second.tasks
         ),
     )
+    assert status(changed).state == "progressing"
     workloads = replace(changed.observed.workloads, replicas=(first, broken))
-    changed = replace(changed, observed=replace(changed.observed, workloads=workloads))
+    observed = replace(changed.observed, workloads=workloads)
+    changed = replace(changed, observed=observed, now=later(11))
 
     found = status(changed)
 

@@ -13,6 +13,7 @@ How a version is doing, in the words that a person reads.
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
@@ -32,6 +33,8 @@ from spacecloud.workloads.situation import in_service
 from spacecloud.workloads.world import ObservedReplica, ObservedTask
 
 CRASHES_UNTIL_FAILED = 3
+LONG_START = timedelta(seconds=10)
+"""A start that takes longer, beside replicas that serve, is told as trouble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ def _verdict(
     if serving >= wanted and revision is not None and _is_published(sight):
         return "ready", sight.trouble
     others = [r for r in _replicas(version.ref, sight) if serves(r, situation)]
-    if others and troubles:
+    if others and any(_is_serious(r, situation.now) for r in current):
         return "degraded", message
     return "progressing", message
 
@@ -156,6 +159,21 @@ def _trouble(replica: ObservedReplica, sight: Sight) -> str:
         if reason:
             return f"{replica.id}/{task.task}: {reason}"
     return f"{replica.id}: its pod is {replica.pause}" if replica.pause != "running" else ""
+
+
+def _is_serious(replica: ObservedReplica, now: datetime) -> bool:
+    """More than a start that takes its time."""
+    return replica.pause != "running" or any(
+        task.state == "exited"
+        or task.error != ""
+        or task.health.state == "failing"
+        or (
+            task.health.state != "ready"
+            and task.started_at is not None
+            and now - task.started_at > LONG_START
+        )
+        for task in replica.tasks
+    )
 
 
 def _crash_loop(replica: ObservedReplica, sight: Sight) -> str:
