@@ -273,13 +273,18 @@ class ServiceReconciler:
             case StartTask() | RestartTask():
                 self._journal.note(key, "TaskRestarted", f"{op.replica}/{op.task}", "warning")
             case PublishTraffic():
-                full = [e for e in op.endpoints if not e.draining]
-                text = f"{len(full)} replicas take requests"
-                self._journal.note(key, "EndpointsPublished", text)
+                self._tell_endpoints(key, op)
             case ReleaseAddresses():
                 self._journal.note(key, "Deleted", "nothing of it is left")
             case _:
                 pass
+
+    def _tell_endpoints(self, key: ServiceKey, op: PublishTraffic) -> None:
+        before = self.sights[key].situation.acknowledged
+        full = [e for e in op.endpoints if not e.draining]
+        if len(full) != len([e for e in before if not e.draining]):
+            replicas = "1 replica takes" if len(full) == 1 else f"{len(full)} replicas take"
+            self._journal.note(key, "EndpointsPublished", f"{replicas} requests")
 
 
 async def _secrets(declared: DeclaredService, store: Store) -> Mapping[str, SecretFacts]:
