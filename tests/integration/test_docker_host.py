@@ -167,6 +167,7 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
     theirs = {"Image": pause, "Labels": {labels.INSTANCE: f"not-{instance}"}}
     await (await scene.docker.containers.create(ours, name=f"{instance}-ours")).start()
     foreign = await scene.docker.containers.create(theirs, name=f"{instance}-theirs")
+    await run("ip", "link", "add", f"{scene.settings.interface_prefix}left", "type", "bridge")
     try:
         stranger = DockerHost(scene.docker, scene.settings)
         await stranger.remove()

@@ -1,6 +1,7 @@
 """The Docker driver's Host: rules, gateway and resolver, observed and mended like any replica."""
 
 import asyncio
+import json
 import logging
 import os
 import resource
@@ -20,7 +21,7 @@ from spacecloud.drivers.docker.engine import (
     EngineRefused,
     Json,
 )
-from spacecloud.drivers.docker.firewall import Firewall
+from spacecloud.drivers.docker.firewall import Firewall, run
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.images.own import GATEWAY_UID
 from spacecloud.drivers.docker.logs import lines
@@ -88,7 +89,15 @@ class DockerHost:
         except EngineRefused as error:
             raise Transient(f"remove what is left: {error}") from error
         await self._firewall.remove()
+        await self._remove_bridges()
         await asyncio.to_thread(shutil.rmtree, self._settings.run_dir / "names", ignore_errors=True)
+
+    async def _remove_bridges(self) -> None:
+        """Of networks that an engine forgot when it crashed."""
+        shown = json.loads(await run("ip", "-json", "link", "show", "type", "bridge") or "[]")
+        for link in shown:
+            if str(link.get("ifname", "")).startswith(self._settings.interface_prefix):
+                await run("ip", "link", "delete", link["ifname"])
 
     async def _ensure_part(self, part: Part) -> list[str]:
         body = await self._body(part)

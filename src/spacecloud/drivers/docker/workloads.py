@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 
 TELLING_EVENTS = ["start", "die", "destroy", "oom", "pause", "unpause"]
 MOST_HINTS = 10_000
+MOST_INSPECTIONS = 16
+"""Of containers at once, over all looks: the engine is everybody's."""
+
 RECONNECT_SECONDS = 0.5
 
 
@@ -58,6 +61,7 @@ class DockerWorkloads:
         self._prober = Prober(self._engine, self._health_changed, now)
         self._services: dict[str, ServiceKey] = {}
         self._queues: set[asyncio.Queue[Hint]] = set()
+        self._inspections = asyncio.Semaphore(MOST_INSPECTIONS)
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
@@ -174,7 +178,8 @@ class DockerWorkloads:
         found: dict[str, Seen] = {}
 
         async def one(id: str) -> None:
-            item = await self._engine.find(f"containers/{id}/json")
+            async with self._inspections:
+                item = await self._engine.find(f"containers/{id}/json")
             seen = observe.inspected(item) if item is not None else None
             if seen is not None:
                 found[id] = seen
