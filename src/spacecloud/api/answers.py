@@ -5,10 +5,9 @@ from typing import Any
 
 from fastapi.responses import JSONResponse
 
-from spacecloud.model.declared import DeclaredVersion, Event, SecretFacts, StoredDocument
+from spacecloud.model.declared import DeclaredVersion, SecretFacts, StoredDocument
 from spacecloud.model.resource import Resource
 from spacecloud.model.secret import REDACTED
-from spacecloud.model.status import EventView
 
 
 def done() -> JSONResponse:
@@ -45,17 +44,3 @@ def project_view(stored: StoredDocument) -> dict[str, Any]:
 
 def ingress_view(stored: StoredDocument) -> dict[str, Any]:
     return {"id": stored.id, "project": stored.project, **stored.document}
-
-
-def event_view(event: Event) -> EventView:
-    return EventView.model_validate(
-        {
-            "at": event.at,
-            "project": event.project,
-            "service": event.service,
-            "kind": event.kind,
-            "message": event.message,
-            "severity": event.severity,
-            "count": event.count,
-        }
-    )

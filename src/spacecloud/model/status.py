@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
+from spacecloud.model.declared import Event
 from spacecloud.model.resource import Resource
 
 State = Literal["ready", "progressing", "degraded", "failed", "removing", "asleep"]
@@ -42,6 +43,18 @@ class EventView(Resource):
     message: str
     severity: str = "info"
     count: int = 1
+
+
+def event_view(event: Event) -> EventView:
+    return EventView(
+        at=event.at,
+        project=event.project,
+        service=event.service,
+        kind=event.kind,
+        message=event.message,
+        severity=event.severity,
+        count=event.count,
+    )
 
 
 class RefusalView(Resource):

@@ -9,13 +9,13 @@ from spacecloud.errors import NotFound
 from spacecloud.ingress import table
 from spacecloud.mesh import explain
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.declared import DeclaredService, DeclaredVersion, Event
+from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.status import (
-    EventView,
     Finding,
     PlanView,
     ServiceStatus,
+    event_view,
 )
 from spacecloud.model.traffic import IngressTable
 from spacecloud.reconcile.declarations import Declarations
@@ -132,7 +132,7 @@ class Outlook:
             refusals=self._refusals.of(key),
             notices=(*notices_of(version.spec), *explain.warnings(key, policy)),
             events=tuple(
-                _event_view(e)
+                event_view(e)
                 for e in await self._store.events(key.project, key.service, SHOWN_EVENTS)
             ),
         )
@@ -149,17 +149,3 @@ class Outlook:
             for ref in sorted(there - known):
                 if version in (None, ref.version):
                     yield removing(ref, sight)
-
-
-def _event_view(event: Event) -> EventView:
-    return EventView.model_validate(
-        {
-            "at": event.at,
-            "project": event.project,
-            "service": event.service,
-            "kind": event.kind,
-            "message": event.message,
-            "severity": event.severity,
-            "count": event.count,
-        }
-    )

@@ -6,7 +6,7 @@ Key: a service with all its versions.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,11 +14,11 @@ from typing import Any
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import SpaceCloudError, Terminal
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.declared import DeclaredService, SecretFacts
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.reconcile.declarations import Declarations
 from spacecloud.reconcile.execute import Outcome, execute
 from spacecloud.reconcile.journal import Journal
+from spacecloud.reconcile.look import Look
 from spacecloud.reconcile.recollection import Exit, Recollection
 from spacecloud.reconcile.sight import Sight
 from spacecloud.store.port import Store
@@ -37,8 +37,7 @@ from spacecloud.workloads.ops import (
     WithdrawTraffic,
 )
 from spacecloud.workloads.plan import Plan
-from spacecloud.workloads.situation import Desired, Patience, Situation
-from spacecloud.workloads.world import Observed
+from spacecloud.workloads.situation import Patience, Situation
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +59,7 @@ class ServiceReconciler:
         """The last look at each service."""
 
         self._store = store
+        self._look_at = Look(driver)
         self._driver = driver
         self._declarations = declarations
         self._journal = journal
@@ -111,55 +111,21 @@ class ServiceReconciler:
     async def imagine(self, key: ServiceKey, policy: Policy, store: Store) -> Situation:
         """A look for a plan that is only shown: with other declarations, and nothing noted."""
         recollection = self._recollections.get(key, Recollection())
-        desired = await self._desired(key, policy, store)
-        observed = await self._observe(key, desired)
+        desired = await self._look_at.desired(key, policy, store)
+        observed = await self._look_at.observed(key, desired, self.names(key))
         now = self._now()
         return Situation(desired, observed, recollection.history(now), now, self._patience)
 
     async def _look(
         self, key: ServiceKey, recollection: Recollection
     ) -> tuple[Situation, tuple[Exit, ...]]:
-        desired = await self._desired(key, await self._declarations.policy(), self._store)
-        observed = await self._observe(key, desired)
-        in_flight = await self._in_flight(observed)
+        desired = await self._look_at.desired(key, await self._declarations.policy(), self._store)
+        observed = await self._look_at.observed(key, desired, self.names(key))
+        in_flight = await self._look_at.in_flight(observed)
         now = self._now()
         exits = recollection.note(observed, in_flight, now)
         history = recollection.history(now)
         return Situation(desired, observed, history, now, self._patience), exits
-
-    async def _desired(self, key: ServiceKey, policy: Policy, store: Store) -> Desired:
-        declared = policy.declared.services.get(key)
-        if declared is None or not declared.versions:
-            return Desired(key, declared)
-        return Desired(key, declared, policy.face(key), await _secrets(declared, store))
-
-    async def _observe(self, key: ServiceKey, desired: Desired) -> Observed:
-        references = {
-            reference
-            for version in desired.versions
-            if version.spec.min_replicas
-            for task in version.spec.tasks
-            for reference in (task.docker.image, version.images.get(task.id, ""))
-            if reference
-        }
-        engine = self._driver.workloads
-        return Observed(
-            workloads=await engine.observe(key),
-            images=await engine.images(sorted(references)) if references else {},
-            published=self._driver.traffic.published(key),
-            in_gateway=key in self._driver.traffic.known(),
-            names=self._names.get(key, ()),
-        )
-
-    async def _in_flight(self, observed: Observed) -> Mapping[str, int] | None:
-        published = observed.published
-        if published is None or not any(e.draining for e in published.endpoints):
-            return None
-        try:
-            return await self._driver.traffic.in_flight()
-        except SpaceCloudError as error:
-            logger.warning("the gateway does not say what is in flight: %s", error)
-            return None
 
     def _remember(
         self, key: ServiceKey, situation: Situation, decided: Plan, recollection: Recollection
@@ -285,10 +251,3 @@ class ServiceReconciler:
         if len(full) != len([e for e in before if not e.draining]):
             replicas = "1 replica takes" if len(full) == 1 else f"{len(full)} replicas take"
             self._journal.note(key, "EndpointsPublished", f"{replicas} requests")
-
-
-async def _secrets(declared: DeclaredService, store: Store) -> Mapping[str, SecretFacts]:
-    used = any(task.secrets for version in declared.versions for task in version.spec.tasks)
-    if not used:
-        return {}
-    return {secret.id: secret for secret in await store.secrets(declared.key.project)}

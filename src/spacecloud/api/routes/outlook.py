@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from spacecloud.api.answers import event_view, result, views
+from spacecloud.api.answers import result, views
 from spacecloud.api.bodies import read_object
 from spacecloud.api.declare import declare
 from spacecloud.api.envelopes import envelopes_of
@@ -18,7 +18,7 @@ from spacecloud.api.parameters import (
 from spacecloud.api.parts import Api
 from spacecloud.api.schemas import BATCH, DOCUMENTS, METRICS, gives, lists
 from spacecloud.errors import InvalidSpec
-from spacecloud.model.status import EventView, PlanView
+from spacecloud.model.status import EventView, PlanView, event_view
 
 router = APIRouter(tags=["outlook"])
 
