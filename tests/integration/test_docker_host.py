@@ -18,6 +18,7 @@ from spacecloud.drivers.docker.host import DockerHost
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.names import names_dir
 from spacecloud.drivers.docker.networks import Networks
+from spacecloud.errors import Transient
 from spacecloud.model.refs import ServiceKey
 from spacecloud.settings import Settings
 
@@ -184,6 +185,27 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
         assert str(scene.settings.vip_pool) not in await run("ip", "route")
     finally:
         await foreign.delete(force=True)
+
+
+async def test_a_stranger_on_our_network_is_told_and_holds_up_nothing_else(scene: Scene) -> None:
+    await scene.host.ensure()
+    key = ServiceKey("shop", "api")
+    await Networks(Engine(scene.docker), scene.settings).create(key, "10.130.65.0/25")
+    network = labels.network_name(scene.settings.instance, key)
+    config = {
+        "Image": await ensure(scene.docker, "pause"),
+        "HostConfig": {"NetworkMode": network},
+    }
+    stranger = await scene.docker.containers.create(config, name=f"{scene.settings.instance}-x")
+    await stranger.start()
+    try:
+        with pytest.raises(Transient, match=f"network {network} cannot be removed"):
+            await scene.host.remove()
+
+        assert (await stranger.show())["State"]["Running"]
+        assert scene.settings.chain_prefix not in await run("iptables-save")
+    finally:
+        await stranger.delete(force=True)
 
 
 async def test_a_container_of_a_parts_name_that_is_not_ours_is_left_alone(scene: Scene) -> None:

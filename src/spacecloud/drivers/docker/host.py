@@ -40,6 +40,8 @@ SETTLING_SECONDS = 0.5
 """A part that cannot run (a port is taken, an argument is wrong) has ended by then."""
 
 LAST_LINES = 3
+REMOVAL_ROUNDS = 20
+REMOVAL_PAUSE_SECONDS = 0.1
 HOST_RESOLV_CONF = Path("/etc/resolv.conf")
 
 
@@ -76,21 +78,48 @@ class DockerHost:
         return HostState(tuple(repaired), tuple(problems), running)
 
     async def remove(self) -> None:
-        """All that carries our label, whoever made it and in whatever state it is."""
-        label = f"{labels.INSTANCE}={self._settings.instance}"
-        filters = {"label": [label]}
+        """
+        All that carries our label, whoever made it and in whatever state it is.
+
+        What cannot be removed is told when the rest is gone: ``Transient``.
+        """
         try:
-            found = await self._engine.get("containers/json", all=True, filters=filters)
-            tasks = [c["Id"] for c in found if labels.TASK in c["Labels"]]
-            await together(self._remove(id) for id in tasks)
-            await together(self._remove(c["Id"]) for c in found if c["Id"] not in tasks)
-            for network in await self._engine.get("networks", filters=filters):
-                await self._engine.delete(f"networks/{network['Id']}")
+            await self._remove_containers()
+            left = await self._remove_networks()
         except EngineRefused as error:
             raise Transient(f"remove what is left: {error}") from error
         await self._firewall.remove()
+        if left:
+            raise Transient("; ".join(left))
         await self._remove_bridges()
-        await asyncio.to_thread(shutil.rmtree, self._settings.run_dir / "names", ignore_errors=True)
+        for name in ("names", "names.new", "upstreams"):
+            await asyncio.to_thread(
+                shutil.rmtree, self._settings.run_dir / name, ignore_errors=True
+            )
+
+    async def _remove_containers(self) -> None:
+        """Tasks before the pauses they are in; again, until those are gone that were going."""
+        for _ in range(REMOVAL_ROUNDS):
+            found = await self._engine.get("containers/json", all=True, filters=self._ours)
+            if not found:
+                return
+            tasks = [c["Id"] for c in found if labels.TASK in c["Labels"]]
+            await together(self._remove(id) for id in tasks)
+            await together(self._remove(c["Id"]) for c in found if c["Id"] not in tasks)
+            await asyncio.sleep(REMOVAL_PAUSE_SECONDS)
+
+    async def _remove_networks(self) -> list[str]:
+        left = []
+        for network in await self._engine.get("networks", filters=self._ours):
+            try:
+                await self._engine.delete(f"networks/{network['Id']}")
+            except EngineRefused as error:
+                left.append(f"network {network['Name']} cannot be removed: {error}")
+        return left
+
+    @property
+    def _ours(self) -> Json:
+        return {"label": [f"{labels.INSTANCE}={self._settings.instance}"]}
 
     async def _remove_bridges(self) -> None:
         """Of networks that an engine forgot when it crashed."""
