@@ -15,7 +15,8 @@ of a release that prints them otherwise.
 | TO    | DOCKER-USER      | closes our networks: the gateway is the host, and not forwarded |
 | V6    | INPUT, FORWARD   | nothing of ours speaks IPv6                                     |
 
-Where the engine has no ``DOCKER-USER``, or nothing leads there, they are entered from FORWARD.
+Where the engine has no ``DOCKER-USER``, or that is not the first thing in FORWARD, they are entered
+from FORWARD.
 """
 
 import itertools
@@ -109,9 +110,15 @@ def wanted_v6(settings: Settings, _found: Found) -> Ruleset:
 
 
 def _forwarding_chain(found: Found) -> str:
-    """The engine keeps what is in ``DOCKER-USER`` above its own rules, as far as it leads there."""
+    """
+    The engine keeps ``DOCKER-USER`` first and never touches what is in it.
+
+    Where something stands above that jump, or it is gone, what we put into it may never be
+    reached: until the engine has put it right, ours go into FORWARD themselves.
+    """
     chains = found.get("filter", {})
-    leads_there = f"-j {DOCKER_USER}" in chains.get(FORWARD, ())
+    others = (rule for rule in chains.get(FORWARD, ()) if not LIKE_OURS.search(rule))
+    leads_there = next(others, "") == f"-j {DOCKER_USER}"
     return DOCKER_USER if DOCKER_USER in chains and leads_there else FORWARD
 
 
