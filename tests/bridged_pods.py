@@ -90,7 +90,9 @@ async def pods(settings: Settings) -> AsyncIterator[tuple[Pod, Pod, Pod]]:
     finally:
         for pod in made:
             await run("ip", "netns", "del", pod.name)
-            await run("ip", "link", "del", pod.bridge)
+            # One of ours may be gone already, with its instance.
+            if Path(f"/sys/class/net/{pod.bridge}").exists():
+                await run("ip", "link", "del", pod.bridge)
 
 
 @asynccontextmanager
