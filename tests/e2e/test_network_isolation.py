@@ -1,0 +1,231 @@
+"""What a pod must not reach: the host, the platform's insides, other services' replicas."""
+
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from e2e.stage import Stage
+
+PROJECT = "walls"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def services(stage: Stage) -> Iterator[None]:
+    stage.apply(PROJECT, "inside")
+    stage.apply(PROJECT, "other")
+    stage.apply(PROJECT, "shut", whitelists=[])
+    stage.ingress(PROJECT, "inside", "/walls", "inside", rewrite="/")
+    stage.settle(PROJECT, "inside", "other", "shut")
+    yield
+    stage.request("DELETE", f"/v1/config/projects/{PROJECT}")
+    stage.gone(PROJECT, "inside", "other", "shut")
+
+
+def tcp(stage: Stage, host: str, port: int, *text: str) -> dict[str, Any]:
+    return stage.call(PROJECT, "inside", "tcp", host, str(port), *text, "--timeout", "2")
+
+
+def gateway_of(stage: Stage, service: str) -> str:
+    address: str = stage.status(PROJECT, service)["replicas"][0]["address"]
+    head, _, last = address.rpartition(".")
+    return f"{head}.{int(last) // 128 * 128 + 1}"
+
+
+def host_addresses() -> list[str]:
+    shown = subprocess.run(["hostname", "-I"], text=True, capture_output=True, check=True)
+    return [a for a in shown.stdout.split() if ":" not in a][:4]
+
+
+@contextmanager
+def a_listener() -> Iterator[int]:
+    """On every address of the host; it says a word to whoever comes."""
+    with socket.socket() as server:
+        server.bind(("0.0.0.0", 0))
+        server.listen()
+        server.settimeout(0.1)
+        ended = threading.Event()
+
+        def serve() -> None:
+            while not ended.is_set():
+                try:
+                    channel, _ = server.accept()
+                except TimeoutError:
+                    continue
+                with channel:
+                    channel.sendall(b"the host\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            ended.set()
+            thread.join()
+
+
+def test_no_port_of_the_host_is_open_to_a_pod(stage: Stage) -> None:
+    with a_listener() as port:
+        for host in [gateway_of(stage, "inside"), gateway_of(stage, "other"), *host_addresses()]:
+            answer = tcp(stage, host, port)
+            assert not answer["ok"], f"{host}:{port} answered {answer}"
+            assert answer["ms"] < 1000
+
+
+def test_the_inner_ports_are_closed_when_they_are_dialled_directly(stage: Stage) -> None:
+    mesh, dns = 24100 + stage.number, 24200 + stage.number
+    for host in [gateway_of(stage, "inside"), *host_addresses()]:
+        for port in (mesh, dns):
+            assert not tcp(stage, host, port, "hello")["ok"]
+
+
+def test_the_api_does_not_answer_a_pod(stage: Stage) -> None:
+    for host in [gateway_of(stage, "inside"), *host_addresses()]:
+        for path in ("/v1/config/env", "/v1/api/health-check", "/docs", "/openapi.json"):
+            url = f"http://{host}:{stage.http_port}{path}"
+            answer = stage.call(PROJECT, "inside", "http", url)
+            assert answer.get("status") != 200, f"{url}: {answer}"
+
+
+def test_the_public_port_is_the_same_to_a_pod_as_to_any_outsider(stage: Stage) -> None:
+    for host in host_addresses():
+        answer = stage.call(PROJECT, "inside", "http", f"http://{host}:{stage.http_port}/walls")
+        assert answer["body"]["name"] == "inside", answer
+
+
+def test_a_replica_of_another_service_cannot_be_dialled(stage: Stage) -> None:
+    address = stage.status(PROJECT, "other")["replicas"][0]["address"]
+
+    for port in (8080, 5001, 5002):
+        answer = tcp(stage, address, port, "hello")
+        assert not answer["ok"], answer
+        assert answer["ms"] < 1000
+
+
+def test_replicas_of_one_service_may_talk(stage: Stage) -> None:
+    stage.apply(PROJECT, "pair", scale={"replicas": 2, "minReplicas": 2})
+    stage.settle(PROJECT, "pair")
+    first, second = (r["address"] for r in stage.status(PROJECT, "pair")["replicas"])
+
+    answers = [
+        stage.call(PROJECT, "pair", "tcp", address, "5001", "--timeout", "2")
+        for address in (first, second)
+    ]
+
+    assert [a["ok"] for a in answers] == [True, True]
+    stage.delete(PROJECT, "pair")
+    stage.gone(PROJECT, "pair")
+
+
+def test_no_socket_of_ours_is_in_a_container(stage: Stage) -> None:
+    container = stage.task_container(PROJECT, "inside")
+    code = (
+        "import os,stat,json\n"
+        "found=[]\n"
+        "for top,_,names in os.walk('/'):\n"
+        "  if top.startswith(('/proc','/sys')): continue\n"
+        "  for n in names:\n"
+        "    p=os.path.join(top,n)\n"
+        "    try:\n"
+        "      if stat.S_ISSOCK(os.lstat(p).st_mode): found.append(p)\n"
+        "    except OSError: pass\n"
+        "print(json.dumps(found))"
+    )
+    done = subprocess.run(
+        ["docker", "exec", container, "/usr/bin/python3", "-c", code],
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_udp_and_ping_to_a_virtual_address_go_nowhere(stage: Stage) -> None:
+    container = stage.task_container(PROJECT, "inside")
+    code = (
+        "import socket\n"
+        "a=socket.gethostbyname('other')\n"
+        "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.settimeout(2); s.connect((a,9))\n"
+        "try:\n"
+        "  s.send(b'x'); s.recv(1); print('answered')\n"
+        "except OSError as e: print(type(e).__name__)"
+    )
+    done = subprocess.run(
+        ["docker", "exec", container, "/usr/bin/python3", "-c", code],
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+
+    assert done.stdout.strip() in ("ConnectionRefusedError", "OSError", "TimeoutError")
+
+
+def test_link_local_addresses_are_closed(stage: Stage) -> None:
+    answer = tcp(stage, "169.254.169.254", 80)
+
+    assert not answer["ok"]
+    assert answer["ms"] < 1000
+
+
+def test_a_pod_has_no_ipv6_but_its_own_loopback_at_most(stage: Stage) -> None:
+    url = "http://127.0.0.1:8080/file?path=/proc/net/if_inet6"
+    content = str(stage.call(PROJECT, "inside", "http", url)["body"])
+
+    assert "eth0" not in content
+
+
+def test_headers_that_a_client_made_up_change_nothing(stage: Stage) -> None:
+    forged = [
+        "x-forwarded-for: 10.201.0.2",
+        "x-forwarded-client-cert: By=shop/api",
+        "x-envoy-external-address: 10.201.0.2",
+        "x-envoy-original-path: /v1/config/env",
+        "x-real-ip: 10.201.0.2",
+        "forwarded: for=10.201.0.2",
+    ]
+    options = [part for header in forged for part in ("--header", header)]
+
+    answer = stage.call(PROJECT, "inside", "http", "http://shut:8080/", *options)
+
+    assert answer["status"] == 403
+
+
+def test_an_address_that_is_not_the_pods_own_is_not_believed(stage: Stage) -> None:
+    """Other may call it, and not a stranger who took an address of other's network."""
+    stage.apply(PROJECT, "guarded", whitelists=[{"projectId": PROJECT, "service": "other"}])
+    stage.settle(PROJECT, "guarded")
+    assert stage.call(PROJECT, "other", "http", "http://guarded:8080/")["status"] == 200
+    assert stage.call(PROJECT, "inside", "http", "http://guarded:8080/")["status"] == 403
+    head, _, last = str(stage.status(PROJECT, "other")["replicas"][0]["address"]).rpartition(".")
+    forged = f"{head}.{int(last) + 40}"
+    container = stage.task_container(PROJECT, "inside")
+    pid = subprocess.run(
+        ["docker", "inspect", "-f", "{{.State.Pid}}", container],
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout.strip()
+    enter = ["nsenter", "-t", pid, "-n"]
+    subprocess.run([*enter, "ip", "addr", "add", f"{forged}/32", "dev", "eth0"], check=True)
+
+    code = (
+        "import socket\n"
+        f"a=socket.create_connection((socket.gethostbyname('guarded'),8080),2,('{forged}',0))\n"
+        "a.sendall(b'GET / HTTP/1.1\\r\\nHost: guarded\\r\\nConnection: close\\r\\n\\r\\n')\n"
+        "print(a.recv(99))"
+    )
+    done = subprocess.run(
+        ["docker", "exec", container, "/usr/bin/python3", "-c", code],
+        text=True,
+        capture_output=True,
+    )
+
+    assert "200" not in done.stdout
+    assert done.returncode != 0
+    stage.delete(PROJECT, "guarded")
+    stage.gone(PROJECT, "guarded")
