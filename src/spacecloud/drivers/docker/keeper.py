@@ -26,6 +26,8 @@ MOST_FILES = 1_048_576
 SETTLING_SECONDS = 0.5
 """A part that cannot run (a port is taken, an argument is wrong) has ended by then."""
 
+SETTLING_LOOKS = 10
+KILLED = 137
 LAST_LINES = 3
 
 
@@ -102,8 +104,13 @@ class Keeper:
 
     async def _see_it_stay(self, container: str) -> None:
         """Started is not yet running: say at once why it ends, if it does."""
-        await asyncio.sleep(SETTLING_SECONDS)
-        found = await self._engine.find(f"containers/{container}/json")
+        found = None
+        for _ in range(SETTLING_LOOKS):
+            await asyncio.sleep(SETTLING_SECONDS / SETTLING_LOOKS)
+            found = await self._engine.find(f"containers/{container}/json")
+            if found is None or _was_killed(found):
+                # Not by itself: the look that this event has asked for starts it again.
+                return
         if found is None or (found["State"]["Running"] and not found["RestartCount"]):
             return
         last = lines(self._engine.docker, container, follow=False, tail=LAST_LINES, since=None)
@@ -137,6 +144,12 @@ class Keeper:
         if found is None:
             raise Transient(f"image {image} was pulled and is gone again")
         return str(found["Id"])
+
+
+def _was_killed(found: Json) -> bool:
+    state = found["State"]
+    ended = not state["Running"] or state["Restarting"]
+    return bool(ended and state["ExitCode"] == KILLED)
 
 
 def most_files() -> int:
