@@ -25,7 +25,7 @@ HTTP, MESH, DNS = 31222, 31201, 31253
 
 def settings_of(**given: Any) -> Settings:
     return Settings(
-        instance="h3b-preflight",
+        instance="preflight",
         http_port=HTTP,
         mesh_port=MESH,
         dns_port=DNS,

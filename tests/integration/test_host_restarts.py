@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import signal
 import statistics
 from collections.abc import AsyncIterator, Mapping
@@ -83,7 +84,7 @@ async def no_secrets(project: str, id: str) -> Mapping[str, str]:
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     settings = Settings(
-        instance="h3b-restarts",
+        instance=f"restarts-{secrets.token_hex(2)}",
         state=tmp_path,
         run=tmp_path / "run",
         subnet_pool="10.130.128.0/18",
