@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -81,6 +82,27 @@ def test_affected_names_exactly_the_faces_that_differ(before: Declared, after: D
 
     old, new = faces(before), faces(after)
     assert found == {k for k in {*old, *new} if old.get(k) != new.get(k)}
+
+
+@settings(max_examples=80, deadline=None)
+@given(worlds, st.data())
+def test_after_an_edit_of_one_service_too(before: Declared, data: st.DataObject) -> None:
+    """All other services are the same objects, as the store hands them out."""
+    live = sorted(key for key, service in before.services.items() if service.versions)
+    if not live:
+        return
+    service = before.services[data.draw(st.sampled_from(live))]
+    spec, first = data.draw(specs), service.versions[0]
+    kept = data.draw(st.sampled_from(["whitelists", "upstreams", "neither"]))
+    if kept != "neither":
+        spec = spec.model_copy(update={kept: getattr(first.spec, kept)})
+    edited = replace(service, versions=(replace(first, spec=spec), *service.versions[1:]))
+    after = Declared({**before.services, service.key: edited}, before.blocks)
+
+    found = affected(Policy(before), Policy(after))
+
+    old, new = faces(before), faces(after)
+    assert found == {k for k in old if old[k] != new[k]}
 
 
 def test_a_new_service_with_the_default_policy_changes_no_other_face() -> None:

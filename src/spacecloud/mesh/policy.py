@@ -33,9 +33,18 @@ def faces(declared: Declared) -> Mapping[ServiceKey, Face]:
 
 
 def affected(before: "Policy", after: "Policy") -> frozenset[ServiceKey]:
-    """Services whose face differs, those that came or went included."""
-    old, new = before.faces(), after.faces()
-    return frozenset(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    """
+    Services whose face differs, those that came or went included.
+
+    A service whose side as a caller is what it was (it is there, it has its subnet, it names the
+    same upstreams) changes no face but its own: a new image costs one look, and not a thousand.
+    """
+    old, new = before.declared.services, after.declared.services
+    changed = {key for key in old.keys() | new.keys() if old.get(key) is not new.get(key)}
+    same_callers = all(before.as_caller(key) == after.as_caller(key) for key in changed)
+    if not same_callers or before.declared.blocks != after.declared.blocks:
+        changed = set(old.keys() | new.keys())
+    return frozenset(k for k in changed if before.face_of(k) != after.face_of(k))
 
 
 class Policy:
@@ -67,6 +76,17 @@ class Policy:
                 raise NotFound(f"there is no service {key}")
             known = self._faces[key] = self._face(service)
         return known
+
+    def face_of(self, key: ServiceKey) -> Face | None:
+        """None for what is not declared."""
+        return self.face(key) if key in self.declared.services else None
+
+    def as_caller(self, key: ServiceKey) -> object:
+        """All of a service that other services' faces depend on; equal means: the same to them."""
+        service = self.declared.services.get(key)
+        if service is None:
+            return None
+        return (bool(service.versions), service.allocation.subnet, self.upstreams(key))
 
     def faces(self) -> Mapping[ServiceKey, Face]:
         return {key: self.face(key) for key in self.declared.services}

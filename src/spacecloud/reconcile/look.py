@@ -10,7 +10,7 @@ from spacecloud.model.declared import DeclaredService, SecretFacts
 from spacecloud.model.refs import ServiceKey
 from spacecloud.store.port import Store
 from spacecloud.workloads.situation import Desired
-from spacecloud.workloads.world import Observed
+from spacecloud.workloads.world import Observed, ObservedWorkloads
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +26,13 @@ class Look:
         return Desired(key, declared, policy.face(key), await _secrets(declared, store))
 
     async def observed(
-        self, key: ServiceKey, desired: Desired, names: tuple[tuple[str, str], ...]
+        self,
+        key: ServiceKey,
+        desired: Desired,
+        names: tuple[tuple[str, str], ...],
+        known: ObservedWorkloads | None = None,
     ) -> Observed:
+        """``known``: what the engine holds of it, where that has just been listed."""
         references = {
             reference
             for version in desired.versions
@@ -38,7 +43,7 @@ class Look:
         }
         engine = self._driver.workloads
         return Observed(
-            workloads=await engine.observe(key),
+            workloads=known or await engine.observe(key),
             images=await engine.images(sorted(references)) if references else {},
             published=self._driver.traffic.published(key),
             in_gateway=key in self._driver.traffic.known(),

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Never
 
@@ -86,9 +86,15 @@ class Loops:
         self, observed: Mapping[ServiceKey, ObservedWorkloads], named: frozenset[ServiceKey]
     ) -> None:
         declared = (await self._declarations.policy()).declared.services
-        for key in declared.keys() | observed.keys() | named | self._driver.traffic.known():
+        keys = declared.keys() | observed.keys() | named | self._driver.traffic.known()
+        self._services.note_absent(k for k in keys if k not in observed and k not in self._seen())
+        for key in keys:
             if self._differs(key, observed.get(key)):
                 self.controller.queue.add(key)
+
+    def _seen(self) -> Collection[ServiceKey]:
+        """Services of which something may have been made since the listing."""
+        return self._services.sights.keys()
 
     def _differs(self, key: ServiceKey, observed: ObservedWorkloads | None) -> bool:
         sight = self._services.sights.get(key)

@@ -6,7 +6,7 @@ Key: a service with all its versions.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,6 +38,7 @@ from spacecloud.workloads.ops import (
 )
 from spacecloud.workloads.plan import Plan
 from spacecloud.workloads.situation import Patience, Situation
+from spacecloud.workloads.world import ObservedWorkloads
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class ServiceReconciler:
         self._recollections: dict[ServiceKey, Recollection] = {}
         self._names: dict[ServiceKey, tuple[tuple[str, str], ...]] = {}
         self._redeclared: dict[ServiceKey, asyncio.Event] = {}
+        self._absent: set[ServiceKey] = set()
 
     async def __call__(self, key: ServiceKey) -> datetime | None:
         self._redeclared[key] = asyncio.Event()
@@ -104,6 +106,10 @@ class ServiceReconciler:
         self._names = dict(await self._driver.names.published())
         return frozenset(self._names)
 
+    def note_absent(self, keys: Iterable[ServiceKey]) -> None:
+        """A listing of the engine shows nothing of them: their next look need not ask again."""
+        self._absent.update(keys)
+
     def names(self, key: ServiceKey) -> tuple[tuple[str, str], ...]:
         """What the resolver answered for it when it was last read."""
         return self._names.get(key, ())
@@ -120,7 +126,9 @@ class ServiceReconciler:
         self, key: ServiceKey, recollection: Recollection
     ) -> tuple[Situation, tuple[Exit, ...]]:
         desired = await self._look_at.desired(key, await self._declarations.policy(), self._store)
-        observed = await self._look_at.observed(key, desired, self.names(key))
+        world = ObservedWorkloads(key, None) if key in self._absent else None
+        self._absent.discard(key)
+        observed = await self._look_at.observed(key, desired, self.names(key), world)
         in_flight = await self._look_at.in_flight(observed)
         now = self._now()
         exits = recollection.note(observed, in_flight, now)

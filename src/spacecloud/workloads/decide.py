@@ -84,6 +84,9 @@ def _network(situation: Situation, draft: Draft) -> Steps:
     subnet = str(declared.allocation.subnet)
     if workloads.network == subnet:
         return ()
+    if not workloads.replicas and not any(v.spec.min_replicas for v in declared.versions):
+        # A network costs the engine a tenth of a second: not before something is to run in it.
+        return ()
     cause, removed = "the service has no network", list[int]()
     if workloads.network is not None:
         cause = f"the network is {workloads.network}, not {subnet}"
