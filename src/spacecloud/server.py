@@ -9,6 +9,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import signal
 import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -76,7 +77,18 @@ async def serve(settings: Settings) -> None:
             )
             facts = Facts(version("spacecloud"))
             app = create_app(store, plane.outlook, auth, facts, utc_now)
-            await _run(settings, plane, uvicorn.Server(_http(settings, app)))
+            await _run(settings, plane, _Server(_http(settings, app)))
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: the library's own handling ends the process before all is closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
 
 
 async def _run(settings: Settings, plane: ControlPlane, server: uvicorn.Server) -> None:

@@ -1,5 +1,6 @@
 """A service: one version of one program, how many copies of it run, and who may call whom."""
 
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -132,6 +133,9 @@ def callees_of(service: Service, project: Id) -> tuple[Peer, ...]:
 
 
 def _in_force(written: tuple[Peer, ...] | None, project: str) -> tuple[Peer, ...]:
-    if written is not None:
-        return written
+    return written if written is not None else _all_of(project)
+
+
+@lru_cache(4096)
+def _all_of(project: str) -> tuple[Peer, ...]:
     return (Peer.model_validate({"projectId": project, "service": ANY}),)

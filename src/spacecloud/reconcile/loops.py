@@ -60,6 +60,7 @@ class Loops:
     async def hear_engine(self) -> None:
         async for hint in self._hints:
             if hint.key is not None:
+                self._services.stirred(hint.key)
                 self.controller.queue.add(hint.key)
             else:
                 logger.info("looking at everything: %s", hint.reason)

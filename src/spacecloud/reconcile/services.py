@@ -35,6 +35,7 @@ from spacecloud.workloads.ops import (
     StartTask,
     Wait,
     WithdrawTraffic,
+    WorkloadOp,
 )
 from spacecloud.workloads.plan import Plan
 from spacecloud.workloads.situation import Patience, Situation
@@ -69,7 +70,7 @@ class ServiceReconciler:
         self._recollections: dict[ServiceKey, Recollection] = {}
         self._names: dict[ServiceKey, tuple[tuple[str, str], ...]] = {}
         self._redeclared: dict[ServiceKey, asyncio.Event] = {}
-        self._absent: set[ServiceKey] = set()
+        self._worlds: dict[ServiceKey, ObservedWorkloads] = {}
 
     async def __call__(self, key: ServiceKey) -> datetime | None:
         self._redeclared[key] = asyncio.Event()
@@ -83,10 +84,16 @@ class ServiceReconciler:
             self._forget(key)
             return None
 
+        if not any(isinstance(step.op, WorkloadOp) for step in decided.steps):
+            # Nothing that is done now changes the engine: the next look need not ask it again.
+            self._worlds[key] = situation.observed.workloads
         outcome = await self._carry_out(key, decided)
+        if outcome.failed:
+            self._worlds.pop(key, None)
         self._judge(key, outcome, recollection)
         if outcome.done or outcome.failed:
             return self._now() + NEXT_LOOK
+        self._worlds.pop(key, None)
         times = [t for t in (decided.look_again_at, recollection.refused_until()) if t is not None]
         return min(times, default=None)
 
@@ -108,7 +115,11 @@ class ServiceReconciler:
 
     def note_absent(self, keys: Iterable[ServiceKey]) -> None:
         """A listing of the engine shows nothing of them: their next look need not ask again."""
-        self._absent.update(keys)
+        self._worlds.update((key, ObservedWorkloads(key, None)) for key in keys)
+
+    def stirred(self, key: ServiceKey) -> None:
+        """The engine tells of a change: what was seen a moment ago may not be so any more."""
+        self._worlds.pop(key, None)
 
     def names(self, key: ServiceKey) -> tuple[tuple[str, str], ...]:
         """What the resolver answered for it when it was last read."""
@@ -126,8 +137,7 @@ class ServiceReconciler:
         self, key: ServiceKey, recollection: Recollection
     ) -> tuple[Situation, tuple[Exit, ...]]:
         desired = await self._look_at.desired(key, await self._declarations.policy(), self._store)
-        world = ObservedWorkloads(key, None) if key in self._absent else None
-        self._absent.discard(key)
+        world = self._worlds.pop(key, None)
         observed = await self._look_at.observed(key, desired, self.names(key), world)
         in_flight = await self._look_at.in_flight(observed)
         now = self._now()
@@ -149,7 +159,7 @@ class ServiceReconciler:
             logger.info("%s:\n%s", key, decided)
 
     def _forget(self, key: ServiceKey) -> None:
-        for kept in (self.sights, self._recollections, self._names, self._redeclared):
+        for kept in (self.sights, self._recollections, self._names, self._redeclared, self._worlds):
             kept.pop(key, None)
 
     async def _note_exit(self, key: ServiceKey, seen: Exit) -> None:
