@@ -36,15 +36,17 @@ def affected(before: "Policy", after: "Policy") -> frozenset[ServiceKey]:
     """
     Services whose face differs, those that came or went included.
 
-    A service whose side as a caller is what it was (it is there, it has its subnet, it names the
-    same upstreams) changes no face but its own: a new image costs one look, and not a thousand.
+    A service that is the same as a caller (it is there, it has its subnet, it names the same
+    upstreams) changes no face but its own; any other those whose whitelists cover it. So a new
+    image costs one comparison, and not a thousand.
     """
     old, new = before.declared.services, after.declared.services
     changed = {key for key in old.keys() | new.keys() if old.get(key) is not new.get(key)}
-    same_callers = all(before.as_caller(key) == after.as_caller(key) for key in changed)
-    if not same_callers or before.declared.blocks != after.declared.blocks:
-        changed = set(old.keys() | new.keys())
-    return frozenset(k for k in changed if before.face_of(k) != after.face_of(k))
+    concerned = set(changed)
+    for key in changed:
+        if before.as_caller(key) != after.as_caller(key):
+            concerned |= before.covering(key) | after.covering(key)
+    return frozenset(k for k in concerned if before.face_of(k) != after.face_of(k))
 
 
 class Policy:
@@ -80,6 +82,14 @@ class Policy:
     def face_of(self, key: ServiceKey) -> Face | None:
         """None for what is not declared."""
         return self.face(key) if key in self.declared.services else None
+
+    def covering(self, caller: ServiceKey) -> set[ServiceKey]:
+        """Services whose whitelists let it in, its own side left aside."""
+        return {
+            callee
+            for callee, whitelist in self._whitelists.items()
+            if any(peer.covers(*caller) for peer in whitelist)
+        }
 
     def as_caller(self, key: ServiceKey) -> object:
         """All of a service that other services' faces depend on; equal means: the same to them."""
