@@ -731,3 +731,11 @@ async def test_a_rehearsal_answers_as_the_store_would_and_leaves_no_trace(store:
     assert (await store.declared()).services[WEB.key].allocation == (
         rehearsed.services[WEB.key].allocation
     )
+
+
+async def test_replicas_of_two_versions_never_have_the_same_name(store: Store) -> None:
+    await store.put_service(ServiceRef("shop", "a--b", "c"), a_service())
+
+    with pytest.raises(Conflict, match="a--b"):
+        await store.put_service(ServiceRef("shop", "a", "b--c"), a_service())
+    await store.put_service(ServiceRef("bank", "a", "b--c"), a_service())

@@ -123,6 +123,17 @@ def _check_domain(db: Session, ref: ServiceRef) -> None:
             f"{ref.project}/{ref.label}: rename one of the two"
         )
     row = db.row(
+        "SELECT service || '@' || version FROM versions"
+        " WHERE project = ? AND service || '--' || version = ?",
+        ref.project,
+        f"{ref.service}--{ref.version}",
+    )
+    if row:
+        raise Conflict(
+            f"the replicas of {ref} would have the names of those of {ref.project}/{row[0]}: "
+            "rename one of the two"
+        )
+    row = db.row(
         "SELECT service || '@' || version FROM versions WHERE project = ? AND label = ?",
         ref.project,
         ref.service,
