@@ -6,7 +6,6 @@ the clock, and starts tasks that live as long as the process.
 """
 
 import asyncio
-import fcntl
 import logging
 import os
 import signal
@@ -15,21 +14,33 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 import click
 import uvicorn
-from pydantic import ValidationError
 
-from spacecloud import supervisor
+from spacecloud import folders, lock, supervisor
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import PASSWORD_FILE, Auth
 from spacecloud.api.parts import Facts
-from spacecloud.drivers.docker.assembly import docker_driver, docker_host, preflight
+from spacecloud.commands import life, shown
+from spacecloud.commands.machine import Machine, check, need_root, read_settings
+from spacecloud.drivers.docker.assembly import (
+    docker_driver,
+    docker_host,
+    examine,
+    inventory,
+    preflight,
+)
 from spacecloud.drivers.driver import Driver
 from spacecloud.drivers.memory import memory_driver
-from spacecloud.errors import Conflict, InvalidSpec, SpaceCloudError, Unavailable
+from spacecloud.errors import (
+    Conflict,
+    Forbidden,
+    InvalidSpec,
+    NotFound,
+    SpaceCloudError,
+    Unavailable,
+)
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.settings import Settings
@@ -40,6 +51,7 @@ from spacecloud.workloads.situation import Patience
 logger = logging.getLogger("spacecloud")
 
 LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+EXIT_CODES = {InvalidSpec: 2, NotFound: 3, Conflict: 4, Forbidden: 5, Unavailable: 6}
 STOP_SECONDS = 3
 """For requests to the API that are under way when the process is asked to end."""
 
@@ -50,14 +62,11 @@ def utc_now() -> datetime:
 
 async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. What runs goes on running without it."""
-    _prepare_folders(settings)
+    folders.prepare(settings)
     with _only_one(settings):
         auth = Auth.open(settings.state_dir, utc_now)
         if auth.first_password is not None:
-            click.echo(
-                f"first start: the password of admin is {auth.first_password} "
-                f"(kept in {settings.state_dir / PASSWORD_FILE})"
-            )
+            _tell_password(auth.first_password, settings)
         database = settings.state_dir / "store.db"
         sealer = open_sealer(settings.state_dir / "secret.key", database)
         async with (
@@ -89,6 +98,14 @@ class _Server(uvicorn.Server):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.handle_exit, number, None)
         yield
+
+
+def _tell_password(password: str, settings: Settings) -> None:
+    """To a person only: what is not a terminal is a log, which is kept and copied."""
+    shown = f" is {password}" if sys.stdout.isatty() else ""
+    click.echo(
+        f"first start: the password of admin{shown} (kept in {settings.state_dir / PASSWORD_FILE})"
+    )
 
 
 async def _run(settings: Settings, plane: ControlPlane, server: uvicorn.Server) -> None:
@@ -126,41 +143,19 @@ async def _driver(settings: Settings, store: Store) -> AsyncGenerator[Driver]:
             yield memory_driver(settings.pools, utc_now)
 
 
-def _prepare_folders(settings: Settings) -> None:
-    for folder, mode in ((settings.state_dir, 0o700), (settings.run_dir, 0o755)):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(mode)
-            _try_to_write(folder)
-        except OSError as error:
-            raise Unavailable(
-                f"the folder {folder} cannot be used ({error.strerror}): run as root, or choose "
-                "others with SPACE_CLOUD_STATE and SPACE_CLOUD_RUN"
-            ) from error
-
-
-def _try_to_write(folder: Path) -> None:
-    probe = folder / ".writable"
-    probe.write_bytes(b"")
-    probe.unlink()
-
-
 @contextmanager
 def _only_one(settings: Settings) -> Generator[None]:
     """The lock dies with the process, however it dies."""
-    lock = os.open(settings.run_dir / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
+    held = lock.take(supervisor.serve_lock(settings))
+    if held is None:
         raise Conflict(
             f"instance {settings.instance} is being served already: stop it first, or choose "
             "another name with SPACE_CLOUD_INSTANCE"
-        ) from None
+        )
     try:
         yield
     finally:
-        os.close(lock)
+        os.close(held)
 
 
 async def remove(settings: Settings) -> None:
@@ -177,77 +172,36 @@ def cli() -> None:
 
 @cli.command("serve")
 @click.option("--driver", type=click.Choice(["docker", "memory"]), help="Default: docker.")
-@click.option("--expose-api", is_flag=True, help="Answer the API beyond loopback too.")
-def serve_command(driver: str | None, expose_api: bool) -> None:  # noqa: FBT001 - click's form
+@life.expose_api
+@click.pass_obj
+def serve_command(machine: Machine, driver: str | None, expose_api: bool) -> None:  # noqa: FBT001 - click's form
     """Run in the foreground until SIGTERM."""
-    settings = _settings(driver=driver, expose_api=expose_api or None)
+    settings = read_settings(driver=driver, expose_api=expose_api or None)
     logging.basicConfig(format=LOG_FORMAT, level=settings.log_level.upper(), stream=sys.stderr)
-    _check_machine(settings)
+    need_root(settings)
+    folders.prepare(settings)
+    asyncio.run(check(machine, settings))
     asyncio.run(serve(settings))
 
 
-@cli.command()
-@click.option("--expose-api", is_flag=True, help="Answer the API beyond loopback too.")
-@click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for it.")
-def start(expose_api: bool, timeout: float) -> None:  # noqa: FBT001 - click's form
-    """Run in the background, started again whenever it ends; returns when it answers."""
-    settings = _settings(expose_api=expose_api or None)
-    _prepare_folders(settings)
-    if supervisor.is_running(settings):
-        click.echo(f"instance {settings.instance} runs already")
-        return
-    _check_machine(settings)
-    extra = ["--expose-api"] if expose_api else []
-    supervisor.start([sys.executable, "-m", "spacecloud.server", "serve", *extra], settings)
-    supervisor.wait_until_it_answers(settings, timeout)
-    click.echo(f"instance {settings.instance} runs; its log is {supervisor.log_path(settings)}")
-
-
-@cli.command()
-def stop() -> None:
-    """End the control plane; what it runs goes on running."""
-    settings = _settings()
-    stopped = supervisor.stop(settings)
-    click.echo("stopped" if stopped else f"instance {settings.instance} does not run")
-
-
-@cli.command()
-def down() -> None:
-    """End the control plane and remove all it made on this machine; declarations are kept."""
-    settings = _settings()
-    supervisor.stop(settings)
-    asyncio.run(remove(settings))
-    click.echo(
-        f"nothing of instance {settings.instance} runs; what was declared is kept in "
-        f"{settings.state_dir}"
-    )
-
-
-def _check_machine(settings: Settings) -> None:
-    if settings.driver != "docker":
-        return
-    problems = asyncio.run(preflight(settings))
-    if problems:
-        raise Unavailable("this machine is not ready:\n  " + "\n  ".join(problems))
-
-
-def _settings(**given: Any) -> Settings:
-    try:
-        return Settings(**{name: v for name, v in given.items() if v is not None})
-    except ValidationError as error:
-        lines = [
-            f"SPACE_CLOUD_{'_'.join(str(part) for part in e['loc']).upper()}: {e['msg']}"
-            for e in error.errors()
-        ]
-        raise InvalidSpec("the settings are not valid:\n  " + "\n  ".join(lines)) from error
+for command in (
+    life.setup,
+    life.start,
+    life.stop,
+    life.down,
+    life.destroy,
+    shown.inspect,
+    shown.doctor,
+):
+    cli.add_command(command)
 
 
 def main() -> None:
     try:
-        cli()
+        cli(obj=Machine(serve, preflight, remove, examine, inventory))
     except SpaceCloudError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(EXIT_CODES.get(type(error), 1))
 
 
 if __name__ == "__main__":

@@ -2,22 +2,29 @@
 Keep the control plane alive where no service manager does.
 
 A small process of its own, in its own session: it starts the control plane, starts it again
-when it ends, and ends when it is asked to. A lock that dies with it tells whether it lives.
+when it ends, keeps its log at a size, and ends when it is asked to. A lock that dies with it
+tells whether it lives. When it is killed, the kernel ends the control plane too: none lives on
+that nobody looks after.
 """
 
 import contextlib
-import fcntl
+import ctypes
 import http.client
+import logging
+import logging.handlers
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
-from spacecloud.errors import Unavailable
+from spacecloud import lock
+from spacecloud.errors import Conflict, Unavailable
 from spacecloud.settings import Settings
 
 FIRST_PAUSE_SECONDS = 0.1
@@ -25,64 +32,101 @@ LONGEST_PAUSE_SECONDS = 5.0
 PEACE_SECONDS = 10.0
 """A control plane that lived this long is started again at once."""
 
+KILL_SECONDS = 12
+"""After SIGTERM, by the supervisor."""
+
 STOP_SECONDS = 15.0
+"""After SIGTERM, by who asked: the supervisor too may hang."""
+
+HOPELESS_ENDINGS = 3
+"""A first start that ended so often will not get better by itself."""
+
 LOG_BYTES = 10 * 1024 * 1024
-"""A log that is larger when the control plane starts becomes ``….log.1``."""
+LOG_FILES = 3
+STEP_SECONDS = 0.1
+PR_SET_PDEATHSIG = 1
 
 
 def log_path(settings: Settings) -> Path:
     return settings.state_dir / "space-cloud.log"
 
 
-def start(command: Sequence[str], settings: Settings) -> None:
-    """Leave a supervisor behind that runs the command; it survives this process."""
-    log = log_path(settings)
-    _rotate(log)
-    with log.open("ab") as output:
-        subprocess.Popen(
-            [sys.executable, "-m", "spacecloud.supervisor", str(_lock(settings)), *command],
+def serve_lock(settings: Settings) -> Path:
+    """Held by the control plane itself, whoever started it."""
+    return settings.run_dir / "serve.lock"
+
+
+def supervisor(settings: Settings) -> lock.Holder | None:
+    return lock.holder(_lock(settings))
+
+
+def control_plane(settings: Settings) -> lock.Holder | None:
+    return lock.holder(serve_lock(settings))
+
+
+def start(command: Sequence[str], settings: Settings, timeout_seconds: float) -> None:
+    """
+    Leave a supervisor behind that runs the command; return when the control plane answers.
+
+    ``Conflict`` where one runs without a supervisor. ``Unavailable`` with the end of its log
+    when it cannot run; nothing is left behind then.
+    """
+    refuse_a_second(settings)
+    with log_path(settings).open("ab") as output:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "spacecloud.supervisor"),
+                *(str(_lock(settings)), str(log_path(settings)), *command),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
             cwd="/",
         )
+    wait_until_it_answers(settings, timeout_seconds, process)
 
 
-def is_running(settings: Settings) -> bool:
-    return _pid(_lock(settings)) is not None
+def refuse_a_second(settings: Settings) -> None:
+    """``Conflict`` where a control plane runs that nobody keeps."""
+    if (other := control_plane(settings)) is not None:
+        raise Conflict(
+            f"instance {settings.instance} is being served already in the foreground (process "
+            f"{other.process or 'unknown'}): end it with space-cloud stop, or choose another name "
+            "with SPACE_CLOUD_INSTANCE"
+        )
 
 
 def stop(settings: Settings) -> bool:
-    """False when there was none. ``Unavailable`` when it does not end."""
-    pid = _pid(_lock(settings))
-    if pid is None:
-        return False
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    while _pid(_lock(settings)) is not None:
-        if time.monotonic() > deadline:
-            raise Unavailable(f"the supervisor (process {pid}) does not end: see its log")
-        time.sleep(0.05)
-    return True
+    """Also one in the foreground. False when there was none; ``Unavailable`` if it stays."""
+    found = False
+    for path in (_lock(settings), serve_lock(settings)):
+        if (holder := lock.holder(path)) is not None:
+            found = True
+            _end(path, holder)
+    return found
 
 
-def wait_until_it_answers(settings: Settings, timeout_seconds: float) -> None:
-    """``Unavailable`` with the end of its log when it does not."""
+def wait_until_it_answers(
+    settings: Settings, timeout_seconds: float, keeper: subprocess.Popen[bytes] | None = None
+) -> None:
+    """``keeper``: the supervisor that was started for it, where it is not systemd's."""
     deadline = time.monotonic() + timeout_seconds
-    while not _answers(settings.http_port):
-        if not is_running(settings) and time.monotonic() > deadline - timeout_seconds + 2:
-            raise Unavailable(f"it ended at once:\n{_tail(log_path(settings))}")
+    while control_plane(settings) is None or not answers(settings):
+        if keeper is not None:
+            _see_hope(settings, keeper)
         if time.monotonic() > deadline:
             raise Unavailable(
-                f"it does not answer on port {settings.http_port} after {timeout_seconds:g} s:\n"
+                f"it does not answer on port {settings.http_port} after {timeout_seconds:g} s, and "
+                "goes on trying (space-cloud doctor tells more, space-cloud stop ends it):\n"
                 f"{_tail(log_path(settings))}"
             )
-        time.sleep(0.1)
+        time.sleep(STEP_SECONDS)
 
 
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+def answers(settings: Settings) -> bool:
+    """Does the API, by way of the gateway?"""
+    connection = http.client.HTTPConnection("127.0.0.1", settings.http_port, timeout=2)
     try:
         connection.request("GET", "/v1/config/env")
         return connection.getresponse().status == 200
@@ -92,80 +136,131 @@ def _answers(port: int) -> bool:
         connection.close()
 
 
+def _end(path: Path, holder: lock.Holder) -> None:
+    if not holder.process:
+        raise Unavailable(f"somebody holds {path} and does not say who: fuser {path} tells")
+    deadline = time.monotonic() + STOP_SECONDS
+    words = [signal.SIGTERM, signal.SIGKILL]
+    while (now := lock.holder(path)) is not None and now.process == holder.process:
+        if words and (words[0] == signal.SIGTERM or time.monotonic() > deadline):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(holder.process, words.pop(0))
+        if time.monotonic() > deadline + STEP_SECONDS * 20:
+            raise Unavailable(f"process {holder.process} does not end, not even by force")
+        time.sleep(STEP_SECONDS / 2)
+
+
+def _see_hope(settings: Settings, keeper: subprocess.Popen[bytes]) -> None:
+    log = log_path(settings)
+    if keeper.poll() is not None:
+        raise Unavailable(f"its supervisor ended at once:\n{_tail(log)}")
+    there = supervisor(settings)
+    if there is not None and there.note.isdigit() and int(there.note) >= HOPELESS_ENDINGS:
+        stop(settings)
+        raise Unavailable(f"it ends whenever it is started; the end of {log}:\n{_tail(log)}")
+
+
 def _tail(log: Path, lines: int = 8) -> str:
     with contextlib.suppress(OSError):
         return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
     return "(no log)"
 
 
-def _rotate(log: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        if log.stat().st_size > LOG_BYTES:
-            log.rename(log.with_name(log.name + ".1"))
-
-
 def _lock(settings: Settings) -> Path:
     return settings.run_dir / "supervisor.lock"
 
 
-def _pid(lock: Path) -> int | None:
-    """Of the process that holds it; None when nobody does."""
-    try:
-        descriptor = os.open(lock, os.O_RDWR)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        text = os.read(descriptor, 32).decode("ascii", "replace").strip()
-        return int(text) if text.isdigit() else None
-    else:
-        return None
-    finally:
-        os.close(descriptor)
-
-
 class _Supervisor:
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], log: logging.Logger, held: int) -> None:
         self._command = command
+        self._log = log
+        self._held = held
         self._child: subprocess.Popen[bytes] | None = None
         self._ending = False
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGINT, self._end)
-        pause = FIRST_PAUSE_SECONDS
+        signal.signal(signal.SIGALRM, self._kill)
+        pause, endings = FIRST_PAUSE_SECONDS, 0
         while not self._ending:
             began = time.monotonic()
-            self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
-            if self._ending:
-                self._child.terminate()
-            code = self._child.wait()
+            code = self._run_once()
             if self._ending:
                 return
-            lived = time.monotonic() - began
-            pause = FIRST_PAUSE_SECONDS if lived > PEACE_SECONDS else pause
-            sys.stderr.write(f"the control plane ended with {code}; again in {pause:g} s\n")
-            sys.stderr.flush()
-            time.sleep(pause)
+            if time.monotonic() - began > PEACE_SECONDS:
+                pause, endings = FIRST_PAUSE_SECONDS, 0
+            endings += 1
+            lock.write(self._held, str(endings))
+            self._log.info("the control plane ended with %d; again in %g s", code, pause)
+            self._sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _run_once(self) -> int:
+        own, libc = os.getpid(), ctypes.CDLL(None, use_errno=True)
+
+        def end_with_me() -> None:
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+            if os.getppid() != own:
+                os._exit(1)
+
+        # No other thread runs at this time, so that code may run between fork and exec.
+        self._child = subprocess.Popen(
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            preexec_fn=end_with_me,
+        )
+        assert self._child.stdout is not None
+        reader = threading.Thread(target=self._copy, args=(self._child.stdout,), daemon=True)
+        reader.start()
+        if self._ending:
+            self._child.terminate()
+        code = self._child.wait()
+        reader.join(1)
+        return code
+
+    def _copy(self, output: IO[bytes]) -> None:
+        with output:
+            for line in output:
+                self._log.info("%s", line.decode("utf-8", "replace").rstrip("\n"))
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._ending and time.monotonic() < until:
+            time.sleep(min(STEP_SECONDS, seconds))
 
     def _end(self, signum: int, frame: FrameType | None) -> None:
         self._ending = True
         if self._child is not None and self._child.poll() is None:
             self._child.terminate()
+        signal.alarm(KILL_SECONDS)
+
+    def _kill(self, signum: int, frame: FrameType | None) -> None:
+        if self._child is not None and self._child.poll() is None:
+            self._child.kill()
+
+
+def _log_to(path: Path) -> logging.Logger:
+    """What cannot be written, as on a full disk, is lost; the control plane goes on."""
+    logging.raiseExceptions = False
+    handler = logging.handlers.RotatingFileHandler(
+        path, maxBytes=LOG_BYTES, backupCount=LOG_FILES - 1, encoding="utf-8"
+    )
+    log = logging.getLogger("spacecloud.supervised")
+    log.propagate = False
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    return log
 
 
 def main() -> None:
-    lock, *command = sys.argv[1:]
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    path, log, *command = sys.argv[1:]
+    held = lock.take(Path(path))
+    if held is None:
         sys.exit("another supervisor runs already")
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, str(os.getpid()).encode())
-    _Supervisor(command).run()
+    _Supervisor(command, _log_to(Path(log)), held).run()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 async def in_flight(admin_socket: Path, timeout_seconds: float) -> Mapping[str, int]:
     """Replica address to requests and connections now; raises ``Transient`` without an answer."""
-    text = await _clusters(admin_socket, timeout_seconds)
+    text = await read(admin_socket, "/clusters?format=json", timeout_seconds)
     counts: dict[str, int] = {}
     for cluster in json.loads(text).get("cluster_statuses", ()):
         owner = owner_of(cluster["name"])
@@ -34,15 +34,16 @@ def _busy(host: Json) -> int:
     return sum(int(s.get("value", 0)) for s in host.get("stats", ()) if s["name"] == "rq_active")
 
 
-async def _clusters(admin_socket: Path, timeout_seconds: float) -> bytes:
+async def read(admin_socket: Path, path: str, timeout_seconds: float) -> bytes:
+    """Raises ``Transient`` without an answer."""
     try:
         async with (
             asyncio.timeout(timeout_seconds),
             aiohttp.ClientSession(
                 connector=aiohttp.UnixConnector(str(admin_socket), force_close=True)
             ) as session,
-            session.get("http://envoy/clusters?format=json") as response,
+            session.get(f"http://envoy{path}") as response,
         ):
             return await response.read()
     except (TimeoutError, OSError, aiohttp.ClientError) as error:
-        raise Transient(f"the gateway does not say what is in flight: {error}") from error
+        raise Transient(f"the gateway does not answer: {error}") from error

@@ -1,9 +1,13 @@
 """The Docker driver put together: one engine, one Envoy, one resolver, one host."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 
+from spacecloud.drivers.check import Check
+from spacecloud.drivers.docker import checkup
+from spacecloud.drivers.docker import inventory as stock
 from spacecloud.drivers.docker import preflight as checks
 from spacecloud.drivers.docker.engine import connect
 from spacecloud.drivers.docker.host import DockerHost
@@ -43,3 +47,15 @@ async def preflight(settings: Settings) -> tuple[str, ...]:
     """What this machine lacks, a sentence each with the fix; empty when it is ready."""
     async with connect(settings.docker_host) as docker:
         return await checks.preflight(docker, settings)
+
+
+async def examine(settings: Settings) -> tuple[Check, ...]:
+    """Everything that can be wrong with this machine and our part of it."""
+    async with connect(settings.docker_host) as docker:
+        return await checkup.examine(docker, settings)
+
+
+async def inventory(settings: Settings) -> Mapping[str, Any]:
+    """What there is of the instance on this machine."""
+    async with connect(settings.docker_host) as docker:
+        return await stock.inventory(docker, settings)

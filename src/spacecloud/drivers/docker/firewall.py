@@ -58,6 +58,21 @@ class Firewall:
         self._stood = True
         return tuple(mended)
 
+    async def look(self) -> tuple[str, ...]:
+        """What is not as it should be; nothing is changed."""
+        wrong: list[str] = []
+        for family in self._families:
+            found = await _found(family)
+            if rules.is_absent(family.wanted(self._settings, found), found):
+                wrong.append(f"there are no {family.program} rules of ours")
+                continue
+            # Who looks once does not know how this machine prints what was written.
+            wanted = rules.as_printed(family.wanted(self._settings, found), found)
+            wrong += rules.differences(wanted, found)
+        if await self._route_protocol() != self._protocol:
+            wrong.append(f"the route that closes {self._pool} is missing")
+        return tuple(wrong)
+
     async def remove(self) -> None:
         for family in self._families:
             found = await _found(family)

@@ -5,11 +5,13 @@ import shutil
 import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from time import time_ns
 from typing import Any
 
 import aiodocker
 
 from spacecloud.drivers.docker import labels, pool_conflicts
+from spacecloud.drivers.docker.bootstrap import admin_socket
 from spacecloud.drivers.docker.engine import Engine, EngineRefused
 from spacecloud.drivers.docker.firewall import run
 from spacecloud.drivers.docker.port_owners import owners_of
@@ -26,12 +28,20 @@ PROGRAMS = {
 OLDEST_API = (1, 41)
 """Of Docker Engine 20.10."""
 
+LEAST_DISK_MIB = 200
+"""For the database, the log and the images of gateway and resolver."""
+
+LONGEST_SOCKET_PATH = 107
+"""The kernel's limit for the path of a unix socket."""
+
+CLOCK_TOLERANCE_SECONDS = 60.0
+
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
 
 async def preflight(docker: aiodocker.Docker, settings: Settings) -> tuple[str, ...]:
     """Empty when the machine is ready."""
-    found = [*_rights(), *missing_programs(), *_forwarding()]
+    found = [*rights(), *missing_programs(), *forwarding(), *disk(settings), *folders(settings)]
     try:
         routes, rules = await run(*pool_conflicts.LIST_ROUTES), await run("iptables-save")
     except Transient as error:
@@ -41,7 +51,7 @@ async def preflight(docker: aiodocker.Docker, settings: Settings) -> tuple[str, 
     try:
         found += engine_problems(await engine.get("info"), await engine.get("version"))
         found += pool_conflicts.conflicts(settings, await engine.get("networks"), routes, rules)
-        found += taken_ports(settings, await _own_processes(engine, settings))
+        found += taken_ports(settings, await own_processes(engine, settings))
     except Transient as error:
         found.append(f"{error}: start it (systemctl start docker), or set SPACE_CLOUD_DOCKER_HOST")
     except EngineRefused as error:
@@ -49,7 +59,7 @@ async def preflight(docker: aiodocker.Docker, settings: Settings) -> tuple[str, 
     return tuple(found)
 
 
-def _rights() -> Iterable[str]:
+def rights() -> Iterable[str]:
     if os.geteuid() != 0:
         yield "root is needed for networks and firewall rules: run it with sudo"
 
@@ -62,7 +72,7 @@ def missing_programs(path: str | None = None) -> Iterable[str]:
         yield f"{names} cannot be found: apt-get install {package}"
 
 
-def _forwarding() -> Iterable[str]:
+def forwarding() -> Iterable[str]:
     try:
         if IP_FORWARD.read_text().strip() != "1":
             yield (
@@ -70,6 +80,39 @@ def _forwarding() -> Iterable[str]:
             )
     except OSError as error:
         yield f"net.ipv4.ip_forward cannot be read: {error.strerror}"
+
+
+def disk(settings: Settings) -> Iterable[str]:
+    """Of the folder that holds what must survive, or of what it will be made in."""
+    folder = settings.state_dir
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    free_mib = shutil.disk_usage(folder).free // 2**20
+    if free_mib < LEAST_DISK_MIB:
+        yield (
+            f"only {free_mib} MiB are free below {folder}, {LEAST_DISK_MIB} are needed: make room, "
+            "or choose another folder with SPACE_CLOUD_STATE"
+        )
+
+
+def folders(settings: Settings) -> Iterable[str]:
+    longest = admin_socket(settings)
+    if len(os.fsencode(longest)) > LONGEST_SOCKET_PATH:
+        yield (
+            f"the path {longest} is too long for a socket ({LONGEST_SOCKET_PATH} bytes): choose a "
+            "shorter one with SPACE_CLOUD_RUN"
+        )
+
+
+def clock(settings: Settings) -> Iterable[str]:
+    """Tokens expire and pauses end by it: one that was put back is worth a word."""
+    try:
+        written = max(path.stat().st_mtime for path in settings.state_dir.glob("store.db*"))
+    except (ValueError, OSError):
+        return
+    behind = written - time_ns() / 1e9
+    if behind > CLOCK_TOLERANCE_SECONDS:
+        yield f"the clock is {behind:.0f} s behind what was last written: set it (timedatectl)"
 
 
 def engine_problems(info: Mapping[str, Any], version: Mapping[str, Any]) -> Iterable[str]:
@@ -84,6 +127,12 @@ def engine_problems(info: Mapping[str, Any], version: Mapping[str, Any]) -> Iter
         yield "Docker Desktop runs its engine in a machine of its own: use Docker Engine on Linux"
     if info.get("OSType", "linux") != "linux":
         yield f"the engine runs {info.get('OSType')} containers: Linux ones are needed"
+    firewall = (info.get("FirewallBackend") or {}).get("Driver", "iptables")
+    if str(firewall).startswith("nftables"):
+        yield (
+            "the engine sets its rules by nftables, which ours cannot stand above: put "
+            '"firewall-backend": "iptables" into /etc/docker/daemon.json and restart it'
+        )
     if (api := str(version.get("ApiVersion", ""))) and _numbers(api) < OLDEST_API:
         yield (
             f"Docker Engine {version.get('Version', '')} (API {api}) is too old: use 20.10 or later"
@@ -94,7 +143,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
-async def _own_processes(engine: Engine, settings: Settings) -> frozenset[int]:
+async def own_processes(engine: Engine, settings: Settings) -> frozenset[int]:
     """Of our gateway and resolver, where they run already."""
     filters = {"label": [f"{labels.INSTANCE}={settings.instance}", f"{labels.PREFIX}part"]}
     found = set()

@@ -1,0 +1,1 @@
+"""The commands of ``space-cloud`` beside the composition root."""
