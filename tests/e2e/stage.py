@@ -15,13 +15,15 @@ from typing import Any
 
 import httpx
 
+from lanes import lane
+
 BIN = Path(sys.executable).parent
 START_SECONDS = 60
 
 
 @dataclass
 class Stage:
-    """``number`` keeps several apart: 1 to 9."""
+    """``number`` keeps several of one run apart: 1 to 9."""
 
     folder: Path
     number: int
@@ -31,12 +33,17 @@ class Stage:
     token: str = ""
 
     @property
+    def _place(self) -> int:
+        """1 to 49: unique on this machine."""
+        return lane() * 10 + self.number
+
+    @property
     def instance(self) -> str:
-        return f"e2e{self.number}"
+        return f"e2e{self._place}"
 
     @property
     def http_port(self) -> int:
-        return 24000 + self.number
+        return 24000 + self._place
 
     @property
     def url(self) -> str:
@@ -56,10 +63,10 @@ class Stage:
             "SPACE_CLOUD_STATE": str(self.folder / "state"),
             "SPACE_CLOUD_RUN": str(self.folder / "run"),
             "SPACE_CLOUD_HTTP_PORT": str(self.http_port),
-            "SPACE_CLOUD_MESH_PORT": str(24100 + self.number),
-            "SPACE_CLOUD_DNS_PORT": str(24200 + self.number),
-            "SPACE_CLOUD_SUBNET_POOL": f"10.{200 + self.number}.0.0/17",
-            "SPACE_CLOUD_VIP_POOL": f"10.{200 + self.number}.128.0/17",
+            "SPACE_CLOUD_MESH_PORT": str(24100 + self._place),
+            "SPACE_CLOUD_DNS_PORT": str(24200 + self._place),
+            "SPACE_CLOUD_SUBNET_POOL": f"10.{200 + self._place}.0.0/17",
+            "SPACE_CLOUD_VIP_POOL": f"10.{200 + self._place}.128.0/17",
             "SPACE_CLOUD_LISTENER_DRAIN_SECONDS": "2",
             "SPACE_CLOUD_DRAIN_SECONDS": "10",
             "SPACE_CLOUD_STOP_GRACE_SECONDS": "5",

@@ -1,0 +1,268 @@
+"""start, stop, destroy, doctor and inspect, and who keeps the control plane alive."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from e2e.installed import (
+    control_plane,
+    installed,
+    left,
+    lives,
+    processes,
+    run_dir,
+    start,
+    supervisor,
+)
+from e2e.stage import Stage
+
+pytestmark = pytest.mark.docker
+
+NUMBER = 4
+
+
+@pytest.fixture(scope="module")
+def stage(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with installed(tmp_path_factory.mktemp("life"), NUMBER, images) as stage:
+        stage.apply("life", "web")
+        stage.apply("life", "api")
+        stage.settle("life", "web", "api")
+        yield stage
+
+
+@pytest.fixture(autouse=True)
+def running(stage: Stage) -> None:
+    """However the test before left it."""
+    stage.program("space-cloud", "start", check=True)
+
+
+def reaches(stage: Stage) -> None:
+    answer = stage.call("life", "web", "http", "http://api:8080/")
+    assert answer["ok"], answer
+
+
+def answers(stage: Stage) -> None:
+    try:
+        assert httpx.get(f"{stage.url}/v1/config/env", timeout=2).status_code == 200
+    except httpx.HTTPError as error:
+        raise AssertionError(repr(error)) from error
+
+
+def gateway(stage: Stage) -> int:
+    name = f"space-cloud-{stage.instance}-gateway"
+    command = ["docker", "inspect", "-f", "{{.State.Pid}}", name]
+    return int(subprocess.run(command, text=True, capture_output=True, check=True).stdout)
+
+
+def test_the_password_is_told_once_and_to_no_log(stage: Stage) -> None:
+    password = (stage.state_dir / "admin-password").read_text().strip()
+    said = stage.program("space-cloud", "start", check=True).stdout
+    log = (stage.state_dir / "space-cloud.log").read_text()
+
+    assert said.strip() == f"instance {stage.instance} runs already"
+    assert "first start" in log
+    assert password not in log
+
+
+def test_what_runs_goes_on_without_the_control_plane(stage: Stage) -> None:
+    said = stage.program("space-cloud", "stop", check=True).stdout
+
+    assert said.strip() == "stopped"
+    assert processes(stage) == []
+    reaches(stage)
+    said = stage.program("space-cloud", "stop", check=True).stdout
+    assert said.strip() == f"instance {stage.instance} does not run"
+
+
+def test_a_killed_control_plane_is_back_with_no_command_typed(stage: Stage) -> None:
+    before = control_plane(stage)
+    os.kill(before, signal.SIGKILL)
+
+    def is_back() -> None:
+        assert control_plane(stage) != before
+        answers(stage)
+
+    stage.wait_until(is_back, within=10)
+    reaches(stage)
+
+
+def test_gateway_and_control_plane_killed_together_are_back_and_serve(stage: Stage) -> None:
+    os.kill(control_plane(stage), signal.SIGKILL)
+    os.kill(gateway(stage), signal.SIGKILL)
+
+    stage.wait_until(lambda: answers(stage), within=15)
+    stage.wait_until(lambda: reaches(stage), within=15)
+
+
+def test_no_control_plane_lives_on_when_its_supervisor_is_killed(stage: Stage) -> None:
+    keeper, kept = supervisor(stage), control_plane(stage)
+    os.kill(keeper, signal.SIGKILL)
+
+    def is_gone() -> None:
+        assert not lives(kept)
+
+    stage.wait_until(is_gone, within=10)
+    reaches(stage)
+    start(stage)
+    assert control_plane(stage) != kept
+    answers(stage)
+
+
+def test_a_control_plane_in_the_foreground_is_named_and_can_be_ended(stage: Stage) -> None:
+    stage.program("space-cloud", "stop", check=True)
+    stage.start()
+    assert stage.server is not None
+
+    refused = stage.program("space-cloud", "start")
+    assert refused.returncode == 4
+    assert f"(process {stage.server.pid})" in refused.stderr
+    assert stage.server.poll() is None
+
+    stage.program("space-cloud", "stop", check=True)
+    assert stage.server.wait(1) == 0
+    stage.server = None
+
+
+def test_files_of_locks_that_nobody_holds_mean_nothing(stage: Stage) -> None:
+    stage.program("space-cloud", "stop", check=True)
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        for name in ("serve.lock", "supervisor.lock"):
+            (run_dir(stage) / name).write_text(str(stranger.pid))
+
+        said = stage.program("space-cloud", "stop", check=True).stdout
+        start(stage)
+
+        assert "does not run" in said
+        assert stranger.poll() is None
+        stranger.kill()
+    answers(stage)
+
+
+def test_a_control_plane_that_cannot_start_is_given_up_with_its_last_words(stage: Stage) -> None:
+    stage.program("space-cloud", "stop", check=True)
+    key = stage.state_dir / "secret.key"
+    kept = key.read_bytes()
+    key.write_text("not a key")
+    began = time.monotonic()
+
+    refused = stage.program("space-cloud", "start")
+
+    key.write_bytes(kept)
+    assert refused.returncode == 6, refused.stdout
+    assert "secret.key" in refused.stderr
+    assert time.monotonic() - began < 20
+    assert processes(stage) == []
+    reaches(stage)
+
+
+def test_twenty_restarts_later_a_new_service_is_reached(stage: Stage) -> None:
+    for _ in range(20):
+        before = control_plane(stage)
+        os.kill(before, signal.SIGKILL)
+        stage.wait_until(lambda b=before: is_another(stage, b), within=20)  # type: ignore[misc]
+    stage.wait_until(lambda: answers(stage), within=20)
+
+    stage.apply("life", "late")
+    stage.settle("life", "late")
+
+    answer = stage.call("life", "web", "http", "http://late:8080/")
+    assert answer["ok"], answer
+    stage.delete("life", "late")
+    stage.gone("life", "late")
+
+
+def is_another(stage: Stage, before: int) -> None:
+    with contextlib.suppress(IndexError):
+        assert control_plane(stage) != before
+        return
+    raise AssertionError("it is being written")
+
+
+def test_the_doctor_finds_nothing_on_what_is_well(stage: Stage) -> None:
+    done = stage.program("space-cloud", "doctor", "-o", "json")
+
+    found = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout
+    assert found["ok"] is True
+    looked_at = {check["what"] for check in found["checks"]}
+    assert {"engine", "rules", "gateway", "resolver", "API", "disk", "clock", "pools"} <= looked_at
+
+
+def test_the_doctor_names_what_is_broken_and_the_fix(stage: Stage) -> None:
+    stage.program("space-cloud", "stop", check=True)
+    name = f"space-cloud-{stage.instance}"
+    subprocess.run(["docker", "stop", "-t", "0", f"{name}-resolver"], check=True)
+    inspected = stage.program("space-cloud", "inspect", "-o", "json", check=True).stdout
+    chain = next(c for c in json.loads(inspected)["machine"]["chains"] if c.startswith("nat "))
+    subprocess.run(["iptables", "-t", "nat", "-F", chain.split()[1]], check=True)
+
+    done = stage.program("space-cloud", "doctor")
+
+    assert done.returncode == 1
+    bad = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("BAD")}
+    assert bad == {"resolver", "rules", "gateway's", "control", "API"}
+    assert f"{chain.split()[1]} was changed or missing: space-cloud start" in done.stdout
+
+    start(stage)
+    assert stage.program("space-cloud", "doctor").returncode == 0
+    stage.wait_until(lambda: reaches(stage), within=5)
+
+
+def test_inspect_tells_what_the_engine_and_the_kernel_tell(stage: Stage) -> None:
+    done = stage.program("space-cloud", "inspect", "-o", "json", check=True)
+
+    shown = json.loads(done.stdout)
+    running = {one["name"] for one in shown["machine"]["containers"]}
+    assert len(running) == len(stage.containers())
+    assert len(shown["machine"]["networks"]) == len(shown["machine"]["bridges"]) == 2
+    assert shown["machine"]["instances"][stage.instance] == len(running)
+    assert shown["processes"]["control plane"] == control_plane(stage)
+    assert shown["settings"]["http_port"] == stage.http_port
+    assert (stage.state_dir / "admin-password").read_text().strip() not in done.stdout
+
+
+def test_destroy_asks_first_and_keeps_what_was_declared_and_what_is_not_ours(
+    stage: Stage,
+) -> None:
+    refused = stage.program("space-cloud", "destroy")
+    assert refused.returncode == 2
+    assert "--yes" in refused.stderr
+    answers(stage)
+    foreign = run_dir(stage) / "somebody.txt"
+    foreign.write_text("mine")
+
+    done = stage.program("space-cloud", "destroy", "--yes", check=True)
+
+    assert f"not ours: {foreign}" in done.stdout
+    assert [path.name for path in run_dir(stage).iterdir()] == ["somebody.txt"]
+    foreign.unlink()
+    assert left(stage) == []
+    start(stage)
+    stage.settle("life", "web", "api")
+    stage.wait_until(lambda: reaches(stage), within=10)
+
+
+def test_the_log_stays_at_a_size_while_it_is_written(tmp_path: Path) -> None:
+    talk = "import sys\nwhile True: sys.stdout.write(('x' * 1000 + '\\n') * 100)"
+    log = tmp_path / "log"
+    command = [sys.executable, "-m", "spacecloud.supervisor", str(tmp_path / "lock"), str(log)]
+    with subprocess.Popen([*command, sys.executable, "-c", talk]) as keeper:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "log.2").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        keeper.terminate()
+        assert keeper.wait(15) == 0
+
+    sizes = [path.stat().st_size for path in tmp_path.glob("log*")]
+    assert len(sizes) == 3
+    assert max(sizes) <= 10 * 1024 * 1024

@@ -1,0 +1,142 @@
+"""What a machine goes through: a power loss, and a second installation beside the first."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from e2e.installed import control_plane, installed, left, run_dir, start, supervisor
+from e2e.stage import Stage
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def stage(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with installed(tmp_path_factory.mktemp("first"), 4, images) as stage:
+        deploy(stage)
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def other(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with installed(tmp_path_factory.mktemp("second"), 5, images) as stage:
+        deploy(stage)
+        yield stage
+
+
+def deploy(stage: Stage) -> None:
+    stage.apply("shop", "web")
+    stage.apply("shop", "api")
+    stage.settle("shop", "web", "api")
+
+
+def reaches(stage: Stage) -> None:
+    answer = stage.call("shop", "web", "http", "http://api:8080/")
+    assert answer["ok"], answer
+
+
+def address(stage: Stage, service: str) -> str:
+    """Of the replica, as the engine has it on the service's own network."""
+    container = stage.task_container("shop", service)
+    command = ["docker", "exec", container, "cat", "/proc/net/fib_trie"]
+    shown = subprocess.run(command, text=True, capture_output=True, check=True).stdout
+    ours = {line.split()[-1] for line in shown.splitlines() if "|-- 10." in line}
+    return ",".join(sorted(ours))
+
+
+def virtual_address(stage: Stage, service: str) -> object:
+    answer = stage.call("shop", "web", "resolve", service)
+    assert answer["ok"], answer
+    return answer["addresses"]
+
+
+def lose_power(stage: Stage) -> None:
+    """As the kernel and the disk are after it: nothing runs, no rule stands, /run is empty."""
+    os.kill(supervisor(stage), signal.SIGKILL)
+    os.kill(control_plane(stage), signal.SIGKILL)
+    ids = stage.containers()
+    subprocess.run(["docker", "stop", "-t", "0", *ids], check=True, capture_output=True)
+    inspected = stage.program("space-cloud", "inspect", "-o", "json", check=True).stdout
+    forget_rules(stage)
+    shutil.rmtree(run_dir(stage))
+    assert f'"{stage.instance}"' in inspected
+
+
+def forget_rules(stage: Stage) -> None:
+    from spacecloud.settings import Settings
+
+    prefix = Settings(instance=stage.instance).chain_prefix
+    for program in ("iptables", "ip6tables"):
+        saved = subprocess.run([f"{program}-save"], text=True, capture_output=True, check=True)
+        kept = [line for line in saved.stdout.splitlines() if prefix not in line]
+        removed = [line for line in saved.stdout.splitlines() if prefix in line]
+        assert removed, kept
+        table = ""
+        chains: list[tuple[str, str]] = []
+        for line in saved.stdout.splitlines():
+            table = line[1:] if line.startswith("*") else table
+            if line.startswith(f":{prefix}"):
+                chains.append((table, line.split()[0][1:]))
+            elif line.startswith("-A") and prefix in line and f"-A {prefix}" not in line:
+                words = line.split()
+                subprocess.run([program, "-w", "-t", table, "-D", *words[1:]], check=True)
+        for table, chain in chains:
+            subprocess.run([program, "-w", "-t", table, "-F", chain], check=True)
+        for table, chain in chains:
+            subprocess.run([program, "-w", "-t", table, "-X", chain], check=True)
+    pool = stage.environment["SPACE_CLOUD_VIP_POOL"]
+    subprocess.run(["ip", "route", "del", "unreachable", pool], check=True)
+
+
+def test_after_a_power_loss_one_command_brings_the_same_services_back(stage: Stage) -> None:
+    before = {name: (address(stage, name), virtual_address(stage, name)) for name in ("web", "api")}
+    lose_power(stage)
+    assert stage.containers() == []
+
+    start(stage)
+    stage.settle("shop", "web", "api", within=60)
+    stage.wait_until(lambda: reaches(stage), within=10)
+
+    after = {name: (address(stage, name), virtual_address(stage, name)) for name in ("web", "api")}
+    assert after == before
+    assert stage.program("space-cloud", "doctor").returncode == 0
+
+
+def test_two_installations_share_nothing(stage: Stage, other: Stage) -> None:
+    for here, there in ((stage, other), (other, stage)):
+        reaches(here)
+        stranger = address(there, "api").split(",")[0]
+        (virtual,) = virtual_address(there, "api")  # type: ignore[misc]
+        for target in (stranger, virtual):
+            answer = here.call(
+                "shop", "web", "http", f"http://{target}:8080/", "--timeout", "3", timeout=20
+            )
+            assert not answer["ok"], (target, answer)
+
+
+def test_one_installation_is_taken_away_and_the_other_does_not_notice(
+    stage: Stage, other: Stage
+) -> None:
+    started = {id: _started(id) for id in stage.containers()}
+
+    other.program("space-cloud", "down", check=True)
+
+    assert left(other) == []
+    reaches(stage)
+    assert {id: _started(id) for id in stage.containers()} == started
+    assert stage.program("space-cloud", "doctor").returncode == 0
+    log = (stage.state_dir / "space-cloud.log").read_text()
+    assert "repaired" not in log.partition("first start")[2].split("ended with")[-1]
+
+    start(other)
+    other.settle("shop", "web", "api")
+    other.wait_until(lambda: reaches(other), within=10)
+
+
+def _started(container: str) -> str:
+    command = ["docker", "inspect", "-f", "{{.State.StartedAt}}", container]
+    return subprocess.run(command, text=True, capture_output=True, check=True).stdout.strip()
