@@ -5,14 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from apps.images import ensure_test_images
 from e2e.stage import Stage, left_behind
 from spacecloud.settings import Settings
-
-
-@pytest.fixture(scope="session")
-def images() -> dict[str, str]:
-    return ensure_test_images()
 
 
 @pytest.fixture(scope="session")

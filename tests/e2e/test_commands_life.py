@@ -1,6 +1,5 @@
 """start, stop, destroy, doctor and inspect, and who keeps the control plane alive."""
 
-import contextlib
 import json
 import os
 import signal
@@ -162,29 +161,6 @@ def test_a_control_plane_that_cannot_start_is_given_up_with_its_last_words(stage
     assert time.monotonic() - began < 20
     assert processes(stage) == []
     reaches(stage)
-
-
-def test_twenty_restarts_later_a_new_service_is_reached(stage: Stage) -> None:
-    for _ in range(20):
-        before = control_plane(stage)
-        os.kill(before, signal.SIGKILL)
-        stage.wait_until(lambda b=before: is_another(stage, b), within=20)  # type: ignore[misc]
-    stage.wait_until(lambda: answers(stage), within=20)
-
-    stage.apply("life", "late")
-    stage.settle("life", "late")
-
-    answer = stage.call("life", "web", "http", "http://late:8080/")
-    assert answer["ok"], answer
-    stage.delete("life", "late")
-    stage.gone("life", "late")
-
-
-def is_another(stage: Stage, before: int) -> None:
-    with contextlib.suppress(IndexError):
-        assert control_plane(stage) != before
-        return
-    raise AssertionError("it is being written")
 
 
 def test_the_doctor_finds_nothing_on_what_is_well(stage: Stage) -> None:

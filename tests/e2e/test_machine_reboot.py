@@ -5,11 +5,13 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from e2e.installed import control_plane, installed, left, run_dir, start, supervisor
 from e2e.stage import Stage
+from spacecloud.settings import Settings
 
 pytestmark = pytest.mark.docker
 
@@ -40,10 +42,11 @@ def reaches(stage: Stage) -> None:
 
 
 def address(stage: Stage, service: str) -> str:
-    """Of the replica, as the engine has it on the service's own network."""
+    """Of the replica, as the kernel has it in the namespace of its task."""
     container = stage.task_container("shop", service)
-    command = ["docker", "exec", container, "cat", "/proc/net/fib_trie"]
-    shown = subprocess.run(command, text=True, capture_output=True, check=True).stdout
+    command = ["docker", "inspect", "-f", "{{.State.Pid}}", container]
+    process = subprocess.run(command, text=True, capture_output=True, check=True).stdout.strip()
+    shown = Path(f"/proc/{process}/net/fib_trie").read_text()
     ours = {line.split()[-1] for line in shown.splitlines() if "|-- 10." in line}
     return ",".join(sorted(ours))
 
@@ -67,8 +70,6 @@ def lose_power(stage: Stage) -> None:
 
 
 def forget_rules(stage: Stage) -> None:
-    from spacecloud.settings import Settings
-
     prefix = Settings(instance=stage.instance).chain_prefix
     for program in ("iptables", "ip6tables"):
         saved = subprocess.run([f"{program}-save"], text=True, capture_output=True, check=True)
