@@ -113,7 +113,8 @@ class Stage:
 
     def _answers(self) -> None:
         assert self.server is not None
-        assert self.server.poll() is None, self.log()[-3000:]
+        if self.server.poll() is not None:
+            raise RuntimeError(f"it ended: {self.log()[-3000:]}")
         try:
             answer = httpx.get(f"{self.url}/v1/config/env", timeout=2)
         except httpx.HTTPError as error:

@@ -97,8 +97,12 @@ class Traffic(Protocol):
         """What was last acknowledged; None when this process does not know."""
         ...
 
+    def knows(self, key: ServiceKey) -> bool:
+        """Does the gateway hold anything of it, from this or an earlier process?"""
+        ...
+
     def known(self) -> frozenset[ServiceKey]:
-        """Services that the gateway holds anything of, from this or an earlier process."""
+        """Every service of which it does."""
         ...
 
     async def in_flight(self) -> Mapping[str, int]:

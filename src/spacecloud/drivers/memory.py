@@ -132,6 +132,9 @@ class MemoryTraffic:
     def published(self, key: ServiceKey) -> Published | None:
         return self._published.get(key)
 
+    def knows(self, key: ServiceKey) -> bool:
+        return key in self._published
+
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(self._published)
 

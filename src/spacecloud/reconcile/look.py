@@ -46,7 +46,7 @@ class Look:
             workloads=known or await engine.observe(key),
             images=await engine.images(sorted(references)) if references else {},
             published=self._driver.traffic.published(key),
-            in_gateway=key in self._driver.traffic.known(),
+            in_gateway=self._driver.traffic.knows(key),
             names=names,
         )
 

@@ -68,6 +68,9 @@ class EnvoyTraffic:
     def published(self, key: ServiceKey) -> Published | None:
         return self._published.get(key)
 
+    def knows(self, key: ServiceKey) -> bool:
+        return self._ads.has_of(key)
+
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(o for o in self._ads.owners() if o.project != PLATFORM_PROJECT)
 

@@ -1,5 +1,6 @@
 """Who is let in, in Envoy's words: for requests as an RBAC rule, for connections as a matcher."""
 
+import functools
 from collections.abc import Iterable
 from ipaddress import IPv4Network
 
@@ -100,6 +101,8 @@ def _chain(name: str) -> Json:
     }
 
 
+@functools.lru_cache(maxsize=4096)
 def cidr_range(cidr: str) -> Json:
+    """One object for all who name the same range: a large mesh names each of them often."""
     network = IPv4Network(cidr)
     return {"address_prefix": str(network.network_address), "prefix_len": network.prefixlen}

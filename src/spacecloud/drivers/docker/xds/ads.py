@@ -7,11 +7,12 @@ with another's: a response carries the resources of a single owner.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from google.protobuf import json_format
 
 from spacecloud.drivers.docker.xds.conversation import Conversation
+from spacecloud.drivers.docker.xds.held import Held
 from spacecloud.drivers.docker.xds.messages import Message, Messages
 from spacecloud.errors import Terminal, Transient
 from spacecloud.mesh.envoy.names import owner_of
@@ -62,9 +63,11 @@ class Ads:
 
     def owners(self) -> frozenset[ServiceKey]:
         """Of everything that Envoy holds or will be given."""
-        names = {name for kind in REMOVED for name in self._held(kind)}
-        found = {owner for owner in map(owner_of, names) if owner is not None}
-        return frozenset(found | {o for o, m in self._owned.items() if any(m.values())})
+        return frozenset(self._owned).union(*(self._held(kind).owners() for kind in REMOVED))
+
+    def has_of(self, owner: ServiceKey) -> bool:
+        """Does Envoy hold, or will it be given, anything of this owner?"""
+        return owner in self._owned or any(self._held(kind).names_of(owner) for kind in REMOVED)
 
     def listener_names(self) -> frozenset[str]:
         return frozenset(self._held("listeners")) | self._wanted["listeners"].keys()
@@ -110,8 +113,8 @@ class Ads:
         if owner is not None:
             self._disowned(owner)
 
-    def _held(self, kind: Kind) -> Mapping[str, str]:
-        return self._conversation.held[kind] if self._conversation is not None else {}
+    def _held(self, kind: Kind) -> Held:
+        return self._conversation.held[kind] if self._conversation is not None else Held()
 
     def _lock(self, owner: ServiceKey) -> asyncio.Lock:
         return self._locks.setdefault(owner, asyncio.Lock())
@@ -134,5 +137,5 @@ async def _apply(conversation: Conversation, owner: ServiceKey, wanted: Messages
     for kind in KINDS:
         await conversation.bring(kind, wanted[kind])
     for kind in REMOVED:
-        held = (name for name in conversation.held[kind] if owner_of(name) == owner)
+        held = conversation.held[kind].names_of(owner)
         await conversation.remove(kind, [name for name in held if name not in wanted[kind]])

@@ -15,6 +15,7 @@ from envoy.service.discovery.v3.discovery_pb2 import (
     DeltaDiscoveryResponse,
 )
 
+from spacecloud.drivers.docker.xds.held import Held
 from spacecloud.drivers.docker.xds.messages import Message
 from spacecloud.errors import Terminal, Transient
 from spacecloud.mesh.envoy.resources import KINDS, TYPES, Kind
@@ -46,7 +47,7 @@ class Conversation:
         refused: Callable[[Kind, str, str], None],
     ) -> None:
         """``refused`` hears of (kind, name, Envoy's words) when nobody waits for the answer."""
-        self.held: dict[Kind, dict[str, str]] = {kind: {} for kind in KINDS}
+        self.held: dict[Kind, Held] = {kind: Held() for kind in KINDS}
         self.outbox: asyncio.Queue[DeltaDiscoveryResponse] = asyncio.Queue()
         self._desired = desired
         self._refused = refused

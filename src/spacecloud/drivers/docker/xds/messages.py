@@ -1,10 +1,10 @@
 """Resources as bytes on the wire, each with a version that follows from its content."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from importlib import import_module
 
+import orjson
 from envoy.service.discovery.v3.discovery_pb2 import Resource
 from google.protobuf import json_format
 from google.protobuf.any_pb2 import Any
@@ -79,5 +79,5 @@ def messages(resources: Resources) -> Messages:
 
 def _version(resource: Json) -> str:
     """Equal in every process, unlike the bytes of a protobuf message."""
-    text = json.dumps(resource, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    text = orjson.dumps(resource, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()[:16]
