@@ -1,0 +1,1 @@
+"""How fast the platform is on this machine, and against whom: ``make bench``."""

@@ -1,0 +1,230 @@
+"""An installation for the bench alone: its own name, ports, pools and folder; removed at the end."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench import images
+from bench.caller import resolve
+from bench.engine import Images, call
+from spacecloud.settings import Settings
+
+BIN = Path(sys.executable).parent
+NAME = "bench"
+PROJECT = "bench"
+HTTP_PORT = 24901
+SUBNET_POOL = "10.252.0.0/15"
+VIP_POOL = "10.251.0.0/16"
+DNS_VIP = str(Settings(vip_pool=IPv4Network(VIP_POOL)).pools.dns_vip)
+BARE_POOL = "10.250"
+"""Of the networks that the bare script makes: the rest is the network's number."""
+
+START_SECONDS = 60.0
+
+
+class NotStarted(Exception):
+    """The text is the log's end."""
+
+
+class Instance:
+    def __init__(self, folder: Path, server: Images) -> None:
+        self.folder = folder
+        self.url = f"http://127.0.0.1:{HTTP_PORT}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.api = httpx.Client(base_url=self.url, timeout=60)
+        self._images = server
+
+    @property
+    def state_dir(self) -> Path:
+        return self.folder / "state" / NAME
+
+    @property
+    def admin_socket(self) -> Path:
+        return self.folder / "run" / NAME / "gateway" / "admin.sock"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **{k: v for k, v in os.environ.items() if not k.startswith("SPACE_CLOUD_")},
+            "HOME": str(self.folder),
+            "SPACE_CLOUD_URL": self.url,
+            "SPACE_CLOUD_INSTANCE": NAME,
+            "SPACE_CLOUD_STATE": str(self.folder / "state"),
+            "SPACE_CLOUD_RUN": str(self.folder / "run"),
+            "SPACE_CLOUD_HTTP_PORT": str(HTTP_PORT),
+            "SPACE_CLOUD_MESH_PORT": str(HTTP_PORT + 1),
+            "SPACE_CLOUD_DNS_PORT": str(HTTP_PORT + 2),
+            "SPACE_CLOUD_SUBNET_POOL": SUBNET_POOL,
+            "SPACE_CLOUD_SUBNET_PREFIX": "27",
+            "SPACE_CLOUD_VIP_POOL": VIP_POOL,
+            "SPACE_CLOUD_DRAIN_SECONDS": "1",
+            "SPACE_CLOUD_STOP_GRACE_SECONDS": "1",
+        }
+
+    # ------------------------------------------------------------------ life
+
+    def start(self) -> None:
+        with (self.folder / "serve.log").open("ab") as log:
+            command = [sys.executable, "-m", "spacecloud.server", "serve"]
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        wait_until(self._answers, within=START_SECONDS, every=0.01)
+        if "authorization" not in self.api.headers:
+            self._log_in()
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def down(self) -> None:
+        self.stop()
+        self.api.close()
+        self.remove()
+
+    def remove(self) -> None:
+        """What this run made, or one before it that was killed."""
+        # From a session of its own: an impatient Ctrl-C must not end the tidying up.
+        subprocess.run(
+            [str(BIN / "space-cloud"), "down"],
+            env=self.environment,
+            check=True,
+            capture_output=True,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def names(self, service: str, project: str = PROJECT) -> Callable[[], str | None]:
+        """What the platform's resolver answers now; to be asked by a caller."""
+        name = f"{service}.{project}.svc.cluster.local"
+        return lambda: resolve(name, DNS_VIP)
+
+    def log(self) -> str:
+        return (self.folder / "serve.log").read_text("utf-8", "replace")
+
+    def _answers(self) -> bool:
+        if self.process is None or self.process.poll() is not None:
+            raise NotStarted(self.log()[-2000:])
+        try:
+            return self.api.get("/v1/config/env", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def _log_in(self) -> None:
+        password = (self.state_dir / "admin-password").read_text().strip()
+        answer = self.api.post("/v1/config/login", json={"user": "admin", "key": password})
+        answer.raise_for_status()
+        self.api.headers["authorization"] = f"Bearer {answer.json()['token']}"
+
+    # ------------------------------------------------------------------ what is asked of it
+
+    def apply(self, service: str, *, project: str = PROJECT, **given: Any) -> int:
+        """The generation. ``given``: of the service; without tasks it is the server's."""
+        given.setdefault("tasks", [self.task()])
+        answer = self.api.post(f"/v1/runner/{project}/services/{service}/v1", json=given)
+        answer.raise_for_status()
+        return int(answer.json()["generation"])
+
+    def task(self, said: str = "a") -> dict[str, Any]:
+        return {
+            "id": "main",
+            "docker": {"image": self._images.server, "cmd": images.command(said)},
+            "ports": [
+                {"name": "http", "port": images.HTTP_PORT, "protocol": "http"},
+                {"name": "tcp", "port": images.TCP_PORT, "protocol": "tcp"},
+            ],
+            "resources": {"cpu": 250, "memory": 64},
+        }
+
+    def statuses(self, project: str = PROJECT) -> list[dict[str, Any]]:
+        answer = self.api.get(f"/v1/runner/{project}/services/status")
+        answer.raise_for_status()
+        found: list[dict[str, Any]] = answer.json()["result"]
+        return found
+
+    def settle(self, *services: str, state: str = "ready", within: float = 60) -> None:
+        """Until these are in that state, as last declared."""
+
+        def settled() -> bool:
+            states = {
+                s["serviceId"]: s["state"]
+                for s in self.statuses()
+                if s["observedGeneration"] == s["generation"]
+            }
+            return all(states.get(service) == state for service in services)
+
+        wait_until(settled, within=within)
+
+    def delete(self, *services: str, within: float = 60) -> None:
+        """And wait until nothing of them is left, so that they disturb nobody."""
+        for service in services:
+            self.api.delete(f"/v1/runner/{PROJECT}/services/{service}/v1").raise_for_status()
+
+        def gone() -> bool:
+            return not {s["serviceId"] for s in self.statuses()} & set(services)
+
+        wait_until(gone, within=within)
+
+    def containers(self, **labels: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = call("GET", "/containers/json")
+        wanted = {"space-cloud.io/instance": NAME}
+        wanted |= {f"space-cloud.io/{name}": value for name, value in labels.items()}
+        return [c for c in found if wanted.items() <= (c["Labels"] or {}).items()]
+
+    def task_pid(self, service: str) -> int:
+        """Of the process that its first task is."""
+        (found, *_) = self.containers(service=service, task="main")
+        return int(call("GET", f"/containers/{found['Id']}/json")["State"]["Pid"])
+
+    def gateway_pid(self) -> int:
+        state = call("GET", f"/containers/space-cloud-{NAME}-gateway/json")["State"]
+        return int(state["Pid"])
+
+
+@contextmanager
+def instance(server: Images) -> Iterator[Instance]:
+    folder = Path(tempfile.mkdtemp(prefix="space-cloud-bench-"))
+    folder.chmod(0o755)
+    opened = Instance(folder, server)
+    try:
+        opened.remove()
+        opened.start()
+        yield opened
+    finally:
+        # A second Ctrl-C would leave networks and rules behind.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                opened.down()
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def wait_until(check: Callable[[], bool], *, within: float, every: float = 0.05) -> None:
+    deadline = time.monotonic() + within
+    while not check():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not so after {within:g} s: {check.__qualname__}")
+        time.sleep(every)

@@ -1,0 +1,54 @@
+"""What the kernel says of processes: who used how much CPU, how big they are, where they may run."""
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """User and system time so far, of all threads, those that have ended too."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
+    return total / TICKS
+
+
+def machine_seconds() -> float:
+    """Busy time of all cores so far."""
+    fields = [int(f) for f in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    idle, waiting = fields[3], fields[4]
+    return (sum(fields) - idle - waiting) / TICKS
+
+
+def family(pid: int) -> list[int]:
+    """The process and all that descend from it."""
+    found = [pid]
+    for at in found:
+        with contextlib.suppress(OSError):
+            for thread in Path(f"/proc/{at}/task").iterdir():
+                found += [int(child) for child in (thread / "children").read_text().split()]
+    return found
+
+
+def rss_mib(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise ProcessLookupError(pid)
+
+
+def pin(pids: Iterable[int], cores: set[int]) -> None:
+    """All threads that there are; new ones inherit it."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), cores)
+
+
+def cores() -> list[int]:
+    return sorted(os.sched_getaffinity(0))
