@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import re
 import signal
 import sqlite3
@@ -287,3 +288,37 @@ async def _seconds(store: SqliteStore) -> float:
     start = perf_counter()
     await store.declared()
     return perf_counter() - start
+
+
+async def test_what_is_remembered_of_the_declared_is_what_a_fresh_look_says(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    """After any row of edits, and what no edit concerned is the same object as before."""
+    dice = random.Random(7)
+    refs = [ServiceRef(p, s, v) for p in ("a", "b") for s in ("x", "y", "z") for v in ("v1", "v2")]
+    before = await store.declared()
+    for _ in range(150):
+        ref = dice.choice(refs)
+        match dice.randrange(5):
+            case 0 | 1:
+                labels = {"n": str(dice.randrange(3))}
+                await store.put_service(ref, a_service(labels=labels))
+            case 2:
+                await store.delete_service(ref)
+            case 3:
+                await store.release(ref.key)
+            case 4:
+                for declared in await store.versions(ref.project, ref.service):
+                    images = {"main": f"sha256:{dice.randrange(3)}"}
+                    await store.pin_images(declared.ref, declared.generation, images)
+        if dice.randrange(3):
+            continue
+        now = await store.declared()
+        async with opened(tmp_path) as fresh:
+            anew = await fresh.declared()
+        assert list(now.services.items()) == list(anew.services.items())
+        assert now.blocks == anew.blocks
+        for key, service in now.services.items():
+            assert service is before.services.get(key) or service != before.services.get(key)
+        before = now
+    assert before.services

@@ -78,10 +78,12 @@ def test_the_order_of_declarations_is_irrelevant(declared: Declared) -> None:
 @settings(max_examples=50, deadline=None)
 @given(worlds, worlds)
 def test_affected_names_exactly_the_faces_that_differ(before: Declared, after: Declared) -> None:
-    found = affected(Policy(before), Policy(after))
+    earlier = Policy(before)
+    found = affected(earlier, Policy(after))
 
-    old, new = faces(before), faces(after)
+    old, new = earlier.faces(), faces(after)
     assert found == {k for k in {*old, *new} if old.get(k) != new.get(k)}
+    assert Policy(after, earlier).faces() == new
 
 
 @settings(max_examples=80, deadline=None)
@@ -99,10 +101,13 @@ def test_after_an_edit_of_one_service_too(before: Declared, data: st.DataObject)
     edited = replace(service, versions=(replace(first, spec=spec), *service.versions[1:]))
     after = Declared({**before.services, service.key: edited}, before.blocks)
 
-    found = affected(Policy(before), Policy(after))
+    earlier = Policy(before)
+    found = affected(earlier, Policy(after))
 
-    old, new = faces(before), faces(after)
+    old, new = earlier.faces(), faces(after)
     assert found == {k for k in old if old[k] != new[k]}
+    assert Policy(after, earlier).faces() == new
+    assert Policy(after, earlier).callers(service.key) == Policy(after).callers(service.key)
 
 
 def test_a_new_service_with_the_default_policy_changes_no_other_face() -> None:

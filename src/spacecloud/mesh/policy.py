@@ -33,8 +33,14 @@ def faces(declared: Declared) -> Mapping[ServiceKey, Face]:
 
 
 def affected(before: "Policy", after: "Policy") -> frozenset[ServiceKey]:
+    """Services whose face differs, those that came or went included."""
+    concerned = _concerned(before, after)
+    return frozenset(k for k in concerned if before.face_of(k) != after.face_of(k))
+
+
+def _concerned(before: "Policy", after: "Policy") -> set[ServiceKey]:
     """
-    Services whose face differs, those that came or went included.
+    Services whose face may differ.
 
     A service that is the same as a caller (it is there, it has its subnet, it names the same
     upstreams) changes no face but its own; any other those whose whitelists cover it. So a new
@@ -46,16 +52,21 @@ def affected(before: "Policy", after: "Policy") -> frozenset[ServiceKey]:
     for key in changed:
         if before.as_caller(key) != after.as_caller(key):
             concerned |= before.covering(key) | after.covering(key)
-    return frozenset(k for k in concerned if before.face_of(k) != after.face_of(k))
+    return concerned
 
 
 class Policy:
-    """An index over everything declared, built once; faces are built when asked for."""
+    """
+    An index over everything declared, built once; faces are built when asked for.
 
-    def __init__(self, declared: Declared) -> None:
+    ``former``: of an earlier moment. What has not changed since is taken over from it.
+    """
+
+    def __init__(self, declared: Declared, former: "Policy | None" = None) -> None:
         self.declared = declared
         self._faces: dict[ServiceKey, Face] = {}
         self._whitelists: dict[ServiceKey, tuple[Peer, ...]] = {}
+        self._upstreams: dict[ServiceKey, tuple[Peer, ...]] = {}
         self._known_callers: dict[ServiceKey, Caller] = {}
         self._subnets: dict[tuple[int, int], ServiceKey] = {}
         self._live: dict[str, set[ServiceKey]] = {}
@@ -66,8 +77,12 @@ class Policy:
             subnet = service.allocation.subnet
             self._subnets[int(subnet.network_address), subnet.prefixlen] = key
             if service.versions:
-                self._index(key, service)
+                same = former is not None and former.declared.services.get(key) is service
+                self._index(key, service, former if same else None)
         self._prefixes = sorted({prefix for _, prefix in self._subnets})
+        if former is not None:
+            concerned = _concerned(former, self)
+            self._faces = {k: face for k, face in former._faces.items() if k not in concerned}
 
     def face(self, key: ServiceKey) -> Face:
         """Raises ``NotFound`` for what is not declared; one on its way out has no entries."""
@@ -116,9 +131,7 @@ class Policy:
 
     def upstreams(self, key: ServiceKey) -> tuple[Peer, ...]:
         """In force for the service: sorted union over its versions."""
-        service = self.declared.services.get(key)
-        versions = service.versions if service is not None else ()
-        return union(callees_of(v.spec, key.project) for v in versions)
+        return self._upstreams.get(key, ())
 
     def callers(self, callee: ServiceKey) -> frozenset[ServiceKey]:
         """Every service that may call, itself included."""
@@ -145,11 +158,16 @@ class Policy:
                 return found
         return None
 
-    def _index(self, key: ServiceKey, service: DeclaredService) -> None:
+    def _index(self, key: ServiceKey, service: DeclaredService, former: "Policy | None") -> None:
         self._live.setdefault(key.project, set()).add(key)
         self._by_service.setdefault(key.service, set()).add(key)
-        self._whitelists[key] = union(callers_of(v.spec, key.project) for v in service.versions)
-        for peer in union(callees_of(v.spec, key.project) for v in service.versions):
+        if former is not None:
+            self._whitelists[key] = former._whitelists[key]
+            self._upstreams[key] = former._upstreams[key]
+        else:
+            self._whitelists[key] = union(callers_of(v.spec, key.project) for v in service.versions)
+            self._upstreams[key] = union(callees_of(v.spec, key.project) for v in service.versions)
+        for peer in self._upstreams[key]:
             named = self._naming.setdefault((peer.project_id, peer.service), {})
             named.setdefault(key.project, set()).add(key)
 

@@ -14,5 +14,5 @@ class Declarations:
         """As of now; the same object while nothing changes."""
         declared = await self._store.declared()
         if declared is not self._policy.declared:
-            self._policy = Policy(declared)
+            self._policy = Policy(declared, self._policy)
         return self._policy

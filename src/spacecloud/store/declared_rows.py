@@ -5,6 +5,7 @@ The reconciler asks for it on every look. What has not changed since the last an
 read, parsed or built again: an unchanged service is the same object.
 """
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,52 +29,57 @@ class DeclaredReader:
 
     def __init__(self) -> None:
         self._counter = -1
-        self._generation = 0
         self._declared = Declared({}, {})
-        self._versions: dict[ServiceRef, DeclaredVersion] = {}
 
     def read(self, db: Session) -> Declared:
         row = db.row("SELECT value FROM counters WHERE name = 'declared'")
         counter = row[0] if row else -1
         if counter != self._counter:
-            self._versions = self._read_versions(db)
-            self._declared = Declared(self._services(db), MappingProxyType(_blocks(db)))
+            known = self._declared.services
+            services = self._refreshed(db) if self._counter >= 0 else _read(db, known)
+            self._declared = Declared(MappingProxyType(services), MappingProxyType(_blocks(db)))
             self._counter = counter
         return self._declared
 
-    def _read_versions(self, db: Session) -> dict[ServiceRef, DeclaredVersion]:
-        # Generations only grow, so what is newer than the last one seen is what is unknown.
-        specs: dict[int, str] = dict(
-            db.rows("SELECT generation, spec FROM versions WHERE generation > ?", self._generation)
-        )
-        versions = {}
-        for project, service, version, generation, *facts in db.rows(
-            "SELECT project, service, version, generation, place, vip, images, applied_at"
-            " FROM versions ORDER BY project, service, place"
-        ):
-            ref = ServiceRef(project, service, version)
-            text = specs.get(generation)
-            known = self._versions.get(ref) if text is None else None
-            versions[ref] = (
-                _refreshed(known, facts) if known else _built(ref, generation, text, facts)
-            )
-        self._generation = max((v.generation for v in versions.values()), default=self._generation)
-        return versions
+    def _refreshed(self, db: Session) -> dict[ServiceKey, DeclaredService]:
+        """Only what changed since the last answer is read."""
+        services = dict(self._declared.services)
+        stamped = "SELECT project, service FROM declared_changes WHERE stamp > ?"
+        for key in itertools.starmap(ServiceKey, db.rows(stamped, self._counter)):
+            now = _read(db, self._declared.services, key).get(key)
+            if now is None:
+                services.pop(key, None)
+            else:
+                services[key] = now
+        if services.keys() == self._declared.services.keys():
+            return services
+        return dict(sorted(services.items()))
 
-    def _services(self, db: Session) -> Mapping[ServiceKey, DeclaredService]:
-        of_service: dict[ServiceKey, list[DeclaredVersion]] = {}
-        for version in self._versions.values():
-            of_service.setdefault(version.ref.key, []).append(version)
-        services = {}
-        for project, service, subnet, vip in db.rows(
-            "SELECT project, service, subnet, vip FROM services ORDER BY project, service"
-        ):
-            key = ServiceKey(project, service)
-            allocation = Allocation(network(subnet), address(vip))
-            built = DeclaredService(key, allocation, tuple(of_service.get(key, ())))
-            known = self._declared.services.get(key)
-            services[key] = known if known is not None and _same(known, built) else built
-        return MappingProxyType(services)
+
+def _read(
+    db: Session, known: Mapping[ServiceKey, DeclaredService], only: ServiceKey | None = None
+) -> dict[ServiceKey, DeclaredService]:
+    """Sorted. What did not change since ``known`` is the same object."""
+    where = " WHERE project = ? AND service = ?" if only else ""
+    versions: dict[ServiceKey, list[DeclaredVersion]] = {}
+    for project, service, version, *facts in db.rows(
+        "SELECT project, service, version, generation, spec, place, vip, images, applied_at"
+        f" FROM versions{where} ORDER BY project, service, place",
+        *(only or ()),
+    ):
+        ref = ServiceRef(project, service, version)
+        versions.setdefault(ref.key, []).append(_version(ref, facts, known.get(ref.key)))
+    services = {}
+    for project, service, subnet, vip in db.rows(
+        f"SELECT project, service, subnet, vip FROM services{where} ORDER BY project, service",
+        *(only or ()),
+    ):
+        key = ServiceKey(project, service)
+        allocation = Allocation(network(subnet), address(vip))
+        built = DeclaredService(key, allocation, tuple(versions.get(key, ())))
+        before = known.get(key)
+        services[key] = before if before is not None and _same(before, built) else built
+    return services
 
 
 def _same(known: DeclaredService, built: DeclaredService) -> bool:
@@ -84,30 +90,22 @@ def _same(known: DeclaredService, built: DeclaredService) -> bool:
     )
 
 
-def _refreshed(known: DeclaredVersion, facts: list[Any]) -> DeclaredVersion:
-    """Only pinned images change without a new generation."""
-    images = json.loads(facts[2])
-    return known if images == known.images else replace(known, images=images)
-
-
-def _built(ref: ServiceRef, generation: int, text: str | None, facts: list[Any]) -> DeclaredVersion:
-    place, vip, images, applied_at = facts
+def _version(ref: ServiceRef, facts: list[Any], service: DeclaredService | None) -> DeclaredVersion:
+    """A generation is never used twice: within one, only pinned images change."""
+    generation, text, place, vip, images_text, applied_at = facts
+    images = json.loads(images_text)
+    for known in service.versions if service is not None else ():
+        if known.generation == generation:
+            return known if images == known.images else replace(known, images=images)
     try:
-        spec = Service.model_validate_json(text or "")
+        spec = Service.model_validate_json(text)
     except ValidationError as error:
         raise Unavailable(
             f"what the store holds for {ref} is not valid in this release: delete it or apply "
             f"it again ({error.error_count()} mistakes)"
         ) from error
-    return DeclaredVersion(
-        ref,
-        spec,
-        generation,
-        place,
-        address(vip),
-        json.loads(images),
-        datetime.fromisoformat(applied_at),
-    )
+    when = datetime.fromisoformat(applied_at)
+    return DeclaredVersion(ref, spec, generation, place, address(vip), images, when)
 
 
 def _blocks(db: Session) -> dict[str, tuple[Any, ...]]:

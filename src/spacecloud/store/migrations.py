@@ -137,4 +137,31 @@ FIRST = (
     ),
 )
 
-MIGRATIONS = (FIRST,)
+WHICH_CHANGED = (
+    # A service is stamped with the counter's value when any row of it changes, so that a
+    # cached answer is brought up to date by reading what is newer than itself.
+    """
+    CREATE TABLE declared_changes (
+        project TEXT NOT NULL,
+        service TEXT NOT NULL,
+        stamp   INTEGER NOT NULL,
+        PRIMARY KEY (project, service)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX declared_changes_by_stamp ON declared_changes (stamp)",
+    *(
+        statement
+        for table in ("services", "versions")
+        for when, row in (("insert", "NEW"), ("update", "NEW"), ("delete", "OLD"))
+        for statement in (
+            f"DROP TRIGGER {table}_{when}",
+            f"CREATE TRIGGER {table}_{when} AFTER {when} ON {table} BEGIN "
+            "UPDATE counters SET value = value + 1 WHERE name = 'declared'; "
+            "INSERT INTO declared_changes "
+            f"SELECT {row}.project, {row}.service, value FROM counters WHERE name = 'declared' "
+            "ON CONFLICT (project, service) DO UPDATE SET stamp = excluded.stamp; END",
+        )
+    ),
+)
+
+MIGRATIONS = (FIRST, WHICH_CHANGED)

@@ -8,7 +8,7 @@ from spacecloud.drivers.docker import admin
 from spacecloud.drivers.docker.bootstrap import admin_socket, xds_socket
 from spacecloud.drivers.docker.images.own import GATEWAY_UID
 from spacecloud.drivers.docker.netlink import OpenNetlink, open_netlink
-from spacecloud.drivers.docker.sever import Guarded, Sever
+from spacecloud.drivers.docker.sever import Dialled, Guarded, Sever
 from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
 from spacecloud.drivers.docker.xds.messages import messages
 from spacecloud.drivers.docker.xds.refusals import Refusals
@@ -23,6 +23,9 @@ from spacecloud.model.traffic import Admission, Endpoint, Face, HostDoor, Ingres
 from spacecloud.settings import Settings
 from spacecloud.workloads.world import Published
 
+_GuardedService = tuple[Face, Admission | None, dict[Dialled, Guarded]]
+"""What one was made of, and it."""
+
 
 class EnvoyTraffic:
     """Fulfils ``drivers.driver.Traffic`` while ``serve`` is open."""
@@ -35,6 +38,7 @@ class EnvoyTraffic:
         self._refusals = Refusals(self._ads.listener_names)
         self._published: dict[ServiceKey, Published] = {}
         self._doors: dict[int, HostDoor] = {}
+        self._guarded: dict[ServiceKey, _GuardedService] = {}
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
@@ -83,16 +87,25 @@ class EnvoyTraffic:
         return self._refusals.subscribe()
 
     async def sever(self, allowed: Mapping[ServiceKey, Face]) -> int:
-        guarded = {
-            (entry.vip, entry.port): Guarded(entry.protocol, face.admission, self._enforced(key))
-            for key, face in allowed.items()
-            for entry in face.entries
-        }
+        self._guarded = {key: self._guarded_of(key, face) for key, face in allowed.items()}
+        guarded: dict[Dialled, Guarded] = {}
+        for _, _, of_service in self._guarded.values():
+            guarded |= of_service
         host_vip = str(self._settings.pools.host_vip)
         for door in self._doors.values():
             admission = Admission(blocks=door.blocks)
             guarded[host_vip, door.port] = Guarded("tcp", admission, admission)
         return await asyncio.to_thread(self._sever.look, guarded)
+
+    def _guarded_of(self, key: ServiceKey, face: Face) -> _GuardedService:
+        """The last answer, where nothing of it changed."""
+        enforced, known = self._enforced(key), self._guarded.get(key)
+        if known is not None and known[0] is face and known[1] is enforced:
+            return known
+        behind = {
+            (e.vip, e.port): Guarded(e.protocol, face.admission, enforced) for e in face.entries
+        }
+        return face, enforced, behind
 
     def _enforced(self, key: ServiceKey) -> Admission | None:
         published = self._published.get(key)
