@@ -15,7 +15,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from bench import engine, starting
+from bench import engine, mesh, starting, tools
 from bench.engine import Images
 from bench.figures import Figure, show, write
 from bench.images import ensure_images
@@ -29,6 +29,7 @@ ROWS: dict[str, Row] = {
     "start": starting.start,
     "more": starting.more,
     "twenty": starting.twenty,
+    "mesh": mesh.mesh,
 }
 
 
@@ -42,7 +43,7 @@ def main(chosen: Sequence[str]) -> int:
     figures: list[Figure] = []
     try:
         engine.remove_all()
-        images = ensure_images(Path("/usr/sbin/nginx"))
+        images = ensure_images(tools.program("nginx"))
         with instance(images) as stage:
             for row in chosen or ROWS:
                 figures += _measured(row, stage, images, console)

@@ -7,6 +7,7 @@ sees it, and no program has to be started for a call.
 
 import contextlib
 import ctypes
+import http.client
 import os
 import socket
 import struct
@@ -21,6 +22,7 @@ CLONE_NEWNET = 0x40000000
 POLL_SECONDS = 0.002
 ATTEMPT_SECONDS = 1.0
 DNS_PORT = 53
+OK = 200
 _QUERY = struct.Struct(">HHHHHH")
 _A, _IN = 1, 1
 
@@ -77,21 +79,20 @@ def first_200(
 
 
 def get(address: str, port: int, host: str) -> bytes | None:
-    """Headers and body of a 200; None for anything else."""
-    answer = ask(address, port, host)
-    return answer if answer.startswith(b"HTTP/1.1 200") else None
+    """The body of a 200; None for anything else."""
+    status, body = ask(address, port, host)
+    return body if status == OK else None
 
 
-def ask(address: str, port: int, host: str) -> bytes:
-    """On a new connection; empty where there was no answer."""
-    request = f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
-    pieces = []
-    with contextlib.suppress(OSError):
-        with socket.create_connection((address, port), ATTEMPT_SECONDS) as connection:
-            connection.sendall(request)
-            while piece := connection.recv(65536):
-                pieces.append(piece)
-    return b"".join(pieces)
+def ask(address: str, port: int, host: str) -> tuple[int, bytes]:
+    """Status and body, on a new connection; 0 where there was no answer."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        connection = http.client.HTTPConnection(address, port, timeout=ATTEMPT_SECONDS)
+        with contextlib.closing(connection):
+            connection.request("GET", "/", headers={"Host": host})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+    return 0, b""
 
 
 def resolve(name: str, server: str) -> str | None:

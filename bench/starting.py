@@ -11,7 +11,7 @@ from bench.caller import Caller, first_200
 from bench.engine import Images
 from bench.figures import Figure, ratio, rounded
 from bench.images import HTTP_PORT
-from bench.instance import BARE_POOL, PROJECT, Instance
+from bench.instance import BARE_POOL, Instance, wait_until
 
 RUNS = 9
 TWENTY = 20
@@ -37,10 +37,11 @@ def calling(stage: Instance, threads: int = 1) -> Iterator[Caller]:
 
 
 def alternately(runs: int, *works: Callable[[int], float]) -> list[list[float]]:
-    """A B A B …, in milliseconds: what disturbs the machine disturbs both."""
+    """A B, B A, …, in milliseconds: what disturbs the machine disturbs both."""
     found: list[list[float]] = [[] for _ in works]
     for run in range(runs):
-        for work, spent in zip(works, found, strict=True):
+        pairs = list(zip(works, found, strict=True))
+        for work, spent in pairs if run % 2 == 0 else reversed(pairs):
             spent.append(work(run) * 1000)
     return found
 
@@ -169,8 +170,6 @@ def _answers(address: str) -> float:
 
 def _until_replicas(stage: Instance, service: str, count: int) -> None:
     """Until there are no more and no fewer containers of its task, and it is settled."""
-    from bench.instance import wait_until
-
     wait_until(lambda: len(stage.containers(service=service, task="main")) == count, within=WITHIN)
     stage.settle(service)
 

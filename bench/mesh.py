@@ -1,0 +1,229 @@
+"""
+A request through the mesh, beside the same request through other proxies and through none.
+
+One topology for all: a caller in a network namespace of its own, the proxy in the host's
+network, a replica in another namespace. The proxy has a core to itself; client and server
+share another (on a machine of more than two, each has its own), and what they used is reported.
+"""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from bench import engine, machine
+from bench.caller import Caller, first_200
+from bench.engine import Images
+from bench.figures import Figure, Goal
+from bench.images import HTTP_PORT, TCP_PORT
+from bench.instance import BARE_POOL, PROJECT, Instance
+from bench.load import Place, Run, load
+from bench.proxies import Proxy, proxies
+
+ROUNDS = 5
+SECONDS = 2
+CONNECTIONS = (1, 32)
+SERVICE, CALLER = "server", "caller"
+LISTEN = f"{BARE_POOL}.200.1"
+BARE_CALLER, BARE_SERVER, BARE_NEIGHBOUR = (
+    f"{BARE_POOL}.200.2",
+    f"{BARE_POOL}.201.2",
+    f"{BARE_POOL}.201.3",
+)
+LEVEL = 1.1
+"""Level with a peer: no more than a tenth worse, which is what the machine's noise is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way to a server."""
+
+    name: str
+    place: Place
+    url: str
+    proxy: Sequence[int]
+    server: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    field: str
+    unit: str
+    more_is_better: bool = False
+    """Of requests per second; less is better of all others."""
+
+
+MEASURES = (
+    Measure("p50", "µs"),
+    Measure("p99", "µs"),
+    Measure("per_second", "requests/s", more_is_better=True),
+    Measure("proxy_us", "µs CPU/request"),
+)
+WORDS = {"per_second": "requests per second", "proxy_us": "proxy's CPU"}
+
+
+def mesh(stage: Instance, images: Images) -> list[Figure]:
+    missing: list[str] = []
+    figures: list[Figure] = []
+    with _routes(stage, images, missing) as (l7, l4):
+        for connections in CONNECTIONS:
+            figures += _figures("L7", l7, connections, "Caddy", 1.0, missing)
+        for connections in CONNECTIONS:
+            figures += _figures("L4", l4, connections, "HAProxy", LEVEL, missing)
+    return figures
+
+
+def _figures(
+    layer: str,
+    routes: Sequence[Route],
+    connections: int,
+    peer: str,
+    times: float,
+    missing: Sequence[str],
+) -> list[Figure]:
+    runs: dict[str, list[Run]] = {route.name: [] for route in routes}
+    for turn in range(ROUNDS):
+        for route in routes if turn % 2 == 0 else reversed(routes):
+            watched = {"proxy": route.proxy, "server": route.server}
+            runs[route.name].append(load(route.place, route.url, connections, SECONDS, watched))
+    return [_figure(layer, connections, m, runs, (peer, times), missing) for m in MEASURES]
+
+
+def _figure(
+    layer: str,
+    connections: int,
+    measure: Measure,
+    runs: dict[str, list[Run]],
+    against: tuple[str, float],
+    missing: Sequence[str],
+) -> Figure:
+    found = {
+        name: statistics.median(getattr(run, measure.field) for run in of)
+        for name, of in runs.items()
+        if not (measure.field == "proxy_us" and name == "direct")
+    }
+    ours = found.pop("mesh")
+    peer, times = against
+    is_first = measure.field == "p50"
+    return Figure(
+        "mesh",
+        f"{layer}, {connections} connection{'s' if connections > 1 else ''}: "
+        f"{WORDS.get(measure.field, measure.field)}",
+        measure.unit,
+        ours,
+        found,
+        _goal(measure, ours, found.get(peer), peer, times),
+        note="; ".join(missing) if is_first and connections == 1 else "",
+        detail=_shares(runs) if is_first else {},
+    )
+
+
+def _goal(
+    measure: Measure, ours: float, theirs: float | None, peer: str, times: float
+) -> Goal | None:
+    if theirs is None:
+        return None
+    ratio = ours / theirs
+    word = f"ahead of {peer}" if times == 1.0 else f"level with {peer}"
+    ok = ratio >= 1 / times if measure.more_is_better else ratio <= times
+    return Goal(f"{word} (is {ratio:.2f}×)", ok)
+
+
+def _shares(runs: dict[str, list[Run]]) -> dict[str, object]:
+    """Of a core, who used how much; and every run."""
+    parties = ("client", "proxy", "server", "others")
+    return {
+        "cpu": {
+            name: {p: round(statistics.median(getattr(r, p) for r in of), 2) for p in parties}
+            for name, of in runs.items()
+        },
+        "runs": {name: [asdict(run) for run in of] for name, of in runs.items()},
+    }
+
+
+# ---------------------------------------------------------------------- what is loaded
+
+
+@contextmanager
+def _routes(
+    stage: Instance, images: Images, missing: list[str]
+) -> Iterator[tuple[list[Route], list[Route]]]:
+    client, server, proxy = _cores()
+    stage.apply(SERVICE)
+    stage.apply(CALLER)
+    stage.settle(SERVICE, CALLER)
+    calls_from, serves = stage.task_pid(CALLER), stage.task_pid(SERVICE)
+    resolv = stage.state_dir / "resolv" / f"{PROJECT}.conf"
+    inside = Place(calls_from, resolv, client)
+    gateway = [stage.gateway_pid()]
+    servers = machine.family(serves)
+
+    with _bare(images) as pids, proxies(LISTEN, BARE_SERVER, stage.folder, missing) as peers:
+        bare_servers = machine.family(pids[BARE_SERVER])
+        outside, beside = (
+            Place(pids[BARE_CALLER], core=client),
+            Place(pids[BARE_NEIGHBOUR], core=client),
+        )
+        _await(outside, peers)
+        machine.pin([*servers, *bare_servers], {server})
+        machine.pin([*gateway, *(pid for peer in peers for pid in peer.pids)], {proxy})
+
+        def through(peer: Proxy, port: int) -> Route:
+            url = f"http://{LISTEN}:{port}/"
+            return Route(peer.name, outside, url, peer.pids, bare_servers)
+
+        def straight(port: int) -> Route:
+            return Route("direct", beside, f"http://{BARE_SERVER}:{port}/", (), bare_servers)
+
+        def ours(port: int) -> Route:
+            return Route("mesh", inside, f"http://{SERVICE}:{port}/", gateway, servers)
+
+        yield (
+            [ours(HTTP_PORT), *(through(p, p.http_port) for p in peers), straight(HTTP_PORT)],
+            [ours(TCP_PORT), *(through(p, p.tcp_port) for p in peers if p.tcp_port is not None)]
+            + [straight(TCP_PORT)],
+        )
+    machine.pin(gateway, set(machine.cores()))
+    stage.delete(SERVICE, CALLER)
+
+
+@contextmanager
+def _bare(images: Images) -> Iterator[dict[str, int]]:
+    """Two plain networks: a caller in one, a server and a neighbour of it in the other."""
+    near = engine.network("space-cloud-bench-callers", f"{BARE_POOL}.200.0/24")
+    far = engine.network("space-cloud-bench-servers", f"{BARE_POOL}.201.0/24")
+    homes = {BARE_CALLER: near, BARE_SERVER: far, BARE_NEIGHBOUR: far}
+    try:
+        yield {
+            address: engine.pid(
+                engine.container(
+                    f"space-cloud-bench-{address.replace('.', '-')}", images.server, net, address
+                )
+            )
+            for address, net in homes.items()
+        }
+    finally:
+        engine.remove_all()
+
+
+def _await(outside: Place, peers: Sequence[Proxy]) -> None:
+    caller = Caller(outside.pid)
+    try:
+        for peer in peers:
+            for port in filter(None, (peer.http_port, peer.tcp_port)):
+                caller.run(lambda p=port: first_200(lambda: LISTEN, p, LISTEN, 10))  # type: ignore[misc]
+    finally:
+        caller.close()
+
+
+def _cores() -> tuple[int, int, int]:
+    """Of client, server and proxy."""
+    have = machine.cores()
+    match have:
+        case [only]:
+            return only, only, only
+        case [first, second]:
+            return first, first, second
+        case [first, second, third, *_]:
+            return first, third, second
+    raise AssertionError("a machine has a core")
