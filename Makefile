@@ -5,6 +5,7 @@ BIN := .venv/bin
 export MAKECMDGOALS
 export PYTHON
 
+comma := ,
 RINGS := $(wildcard tests/integration tests/e2e)
 
 .DEFAULT_GOAL := help
@@ -35,9 +36,10 @@ test-images:  ## the images that the tests run, from local files
 	@scripts/bootstrap.sh test
 	@PYTHONPATH=tests $(BIN)/python -m apps.images
 
-bench:  ## how fast the demo is on this machine
+bench:  ## how fast it is on this machine, and against whom; ROWS=start,mesh measures these only
+	@scripts/bootstrap.sh python
 	@scripts/bootstrap.sh demo
-	@$(BIN)/python scripts/bench.py
+	@$(BIN)/python -m bench $(subst $(comma), ,$(ROWS))
 
 chaos:  ## kill things while it works
 	@test -d tests/chaos || { echo "error: there is no tests/chaos yet" >&2; exit 1; }

@@ -1,36 +1,46 @@
 """
 Measure, print a table, write ``build/bench.json``.
 
-    python -m bench                   every row
-    python -m bench start mesh        these
+    make bench                        every row
+    make bench ROWS=start,mesh        these
 """
 
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
 
-from bench import engine, mesh, starting, tools
+from bench import commands, engine, mesh, starting, thousand, tools
 from bench.engine import Images
 from bench.figures import Figure, show, write
 from bench.images import ensure_images
 from bench.instance import Instance, instance
 
+PLAIN_WIDTH = 150
 OUTPUT = Path("build/bench.json")
 
 Row = Callable[[Instance, Images], list[Figure]]
 
-ROWS: dict[str, Row] = {
+FEW: dict[str, Row] = {
     "start": starting.start,
     "more": starting.more,
     "twenty": starting.twenty,
     "mesh": mesh.mesh,
+    "cli": commands.commands,
 }
+MANY: dict[str, Row] = {
+    "plane": thousand.plane,
+    "change": thousand.change,
+    "list": thousand.listing,
+}
+ROWS = FEW | MANY
+"""In the order of the table. Those of a group share an installation."""
 
 
 def main(chosen: Sequence[str]) -> int:
@@ -39,14 +49,14 @@ def main(chosen: Sequence[str]) -> int:
         print(f"error: there is no row {unknown[0]}: choose of {', '.join(ROWS)}", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, _interrupt)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     figures: list[Figure] = []
     try:
         engine.remove_all()
         images = ensure_images(tools.program("nginx"))
-        with instance(images) as stage:
-            for row in chosen or ROWS:
-                figures += _measured(row, stage, images, console)
+        for group in (FEW, MANY):
+            wanted = {word: row for word, row in group.items() if not chosen or word in chosen}
+            figures += _group(wanted, images, console)
     except KeyboardInterrupt:
         console.print("interrupted: what was measured so far")
     finally:
@@ -56,17 +66,40 @@ def main(chosen: Sequence[str]) -> int:
     return 0
 
 
-def _measured(row: str, stage: Instance, images: Images, console: Console) -> list[Figure]:
-    console.print(f"[dim]{row} …[/dim]")
+def _group(rows: Mapping[str, Row], images: Images, console: Console) -> list[Figure]:
+    """A row that fails says so, and the others go on."""
+    if not rows:
+        return []
+    figures: list[Figure] = []
+    try:
+        with instance(images) as stage:
+            for word, row in rows.items():
+                figures += _measured(word, row, stage, images, console)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other group is measured
+        traceback.print_exc()
+        done = {figure.row for figure in figures}
+        figures += [_failed(word, error) for word in rows if word not in done]
+    return figures
+
+
+def _measured(
+    word: str, row: Row, stage: Instance, images: Images, console: Console
+) -> list[Figure]:
+    console.print(f"[dim]{word} …[/dim]")
     began = time.monotonic()
     try:
-        return ROWS[row](stage, images)
-    except Exception as error:
+        return row(stage, images)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other rows are measured
+        traceback.print_exc()
         with suppress(engine.EngineError):
             engine.remove_all()
-        return [Figure(row, row, "", None, note=f"failed: {type(error).__name__}: {error}")]
+        return [_failed(word, error)]
     finally:
-        console.print(f"[dim]{row}: {time.monotonic() - began:.0f} s[/dim]")
+        console.print(f"[dim]{word}: {time.monotonic() - began:.0f} s[/dim]")
+
+
+def _failed(word: str, error: Exception) -> Figure:
+    return Figure(word, word, "", None, note=f"failed: {type(error).__name__}: {error}")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -22,15 +22,19 @@ class EngineError(Exception):
     """It refused; the text is its own."""
 
 
-class _Connection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=CALL_SECONDS)
+        self._path = path
+
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(CALL_SECONDS)
-        self.sock.connect(SOCKET)
+        self.sock.connect(self._path)
 
 
 def call(method: str, path: str, body: Any = None) -> Any:
-    with contextlib.closing(_Connection("engine")) as connection:
+    with contextlib.closing(UnixConnection(SOCKET)) as connection:
         text = None if body is None else json.dumps(body)
         connection.request(method, path, text, {"Content-Type": "application/json"})
         answer = connection.getresponse()

@@ -5,12 +5,12 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-Better = Literal["less", "more"]
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def at_most(ours: float, limit: float, text: str) -> Goal:
 
 def ratio(ours: float, peer: float, times: float, against: str) -> Goal:
     """No slower than ``times`` the peer."""
-    return Goal(f"≤ {times:g}× {against} (is {ours / peer:.2f}×)", ours <= times * peer)
+    return Goal(f"≤ {times:g} {TIMES} {against} (is {ours / peer:.2f})", ours <= times * peer)
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
@@ -109,7 +109,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
 
 def _number(value: float | None) -> str:
     if value is None:
-        return "–"
+        return "-"
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

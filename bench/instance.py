@@ -1,4 +1,4 @@
-"""An installation for the bench alone: its own name, ports, pools and folder; removed at the end."""
+"""An installation for the bench alone: own name, ports, pools and folder; removed at the end."""
 
 import contextlib
 import os
@@ -163,16 +163,16 @@ class Instance:
         found: list[dict[str, Any]] = answer.json()["result"]
         return found
 
-    def settle(self, *services: str, state: str = "ready", within: float = 60) -> None:
-        """Until these are in that state, as last declared."""
+    def settle(self, *services: str, project: str = PROJECT, within: float = 60) -> None:
+        """Until these are ready, as last declared."""
 
         def settled() -> bool:
             states = {
                 s["serviceId"]: s["state"]
-                for s in self.statuses()
+                for s in self.statuses(project)
                 if s["observedGeneration"] == s["generation"]
             }
-            return all(states.get(service) == state for service in services)
+            return all(states.get(service) == "ready" for service in services)
 
         wait_until(settled, within=within)
 

@@ -1,4 +1,4 @@
-"""What the kernel says of processes: who used how much CPU, how big they are, where they may run."""
+"""What the kernel says of processes: CPU used, size, and the cores where they may run."""
 
 import contextlib
 import os
@@ -9,12 +9,12 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """User and system time so far, of all threads, those that have ended too."""
+    """User and system time so far, with that of children that have ended."""
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
+            total += sum(map(int, fields[11:15]))
     return total / TICKS
 
 

@@ -126,7 +126,7 @@ def _goal(
     ratio = ours / theirs
     word = f"ahead of {peer}" if times == 1.0 else f"level with {peer}"
     ok = ratio >= 1 / times if measure.more_is_better else ratio <= times
-    return Goal(f"{word} (is {ratio:.2f}×)", ok)
+    return Goal(f"{word} (is {ratio:.2f})", ok)
 
 
 def _shares(runs: dict[str, list[Run]]) -> dict[str, object]:
@@ -180,8 +180,11 @@ def _routes(
 
         yield (
             [ours(HTTP_PORT), *(through(p, p.http_port) for p in peers), straight(HTTP_PORT)],
-            [ours(TCP_PORT), *(through(p, p.tcp_port) for p in peers if p.tcp_port is not None)]
-            + [straight(TCP_PORT)],
+            [
+                ours(TCP_PORT),
+                *(through(p, p.tcp_port) for p in peers if p.tcp_port is not None),
+                straight(TCP_PORT),
+            ],
         )
     machine.pin(gateway, set(machine.cores()))
     stage.delete(SERVICE, CALLER)

@@ -20,7 +20,9 @@ PARALLEL = 8
 """Services that the control plane works on at once."""
 
 WITHIN = 60.0
-CALLER = "caller"
+CALLER, MORE = "caller", "more"
+WORDS = ("a", "b")
+"""What answers of one version and of the next have in them."""
 
 
 @contextmanager
@@ -54,9 +56,7 @@ def start(stage: Instance, images: Images) -> list[Figure]:
             service = f"start{run}"
             began = time.perf_counter()
             stage.apply(service)
-            ended = caller.run(
-                lambda: first_200(stage.names(service), HTTP_PORT, service, WITHIN)
-            )
+            ended = caller.run(lambda: first_200(stage.names(service), HTTP_PORT, service, WITHIN))
             stage.delete(service)
             return ended - began
 
@@ -68,63 +68,66 @@ def start(stage: Instance, images: Images) -> list[Figure]:
             return ended - began
 
         found, script = alternately(RUNS, ours, bare)
-    return [_compared("start", "apply → first 200, new service", found, script, 1.2)]
+    return [_compared("start", "apply → first 200, new service", 1.2, found, script)]
 
 
 def more(stage: Instance, images: Images) -> list[Figure]:
     """One more replica, then another version of its task, of a service that is there."""
-    service, words = "more", ("a", "b")
-    stage.apply(service)
-    stage.settle(service)
-    net = engine.network("space-cloud-bench-more", f"{BARE_POOL}.0.0/24")
+    stage.apply(MORE)
+    stage.settle(MORE)
+    bare = _BareReplicas(images, engine.network("space-cloud-bench-more", f"{BARE_POOL}.0.0/24"))
     with calling(stage) as caller:
-
-        def first(said: str) -> float:
-            return caller.run(
-                lambda: first_200(stage.names(service), HTTP_PORT, service, WITHIN, said)
-            )
 
         def scaled(_run: int) -> float:
             began = time.perf_counter()
-            stage.apply(service, scale={"replicas": 2})
-            ended = first("more--v1--1")
-            stage.apply(service, scale={"replicas": 1})
-            _until_replicas(stage, service, 1)
+            stage.apply(MORE, scale={"replicas": 2})
+            ended = _first(stage, caller, f"{MORE}--v1--1")
+            stage.apply(MORE, scale={"replicas": 1})
+            _until_one_replica(stage, MORE)
             return ended - began
 
         def changed(run: int) -> float:
-            said = words[(run + 1) % 2]
+            said = WORDS[(run + 1) % 2]
             began = time.perf_counter()
-            stage.apply(service, tasks=[stage.task(said)])
-            ended = first(f"says {said}")
-            _until_replicas(stage, service, 1)
+            stage.apply(MORE, tasks=[stage.task(said)])
+            ended = _first(stage, caller, f"says {said}")
+            _until_one_replica(stage, MORE)
             return ended - began
 
-        def one_container(run: int) -> float:
-            name, address = f"space-cloud-bench-{run}", f"{BARE_POOL}.0.{10 + run}"
-            began = time.perf_counter()
-            engine.container(name, images.server, net, address)
-            ended = _answers(address)
-            engine.remove_container(name)
-            return ended - began
-
-        def with_pause(run: int) -> float:
-            name, address = f"space-cloud-bench-{run}", f"{BARE_POOL}.0.{100 + run}"
-            began = time.perf_counter()
-            engine.replica(name, images, net, address)
-            ended = _answers(address)
-            engine.remove_container(f"{name}-main")
-            engine.remove_container(name)
-            return ended - began
-
-        grown, container, pod = alternately(RUNS, scaled, one_container, with_pause)
-        other, container2, pod2 = alternately(RUNS, changed, one_container, with_pause)
-    stage.delete(service)
+        grown = alternately(RUNS, scaled, bare.container, bare.with_pause)
+        other = alternately(RUNS, changed, bare.container, bare.with_pause)
+    stage.delete(MORE)
     engine.remove_all()
     return [
-        _compared("more", "one more replica → its first 200", grown, container, 1.5, pod),
-        _compared("more", "changed version → its first 200", other, container2, 1.5, pod2),
+        _compared("more", "one more replica → its first 200", 1.5, *grown),
+        _compared("more", "changed version → its first 200", 1.5, *other),
     ]
+
+
+class _BareReplicas:
+    """In a network that is there."""
+
+    def __init__(self, images: Images, net: str) -> None:
+        self._images = images
+        self._net = net
+
+    def container(self, run: int) -> float:
+        """One, with an address of its own."""
+        name, address = f"space-cloud-bench-{run}", f"{BARE_POOL}.0.{10 + run}"
+        began = time.perf_counter()
+        engine.container(name, self._images.server, self._net, address)
+        ended = _answers(address)
+        engine.remove_container(name)
+        return ended - began
+
+    def with_pause(self, run: int) -> float:
+        name, address = f"space-cloud-bench-{run}", f"{BARE_POOL}.0.{100 + run}"
+        began = time.perf_counter()
+        engine.replica(name, self._images, self._net, address)
+        ended = _answers(address)
+        engine.remove_container(f"{name}-main")
+        engine.remove_container(name)
+        return ended - began
 
 
 def twenty(stage: Instance, images: Images) -> list[Figure]:
@@ -155,7 +158,7 @@ def twenty(stage: Instance, images: Images) -> list[Figure]:
             return ended - began
 
         found, script = alternately(TWENTY_RUNS, ours, bare)
-    return [_compared("twenty", "20 services at once → all answer", found, script, 1.15)]
+    return [_compared("twenty", "20 services at once → all answer", 1.15, found, script)]
 
 
 def _bare_service(images: Images, number: int) -> None:
@@ -168,18 +171,21 @@ def _answers(address: str) -> float:
     return first_200(lambda: address, HTTP_PORT, "bare", WITHIN)
 
 
-def _until_replicas(stage: Instance, service: str, count: int) -> None:
-    """Until there are no more and no fewer containers of its task, and it is settled."""
-    wait_until(lambda: len(stage.containers(service=service, task="main")) == count, within=WITHIN)
+def _first(stage: Instance, caller: Caller, said: str) -> float:
+    return caller.run(lambda: first_200(stage.names(MORE), HTTP_PORT, MORE, WITHIN, said))
+
+
+def _until_one_replica(stage: Instance, service: str) -> None:
+    wait_until(lambda: len(stage.containers(service=service, task="main")) == 1, within=WITHIN)
     stage.settle(service)
 
 
 def _compared(
     row: str,
     name: str,
+    times: float,
     ours: Sequence[float],
     script: Sequence[float],
-    times: float,
     with_pause: Sequence[float] = (),
 ) -> Figure:
     found, bare = statistics.median(ours), statistics.median(script)
