@@ -1,7 +1,10 @@
 """Every mistake of a document at once, each with line, path, value and what is expected."""
 
 import io
+import os
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -241,6 +244,27 @@ def test_files_that_are_not_there_or_hold_nothing_are_told(tmp_path: Path) -> No
     ):
         with pytest.raises(InvalidSpec, match=told):
             read([str(tmp_path / name)])
+
+
+@pytest.fixture
+def nobody() -> Iterator[None]:
+    """Whom the permissions of files mean something to, which they do not to root."""
+    me = os.geteuid()
+    if me == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(me)
+
+
+@pytest.mark.usefixtures("nobody")
+@pytest.mark.parametrize("inside", ["", "shop.yaml"])
+def test_a_folder_that_may_not_be_read_is_named(inside: str) -> None:
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent, "mine")
+        folder.mkdir(mode=0)
+
+        with pytest.raises(InvalidSpec, match=f"cannot read {folder / inside}: Permission denied"):
+            read([str(folder / inside)])
 
 
 def test_standard_input_is_a_file_called_dash(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,10 +71,17 @@ def _documents(roots: Iterable[Tree]) -> Iterator[Tree]:
 
 
 def _files(path: str) -> Iterator[str]:
-    if path == STDIN or not Path(path).is_dir():
+    if path == STDIN:
         yield path
         return
-    files = sorted(str(each) for each in Path(path).iterdir() if each.suffix in SUFFIXES)
+    try:
+        folder = list(Path(path).iterdir()) if Path(path).is_dir() else None
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if folder is None:
+        yield path
+        return
+    files = sorted(str(each) for each in folder if each.suffix in SUFFIXES)
     if not files:
         raise InvalidSpec(f"the folder {path} holds no *.yaml and no *.yml")
     yield from files
@@ -84,8 +91,7 @@ def _text(source: str, faults: Faults) -> str:
     try:
         data = _bytes(source)
     except OSError as error:
-        message = f"cannot read {source}: {error.strerror}"
-        raise InvalidSpec(message, (Mistake("", message),)) from error
+        raise _unreadable(source, error) from error
     if len(data) > MOST_BYTES:
         faults.add(f"the file is larger than {MOST_BYTES >> 20} MiB")
         return ""
@@ -95,6 +101,11 @@ def _text(source: str, faults: Faults) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         faults.add("this is not UTF-8 text, so it is not YAML", line)
         return ""
+
+
+def _unreadable(path: str, error: OSError) -> InvalidSpec:
+    message = f"cannot read {path}: {error.strerror}"
+    return InvalidSpec(message, (Mistake("", message),))
 
 
 def _bytes(source: str) -> bytes:
