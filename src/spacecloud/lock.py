@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from spacecloud.errors import Forbidden
+
 TRIES = 20
 PAUSE_SECONDS = 0.02
 """Whoever only asks holds the lock for a moment too."""
@@ -41,11 +43,19 @@ def write(descriptor: int, note: str) -> None:
 
 
 def holder(path: Path) -> Holder | None:
-    """None when nobody holds it, whatever an earlier holder has left in the file."""
+    """
+    None when nobody holds it, whatever an earlier holder has left in the file.
+
+    ``Forbidden`` for who may not open it.
+    """
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        raise Forbidden(
+            f"only the owner of {path} can see who holds it: run it with sudo"
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
