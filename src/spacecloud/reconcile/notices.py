@@ -36,6 +36,15 @@ def _service(spec: Service) -> Iterable[str]:
         )
     elif spec.scale is not None and spec.scale.max_replicas > spec.min_replicas:
         yield f"scale: as many replicas as minReplicas ({spec.min_replicas}) run, whatever the load"
+    elif (
+        spec.auto_scale is None
+        and spec.scale is not None
+        and 0 < spec.scale.max_replicas < spec.scale.min_replicas
+    ):
+        yield (
+            f"scale: maxReplicas ({spec.scale.max_replicas}) is below minReplicas, so "
+            f"{spec.min_replicas} run"
+        )
     if spec.affinity:
         yield "affinity is kept; one machine has nothing to choose between"
     if spec.stats_inclusion_prefixes:

@@ -1,0 +1,32 @@
+"""What a document's author is told of what will not be as it looks."""
+
+import pytest
+
+from builders import a_service
+from spacecloud.reconcile.notices import notices_of
+
+
+def test_a_maximum_below_the_minimum_is_said_with_what_runs() -> None:
+    service = a_service(scale={"replicas": 1, "minReplicas": 5, "maxReplicas": 2})
+
+    assert notices_of(service) == ("scale: maxReplicas (2) is below minReplicas, so 5 run",)
+    assert service.min_replicas == 5
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [
+        {"replicas": 5, "minReplicas": 5, "maxReplicas": 0},
+        {"replicas": 5, "minReplicas": 5, "maxReplicas": 5},
+    ],
+)
+def test_a_maximum_that_is_not_given_or_is_the_minimum_is_no_surprise(
+    scale: dict[str, int],
+) -> None:
+    assert notices_of(a_service(scale=scale)) == ()
+
+
+def test_a_scale_that_automatic_scaling_overrules_is_not_judged() -> None:
+    service = a_service(scale={"replicas": 1, "minReplicas": 5, "maxReplicas": 2}, autoScale={})
+
+    assert not [notice for notice in notices_of(service) if "maxReplicas" in notice]
