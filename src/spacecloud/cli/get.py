@@ -50,7 +50,7 @@ def _thing(name: str) -> Thing:
         from difflib import get_close_matches
 
         near = get_close_matches(name, [n for each in THINGS for n in each.names], 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = f"; did you mean {near[0]}?" if near else "."
         known = joined(each.names[0] for each in THINGS)
         raise InvalidSpec(f"there is no such thing as {name} to get{hint} Known are: {known}")
     return found
