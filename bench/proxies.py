@@ -1,18 +1,26 @@
-"""Peers of the gateway: nginx, HAProxy and Caddy as they come, in the host's network like it."""
+"""
+Peers of the gateway, as they come, in the host's network like it.
+
+One of them is the gateway's own program with nothing but a way to the server: what the mesh costs
+beyond it is names, virtual IPs and policy.
+"""
 
 import contextlib
+import json
 import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench import machine, tools
 from bench.images import HTTP_PORT, TCP_PORT
 from bench.tools import Missing
+from spacecloud.drivers.docker.images.own import envoy_binary
 
-NGINX, HAPROXY, HAPROXY_TCP, CADDY = 25001, 25002, 25003, 25004
+NGINX, HAPROXY, HAPROXY_TCP, CADDY, ENVOY, ENVOY_TCP = range(25001, 25007)
 """Ports that they listen on, at the address that only their caller's network leads to."""
 
 STOP_SECONDS = 5
@@ -35,7 +43,7 @@ def proxies(listen: str, server: str, folder: Path, missing: list[str]) -> Itera
     """Those that can be had; the others are added to ``missing``."""
     started: list[Proxy] = []
     try:
-        for make in (_nginx, _haproxy, _caddy):
+        for make in (_nginx, _haproxy, _caddy, _envoy):
             try:
                 started.append(make(listen, server, folder))
             except Missing as error:
@@ -108,6 +116,69 @@ http://:{CADDY} {{
 """
     command = [str(tools.caddy()), "run", "--adapter", "caddyfile", "--config"]
     return Proxy("Caddy", CADDY, None, _started(command, folder / "Caddyfile", configuration))
+
+
+def _envoy(listen: str, server: str, folder: Path) -> Proxy:
+    router = {
+        "name": "envoy.filters.http.router",
+        "typed_config": {"@type": f"{_TYPE}.http.router.v3.Router"},
+    }
+    to_server = {"match": {"prefix": "/"}, "route": {"cluster": "http"}}
+    manager = {
+        "@type": f"{_TYPE}.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "http",
+        "route_config": {
+            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [to_server]}]
+        },
+        "http_filters": [router],
+    }
+    tcp = {
+        "@type": f"{_TYPE}.network.tcp_proxy.v3.TcpProxy",
+        "stat_prefix": "tcp",
+        "cluster": "tcp",
+    }
+    document = {
+        "static_resources": {
+            "listeners": [
+                _envoy_listener(listen, ENVOY, manager),
+                _envoy_listener(listen, ENVOY_TCP, tcp),
+            ],
+            "clusters": [
+                _envoy_cluster("http", server, HTTP_PORT),
+                _envoy_cluster("tcp", server, TCP_PORT),
+            ],
+        }
+    }
+    command = [str(envoy_binary()), "--disable-hot-restart", "--log-level", "error", "-c"]
+    process = _started(command, folder / "envoy.json", json.dumps(document))
+    return Proxy("plain Envoy", ENVOY, ENVOY_TCP, process)
+
+
+_TYPE = "type.googleapis.com/envoy.extensions.filters"
+
+
+def _envoy_listener(address: str, port: int, filter: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": str(port),
+        "address": _socket_address(address, port),
+        "filter_chains": [{"filters": [{"name": "only", "typed_config": filter}]}],
+    }
+
+
+def _envoy_cluster(name: str, address: str, port: int) -> dict[str, Any]:
+    endpoint = {"endpoint": {"address": _socket_address(address, port)}}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [endpoint]}],
+        },
+    }
+
+
+def _socket_address(address: str, port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": address, "port_value": port}}
 
 
 def _started(command: list[str], file: Path, text: str) -> "subprocess.Popen[bytes]":
