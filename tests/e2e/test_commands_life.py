@@ -72,6 +72,13 @@ def test_the_password_is_told_once_and_to_no_log(stage: Stage) -> None:
     assert password not in log
 
 
+def test_a_start_that_wants_it_otherwise_than_it_runs_says_what_to_do(stage: Stage) -> None:
+    said = stage.program("space-cloud", "start", "--expose-api", check=True).stdout
+
+    assert "runs already; stop it first" in said
+    assert "--expose-api" in said
+
+
 def test_what_runs_goes_on_without_the_control_plane(stage: Stage) -> None:
     said = stage.program("space-cloud", "stop", check=True).stdout
 

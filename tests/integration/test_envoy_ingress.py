@@ -200,6 +200,7 @@ async def test_the_api_answers_on_loopback_and_to_nobody_else(live: Mesh) -> Non
 
     assert down.status == 503
     assert "the control plane does not answer" in down.json["error"]
+    assert "space-cloud start" in down.json["error"]
     assert here.body == b"api"
     assert there.json["path"] == "/v1/config/login"
     assert other.json["path"] == "/v1/other"

@@ -131,7 +131,10 @@ def test_an_older_replica_that_serves_beside_a_new_one_in_trouble_is_degraded() 
 def test_none_wanted_and_none_there_is_asleep() -> None:
     asleep = settled(a_situation(a_version(spec=a_service(scale={"replicas": 0}))))
 
-    assert status(asleep).state == "asleep"
+    found = status(asleep)
+
+    assert found.state == "asleep"
+    assert "minReplicas" in findings([found], FINE)[0].fix
 
 
 def test_a_gateway_that_is_down_is_the_first_to_mend() -> None:

@@ -118,7 +118,9 @@ def _ready(expose_api: bool) -> Settings:  # noqa: FBT001 - click's form
 
 def _start(machine: Machine, settings: Settings, timeout_seconds: float) -> None:
     if supervisor.supervisor(settings) is not None:
-        click.echo(f"instance {settings.instance} runs already")
+        unlike = "; stop it first to have it started with --expose-api"
+        said = f"instance {settings.instance} runs already"
+        click.echo(said + unlike if settings.expose_api else said)
         return
     supervisor.refuse_a_second(settings)
     asyncio.run(check(machine, settings))

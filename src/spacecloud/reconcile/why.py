@@ -71,7 +71,11 @@ def _state(status: ServiceStatus) -> Iterable[Finding]:
         logs = f"space-cli logs {status.project}/{status.service_id}"
         yield _error(name, status.message, _remedy(status.message) or f"see {logs}")
     elif status.state == "asleep":
-        yield _warning(name, "no replica is wanted", "set scale.minReplicas to 1 or more")
+        yield _warning(
+            name,
+            "no replica is wanted",
+            "set minReplicas (of autoScale, else of scale) to 1 or more",
+        )
     elif status.state in ("progressing", "degraded") and status.message:
         yield _warning(name, status.message, _remedy(status.message) or _waiting(status))
     elif status.state == "progressing":

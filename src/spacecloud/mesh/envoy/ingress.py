@@ -87,7 +87,7 @@ def _covers(wide: str, host: str) -> bool:
 
 
 def _api_route(path: str) -> Json:
-    down = "the control plane does not answer: is it running? (space-cloud serve)"
+    down = "the control plane does not answer: is it running? `space-cloud start` starts it"
     return {
         "name": f"api{path}",
         "match": _prefix(path),
