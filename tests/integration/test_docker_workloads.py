@@ -17,7 +17,7 @@ from eventually import eventually
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.workloads import DockerWorkloads
 from spacecloud.drivers.driver import LogRequest
-from spacecloud.errors import NotFound, Terminal
+from spacecloud.errors import NotFound, Terminal, Transient
 from spacecloud.model.declared import SecretFacts
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
@@ -255,6 +255,38 @@ async def test_secrets_reach_the_task_and_no_label(bench: Bench) -> None:
     assert "s3cret-in-file" in json.dumps(content)
     shown = await bench.docker.containers.container(container).show()
     assert "s3cret" not in json.dumps(shown["Config"]["Labels"])
+
+
+async def test_a_task_that_was_made_and_not_started_has_its_secret_files_when_it_is(
+    bench: Bench,
+) -> None:
+    facts = (SecretFacts("shop", "conf", "file", "/etc/app", ("app.ini",), 1),)
+    op = bench.op(bench.task(secrets=["conf"]), secrets=facts)
+    await bench.workloads.execute(op)
+    whole = await bench.docker.containers.container((await bench.main()).container).show()
+    await bench.docker.containers.container(whole["Id"]).delete(force=True)
+    half = {**whole["Config"], "Hostname": "", "HostConfig": whole["HostConfig"]}
+    await bench.docker.containers.create(half, name=whole["Name"].lstrip("/"))
+
+    await bench.workloads.execute(op)
+
+    container = (await bench.ready()).tasks[0].container
+    content = await bench.call(
+        container, "http", "http://127.0.0.1:8080/file?path=/etc/app/app.ini"
+    )
+    assert "s3cret-in-file" in json.dumps(content)
+
+
+async def test_a_pause_image_that_was_removed_is_built_again(bench: Bench) -> None:
+    await bench.workloads.execute(bench.op())
+    known = bench.workloads._pods
+    known._pause_image = "sha256:" + "0" * 64
+
+    with pytest.raises(Transient):
+        await bench.workloads.execute(bench.op(slot=1))
+    await bench.workloads.execute(bench.op(slot=1))
+
+    assert len((await bench.workloads.observe(KEY)).replicas) == 2
 
 
 async def test_a_killed_pause_leaves_a_task_astray_and_a_restart_brings_it_back(

@@ -94,12 +94,15 @@ class Pods:
 
     async def _pause(self, op: CreateReplica, resolv: str) -> str:
         name = labels.container_name(self._settings.instance, op.ref, op.slot, "")
-        found = await self._same(name, op)
-        if found is None:
-            network = labels.network_name(self._settings.instance, op.ref.key)
-            image = await self._image_of_pause()
-            body = containers.pause(self._settings, op, image, network, resolv)
-            found = await self._create(name, body)
+        network = labels.network_name(self._settings.instance, op.ref.key)
+        image = await self._image_of_pause()
+        body = containers.pause(self._settings, op, image, network, resolv)
+        try:
+            found = await self._made(name, op, body)
+        except Transient:
+            # Somebody may have removed the image: the next try looks, and builds it.
+            self._pause_image = ""
+            raise
         await self._start(found, f"pod {op.replica}")
         return found
 
@@ -112,14 +115,28 @@ class Pods:
         values: containers.Values,
     ) -> None:
         name = labels.container_name(self._settings.instance, op.ref, op.slot, task.id)
-        found = await self._same(name, op)
-        if found is None:
-            body = containers.task(self._settings, op, task, pause_id, resolv, values)
-            found = await self._create(name, body)
-            files = containers.files(task, op.secrets, values)
-            if files is not None:
-                await self._put_files(found, files, task.id)
+        body = containers.task(self._settings, op, task, pause_id, resolv, values)
+        found = await self._made(name, op, body)
+        files = containers.files(task, op.secrets, values)
+        if files is not None:
+            # Into one that was there too: who made it may not have come to this.
+            await self._put_files(found, files, task.id)
         await self._start(found, f"task {op.replica}/{task.id}")
+
+    async def _made(self, name: str, op: CreateReplica, body: dict[str, Any]) -> str:
+        """The container of that name and revision. Asked for first: mostly there is none yet."""
+        try:
+            return await self._create(name, body)
+        except EngineRefused as error:
+            if error.status != CONFLICT:
+                raise meaning(f"create {name}", error) from error
+        found = await self._same(name, op)
+        if found is not None:
+            return found
+        try:
+            return await self._create(name, body)
+        except EngineRefused as error:
+            raise meaning(f"create {name}", error) from error
 
     async def _put_files(self, container: str, files: bytes, task: str) -> None:
         try:
@@ -146,10 +163,7 @@ class Pods:
         return None
 
     async def _create(self, name: str, body: dict[str, Any]) -> str:
-        try:
-            made = await self._engine.post("containers/create", body, name=name)
-        except EngineRefused as error:
-            raise meaning(f"create {name}", error) from error
+        made = await self._engine.post("containers/create", body, name=name)
         return str(made["Id"])
 
     async def _start(self, container: str, what: str) -> None:
@@ -174,10 +188,9 @@ class Pods:
         )
 
     async def _image_of_pause(self) -> str:
-        known = self._pause_image
-        if not known or await self._engine.find(f"images/{known}/json") is None:
-            known = self._pause_image = await ensure(self._engine.docker, "pause")
-        return known
+        if not self._pause_image:
+            self._pause_image = await ensure(self._engine.docker, "pause")
+        return self._pause_image
 
     def _resolv_conf(self, project: str) -> str:
         """Its path on the host. A pod that runs keeps the file that it has mounted."""
