@@ -23,7 +23,7 @@ from spacecloud.errors import Transient
 from spacecloud.model.task import Probe
 from spacecloud.workloads.world import Health
 
-FIRST_INTERVAL_SECONDS = 0.02
+FIRST_INTERVAL_SECONDS = 0.005
 LONGEST_INTERVAL_SECONDS = 0.5
 """Between two questions to a task that is not ready yet."""
 
