@@ -154,7 +154,8 @@ class Instance:
                 {"name": "http", "port": images.HTTP_PORT, "protocol": "http"},
                 {"name": "tcp", "port": images.TCP_PORT, "protocol": "tcp"},
             ],
-            "resources": {"cpu": 250, "memory": 64},
+            # A whole core's weight, which is what the bare script's containers have too.
+            "resources": {"cpu": 1000, "memory": 64},
         }
 
     def statuses(self, project: str = PROJECT) -> list[dict[str, Any]]:
