@@ -10,6 +10,8 @@ the test arms faults from outside. Both sides share a folder, so that nothing is
 | ``passed``  | launcher | a point a line, before its effect: ``project<TAB>point``    |
 | ``armed``   | test     | the faults that wait, as JSON                               |
 | ``fired``   | launcher | id of each fault that was done, before it is done           |
+| ``executed``| launcher | an operation of a plan a line, before it is carried out     |
+| ``clock``   | test     | by how many seconds the control plane's clock is wrong      |
 """
 
 import json
@@ -64,7 +66,7 @@ class Board:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("passed", "fired"):
+        for name in ("passed", "fired", "executed"):
             (folder / name).touch()
         self.arm(())
 
@@ -78,6 +80,11 @@ class Board:
 
     def fired(self) -> set[str]:
         return set((self.folder / "fired").read_text().split("\n"))
+
+    def executed(self, project: str) -> set[str]:
+        """Names of the operations of ``workloads/ops.py`` that were carried out."""
+        lines = (line.split("\t") for line in (self.folder / "executed").read_text().splitlines())
+        return {name for its, name in lines if its == project}
 
     def points(self, project: str, since: int = 0) -> list[Point]:
         """What was passed, in order."""
@@ -98,6 +105,7 @@ class Injector:
         self._armed_file = folder / "armed"
         self._passed = os.open(folder / "passed", os.O_WRONLY | os.O_APPEND)
         self._fired = os.open(folder / "fired", os.O_WRONLY | os.O_APPEND)
+        self._executed = os.open(folder / "executed", os.O_WRONLY | os.O_APPEND)
         self._fired_file, self._passed_file = folder / "fired", folder / "passed"
         self._lock = threading.Lock()
         self._stamp = -1
@@ -118,6 +126,9 @@ class Injector:
                     os.write(self._fired, f"{armed.id}\n".encode())
                     return armed.fault
             return None
+
+    def carries_out(self, project: str, operation: str) -> None:
+        os.write(self._executed, f"{project}\t{operation}\n".encode())
 
     def _read(self) -> None:
         stamp = self._armed_file.stat().st_ino

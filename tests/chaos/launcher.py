@@ -93,6 +93,7 @@ def doing(do: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     @functools.wraps(do)
     async def known(self: ServiceReconciler, key: ServiceKey, op: Any) -> None:
         token = operation.set(type(op).__name__)
+        injector.carries_out(key.project, type(op).__name__)
         try:
             await do(self, key, op)
         finally:
@@ -194,11 +195,15 @@ class Carried:
 
     def __init__(self, work: Callable[[Any], Any]) -> None:
         self.work, self.operation = work, operation.get()
-        self.method = getattr(work, "__qualname__", "check").split(".<locals>")[0].split(".")[-1]
+        self.method = _method(work)
         self.project = project.get() or _project_in(work)
 
     def __call__(self, session: Any) -> Any:
         return self.work(session)
+
+
+def _method(work: Callable[[Any], Any]) -> str:
+    return getattr(work, "__qualname__", "check").split(".<locals>")[0].split(".")[-1]
 
 
 def _project_in(work: Callable[[Any], Any]) -> str:
@@ -210,6 +215,8 @@ def _project_in(work: Callable[[Any], Any]) -> str:
     ):
         value = cell.cell_contents
         if name == "project" and isinstance(value, str):
+            return value
+        if name == "id" and isinstance(value, str) and _method(work).endswith("_project"):
             return value
         if isinstance(its := getattr(value, "project", None), str):
             return its

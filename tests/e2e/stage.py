@@ -31,6 +31,8 @@ class Stage:
     extra: dict[str, str] = field(default_factory=dict)
     server: subprocess.Popen[bytes] | None = None
     token: str = ""
+    command: tuple[str, ...] = (sys.executable, "-m", "spacecloud.server", "serve")
+    """The control plane; the fault sweep starts it with a hand on its effects."""
 
     @property
     def _place(self) -> int:
@@ -44,6 +46,14 @@ class Stage:
     @property
     def http_port(self) -> int:
         return 24000 + self._place
+
+    @property
+    def mesh_port(self) -> int:
+        return 24100 + self._place
+
+    @property
+    def dns_port(self) -> int:
+        return 24200 + self._place
 
     @property
     def url(self) -> str:
@@ -63,8 +73,8 @@ class Stage:
             "SPACE_CLOUD_STATE": str(self.folder / "state"),
             "SPACE_CLOUD_RUN": str(self.folder / "run"),
             "SPACE_CLOUD_HTTP_PORT": str(self.http_port),
-            "SPACE_CLOUD_MESH_PORT": str(24100 + self._place),
-            "SPACE_CLOUD_DNS_PORT": str(24200 + self._place),
+            "SPACE_CLOUD_MESH_PORT": str(self.mesh_port),
+            "SPACE_CLOUD_DNS_PORT": str(self.dns_port),
             "SPACE_CLOUD_SUBNET_POOL": f"10.{200 + self._place}.0.0/17",
             "SPACE_CLOUD_VIP_POOL": f"10.{200 + self._place}.128.0/17",
             "SPACE_CLOUD_LISTENER_DRAIN_SECONDS": "2",
@@ -75,14 +85,16 @@ class Stage:
 
     # ------------------------------------------------------------------ life
 
-    def start(self) -> None:
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """As a supervisor does: without waiting for it."""
         with (self.folder / "serve.log").open("ab") as log:
             self.server = subprocess.Popen(
-                [sys.executable, "-m", "spacecloud.server", "serve"],
-                env=self.environment,
-                stdout=log,
-                stderr=log,
+                self.command, env=self.environment, stdout=log, stderr=log
             )
+        return self.server
+
+    def start(self) -> None:
+        self.launch()
         self.wait_until(self._answers, within=START_SECONDS)
         if not self.token:
             password = (self.state_dir / "admin-password").read_text().strip()
@@ -244,6 +256,12 @@ class Stage:
         )
         assert found, f"no container of {project}/{service}/{task}"
         return found[0]
+
+    def pid(self, project: str, service: str) -> int:
+        """Of a task, on the host."""
+        container = self.task_container(project, service)
+        command = ["docker", "inspect", "-f", "{{.State.Pid}}", container]
+        return int(subprocess.run(command, text=True, capture_output=True, check=True).stdout)
 
     def call(
         self, project: str, service: str, *command: str, timeout: float = 30

@@ -1,0 +1,173 @@
+"""
+A control plane that may die at any moment, and what a patient user of it does.
+
+Whenever the process ends it is started again, as a supervisor would; a user repeats what was
+not acknowledged. An end that nobody asked for is kept as ``wrong``.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from chaos.faults import Board
+from e2e.stage import Stage, left_behind
+from spacecloud.settings import Settings
+
+TESTS = Path(__file__).parent.parent
+PATIENCE_SECONDS = 60
+ASK_AGAIN_SECONDS = 0.1
+
+
+class Plane:
+    def __init__(self, stage: Stage, board: Board) -> None:
+        self.stage, self.board = stage, board
+        self.settings = Settings(instance=stage.instance)
+        self.wrong: list[str] = []
+        self.starts = 0
+        self.may_end = False
+        """At its start, a control plane whose first calls fail ends, and is started again."""
+
+        self._ended = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="keeper")
+        self._http = threading.local()
+        self._clients: list[httpx.Client] = []
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator["Plane"]:
+        self.stage.start()
+        self._keeper.start()
+        try:
+            yield self
+        finally:
+            self._ended.set()
+            assert self.stage.server is not None
+            self.stage.server.terminate()
+            self._keeper.join()
+            self.stage.server = None
+            for client in self._clients:
+                client.close()
+
+    def kill(self) -> None:
+        self._process().send_signal(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """As an upgrade does."""
+        self._process().terminate()
+
+    def _process(self) -> "subprocess.Popen[bytes]":
+        assert self.stage.server is not None
+        return self.stage.server
+
+    def _keep(self) -> None:
+        while True:
+            code = self._process().wait()
+            if self._ended.is_set():
+                return
+            self.starts += 1
+            if code not in (-signal.SIGKILL, 0) and not self.may_end:
+                self.wrong.append(f"it ended with code {code}: {self.stage.log()[-2000:]}")
+            self.stage.launch()
+
+    # ------------------------------------------------------------------ what a user does
+
+    def declare(self, method: str, path: str, body: Any = None) -> None:
+        """Until it is acknowledged. What is wrong in itself is not repeated."""
+        tries = 0
+
+        def check() -> None:
+            nonlocal tries
+            tries += 1
+            answer = self.ask(method, path, body)
+            gone_already = method == "DELETE" and answer.status_code == 404 and tries > 1
+            assert answer.status_code == 200 or gone_already, answer.text
+            if 400 <= answer.status_code < 500 and not gone_already:
+                raise RuntimeError(f"{method} {path}: {answer.text}")
+
+        self.until(check)
+
+    def ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """No answer is an ``AssertionError``: it is asked again."""
+        headers = {"authorization": f"Bearer {self.stage.token}"}
+        try:
+            return self._client().request(
+                method, self.stage.url + path, json=body, headers=headers, timeout=10
+            )
+        except httpx.HTTPError as error:
+            raise AssertionError(f"{method} {path}: {error!r}") from error
+
+    def _client(self) -> httpx.Client:
+        client: httpx.Client | None = getattr(self._http, "client", None)
+        if client is None:
+            client = self._http.client = httpx.Client()
+            self._clients.append(client)
+        return client
+
+    def statuses(self, project: str) -> list[dict[str, Any]]:
+        answer = self.ask("GET", f"/v1/runner/{project}/services/status")
+        assert answer.status_code == 200, answer.text
+        result: list[dict[str, Any]] = answer.json()["result"]
+        return result
+
+    def is_ready(self, project: str, service: str, replicas: int) -> dict[str, Any]:
+        """Status of its only version, which has been looked at and serves as declared."""
+        (status,) = [s for s in self.statuses(project) if s["serviceId"] == service]
+        shown = (status["state"], status["message"], status["nextStep"])
+        assert status["observedGeneration"] == status["generation"], shown
+        assert status["state"] == "ready", shown
+        assert status["desiredReplicas"] == status["readyReplicas"] == replicas, status
+        assert len(status["replicas"]) == replicas, status
+        return status
+
+    def events(self) -> list[dict[str, Any]]:
+        """Newest first."""
+        answer = self.ask("GET", "/v1/config/events?limit=1000")
+        assert answer.status_code == 200, answer.text
+        result: list[dict[str, Any]] = answer.json()["result"]
+        return result
+
+    def until(self, check: Callable[[], object], within: float = PATIENCE_SECONDS) -> float:
+        """Seconds until it raised no ``AssertionError``."""
+        began = time.monotonic()
+        while True:
+            try:
+                check()
+            except AssertionError:
+                if time.monotonic() - began > within:
+                    raise
+                time.sleep(ASK_AGAIN_SECONDS)
+            else:
+                return time.monotonic() - began
+
+
+@contextlib.contextmanager
+def a_plane(folder: Path, number: int, images: dict[str, str], **extra: str) -> Iterator[Plane]:
+    """Up, and taken away again; nothing of it may be left on the machine."""
+    board = Board(folder / "board")
+    paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "CHAOS_BOARD": str(board.folder),
+        "SPACE_CLOUD_ACK_TIMEOUT_SECONDS": "3",
+        **extra,
+    }
+    command = (sys.executable, "-m", "chaos.launcher", "serve")
+    stage = Stage(folder, number, images, environment, command=command)
+    stage.down()
+    plane = Plane(stage, board)
+    try:
+        with plane.running():
+            yield plane
+    finally:
+        stage.down()
+    settings = plane.settings
+    assert not left_behind(stage.instance, settings.interface_prefix, settings.chain_prefix)
+    assert not plane.wrong, plane.wrong

@@ -1,0 +1,185 @@
+"""
+What a service lives through, in a project of its own; every chapter ends where it is declared.
+
+| chapter | what is declared or done to it                         | replicas after it |
+|---------|--------------------------------------------------------|-------------------|
+| create  | a secret, the service, an ingress route                | 1                 |
+| roll    | another environment: a new revision, new before old    | 1                 |
+| grow    | two replicas                                           | 2                 |
+| policy  | whom it lets in and whom it calls; a second route      | 2                 |
+| mend    | a task is killed, another one says that it is not well | 2                 |
+| shrink  | one replica                                            | 1                 |
+| delete  | all of it                                              | 0                 |
+
+``roll`` to ``shrink`` lead back to where they began, so they can be told again and again.
+"""
+
+import subprocess
+from collections.abc import Callable
+from typing import Any, Literal
+
+import httpx
+
+from chaos import world
+from chaos.plane import Plane
+from chaos.world import World
+
+Chapter = Literal["create", "roll", "grow", "policy", "mend", "shrink", "delete"]
+ROUND: tuple[Chapter, ...] = ("roll", "grow", "policy", "mend", "shrink")
+CHAPTERS: tuple[Chapter, ...] = ("create", *ROUND, "delete")
+WARM: tuple[Chapter, ...] = ("roll", "grow", "policy", "shrink")
+"""In these no request may be lost: nobody has hurt the replicas themselves."""
+
+SERVICE = "web"
+
+
+class Story:
+    def __init__(self, plane: Plane, project: str, image: str) -> None:
+        self.project = project
+        self._plane = plane
+        self._image = image
+        self._revision = 0
+        self._replicas = 1
+        self._closed = False
+
+    @property
+    def url(self) -> str:
+        return f"{self._plane.stage.url}/{self.project}"
+
+    def tell(self, chapter: Chapter) -> None:
+        """Returns when the user has been answered, not when it is so."""
+        chapters: dict[Chapter, Callable[[], None]] = {
+            "create": self._create,
+            "roll": self._roll,
+            "grow": self._grow,
+            "policy": self._policy,
+            "mend": self._mend,
+            "shrink": self._shrink,
+            "delete": self._delete,
+        }
+        chapters[chapter]()
+
+    def settle(self, chapter: Chapter, wanted: World | None) -> World:
+        """The world when it is as declared by every account; ``wanted``: as it must look."""
+        found: World = ()
+
+        def check() -> None:
+            nonlocal found
+            self._is_told(chapter)
+            found = world.of_project(self._plane, self.project, [SERVICE])
+            if wanted is not None:
+                assert not (said := world.difference(wanted, found)), said
+
+        self._plane.until(check)
+        return found
+
+    def _is_told(self, chapter: Chapter) -> None:
+        if chapter == "delete":
+            assert self._plane.statuses(self.project) == []
+            projects = self._plane.ask("GET", f"/v1/config/projects/{self.project}")
+            assert projects.status_code == 404 or not projects.json()["result"], projects.text
+            return
+        self._plane.is_ready(self.project, SERVICE, self._replicas)
+        there = world.addresses(self._plane, self.project)
+        assert world.served(self._plane, self.project) == there
+        assert len(there) == self._replicas
+        self._answers(self.url)
+        if self._closed:
+            self._answers(f"{self.url}-too")
+
+    def _answers(self, url: str) -> None:
+        """From every replica, and what was declared last."""
+        for _ in range(2 * self._replicas):
+            try:
+                answer = httpx.get(url, timeout=5)
+            except httpx.HTTPError as error:
+                raise AssertionError(f"{url}: {error!r}") from error
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["name"] == f"r{self._revision}", answer.text
+
+    # ------------------------------------------------------------------ the chapters
+
+    def _create(self) -> None:
+        secret = {"type": "file", "rootPath": "/etc/app", "data": {"key": "a secret"}}
+        self._declare("POST", f"/v1/runner/{self.project}/secrets/file", secret)
+        self._apply()
+        self._ingress("web", self.project)
+
+    def _roll(self) -> None:
+        self._revision += 1
+        self._apply()
+
+    def _grow(self) -> None:
+        self._replicas = 2
+        self._apply()
+
+    def _policy(self) -> None:
+        self._closed = not self._closed
+        self._apply()
+        if self._closed:
+            self._ingress("too", f"{self.project}-too")
+        else:
+            self._declare("DELETE", f"{self._routes}/too")
+
+    def _mend(self) -> None:
+        """Of two replicas one ends and must be started; the other hangs and must be restarted."""
+        killed, *_ = tasks = sorted(self._tasks())
+        _docker("kill", killed)
+        _docker("exec", tasks[1], "call", "http", "http://127.0.0.1:8080/fail")
+
+    def _shrink(self) -> None:
+        self._replicas = 1
+        self._apply()
+
+    def _delete(self) -> None:
+        self._declare("DELETE", f"/v1/runner/{self.project}/services/{SERVICE}/v1")
+        self._declare("DELETE", f"{self._routes}/web")
+        if self._closed:
+            self._declare("DELETE", f"{self._routes}/too")
+        self._plane.until(lambda: self._has_no_service())
+        self._declare("DELETE", f"/v1/runner/{self.project}/secrets/file")
+        self._declare("DELETE", f"/v1/config/projects/{self.project}")
+
+    def _has_no_service(self) -> None:
+        assert self._plane.statuses(self.project) == []
+
+    @property
+    def _routes(self) -> str:
+        return f"/v1/config/projects/{self.project}/routing/ingress"
+
+    def _apply(self) -> None:
+        task = self._plane.stage.task(
+            SERVICE,
+            env={"NAME": f"r{self._revision}"},
+            secrets=["file"],
+            docker={"image": self._image, "imagePullPolicy": "always"},
+            probe={"type": "http", "path": "/health", "intervalSeconds": 1, "failures": 1},
+        )
+        spec: dict[str, Any] = {
+            "tasks": [task],
+            "scale": {
+                "replicas": self._replicas,
+                "minReplicas": self._replicas,
+                "maxReplicas": self._replicas,
+            },
+        }
+        if self._closed:
+            spec |= {"whitelists": [], "upstreams": []}
+        self._declare("POST", f"/v1/runner/{self.project}/services/{SERVICE}/v1", spec)
+
+    def _ingress(self, id: str, path: str) -> None:
+        body = {
+            "source": {"hosts": ["*"], "url": f"/{path}", "type": "prefix", "rewrite": "/"},
+            "targets": [{"host": f"{SERVICE}.{self.project}.svc.cluster.local", "port": 8080}],
+        }
+        self._declare("POST", f"{self._routes}/{id}", body)
+
+    def _declare(self, method: str, path: str, body: Any = None) -> None:
+        self._plane.declare(method, path, body)
+
+    def _tasks(self) -> list[str]:
+        return self._plane.stage.containers(f"project={self.project}", "task")
+
+
+def _docker(*words: str) -> str:
+    return subprocess.run(["docker", *words], text=True, capture_output=True, check=True).stdout
