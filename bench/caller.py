@@ -19,7 +19,9 @@ from typing import TypeVar
 T = TypeVar("T")
 
 CLONE_NEWNET = 0x40000000
-POLL_SECONDS = 0.002
+POLL_SECONDS = 0.005
+"""More often would take the processor from what is waited for."""
+
 ATTEMPT_SECONDS = 1.0
 DNS_PORT = 53
 OK = 200
@@ -32,11 +34,11 @@ class NotAnswered(Exception):
 
 
 class Caller:
-    """Threads in the network namespace of a process; of this machine itself without one."""
+    """A thread in the network namespace of a process."""
 
-    def __init__(self, pid: int | None = None, threads: int = 1) -> None:
+    def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._pool = ThreadPoolExecutor(threads, initializer=self._enter)
+        self._pool = ThreadPoolExecutor(1, initializer=self._enter)
 
     def start(self, work: Callable[[], T]) -> Future[T]:
         return self._pool.submit(work)
@@ -48,8 +50,6 @@ class Caller:
         self._pool.shutdown(cancel_futures=True)
 
     def _enter(self) -> None:
-        if self._pid is None:
-            return
         libc = ctypes.CDLL(None, use_errno=True)
         held = os.open(f"/proc/{self._pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -68,8 +68,9 @@ def first_200(
     ``find`` gives the address, None as long as there is none.
     """
     deadline = time.perf_counter() + within
+    address = None
     while time.perf_counter() < deadline:
-        address = find()
+        address = address or find()
         if address is not None:
             answer = get(address, port, host)
             if answer is not None and said.encode() in answer:

@@ -188,7 +188,8 @@ class Instance:
         wait_until(gone, within=within)
 
     def containers(self, **labels: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = call("GET", "/containers/json")
+        """Those that do not run too."""
+        found: list[dict[str, Any]] = call("GET", "/containers/json?all=1")
         wanted = {"space-cloud.io/instance": NAME}
         wanted |= {f"space-cloud.io/{name}": value for name, value in labels.items()}
         return [c for c in found if wanted.items() <= (c["Labels"] or {}).items()]

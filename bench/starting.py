@@ -1,23 +1,32 @@
 """From a declaration to its first answer, beside a bare script that makes the same containers."""
 
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
-from bench import engine
-from bench.caller import Caller, first_200
+from bench import compose, engine
+from bench.caller import Caller, NotAnswered, first_200
 from bench.engine import Images
 from bench.figures import Figure, ratio, rounded
 from bench.images import HTTP_PORT
 from bench.instance import BARE_POOL, Instance, wait_until
+from bench.tools import Missing
 
 RUNS = 9
 TWENTY = 20
 TWENTY_RUNS = 3
 PARALLEL = 8
 """Services that the control plane works on at once."""
+
+CONTAINERS = 2
+"""Of a replica of one task: the pause and the task."""
+
+REST_SECONDS = 0.5
+"""For the kernel: it takes namespaces apart long after the engine has said that they are gone."""
 
 WITHIN = 60.0
 CALLER, MORE = "caller", "more"
@@ -26,11 +35,11 @@ WORDS = ("a", "b")
 
 
 @contextmanager
-def calling(stage: Instance, threads: int = 1) -> Iterator[Caller]:
+def calling(stage: Instance) -> Iterator[Caller]:
     """A service of the same project, called from."""
     stage.apply(CALLER)
     stage.settle(CALLER)
-    caller = Caller(stage.task_pid(CALLER), threads)
+    caller = Caller(stage.task_pid(CALLER))
     try:
         yield caller
     finally:
@@ -44,6 +53,7 @@ def alternately(runs: int, *works: Callable[[int], float]) -> list[list[float]]:
     for run in range(runs):
         pairs = list(zip(works, found, strict=True))
         for work, spent in pairs if run % 2 == 0 else reversed(pairs):
+            time.sleep(REST_SECONDS)
             spent.append(work(run) * 1000)
     return found
 
@@ -81,7 +91,7 @@ def more(stage: Instance, images: Images) -> list[Figure]:
         def scaled(_run: int) -> float:
             began = time.perf_counter()
             stage.apply(MORE, scale={"replicas": 2})
-            ended = _first(stage, caller, f"{MORE}--v1--1")
+            ended = _called(stage, caller, MORE, f"{MORE}--v1--1")
             stage.apply(MORE, scale={"replicas": 1})
             _until_one_replica(stage, MORE)
             return ended - began
@@ -90,7 +100,7 @@ def more(stage: Instance, images: Images) -> list[Figure]:
             said = WORDS[(run + 1) % 2]
             began = time.perf_counter()
             stage.apply(MORE, tasks=[stage.task(said)])
-            ended = _first(stage, caller, f"says {said}")
+            ended = _called(stage, caller, MORE, f"says {said}")
             _until_one_replica(stage, MORE)
             return ended - began
 
@@ -132,20 +142,20 @@ class _BareReplicas:
 
 def twenty(stage: Instance, images: Images) -> list[Figure]:
     """As many services at once; over when the last one answers."""
-    with calling(stage, TWENTY) as caller:
+    addresses = {f"{BARE_POOL}.{n}.0/24": f"{BARE_POOL}.{n}.2" for n in range(TWENTY)}
+
+    def all_answer() -> float:
+        return max(_answers(address) for address in addresses.values())
+
+    with calling(stage) as caller:
 
         def ours(run: int) -> float:
             services = [f"twenty{run}-{n}" for n in range(TWENTY)]
             began = time.perf_counter()
             for service in services:
                 stage.apply(service)
-            asked = [
-                caller.start(
-                    lambda s=service: first_200(stage.names(s), HTTP_PORT, s, WITHIN)  # type: ignore[misc]
-                )
-                for service in services
-            ]
-            ended = max(answer.result() for answer in asked)
+            # One after the other: to ask all of them all the time would keep them from starting.
+            ended = max(_called(stage, caller, service) for service in services)
             stage.delete(*services)
             return ended - began
 
@@ -153,12 +163,29 @@ def twenty(stage: Instance, images: Images) -> list[Figure]:
             began = time.perf_counter()
             with ThreadPoolExecutor(PARALLEL) as pool:
                 list(pool.map(lambda n: _bare_service(images, n), range(TWENTY)))
-            ended = max(_answers(f"{BARE_POOL}.{n}.2") for n in range(TWENTY))
+            ended = all_answer()
             engine.remove_all()
             return ended - began
 
         found, script = alternately(TWENTY_RUNS, ours, bare)
-    return [_compared("twenty", "20 services at once → all answer", 1.15, found, script)]
+    figure = _compared("twenty", "20 services at once → all answer", 1.15, found, script)
+    others, notes = _orchestrators(images, addresses, all_answer)
+    return [replace(figure, peers={**figure.peers, **others}, note="; ".join(notes))]
+
+
+def _orchestrators(
+    images: Images, addresses: dict[str, str], all_answer: Callable[[], float]
+) -> tuple[dict[str, float | None], list[str]]:
+    """Reported and held against nothing: one run each."""
+    found: dict[str, float | None] = {}
+    notes = []
+    try:
+        found["Compose"] = compose.up(images, addresses, all_answer) * 1000
+        notes.append("Compose makes one container for each, without a pause, policy or gateway")
+    except (Missing, OSError, subprocess.SubprocessError, NotAnswered) as error:
+        found["Compose"] = None
+        notes.append(f"Compose: {error}")
+    return found, notes
 
 
 def _bare_service(images: Images, number: int) -> None:
@@ -171,12 +198,15 @@ def _answers(address: str) -> float:
     return first_200(lambda: address, HTTP_PORT, "bare", WITHIN)
 
 
-def _first(stage: Instance, caller: Caller, said: str) -> float:
-    return caller.run(lambda: first_200(stage.names(MORE), HTTP_PORT, MORE, WITHIN, said))
+def _called(stage: Instance, caller: Caller, service: str, said: str = "") -> float:
+    """The moment of the first 200, by name and from another service, with this word in it."""
+    find = stage.names(service)
+    return caller.run(lambda: first_200(find, HTTP_PORT, service, WITHIN, said))
 
 
 def _until_one_replica(stage: Instance, service: str) -> None:
-    wait_until(lambda: len(stage.containers(service=service, task="main")) == 1, within=WITHIN)
+    """With its pause; of those that go nothing is left either."""
+    wait_until(lambda: len(stage.containers(service=service)) == CONTAINERS, within=WITHIN)
     stage.settle(service)
 
 
