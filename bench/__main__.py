@@ -11,18 +11,23 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
 
-from bench import commands, engine, mesh, starting, thousand, tools
+from bench import commands, engine, machine, mesh, starting, thousand, tools
 from bench.engine import Images
 from bench.figures import Figure, show, write
 from bench.images import ensure_images
 from bench.instance import Instance, instance
 
 PLAIN_WIDTH = 150
+QUIET_SECONDS = 1.0
+QUIET_CORES = 0.3
+"""More than this, used by others, is said beside the figures: they are not of a quiet machine."""
+
 OUTPUT = Path("build/bench.json")
 
 Row = Callable[[Instance, Images], list[Figure]]
@@ -86,9 +91,9 @@ def _measured(
     word: str, row: Row, stage: Instance, images: Images, console: Console
 ) -> list[Figure]:
     console.print(f"[dim]{word} …[/dim]")
-    began = time.monotonic()
+    began, busy = time.monotonic(), _busy_cores()
     try:
-        return row(stage, images)
+        return [_disturbed(figure, busy) for figure in row(stage, images)]
     except Exception as error:  # noqa: BLE001 - whatever it is, the other rows are measured
         traceback.print_exc()
         with suppress(engine.EngineError):
@@ -96,6 +101,21 @@ def _measured(
         return [_failed(word, error)]
     finally:
         console.print(f"[dim]{word}: {time.monotonic() - began:.0f} s[/dim]")
+
+
+def _busy_cores() -> float:
+    """What the machine does while nothing is measured."""
+    before = machine.machine_seconds()
+    time.sleep(QUIET_SECONDS)
+    return (machine.machine_seconds() - before) / QUIET_SECONDS
+
+
+def _disturbed(figure: Figure, busy: float) -> Figure:
+    detail = {**figure.detail, "cores busy before": round(busy, 2)}
+    if busy <= QUIET_CORES:
+        return replace(figure, detail=detail)
+    said = f"something else used {busy:.1f} of {len(machine.cores())} cores before it began"
+    return replace(figure, detail=detail, note="; ".join(filter(None, (figure.note, said))))
 
 
 def _failed(word: str, error: Exception) -> Figure:
