@@ -43,10 +43,7 @@ def reaches(stage: Stage) -> None:
 
 def address(stage: Stage, service: str) -> str:
     """Of the replica, as the kernel has it in the namespace of its task."""
-    container = stage.task_container("shop", service)
-    command = ["docker", "inspect", "-f", "{{.State.Pid}}", container]
-    process = subprocess.run(command, text=True, capture_output=True, check=True).stdout.strip()
-    shown = Path(f"/proc/{process}/net/fib_trie").read_text()
+    shown = Path(f"/proc/{stage.pid('shop', service)}/net/fib_trie").read_text()
     ours = {line.split()[-1] for line in shown.splitlines() if "|-- 10." in line}
     return ",".join(sorted(ours))
 

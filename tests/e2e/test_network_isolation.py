@@ -30,8 +30,8 @@ def tcp(stage: Stage, host: str, port: int, *text: str) -> dict[str, Any]:
     return stage.call(PROJECT, "inside", "tcp", host, str(port), *text, "--timeout", "2")
 
 
-def gateway_of(stage: Stage, service: str) -> str:
-    address: str = stage.status(PROJECT, service)["replicas"][0]["address"]
+def gateway_of(stage: Stage, service: str, project: str = PROJECT) -> str:
+    address: str = stage.status(project, service)["replicas"][0]["address"]
     head, _, last = address.rpartition(".")
     return f"{head}.{int(last) // 128 * 128 + 1}"
 
@@ -77,9 +77,8 @@ def test_no_port_of_the_host_is_open_to_a_pod(stage: Stage) -> None:
 
 
 def test_the_inner_ports_are_closed_when_they_are_dialled_directly(stage: Stage) -> None:
-    mesh, dns = 24100 + stage.number, 24200 + stage.number
     for host in [gateway_of(stage, "inside"), *host_addresses()]:
-        for port in (mesh, dns):
+        for port in (stage.mesh_port, stage.dns_port):
             assert not tcp(stage, host, port, "hello")["ok"]
 
 
