@@ -315,6 +315,27 @@ async def test_ingress_routes_are_kept_in_order_and_a_missing_one_is_not_found(a
     assert [r["id"] for r in await api.get(f"{INGRESS}?id=a")] == ["a"]
 
 
+async def test_a_route_that_puts_another_out_of_reach_or_leads_nowhere_says_so(api: Api) -> None:
+    await api.post(API_V1, {"tasks": [{**TASKS[0], "ports": [{"port": 8080}]}]})
+    lost = {"host": "ghost.shop.svc.cluster.local", "port": 8080}
+    there = {"host": "api.shop.svc.cluster.local", "port": 8080}
+
+    async def notices(id: str, target: dict[str, object]) -> list[str]:
+        route = {"source": {"hosts": ["*"], "url": "/a"}, "targets": [target]}
+        answer = await api.client.post(f"{INGRESS}/{id}", json=route)
+        said: list[str] = answer.json()["notices"]
+        return said
+
+    assert await notices("first", there) == []
+    (second,) = await notices("second", there)
+    (first,) = await notices("first", there)
+    *_, nowhere = sorted(await notices("second", lost), key=lambda said: "ghost" in said)
+
+    assert second == first
+    assert "shop/second is never reached: shop/first answers" in second
+    assert "there is no service at ghost.shop.svc.cluster.local" in nowhere
+
+
 async def test_global_ingress_settings_are_one_document(api: Api) -> None:
     settings = {"headers": [], "resHeaders": [{"key": "x-a", "value": "1", "op": "set"}]}
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from spacecloud.api.parts import Parts
+from spacecloud.ingress import table
 from spacecloud.ingress.mistakes import check
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.routing import IngressRoute
@@ -14,7 +15,16 @@ async def declare(api: Parts, envelope: Envelope) -> dict[str, Any]:
     if isinstance(envelope.spec, IngressRoute):
         check(envelope.spec)
     accepted = await write(api.store, envelope)
-    said: dict[str, Any] = {"notices": list(api.backend.notices(envelope))}
+    notices = [*api.backend.notices(envelope)]
+    if isinstance(envelope.spec, IngressRoute):
+        notices += await _beside_the_others(api, envelope)
+    said: dict[str, Any] = {"notices": notices}
     if accepted is not None:
         said |= {"generation": accepted.generation, "change": accepted.change}
     return said
+
+
+async def _beside_the_others(api: Parts, envelope: Envelope) -> tuple[str, ...]:
+    routes = table.read(await api.store.ingress())
+    id = f"{envelope.ids['project']}/{envelope.ids['id']}"
+    return table.warnings_about(id, routes, await api.store.declared())

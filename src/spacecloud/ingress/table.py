@@ -54,6 +54,12 @@ def warnings(routes: Sequence[KnownRoute], declared: Declared) -> tuple[str, ...
     return (*said, *_never_reached(rules))
 
 
+def warnings_about(id: str, routes: Sequence[KnownRoute], declared: Declared) -> tuple[str, ...]:
+    """Those that name the route: its own, and those of a route that it puts out of reach."""
+    said = warnings(routes, declared)
+    return tuple(s for s in said if id in (word.strip(":,()") for word in s.split()))
+
+
 def urls_of(
     key: ServiceKey, table: IngressTable, http_port: int, version: str = ""
 ) -> tuple[str, ...]:

@@ -7,8 +7,6 @@ from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.service import Service
 
-QUIET_RULES = ("allow", "deny")
-
 
 def notices_of(spec: Resource) -> tuple[str, ...]:
     match spec:
@@ -57,14 +55,7 @@ def _service(spec: Service) -> Iterable[str]:
 
 
 def _ingress(spec: IngressRoute) -> Iterable[str]:
-    rule = (spec.rule or {}).get("rule", "allow")
-    if rule not in QUIET_RULES:
-        yield (f"rule {rule!r} cannot be checked here, so the route answers 403; use allow or deny")
-    modify = spec.modify
-    if modify is not None and (modify.request_template or modify.response_template):
-        yield "modify: templates are kept; they are not applied"
-    if spec.is_route_cacheable:
-        yield "isRouteCacheable is kept; nothing is cached"
+    """What depends on other documents too is said by ``ingress.table.warnings``."""
     if spec.source.port:
         yield "source.port is kept; routes answer on the public port"
 
