@@ -29,8 +29,12 @@ secrets = st.fixed_dictionaries(
     {"type": st.just("env"), "data": st.dictionaries(names, texts, max_size=3)}
 )
 
+# Control characters are refused in them.
+header_values = st.text(st.characters(exclude_categories=["C"]), max_size=8)
 headers = st.lists(
-    objects({"key": names}, {"value": texts, "op": st.sampled_from(["", "set", "add", "del"])}),
+    objects(
+        {"key": names}, {"value": header_values, "op": st.sampled_from(["", "set", "add", "del"])}
+    ),
     max_size=2,
 )
 ingress_routes = objects(
