@@ -247,24 +247,27 @@ def test_files_that_are_not_there_or_hold_nothing_are_told(tmp_path: Path) -> No
 
 
 @pytest.fixture
-def nobody() -> Iterator[None]:
-    """Whom the permissions of files mean something to, which they do not to root."""
+def closed_folder() -> Iterator[Path]:
+    """Whoever reads it is not root, to whom permissions mean nothing."""
     me = os.geteuid()
-    if me == 0:
-        os.seteuid(65534)
-    yield
-    os.seteuid(me)
-
-
-@pytest.mark.usefixtures("nobody")
-@pytest.mark.parametrize("inside", ["", "shop.yaml"])
-def test_a_folder_that_may_not_be_read_is_named(inside: str) -> None:
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent, "mine")
-        folder.mkdir(mode=0)
+        folder.mkdir()
+        Path(parent).chmod(0o755)
+        folder.chmod(0)
+        if me == 0:
+            os.seteuid(65534)
+        yield folder
+        os.seteuid(me)
+        folder.chmod(0o700)
 
-        with pytest.raises(InvalidSpec, match=f"cannot read {folder / inside}: Permission denied"):
-            read([str(folder / inside)])
+
+@pytest.mark.parametrize("inside", ["", "shop.yaml"])
+def test_a_folder_that_may_not_be_read_is_named(closed_folder: Path, inside: str) -> None:
+    path = closed_folder / inside
+
+    with pytest.raises(InvalidSpec, match=f"cannot read {path}: Permission denied"):
+        read([str(path)])
 
 
 def test_standard_input_is_a_file_called_dash(monkeypatch: pytest.MonkeyPatch) -> None:
