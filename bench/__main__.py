@@ -24,6 +24,8 @@ from bench.images import ensure_images
 from bench.instance import Instance, instance
 
 PLAIN_WIDTH = 150
+INTERRUPTED = 130
+FAILED = "failed"
 QUIET_SECONDS = 1.0
 QUIET_CORES = 0.3
 """More than this, used by others, is said beside the figures: they are not of a quiet machine."""
@@ -53,29 +55,35 @@ def main(chosen: Sequence[str]) -> int:
     if unknown:
         print(f"error: there is no row {unknown[0]}: choose of {', '.join(ROWS)}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     figures: list[Figure] = []
+    interrupted = False
     try:
         engine.remove_all()
         images = ensure_images(tools.program("nginx"))
         for group in (FEW, MANY):
             wanted = {word: row for word, row in group.items() if not chosen or word in chosen}
-            figures += _group(wanted, images, console)
+            _group(wanted, images, console, figures)
     except KeyboardInterrupt:
+        interrupted = True
         console.print("interrupted: what was measured so far")
     finally:
         engine.remove_all()
     show(figures, console)
     write(figures, OUTPUT)
-    return 0
+    if interrupted:
+        return INTERRUPTED
+    return 1 if any(figure.note.startswith(FAILED) for figure in figures) else 0
 
 
-def _group(rows: Mapping[str, Row], images: Images, console: Console) -> list[Figure]:
-    """A row that fails says so, and the others go on."""
+def _group(
+    rows: Mapping[str, Row], images: Images, console: Console, figures: list[Figure]
+) -> None:
+    """A row that fails says so, and the others go on; what is measured is added at once."""
     if not rows:
-        return []
-    figures: list[Figure] = []
+        return
     try:
         with instance(images) as stage:
             for word, row in rows.items():
@@ -84,7 +92,6 @@ def _group(rows: Mapping[str, Row], images: Images, console: Console) -> list[Fi
         traceback.print_exc()
         done = {figure.row for figure in figures}
         figures += [_failed(word, error) for word in rows if word not in done]
-    return figures
 
 
 def _measured(
@@ -119,7 +126,7 @@ def _disturbed(figure: Figure, busy: float) -> Figure:
 
 
 def _failed(word: str, error: Exception) -> Figure:
-    return Figure(word, word, "", None, note=f"failed: {type(error).__name__}: {error}")
+    return Figure(word, word, "", None, note=f"{FAILED}: {type(error).__name__}: {error}")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -1,6 +1,7 @@
 """An installation for the bench alone: own name, ports, pools and folder; removed at the end."""
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -32,6 +33,7 @@ BARE_POOL = "10.250"
 """Of the networks that the bare script makes: the rest is the network's number."""
 
 START_SECONDS = 60.0
+PR_SET_PDEATHSIG = 1
 
 
 class NotStarted(Exception):
@@ -78,7 +80,15 @@ class Instance:
     def start(self) -> None:
         with (self.folder / "serve.log").open("ab") as log:
             command = [sys.executable, "-m", "spacecloud.server", "serve"]
-            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C is ours to answer: it is needed until all is removed.
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
         wait_until(self._answers, within=START_SECONDS, every=0.01)
         if "authorization" not in self.api.headers:
             self._log_in()
@@ -202,6 +212,11 @@ class Instance:
     def gateway_pid(self) -> int:
         state = call("GET", f"/containers/space-cloud-{NAME}-gateway/json")["State"]
         return int(state["Pid"])
+
+
+def _end_with_parent() -> None:
+    """Even if the bench is killed: nobody else would end it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager
