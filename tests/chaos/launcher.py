@@ -23,7 +23,8 @@ import aiodocker
 
 from chaos.faults import GROUND, Fault, Injector, engine_call
 from spacecloud import server
-from spacecloud.drivers.docker import engine, firewall, host, names
+from spacecloud.drivers.docker import engine, firewall, host, logs, names
+from spacecloud.drivers.docker.images import ensure
 from spacecloud.drivers.docker.xds import ads
 from spacecloud.drivers.docker.xds.conversation import Conversation
 from spacecloud.errors import Transient, Unavailable
@@ -283,6 +284,7 @@ def shifted_now() -> datetime:
 
 def main() -> None:
     engine.CALL_SECONDS, engine.SLOW_CALL_SECONDS = CALL_SECONDS, SLOW_CALL_SECONDS
+    logs.CALL_SECONDS, ensure._BUILD_TIMEOUT_SECONDS = CALL_SECONDS, SLOW_CALL_SECONDS
     firewall.COMMAND_SECONDS = COMMAND_SECONDS
     for owner, name, wrapper in (
         (ServiceReconciler, "__call__", reconciling),

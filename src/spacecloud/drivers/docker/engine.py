@@ -7,7 +7,7 @@ Every call has a time limit: an engine that hangs is ``Transient``, not a hang o
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiodocker
@@ -98,23 +98,34 @@ class Engine:
 
     @asynccontextmanager
     async def stream(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **params: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        silence_seconds: float | None = None,
+        **params: Any,
     ) -> AsyncGenerator[AsyncIterator[Json]]:
-        """JSON objects, one a line, for as long as the engine sends them."""
+        """
+        JSON objects, one a line, for as long as the engine sends them.
+
+        ``silence_seconds``: longer without a word is ``Transient``; None where silence is no news.
+        """
+        limits = aiohttp.ClientTimeout(
+            total=None, sock_connect=CALL_SECONDS, sock_read=silence_seconds
+        )
         try:
-            async with (
-                self.docker._query(
-                    path,
-                    method=method,
-                    params=_query(params),
-                    headers=headers,
-                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=CALL_SECONDS),
-                ) as response,
-                response,
-            ):
-                yield _objects(response.content)
+            async with AsyncExitStack() as opened:
+                query = self.docker._query(
+                    path, method=method, params=_query(params), headers=headers, timeout=limits
+                )
+                async with asyncio.timeout(SLOW_CALL_SECONDS):
+                    response = await opened.enter_async_context(query)
+                yield _objects((await opened.enter_async_context(response)).content)
         except aiodocker.DockerError as error:
             raise _refused(error) from error
+        except TimeoutError as error:
+            raise Transient(f"the Docker Engine fell silent: {method} {path}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Transient(f"the Docker Engine went away: {error}") from error
 

@@ -15,7 +15,7 @@ from spacecloud.drivers.docker.engine import (
     Json,
 )
 from spacecloud.drivers.docker.images.ensure import ensure
-from spacecloud.drivers.docker.logs import lines
+from spacecloud.drivers.docker.logs import last_lines
 from spacecloud.drivers.docker.names import names_dir
 from spacecloud.drivers.docker.pulls import pull
 from spacecloud.errors import NotFound, Transient
@@ -113,9 +113,8 @@ class Keeper:
                 return
         if found is None or (found["State"]["Running"] and not found["RestartCount"]):
             return
-        last = lines(self._engine.docker, container, follow=False, tail=LAST_LINES, since=None)
         try:
-            said = [line.decode("utf-8", "replace").strip() async for line in last]
+            said = await last_lines(self._engine.docker, container, LAST_LINES)
         except NotFound:
             return
         code = found["State"]["ExitCode"]

@@ -1,5 +1,6 @@
 """What tasks print, as whole lines."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
 from typing import Any
@@ -7,11 +8,21 @@ from typing import Any
 import aiodocker
 import aiohttp
 
-from spacecloud.drivers.docker.engine import NOT_FOUND
+from spacecloud.drivers.docker.engine import CALL_SECONDS, NOT_FOUND
 from spacecloud.errors import NotFound, Transient
 
 HEADER_BYTES = 8
 """Of a frame: the stream's number, three zeros, the length."""
+
+
+async def last_lines(docker: aiodocker.Docker, container: str, count: int) -> list[str]:
+    """What it said at the end, for a message; ``Transient`` when the engine does not tell."""
+    said = lines(docker, container, follow=False, tail=count, since=None)
+    try:
+        async with asyncio.timeout(CALL_SECONDS):
+            return [line.decode("utf-8", "replace").strip() async for line in said]
+    except TimeoutError as error:
+        raise Transient(f"the Docker Engine does not give the log of {container[:12]}") from error
 
 
 async def lines(

@@ -25,6 +25,9 @@ HOPELESS = (
     "invalid reference",
     "no matching manifest",
 )
+SILENCE_SECONDS = 300.0
+"""Without a word of progress: the registry, or the engine, has forgotten us."""
+
 PROGRESS_SECONDS = 2.0
 """Between two lines on a pull's progress."""
 
@@ -51,7 +54,12 @@ async def _try(engine: Engine, image: str, credentials: Mapping[str, str] | None
     progress = _Progress(image)
     try:
         async with engine.stream(
-            "POST", "images/create", headers=headers, fromImage=name, tag=tag
+            "POST",
+            "images/create",
+            headers=headers,
+            silence_seconds=SILENCE_SECONDS,
+            fromImage=name,
+            tag=tag,
         ) as messages:
             async for message in messages:
                 if "error" in message:

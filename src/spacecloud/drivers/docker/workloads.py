@@ -146,8 +146,7 @@ class DockerWorkloads:
     async def last_lines(self, project: str, replica: str, task: str, count: int) -> list[str]:
         try:
             container = await self._container(project, replica, task)
-            found = logs.lines(self._engine.docker, container, follow=False, tail=count, since=None)
-            return [line.decode("utf-8", "replace") async for line in found]
+            return await logs.last_lines(self._engine.docker, container, count)
         except (SpaceCloudError, EngineRefused) as error:
             logger.debug("no last lines of %s/%s: %s", replica, task, error)
             return []

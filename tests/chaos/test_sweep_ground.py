@@ -1,0 +1,255 @@
+"""
+The same sweep of what is no service's: rules, route, gateway, resolver, ingress, host doors.
+
+The ground is wounded (or declared anew), and what the control plane does to mend it is hurt in
+every way: of the calls with equal names, whichever wound they mend, the first. Several platforms
+beside each other share the work. Afterwards the machine is as before, a pod reaches its service
+by name, and ingress answers. The service beside loses no request where the wound itself leaves
+its way open.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+
+import httpx
+import pytest
+
+from chaos import results, world, wounds
+from chaos.faults import FAULTS, GROUND, Armed, Fault, Point
+from chaos.load import Load
+from chaos.plane import Plane, a_plane
+from chaos.results import say
+from chaos.scenario import SERVICE, Story
+from chaos.sweep import first_of_each
+from chaos.world import World
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(1500)]
+
+PROJECT = "calm"
+PLATFORMS = 3
+FIRING_SECONDS = 8
+"""A look at the ground is due every five."""
+
+Wound = Callable[["Ground"], None]
+
+
+@dataclass
+class Ground:
+    """One platform with one service on it."""
+
+    plane: Plane
+    image: str
+    before: World = ()
+    flips: int = 0
+
+    def settle(self) -> None:
+        service = Story(self.plane, PROJECT, self.image)
+        service.tell("create")
+        service.settle("create", None)
+        self.plane.until(self.serves)
+        self.before = world.of_instance(self.plane)
+
+    def is_as_before(self) -> None:
+        said = world.difference(self.before, world.of_instance(self.plane))
+        assert not said, said
+        self.serves()
+
+    def serves(self) -> None:
+        self.plane.is_ready(PROJECT, SERVICE, 1)
+        try:
+            answer = httpx.get(f"{self.plane.stage.url}/{PROJECT}", timeout=5)
+        except httpx.HTTPError as error:
+            raise AssertionError(repr(error)) from error
+        assert answer.status_code == 200, answer.text
+        called = self.plane.stage.call(PROJECT, SERVICE, "http", f"http://{SERVICE}:8080/")
+        assert called["ok"], called
+
+
+def flush_rules(ground: Ground) -> None:
+    wounds.flush_rules(ground.plane)
+
+
+def remove_route(ground: Ground) -> None:
+    wounds.remove_route(ground.plane)
+
+
+def remove_gateway(ground: Ground) -> None:
+    wounds.docker("rm", "-f", wounds.part(ground.plane, "gateway"))
+
+
+def remove_resolver(ground: Ground) -> None:
+    wounds.docker("rm", "-f", wounds.part(ground.plane, "resolver"))
+
+
+def stop_gateway(ground: Ground) -> None:
+    """By hand: the engine does not start it again."""
+    wounds.docker("stop", "-t", "0", wounds.part(ground.plane, "gateway"))
+
+
+def freeze_resolver(ground: Ground) -> None:
+    wounds.docker("pause", wounds.part(ground.plane, "resolver"))
+
+
+def declare_ingress(ground: Ground) -> None:
+    """On another host: a virtual host that comes, and goes the next time."""
+    path = f"/v1/config/projects/{PROJECT}/routing/ingress/other"
+    ground.flips += 1
+    if ground.flips % 2 == 0:
+        ground.plane.declare("DELETE", path)
+        return
+    body = {
+        "source": {"hosts": ["other.example"], "url": "/", "type": "prefix"},
+        "targets": [{"host": f"{SERVICE}.{PROJECT}.svc.cluster.local", "port": 8080}],
+    }
+    ground.plane.declare("POST", path, body)
+
+
+def declare_doors(ground: Ground) -> None:
+    ground.flips += 1
+    doors = [{"port": 9}] if ground.flips % 2 else []
+    ground.plane.declare("POST", f"/v1/config/projects/{PROJECT}", {"egress": doors})
+
+
+def restart(ground: Ground) -> None:
+    ground.plane.may_end = True
+    starts = ground.plane.starts
+    ground.plane.restart()
+    while ground.plane.starts == starts:
+        time.sleep(0.05)
+
+
+WOUNDS: tuple[Wound, ...] = (
+    restart,
+    declare_ingress,
+    declare_doors,
+    flush_rules,
+    remove_route,
+    freeze_resolver,
+    remove_resolver,
+    remove_gateway,
+    stop_gateway,
+)
+LEAVES_THE_WAY_OPEN: tuple[Wound, ...] = WOUNDS[:-2]
+"""From outside to the service, while it is a wound."""
+
+
+@dataclass
+class Case:
+    wound: str
+    point: Point
+    fault: Fault
+    outcome: str = ""
+    seconds: float = 0.0
+    tries: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.wound}: {self.fault} at {self.point.name}"
+
+
+@pytest.fixture(scope="module")
+def grounds(
+    images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Ground]]:
+    with ExitStack() as opened:
+        grounds = []
+        for number in range(1, 1 + PLATFORMS):
+            folder = tmp_path_factory.mktemp(f"ground{number}")
+            plane = opened.enter_context(a_plane(folder, number, images))
+            grounds.append(Ground(plane, images["echo"]))
+        for ground in grounds:
+            ground.settle()
+        yield grounds
+
+
+def points_of(ground: Ground) -> dict[str, list[Point]]:
+    """By the wound that passes them first."""
+    known: set[str] = set()
+    found: dict[str, list[Point]] = {}
+    for wound in WOUNDS:
+        # Declared and taken back: twice, and it is as before.
+        for _ in range(2):
+            since = ground.plane.board.now()
+            wound(ground)
+            ground.plane.until(ground.serves)
+            time.sleep(FIRING_SECONDS)
+            first = first_of_each(ground.plane.board.points(GROUND, since))
+            news = [point for point in first if point.name not in known]
+            found.setdefault(wound.__name__, []).extend(news)
+            known |= {point.name for point in news}
+        ground.plane.until(ground.is_as_before)
+    return found
+
+
+def test_the_ground_is_mended_whatever_happens_to_the_mending(grounds: list[Ground]) -> None:
+    points = points_of(grounds[0])
+    kinds = {point.kind for found in points.values() for point in found}
+    cases = [
+        Case(wound, point, fault)
+        for wound, found in points.items()
+        for point in found
+        for fault in FAULTS
+    ]
+    say(f"ground: {sum(map(len, points.values()))} points, {len(cases)} cases")
+    waiting = deque(cases)
+    threads = [threading.Thread(target=work, args=(g, waiting)) for g in grounds]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    results.write(
+        "sweep: ground",
+        {
+            "cases": [{**asdict(case), "point": case.point.name} for case in cases],
+            "seconds": results.spread(case.seconds for case in cases),
+        },
+    )
+    assert kinds >= {"engine", "rules", "xds", "store"}
+    wrong = [f"{case}: {case.outcome}" for case in cases if case.outcome != "converged"]
+    assert not wrong, "\n".join(wrong)
+
+
+def work(ground: Ground, waiting: deque[Case]) -> None:
+    while waiting:
+        try:
+            case = waiting.popleft()
+        except IndexError:
+            return
+        began = time.monotonic()
+        case.tries += 1
+        try:
+            fired = hurt(ground, case)
+        except AssertionError as error:
+            case.outcome = str(error) or repr(error)
+        else:
+            case.outcome = "converged" if fired else "not reached"
+        case.seconds = round(time.monotonic() - began, 2)
+        if case.outcome == "not reached" and case.tries < 2:
+            waiting.append(case)
+        say(f"ground: {case}: {case.outcome}, {case.seconds} s, {len(waiting)} left"[:800])
+
+
+def hurt(ground: Ground, case: Case) -> bool:
+    """Was the fault done? Raises where the ground is not mended after it."""
+    plane = ground.plane
+    (wound,) = [w for w in WOUNDS if w.__name__ == case.wound]
+    id = f"{case.wound}-{case.point.name}-{case.fault}-{case.tries}"
+    armed = Armed(id, GROUND, case.point.name, case.point.ordinal, case.fault, plane.board.now())
+    load = Load(f"{plane.stage.url}/{PROJECT}", every_seconds=0.05, clients=1)
+    with load.running():
+        plane.board.arm([armed])
+        wound(ground)
+        deadline = time.monotonic() + FIRING_SECONDS
+        while id not in plane.board.fired() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        plane.until(ground.is_as_before)
+        plane.board.arm(())
+        plane.may_end = False
+    if wound in LEAVES_THE_WAY_OPEN:
+        assert not load.losses, f"{len(load.losses)} requests were lost: {load.losses[:3]}"
+    return id in plane.board.fired()
