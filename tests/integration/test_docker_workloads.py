@@ -15,6 +15,7 @@ import pytest
 from apps.images import ensure_test_images
 from eventually import eventually
 from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker.engine import Engine, EngineRefused
 from spacecloud.drivers.docker.workloads import DockerWorkloads
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Terminal, Transient
@@ -275,6 +276,31 @@ async def test_a_task_that_was_made_and_not_started_has_its_secret_files_when_it
         container, "http", "http://127.0.0.1:8080/file?path=/etc/app/app.ini"
     )
     assert "s3cret-in-file" in json.dumps(content)
+
+
+async def test_an_engine_that_fails_once_with_secret_files_is_asked_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = (SecretFacts("shop", "conf", "file", "/etc/app", ("app.ini",), 1),)
+    op = bench.op(bench.task(secrets=["conf"]), secrets=facts)
+
+    async def refuse(*_: object) -> None:
+        raise EngineRefused(500, "the disk is busy")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Engine, "put_archive", refuse)
+        with pytest.raises(Transient, match="disk is busy"):
+            await bench.workloads.execute(op)
+    await bench.workloads.execute(op)
+
+    assert (await bench.ready()).tasks[0].state == "running"
+
+
+async def test_secret_files_where_the_image_has_a_file_are_refused_for_good(bench: Bench) -> None:
+    facts = (SecretFacts("shop", "conf", "file", "/etc/passwd/app", ("app.ini",), 1),)
+
+    with pytest.raises(Terminal, match="not a directory"):
+        await bench.workloads.execute(bench.op(bench.task(secrets=["conf"]), secrets=facts))
 
 
 async def test_a_pause_image_that_was_removed_is_built_again(bench: Bench) -> None:

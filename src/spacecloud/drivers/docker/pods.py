@@ -26,6 +26,9 @@ SecretValues = Callable[[str, str], Awaitable[Mapping[str, str]]]
 """Project and secret id to values, unsealed."""
 
 DEFAULT_STOP_SIGNAL = "SIGTERM"
+HOPELESS_FILES = "processing tar file"
+"""The folder cannot be, as where the image has a file of that name."""
+
 HOPELESS_STARTS = ("executable file not found", "no such file or directory", "permission denied")
 
 
@@ -144,7 +147,9 @@ class Pods:
         except EngineRefused as error:
             # A task without its secrets must never be started.
             await self._remove(container)
-            raise Terminal(f"task {task}: its file secrets cannot be written: {error}") from error
+            text = f"task {task}: its file secrets cannot be written: {error}"
+            hopeless = HOPELESS_FILES in str(error).lower()
+            raise (Terminal(text) if hopeless else Transient(text)) from error
 
     async def _same(self, name: str, op: CreateReplica) -> str | None:
         """The container of that name when it is of this revision; another one is removed."""
