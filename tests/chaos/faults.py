@@ -75,6 +75,12 @@ class Board:
         draft.write_text(json.dumps([asdict(fault) for fault in faults]))
         draft.replace(self.folder / "armed")
 
+    def set_clock(self, seconds: float) -> None:
+        """By how much the control plane's is wrong from now on."""
+        draft = self.folder / "clock.new"
+        draft.write_text(str(seconds))
+        draft.replace(self.folder / "clock")
+
     def now(self) -> int:
         return (self.folder / "passed").stat().st_size
 

@@ -145,6 +145,7 @@ class Sweep:
                 self._open[case.chapter].append(case)
         else:
             case.outcome = "not reached"
+            say(f"{case}: not reached in {TRIES} tries")
 
     def _tell(self, chapter: Chapter, story: Story, armed: Armed | None = None) -> int:
         """How many requests were answered meanwhile: all of them."""

@@ -114,7 +114,6 @@ def sweep(recording: Recording, letter: str, faults: tuple[Fault, ...], at_once:
     beside = Load(f"{plane.stage.url}/beside")
     with beside.running():
         Sweep(plane, recording.image, recording.reference, letter, cases).run(at_once)
-        plane.until(lambda: _is_as(plane, before))
     results.write(
         f"sweep: {', '.join(faults)}",
         {
@@ -128,6 +127,7 @@ def sweep(recording: Recording, letter: str, faults: tuple[Fault, ...], at_once:
     wrong = [f"{case}: {case.outcome}" for case in cases if case.outcome != "converged"]
     assert not wrong, "\n".join(wrong)
     assert not beside.losses, beside.losses[:5]
+    plane.until(lambda: _is_as(plane, before))
 
 
 def _is_as(plane: Plane, before: World) -> None:
