@@ -136,6 +136,35 @@ async def _left(instance: str) -> list[Any]:
         return [*containers, *networks]
 
 
+async def test_the_healthcheck_of_an_image_is_its_probe_where_none_is_declared(
+    bench: Bench,
+) -> None:
+    test = 'HEALTHCHECK --timeout=2s CMD ["/usr/bin/call", "http", "http://127.0.0.1:1/"]'
+    made = await bench.docker.containers.create({"Image": bench.image})
+    committed = await bench.docker._query_json(
+        "commit", "POST", params={"container": made.id, "changes": test}, data={}
+    )
+    await made.delete()
+    try:
+        asked = replace(bench.op(), images={"main": committed["Id"]})
+        await bench.workloads.execute(asked)
+
+        async def not_ready() -> None:
+            health = (await bench.main()).health
+            assert "http://127.0.0.1:1/' ended with code 1" in health.reason, health
+
+        await eventually(not_ready, within=10)
+
+        await bench.workloads.execute(RemoveReplica(REF, (await bench.replica()).id))
+        declared = bench.op(bench.task(probe={"type": "tcp"}))
+        await bench.workloads.execute(replace(declared, images={"main": committed["Id"]}))
+        await bench.ready()
+    finally:
+        for left in (await bench.workloads.observe(KEY)).replicas:
+            await bench.workloads.execute(RemoveReplica(REF, left.id))
+        await bench.docker.images.delete(committed["Id"], force=True)
+
+
 async def test_a_replica_comes_up_with_its_address_and_is_found_by_a_stranger(bench: Bench) -> None:
     op = bench.op()
 
@@ -355,7 +384,7 @@ async def test_an_exit_is_seen_with_its_code_and_last_words(bench: Bench) -> Non
         assert (task.state, task.exit_code) == ("exited", 3)
 
     await eventually(ended)
-    assert await bench.workloads.last_lines("shop", "api--v1--0", "main", 3) == ["no database\n"]
+    assert await bench.workloads.last_lines("shop", "api--v1--0", "main", 3) == ["no database"]
     task = await bench.main()
     await bench.workloads.execute(StartTask(REF, "api--v1--0", "main", task.container))
 

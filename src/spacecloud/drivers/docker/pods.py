@@ -15,10 +15,11 @@ from spacecloud.drivers.docker.engine import (
     meaning,
     plain,
 )
+from spacecloud.drivers.docker.healthcheck import probe_of
 from spacecloud.drivers.docker.images.archive import architecture
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.errors import SpaceCloudError, Terminal, Transient
-from spacecloud.model.task import Task
+from spacecloud.model.task import Probe, Task
 from spacecloud.settings import Settings
 from spacecloud.workloads.ops import CreateReplica, RemoveReplica, RestartTask, StopReplica
 
@@ -41,13 +42,15 @@ class Pods:
 
     async def create(self, op: CreateReplica) -> None:
         """What is missing of it; all tasks start together once their pause runs."""
-        await self._check_images(op)
+        probes = await self._check_images(op)
         values = {
             secret.id: await self._secret_values(secret.project, secret.id) for secret in op.secrets
         }
         resolv = await asyncio.to_thread(self._resolv_conf, op.ref.project)
         pause_id = await self._pause(op, resolv)
-        await together(self._task(op, task, pause_id, resolv, values) for task in op.spec.tasks)
+        await together(
+            self._task(op, task, pause_id, resolv, values) for task in _probed(op, probes)
+        )
 
     async def start_task(self, container: str, what: str) -> None:
         await self._start(container, what)
@@ -83,7 +86,9 @@ class Pods:
         )
         return found
 
-    async def _check_images(self, op: CreateReplica) -> None:
+    async def _check_images(self, op: CreateReplica) -> dict[str, Probe | None]:
+        """Task id to the probe that its image brings."""
+        probes = {}
         for task in op.spec.tasks:
             image = await self._engine.find(f"images/{op.images[task.id]}/json")
             if image is None:
@@ -94,6 +99,8 @@ class Pods:
                     f"image {task.docker.image} is built for {theirs} and this machine is "
                     f"{architecture()}: use an image for {architecture()}"
                 )
+            probes[task.id] = probe_of(image.get("Config") or {})
+        return probes
 
     async def _pause(self, op: CreateReplica, resolv: str) -> str:
         name = labels.container_name(self._settings.instance, op.ref, op.slot, "")
@@ -220,6 +227,12 @@ def _start_failure(what: str, error: EngineRefused) -> SpaceCloudError:
     if any(sign in words for sign in HOPELESS_STARTS):
         return Terminal(f"{what}: {words}: check docker.cmd and the image's entrypoint")
     return meaning(what, error)
+
+
+def _probed(op: CreateReplica, probes: Mapping[str, Probe | None]) -> Iterable[Task]:
+    """A task that declares no probe has its image's."""
+    for task in op.spec.tasks:
+        yield task if task.probe else task.model_copy(update={"probe": probes[task.id]})
 
 
 async def together(works: Iterable[Awaitable[None]]) -> None:

@@ -1,0 +1,70 @@
+"""What an image says of its health, in our words."""
+
+from typing import Any
+
+import pytest
+
+from spacecloud.drivers.docker.healthcheck import SECOND, probe_of
+from spacecloud.model.task import Probe
+
+
+def test_a_command_keeps_its_arguments_and_its_times() -> None:
+    check = {
+        "Test": ["CMD", "redis-cli", "ping"],
+        "Interval": 2 * SECOND,
+        "Timeout": 4 * SECOND,
+        "StartPeriod": 90 * SECOND,
+        "Retries": 7,
+    }
+
+    assert probe_of({"Healthcheck": check}) == Probe.model_validate(
+        {
+            "type": "exec",
+            "command": ["redis-cli", "ping"],
+            "intervalSeconds": 2,
+            "timeoutSeconds": 4,
+            "graceSeconds": 90,
+            "failures": 7,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "command"),
+    [
+        ({}, ("/bin/sh", "-c", "curl -f localhost")),
+        ({"Shell": ["/bin/bash", "-lc"]}, ("/bin/bash", "-lc", "curl -f localhost")),
+    ],
+)
+def test_a_line_is_for_the_shell_of_the_image(
+    config: dict[str, Any], command: tuple[str, ...]
+) -> None:
+    probe = probe_of({**config, "Healthcheck": {"Test": ["CMD-SHELL", "curl -f localhost"]}})
+
+    assert probe is not None
+    assert probe.command == command
+    assert (probe.timeout_seconds, probe.grace_seconds, probe.failures) == (30, 60, 3)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"Healthcheck": None},
+        {"Healthcheck": {}},
+        {"Healthcheck": {"Test": ["NONE"]}},
+        {"Healthcheck": {"Test": []}},
+        {"Healthcheck": {"Test": ["CMD"]}},
+    ],
+)
+def test_no_command_is_no_probe(config: dict[str, Any]) -> None:
+    assert probe_of(config) is None
+
+
+def test_values_that_the_engine_takes_and_a_probe_does_not_are_brought_into_its_range() -> None:
+    check = {"Test": ["CMD", "x"], "Timeout": 3600 * SECOND, "Retries": 1000, "Interval": -1}
+
+    probe = probe_of({"Healthcheck": check})
+
+    assert probe is not None
+    assert (probe.timeout_seconds, probe.failures, probe.interval_seconds) == (300, 100, 5)
