@@ -36,6 +36,7 @@ T = TypeVar("T")
 START_SECONDS = 20
 COMMAND_SECONDS = 30
 INSTANCE = "default"
+CLI = "spacecloud.cli.main"
 
 
 @dataclass
@@ -73,7 +74,8 @@ class Plane:
     def start_cli(self, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
         environment = {**self.environment, **options.pop("env", {})}
         return subprocess.Popen(
-            [sys.executable, "-m", "spacecloud.cli.main", *arguments],
+            # Whoever runs the tests in the background may have had Ctrl-C ignored.
+            ["env", "--default-signal=INT", sys.executable, "-m", CLI, *arguments],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
