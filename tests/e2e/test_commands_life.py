@@ -89,6 +89,69 @@ def test_what_runs_goes_on_without_the_control_plane(stage: Stage) -> None:
     assert said.strip() == f"instance {stage.instance} does not run"
 
 
+@pytest.fixture
+def stopped(stage: Stage) -> None:
+    stage.apply("life", "shut", whitelists=[])
+    stage.ingress("life", "web", "/life", "web", rewrite="/")
+    stage.settle("life", "shut")
+    stage.program("space-cloud", "stop", check=True)
+
+
+def test_names_ingress_and_policy_go_on_without_it(stage: Stage, stopped: None) -> None:
+    refused = stage.call("life", "web", "http", "http://shut:8080/")
+    from_outside = httpx.get(f"{stage.url}/life", timeout=5)
+
+    assert refused["status"] == 403
+    assert from_outside.json()["name"] == "web"
+    assert stage.call("life", "web", "resolve", "api")["ok"]
+
+
+def test_without_it_the_api_is_unavailable_and_the_cli_says_what_to_do(
+    stage: Stage, stopped: None
+) -> None:
+    answer = httpx.get(f"{stage.url}/v1/config/env", timeout=5)
+    said = stage.cli("get", "services", "-p", "life")
+
+    assert answer.status_code == 503
+    assert said.returncode == 6
+    assert "space-cloud start" in said.stderr
+
+
+def test_a_resolver_that_is_killed_without_it_is_back_with_its_names(
+    stage: Stage, stopped: None
+) -> None:
+    name = f"space-cloud-{stage.instance}-resolver"
+    command = ["docker", "inspect", "-f", "{{.State.Pid}}", name]
+    before = subprocess.run(command, text=True, capture_output=True, check=True).stdout
+    os.kill(int(before), signal.SIGKILL)
+
+    stage.wait_until(lambda: reaches(stage), within=15)
+    after = subprocess.run(command, text=True, capture_output=True, check=True).stdout
+    assert after != before
+
+
+def test_a_gateway_that_is_killed_without_it_serves_when_it_is_back(
+    stage: Stage, stopped: None
+) -> None:
+    os.kill(gateway(stage), signal.SIGKILL)
+    time.sleep(2)
+    assert not stage.call("life", "web", "http", "http://api:8080/", "--timeout", "2")["ok"]
+
+    start(stage)
+    stage.wait_until(lambda: reaches(stage), within=10)
+
+
+def test_a_task_that_is_killed_without_it_is_replaced_when_it_is_back(
+    stage: Stage, stopped: None
+) -> None:
+    os.kill(stage.pid("life", "api"), signal.SIGKILL)
+    time.sleep(2)
+    assert stage.containers("project=life", "service=api", "task=main") == []
+
+    start(stage)
+    stage.wait_until(lambda: reaches(stage), within=20)
+
+
 def test_a_killed_control_plane_is_back_with_no_command_typed(stage: Stage) -> None:
     before = control_plane(stage)
     os.kill(before, signal.SIGKILL)
