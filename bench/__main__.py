@@ -100,7 +100,8 @@ def _measured(
     console.print(f"[dim]{word} …[/dim]")
     began, busy = time.monotonic(), _busy_cores()
     try:
-        return [_disturbed(figure, busy) for figure in row(stage, images)]
+        first, *others = row(stage, images)
+        return [_disturbed(first, busy), *others]
     except Exception as error:  # noqa: BLE001 - whatever it is, the other rows are measured
         traceback.print_exc()
         with suppress(engine.EngineError):

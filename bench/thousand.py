@@ -183,16 +183,19 @@ class _Changes:
 
 
 def _answers(address: str, expected: int) -> float:
-    connection = http.client.HTTPConnection(address, HTTP_PORT, timeout=ATTEMPT_SECONDS)
+    """On one connection for as long as it is left open; who is let in no more may lose it."""
     deadline = time.monotonic() + WITHIN
-    with closing(connection):
-        while time.monotonic() < deadline:
-            connection.request("GET", "/")
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status == expected:
-                return time.perf_counter()
-            time.sleep(POLL_SECONDS)
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection(address, HTTP_PORT, timeout=ATTEMPT_SECONDS)
+        with closing(connection), suppress(OSError, http.client.HTTPException):
+            while time.monotonic() < deadline:
+                connection.request("GET", "/")
+                answer = connection.getresponse()
+                answer.read()
+                if answer.status == expected:
+                    return time.perf_counter()
+                time.sleep(POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
     raise TimeoutError(f"{address} did not answer {expected} within {WITHIN:g} s")
 
 
