@@ -304,6 +304,24 @@ def test_a_pause_runs_or_it_does_not(status: str, pause: str) -> None:
     assert replica.pause == pause
 
 
+@pytest.mark.parametrize(
+    ("networks", "pause"),
+    [
+        ({"ours": {"IPAddress": "10.180.0.5"}}, "running"),
+        ({"by-hand": {"IPAddress": "172.17.0.2"}}, "off its network"),
+        ({}, "off its network"),
+    ],
+)
+def test_a_pause_is_on_its_network_or_of_no_use(networks: dict[str, Any], pause: str) -> None:
+    op = an_op()
+    item = {**shown(op, ""), "NetworkSettings": {"Networks": networks}}
+
+    [replica] = seen(item, shown(op, "main"), main=Health("ready"))
+
+    assert replica.pause == pause
+    assert replica.ready == (pause == "running")
+
+
 def test_tasks_without_their_pause_are_still_a_replica() -> None:
     [replica] = seen(shown(an_op(), "main"))
 

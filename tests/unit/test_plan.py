@@ -179,6 +179,25 @@ def test_a_dead_pause_means_the_pod_is_built_again_at_its_address() -> None:
 """)
 
 
+def test_a_network_that_was_removed_by_hand_is_there_before_its_pods_are_built_again() -> None:
+    running = settled(a_situation(a_version()))
+    replicas = tuple(
+        replace(r, pause="off its network") for r in running.observed.workloads.replicas
+    )
+    cut = replace(running.observed.workloads, network=None, replicas=replicas)
+
+    broken = replace(running, observed=replace(running.observed, workloads=cut))
+
+    assert str(plan(broken)) == snapshot("""\
+[] -> #0 create network 10.180.0.0/25: the service has no network
+[] -> #1 publish endpoints []: 10.180.0.2 gone
+[] -> #2 remove replica web--v1--0: its pause container is off its network
+[0, 2] -> #3 create replica web--v1--0 at 10.180.0.2 (revision 43919d27a95c): its pause container is off its network
+[0, 1, 2, 3] -> #4 wait until web--v1--0 is ready: not every task is ready
+[4] -> #5 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready\
+""")
+
+
 def test_a_task_that_was_left_behind_by_its_pause_is_restarted() -> None:
     running = settled(a_situation(a_version()))
     workloads = running.observed.workloads

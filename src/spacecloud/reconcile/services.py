@@ -226,7 +226,7 @@ class ServiceReconciler:
         now = self._now()
         for op in outcome.done:
             recollection.note_done(op, now)
-            self._tell(key, op)
+            self._tell(key, op, self._cause(key, op))
         passing: SpaceCloudError | None = None
         for op, error in outcome.failed:
             match op:
@@ -248,14 +248,19 @@ class ServiceReconciler:
         version = self.sights[key].situation.desired.version(ref)
         return version.generation if version is not None else 0
 
-    def _tell(self, key: ServiceKey, op: Op) -> None:
+    def _cause(self, key: ServiceKey, op: Op) -> str:
+        return next((s.cause for s in self.sights[key].plan.steps if s.op is op), "")
+
+    def _tell(self, key: ServiceKey, op: Op, cause: str) -> None:
         match op:
             case PullImage():
                 self._journal.note(key, "ImagePulled", f"pulled {op.image}")
             case CreateReplica():
-                self._journal.note(key, "ReplicaCreated", f"{op.replica} of revision {op.revision}")
+                text = f"{op.replica} of revision {op.revision}: {cause}"
+                self._journal.note(key, "ReplicaCreated", text)
             case StartTask() | RestartTask():
-                self._journal.note(key, "TaskRestarted", f"{op.replica}/{op.task}", "warning")
+                text = f"{op.replica}/{op.task}: {cause}"
+                self._journal.note(key, "TaskRestarted", text, "warning")
             case PublishTraffic():
                 self._tell_endpoints(key, op)
             case ReleaseAddresses():

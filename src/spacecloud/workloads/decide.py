@@ -180,7 +180,7 @@ def _version(
     if refused is not None:
         return
     for replica in rebuilt:
-        _rebuild(situation, rollout, replica, draft)
+        _rebuild(situation, rollout, replica, network, draft)
     for slot in rollout.missing:
         try:
             address = free_address(situation.subnet, taken)
@@ -193,12 +193,16 @@ def _version(
 
 
 def _rebuild(
-    situation: Situation, rollout: VersionRollout, replica: ObservedReplica, draft: Draft
+    situation: Situation,
+    rollout: VersionRollout,
+    replica: ObservedReplica,
+    network: Steps,
+    draft: Draft,
 ) -> None:
     cause = f"its pause container is {replica.pause}"
     removed = draft.add(RemoveReplica(replica.ref, replica.id), cause)
     op = creation(situation, rollout, replica.slot, replica.address)
-    draft.add(op, cause, after=removed)
+    draft.add(op, cause, after=(*network, *removed))
 
 
 def _resolve_images(situation: Situation, version: DeclaredVersion, draft: Draft) -> None:

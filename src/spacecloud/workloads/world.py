@@ -59,7 +59,7 @@ class ObservedReplica:
     slot: int
     revision: str
     address: str
-    pause: Literal["missing", "running", "stopped"]
+    pause: Literal["missing", "running", "stopped", "off its network"]
     expected_tasks: tuple[str, ...]
     """Task ids that belong to it, as its creation wrote down."""
 

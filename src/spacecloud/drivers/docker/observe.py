@@ -36,6 +36,8 @@ class Seen:
     out_of_memory: bool = False
     error: str = ""
     pid: int = 0
+    has_address: bool = True
+    """On a network, with the address that it was made for. Said of a pause; tasks join it."""
 
     @property
     def target(self) -> Target | None:
@@ -51,7 +53,9 @@ def listed(item: Json) -> Seen | None:
     tag = labels.read(item["Labels"] or {})
     if tag is None:
         return None
-    return Seen(tag, item["Id"], _state(item["State"]), item["ImageID"])
+    return Seen(
+        tag, item["Id"], _state(item["State"]), item["ImageID"], has_address=_has_address(tag, item)
+    )
 
 
 def inspected(item: Json) -> Seen | None:
@@ -71,6 +75,7 @@ def inspected(item: Json) -> Seen | None:
         out_of_memory=bool(state.get("OOMKilled")) and ended,
         error=state.get("Error") or "",
         pid=state.get("Pid") or 0,
+        has_address=_has_address(tag, item),
     )
 
 
@@ -88,9 +93,6 @@ def workloads(
 def _replica(id: str, pod: list[Seen], health: Mapping[str, Health]) -> ObservedReplica:
     pause = next((c for c in pod if not c.tag.task), None)
     tag = (pause or pod[0]).tag
-    state: Literal["missing", "running", "stopped"] = "missing"
-    if pause is not None:
-        state = "running" if pause.state == "running" else "stopped"
     tasks = sorted((c for c in pod if c.tag.task), key=lambda c: c.tag.task)
     return ObservedReplica(
         id=id,
@@ -98,10 +100,28 @@ def _replica(id: str, pod: list[Seen], health: Mapping[str, Health]) -> Observed
         slot=tag.slot,
         revision=tag.revision,
         address=tag.address,
-        pause=state,
+        pause=_pause_state(pause),
         expected_tasks=tag.expected_tasks,
         tasks=tuple(_task(c, pause, health) for c in tasks),
     )
+
+
+def _pause_state(
+    pause: Seen | None,
+) -> Literal["missing", "running", "stopped", "off its network"]:
+    if pause is None:
+        return "missing"
+    if pause.state != "running":
+        return "stopped"
+    return "running" if pause.has_address else "off its network"
+
+
+def _has_address(tag: Tag, item: Json) -> bool:
+    """Whoever disconnects a container, or removes its network, takes it away."""
+    networks = (item.get("NetworkSettings") or {}).get("Networks")
+    if networks is None:
+        return True
+    return any(network.get("IPAddress") == tag.address for network in networks.values())
 
 
 def _task(seen: Seen, pause: Seen | None, health: Mapping[str, Health]) -> ObservedTask:
