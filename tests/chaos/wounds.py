@@ -32,16 +32,6 @@ def containers(plane: Plane, project: str, *more: str) -> list[str]:
     return sorted(docker("ps", *filters, "--format", "{{.Names}}").split())
 
 
-def task(plane: Plane, project: str) -> str:
-    return containers(plane, project, "task")[0]
-
-
-def pause(plane: Plane, project: str) -> str:
-    """The only container of a replica that carries no task's label."""
-    with_task = containers(plane, project, "task")
-    return next(name for name in containers(plane, project) if name not in with_task)
-
-
 def kill_process(container: str) -> float:
     """SIGKILL to the process itself, as the kernel does when memory is short; when it was dead."""
     process = int(docker("inspect", "-f", "{{.State.Pid}}", container))
