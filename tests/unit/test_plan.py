@@ -1,6 +1,7 @@
 """Goldens: what a plan says, and so what will be done."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from inline_snapshot import snapshot
 
@@ -247,6 +248,16 @@ def test_an_exited_task_is_started_when_its_pause_is_over() -> None:
     assert "wait for the next start of web--v1--0/main" in str(early)
     assert early.look_again_at == later(1)
     assert "start task web--v1--0/main: exited with code 0" in str(late)
+
+
+def test_a_task_that_ended_before_the_clock_was_set_back_is_started_at_once() -> None:
+    running = settled(a_situation(a_version()))
+    gone = ended(running.observed.workloads, "web--v1--0", NOON)
+    situation = replace(running, observed=replace(running.observed, workloads=gone))
+
+    decided = decide(replace(situation, now=NOON - timedelta(hours=1)))
+
+    assert "start task web--v1--0/main: exited with code 0" in str(decided)
 
 
 def test_a_replica_that_fails_its_probe_leaves_traffic_and_then_is_restarted() -> None:

@@ -36,6 +36,32 @@ def ended(observed: Observed, at: datetime, *, lived: timedelta) -> Observed:
     return replace(observed, workloads=replace(workloads, replicas=replicas))
 
 
+def test_a_clock_that_is_set_back_does_not_make_anybody_wait_for_it_to_come_again() -> None:
+    observed = draining(running())
+    [endpoint] = observed.published.endpoints if observed.published is not None else []
+    memory = Recollection()
+    memory.note(observed, {}, NOON)
+    memory.note_done(StopReplica(REF, "web--v1--0"), NOON)
+    memory.refuse(REF, 1, "no such image", NOON)
+    back = NOON - timedelta(hours=1)
+
+    memory.note(observed, {}, back)
+    memory.note(observed, {}, back + timedelta(seconds=1))
+
+    history = memory.history(back + REFUSAL_LASTS)
+    assert history.draining_since == {endpoint.address: back}
+    assert history.stopping_since == {"web--v1--0": back}
+    assert history.idle_reports[endpoint.address] >= 2
+    assert not history.refused
+
+
+def draining(observed: Observed) -> Observed:
+    published = observed.published
+    assert published is not None
+    endpoints = tuple(replace(e, draining=True) for e in published.endpoints)
+    return replace(observed, published=replace(published, endpoints=endpoints))
+
+
 def exits(memory: Recollection) -> list[int]:
     return list(memory.history(NOON).exits.values())
 

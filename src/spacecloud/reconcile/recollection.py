@@ -46,6 +46,7 @@ class Recollection:
         self, observed: Observed, in_flight: Mapping[str, int] | None, now: datetime
     ) -> tuple[Exit, ...]:
         """Take in a look; ``in_flight`` None: the gateway could not be asked."""
+        self._meet_the_clock(now)
         replicas = observed.workloads.replicas
         exits = tuple(self._note_exits(replicas))
         self._draining = drained_since(self._draining, observed.published, now)
@@ -100,6 +101,16 @@ class Recollection:
         if self._refused_publication is not None:
             times.append(self._refused_publication[2])
         return min(times) + REFUSAL_LASTS if times else None
+
+    def _meet_the_clock(self, now: datetime) -> None:
+        """What seems to be still to come was before the clock was set back: it is now, then."""
+        self._draining = {address: min(at, now) for address, at in self._draining.items()}
+        self._stopping = {replica: min(at, now) for replica, at in self._stopping.items()}
+        self._idle = {address: (n, min(at, now)) for address, (n, at) in self._idle.items()}
+        self._refused = {key: (why, min(at, now)) for key, (why, at) in self._refused.items()}
+        if self._refused_publication is not None:
+            published, why, at = self._refused_publication
+            self._refused_publication = (published, why, min(at, now))
 
     def _note_exits(self, replicas: Iterable[ObservedReplica]) -> Iterable[Exit]:
         tasks = [(replica, task) for replica in replicas for task in replica.tasks]

@@ -72,8 +72,10 @@ def _restart_exited(
 ) -> None:
     exits = max(situation.history.exits.get(task.container, 1), 1)
     why = _why_it_ended(task)
-    due = (task.exited_at or situation.now) + restart_pause(exits)
-    if due > situation.now:
+    exited_at = task.exited_at or situation.now
+    due = exited_at + restart_pause(exits)
+    # What ended in the future ended before the clock was set back: nobody knows when.
+    if exited_at <= situation.now < due:
         draft.add(AwaitRestart(replica.id, task.task, due), f"{why}, exit {exits} in a row")
         draft.look_again(due)
     else:
