@@ -55,13 +55,6 @@ def test_a_clock_that_is_set_back_does_not_make_anybody_wait_for_it_to_come_agai
     assert not history.refused
 
 
-def draining(observed: Observed) -> Observed:
-    published = observed.published
-    assert published is not None
-    endpoints = tuple(replace(e, draining=True) for e in published.endpoints)
-    return replace(observed, published=replace(published, endpoints=endpoints))
-
-
 def exits(memory: Recollection) -> list[int]:
     return list(memory.history(NOON).exits.values())
 
