@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from inline_snapshot import snapshot
 
 from builders import NOON, a_service, a_situation, a_task, a_version, declaring, later
@@ -109,6 +110,23 @@ def test_a_deleted_service_drains_before_anything_is_taken_away() -> None:
 [5] -> #7 remove network: deleted
 [6, 7] -> #8 release addresses: nothing is left\
 """)
+
+
+@pytest.mark.parametrize("in_gateway", [True, False])
+def test_a_deletion_goes_on_in_a_process_that_does_not_know_what_was_published(
+    in_gateway: bool,
+) -> None:
+    deleted = declaring(settled(a_situation(a_version())))
+    forgotten = replace(deleted.observed, published=None, in_gateway=in_gateway)
+    situation = replace(deleted, observed=forgotten)
+
+    ends = settled(situation)
+
+    first = [str(step.op) for step in decide(situation)]
+    assert ("withdraw from the gateway" in first) == in_gateway
+    assert ("stop replica web--v1--0" in first) != in_gateway
+    assert ends.observed.workloads.replicas == ()
+    assert ends.observed.workloads.network is None
 
 
 def test_a_deleted_version_drains_while_the_other_goes_on() -> None:

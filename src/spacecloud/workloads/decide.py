@@ -61,11 +61,18 @@ def _take_away(situation: Situation, rollout: Rollout, draft: Draft) -> None:
     if observed.names:
         names = draft.add(PublishNames(key, ()), cause)
     published: Steps = ()
-    if observed.published is not None and rollout.endpoints:
+    endpoints = rollout.endpoints
+    if observed.published is not None and endpoints:
         face = replace(observed.published.face, entries=(), names=())
-        published = _publish(situation, face, rollout.endpoints, cause, draft)
+        published = _publish(situation, face, endpoints, cause, draft)
+    elif observed.in_gateway and endpoints:
+        # Nobody knows any more what draining would have to look like: no new request, then.
+        draft.add(WithdrawTraffic(key), cause)
+        return
+    else:
+        endpoints = ()
     for replica, _ in rollout.going:
-        retire(situation, replica, rollout.endpoints, cause, draft, after=published)
+        retire(situation, replica, endpoints, cause, draft, after=published)
     if observed.workloads.replicas:
         return
     withdrawn: Steps = ()
