@@ -114,7 +114,7 @@ class Injector:
         self._executed = os.open(folder / "executed", os.O_WRONLY | os.O_APPEND)
         self._fired_file, self._passed_file = folder / "fired", folder / "passed"
         self._lock = threading.Lock()
-        self._stamp = -1
+        self._stamp = (-1, -1)
         self._waiting: list[Armed] = []
         self._seen: dict[str, int] = {}
 
@@ -137,7 +137,9 @@ class Injector:
         os.write(self._executed, f"{project}\t{operation}\n".encode())
 
     def _read(self) -> None:
-        stamp = self._armed_file.stat().st_ino
+        shown = self._armed_file.stat()
+        # The number of a file that was replaced is given to the next one.
+        stamp = (shown.st_ino, shown.st_mtime_ns)
         if stamp == self._stamp:
             return
         self._stamp = stamp
