@@ -90,11 +90,15 @@ def test_what_runs_goes_on_without_the_control_plane(stage: Stage) -> None:
 
 
 @pytest.fixture
-def stopped(stage: Stage) -> None:
+def stopped(stage: Stage) -> Iterator[None]:
     stage.apply("life", "shut", whitelists=[])
     stage.ingress("life", "web", "/life", "web", rewrite="/")
     stage.settle("life", "shut")
     stage.program("space-cloud", "stop", check=True)
+    yield
+    start(stage)
+    stage.delete("life", "shut")
+    stage.gone("life", "shut")
 
 
 def test_names_ingress_and_policy_go_on_without_it(stage: Stage, stopped: None) -> None:
