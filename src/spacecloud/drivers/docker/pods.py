@@ -30,6 +30,9 @@ DEFAULT_STOP_SIGNAL = "SIGTERM"
 HOPELESS_FILES = "processing tar file"
 """The folder cannot be, as where the image has a file of that name."""
 
+EXEC = "exec"
+"""The engine says so where the program is at fault, and not a file of its own or of ours."""
+
 HOPELESS_STARTS = ("executable file not found", "no such file or directory", "permission denied")
 
 
@@ -60,7 +63,7 @@ class Pods:
         try:
             await self._engine.post(f"containers/{op.container}/restart", t=grace)
         except EngineRefused as error:
-            raise _start_failure(str(op), error) from error
+            raise start_failure(str(op), error) from error
 
     async def stop(self, op: StopReplica) -> None:
         """Ask every task to end; nobody waits here."""
@@ -182,7 +185,7 @@ class Pods:
         try:
             await self._engine.post(f"containers/{container}/start", ok=(NOT_MODIFIED,))
         except EngineRefused as error:
-            raise _start_failure(f"start {what}", error) from error
+            raise start_failure(f"start {what}", error) from error
 
     async def _signal(self, container: str) -> None:
         found = await self._engine.find(f"containers/{container}/json")
@@ -220,11 +223,11 @@ class Pods:
         return str(path)
 
 
-def _start_failure(what: str, error: EngineRefused) -> SpaceCloudError:
+def start_failure(what: str, error: EngineRefused) -> SpaceCloudError:
     words = plain(str(error))
     if error.status == NOT_FOUND and "container" in words and "such" in words:
         return Transient(f"{what}: it is not there any more")
-    if any(sign in words for sign in HOPELESS_STARTS):
+    if EXEC in words and any(sign in words for sign in HOPELESS_STARTS):
         return Terminal(f"{what}: {words}: check docker.cmd and the image's entrypoint")
     return meaning(what, error)
 
