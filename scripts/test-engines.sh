@@ -75,6 +75,7 @@ stop() {
     [ -z "${engine:-}" ] || { kill "$engine" 2> /dev/null && wait "$engine" 2> /dev/null; } || true
     ip link del "$link" 2> /dev/null || true
     ip netns del "$namespace" 2> /dev/null || true
+    umount --lazy "$home"/run/exec/netns/* 2> /dev/null || true
     rm -rf "$home/data" "$home/run"
 }
 

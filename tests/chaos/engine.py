@@ -1,0 +1,120 @@
+"""
+A Docker Engine of our own, in a network namespace of its own: it may be restarted.
+
+Whoever is ``inside`` has the namespace's loopback, links and rules, and its engine for ``docker``.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+CLONE_NEWNET = 0x40000000
+START_SECONDS = 60
+TESTS = Path(__file__).parent.parent
+
+
+class Engine:
+    """Its folder's path must be short: that of a socket has at most 107 characters."""
+
+    def __init__(self, folder: Path, namespace: str, *flags: str) -> None:
+        self.folder = folder
+        self.namespace = namespace
+        self.flags = list(flags)
+        self.host = f"unix://{folder}/docker.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [
+            *("nsenter", f"--net=/run/netns/{self.namespace}", "dockerd"),
+            *("--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec")),
+            *("--pidfile", str(self.folder / "pid"), "-H", self.host),
+            *("--bridge", "none", *self.flags),
+        ]
+        with (self.folder / "dockerd.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while subprocess.run(["docker", "-H", self.host, "info"], capture_output=True).returncode:
+            assert self._process.poll() is None, self._log()
+            assert time.monotonic() < deadline, self._log()
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """As a service manager does; it ends its containers, or leaves them (live-restore)."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(60)
+            self._process = None
+
+    def kill(self) -> None:
+        """As the kernel does when memory is short."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(60)
+        self._process = None
+        # Its own containerd has no parent any more, and would be in the next one's way.
+        containerd = self.folder / "exec" / "containerd" / "containerd.pid"
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int(containerd.read_text()), signal.SIGTERM)
+
+    def _log(self) -> str:
+        return (self.folder / "dockerd.log").read_text("utf-8", "replace")[-3000:]
+
+
+@contextlib.contextmanager
+def an_engine(folder: Path, namespace: str, *flags: str) -> Iterator[Engine]:
+    """Running, with the images of the tests; this thread, and what it starts, is inside."""
+    engine = Engine(folder, namespace, *flags)
+    subprocess.run(["ip", "netns", "add", namespace], check=True)
+    try:
+        with inside(namespace), _spoken_to(engine):
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            engine.start()
+            try:
+                command = [sys.executable, "-m", "apps.images"]
+                paths = {**os.environ, "PYTHONPATH": str(TESTS)}
+                subprocess.run(command, env=paths, check=True, capture_output=True)
+                yield engine
+            finally:
+                engine.stop()
+    finally:
+        subprocess.run(["ip", "netns", "del", namespace], check=True)
+
+
+@contextlib.contextmanager
+def inside(namespace: str) -> Iterator[None]:
+    outside = os.open("/proc/self/ns/net", os.O_RDONLY)
+    there = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    try:
+        _enter(there)
+        yield
+    finally:
+        _enter(outside)
+        os.close(there)
+        os.close(outside)
+
+
+def _enter(namespace: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace, CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+@contextlib.contextmanager
+def _spoken_to(engine: Engine) -> Iterator[None]:
+    before = os.environ.get("DOCKER_HOST")
+    os.environ["DOCKER_HOST"] = engine.host
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["DOCKER_HOST"]
+        else:
+            os.environ["DOCKER_HOST"] = before

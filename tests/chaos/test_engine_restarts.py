@@ -1,0 +1,124 @@
+"""
+The engine restarts, with and without live-restore: same services, same addresses, serving again.
+
+The engine is one of the test's own, in a network namespace of its own, as everything here is.
+The replicas are made in another order than their addresses are in, since an engine that starts
+containers again as it likes must not mix them up.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from chaos import results, wounds
+from chaos.engine import Engine, an_engine
+from chaos.load import Load
+from chaos.plane import Plane, a_plane
+from lanes import lane
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+
+PROJECT = "engine"
+REPLICAS = 3
+SERVICES = {"web": REPLICAS, "api": 1}
+
+
+@contextmanager
+def a_place(images: dict[str, str], *flags: str) -> Iterator[tuple[Engine, Plane]]:
+    folder = Path(tempfile.mkdtemp(prefix="sce"))
+    try:
+        with an_engine(folder, f"sc-chaos-{lane()}", *flags) as engine:
+            stage = folder / "s"
+            stage.mkdir()
+            with a_plane(stage, 6, images, SPACE_CLOUD_DOCKER_HOST=engine.host) as plane:
+                deploy(plane)
+                yield engine, plane
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def deploy(plane: Plane) -> None:
+    for service, replicas in SERVICES.items():
+        scale = {"replicas": replicas, "minReplicas": replicas, "maxReplicas": replicas}
+        plane.stage.apply(PROJECT, service, scale=scale)
+    plane.stage.ingress(PROJECT, "web", f"/{PROJECT}", "web", rewrite="/")
+    plane.until(lambda: is_whole(plane))
+    # The first is made last: the order of their making is no more that of their addresses.
+    for slot in ("0", "1"):
+        wounds.docker("rm", "-f", *wounds.containers(plane, PROJECT, "service=web", f"slot={slot}"))
+        plane.until(lambda: is_whole(plane))
+
+
+def is_whole(plane: Plane) -> None:
+    for service, replicas in SERVICES.items():
+        plane.is_ready(PROJECT, service, replicas)
+    try:
+        answer = httpx.get(f"{plane.stage.url}/{PROJECT}", timeout=2)
+    except httpx.HTTPError as error:
+        raise AssertionError(repr(error)) from error
+    assert answer.status_code == 200, answer.text
+    called = plane.stage.call(PROJECT, "web", "http", "http://api:8080/", "--timeout", "2")
+    assert called["ok"], called
+
+
+def addresses(plane: Plane) -> dict[str, str]:
+    """Of each replica, as the engine has it, and of each name, as a pod has it."""
+    found = {}
+    for service in SERVICES:
+        for name in wounds.containers(plane, PROJECT, f"service={service}"):
+            template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+            if address := wounds.docker("inspect", "-f", template, name):
+                found[name] = address
+        resolved = plane.stage.call(PROJECT, "web", "resolve", service)
+        found[service] = str(resolved["addresses"])
+    return found
+
+
+def was_restarted(plane: Plane, what: str, before: dict[str, str]) -> None:
+    seconds = plane.until(lambda: is_whole(plane), within=120)
+    results.say(f"{what}: whole after {seconds:.1f} s")
+    results.write(what, {"seconds until whole": round(seconds, 2)})
+    assert addresses(plane) == before
+
+
+def test_without_live_restore_all_comes_back_where_it_was(images: dict[str, str]) -> None:
+    with a_place(images) as (engine, plane):
+        before = addresses(plane)
+        assert len(before) == REPLICAS + 1 + len(SERVICES)
+
+        engine.stop()
+        engine.start()
+        was_restarted(plane, "engine restarted", before)
+
+        engine.kill()
+        engine.start()
+        was_restarted(plane, "engine killed", before)
+
+
+def test_with_live_restore_no_request_is_lost(images: dict[str, str]) -> None:
+    with a_place(images, "--live-restore") as (engine, plane):
+        before = addresses(plane)
+        load = Load(f"{plane.stage.url}/{PROJECT}")
+
+        with load.running():
+            engine.stop()
+            engine.start()
+            was_restarted(plane, "engine restarted with live-restore", before)
+
+        assert not load.losses, load.losses[:5]
+
+
+def test_control_plane_and_engine_restarted_together_come_back(images: dict[str, str]) -> None:
+    with a_place(images) as (engine, plane):
+        before = addresses(plane)
+
+        plane.may_end = True
+        plane.kill()
+        engine.stop()
+        engine.start()
+        was_restarted(plane, "engine and control plane restarted", before)
