@@ -64,6 +64,15 @@ class Engine:
         with contextlib.suppress(OSError, ValueError):
             os.kill(int(containerd.read_text()), signal.SIGTERM)
 
+    def unmount(self) -> None:
+        """What it keeps mounted when it has gone: its folder can be removed then."""
+        mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        for path in sorted(filter(self._is_ours, mounted), reverse=True):
+            subprocess.run(["umount", "-l", path], check=True)
+
+    def _is_ours(self, path: str) -> bool:
+        return path.startswith(f"{self.folder}/")
+
     def _log(self) -> str:
         return (self.folder / "dockerd.log").read_text("utf-8", "replace")[-3000:]
 
@@ -84,6 +93,7 @@ def an_engine(folder: Path, namespace: str, *flags: str) -> Iterator[Engine]:
                 yield engine
             finally:
                 engine.stop()
+                engine.unmount()
     finally:
         subprocess.run(["ip", "netns", "del", namespace], check=True)
 
