@@ -6,7 +6,7 @@ a folder of its own and the address pools, and yields a ``Store``.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
@@ -524,6 +524,92 @@ async def test_a_projects_document_is_kept_as_it_was_given(store: Store) -> None
     (stored,) = await store.projects()
     assert (stored.project, stored.id) == ("shop", "shop")
     assert stored.document == project.as_given()
+
+
+def a_signed_project(*keys: dict[str, Any], **fields: Any) -> Project:
+    return Project.model_validate({"secrets": list(keys), **fields})
+
+
+async def test_the_keys_in_a_projects_document_are_not_read_back(store: Store) -> None:
+    key = {"isPrimary": True, "alg": "RS256", "kid": "a", "publicKey": "open", "privateKey": "hid"}
+    given = a_signed_project(key, {"alg": "HS256", "secret": "hid"}, aesKey="hid", name="Shop")
+
+    await store.put_project("shop", given)
+
+    (stored,) = await store.projects()
+    assert stored.document == {
+        "name": "Shop",
+        "aesKey": REDACTED,
+        "secrets": [{**key, "privateKey": REDACTED}, {"alg": "HS256", "secret": REDACTED}],
+    }
+
+
+async def test_a_redacted_key_of_a_project_keeps_the_stored_one(store: Store) -> None:
+    first, second = ({"kid": kid, "secret": f"s-{kid}"} for kid in "ab")
+    await store.put_project("shop", a_signed_project(first, second, aesKey="aes"))
+    hidden = [{**key, "secret": REDACTED} for key in (second, first)]
+
+    moved = await store.put_project("shop", a_signed_project(*hidden, aesKey=REDACTED))
+    same = await store.put_project("shop", a_signed_project(second, first, aesKey="aes"))
+    other = await store.put_project("shop", a_signed_project(second, first, aesKey="new"))
+
+    assert (moved, same, other) == ("updated", "unchanged", "updated")
+
+
+async def test_a_redacted_key_of_a_project_without_a_stored_one_is_refused(store: Store) -> None:
+    await store.put_project("shop", a_signed_project({"kid": "a", "secret": "s"}))
+
+    with pytest.raises(InvalidSpec) as refused:
+        keys = ({"kid": "a", "secret": REDACTED}, {"kid": "b", "secret": REDACTED})
+        await store.put_project("shop", a_signed_project(*keys, aesKey=REDACTED))
+
+    assert [m.path for m in refused.value.mistakes] == ["spec.aesKey", "spec.secrets[1].secret"]
+    (stored,) = await store.projects()
+    assert stored.document == {"secrets": [{"kid": "a", "secret": REDACTED}]}
+
+
+async def test_a_write_says_what_it_changed(store: Store) -> None:
+    await store.put_service(API, a_service())
+
+    target = {"type": "version", "version": "v1", "port": 8080, "weight": 100}
+
+    async def twice(put: Callable[[Any], Awaitable[str]], one: Any, other: Any) -> list[str]:
+        return [await put(document) for document in (one, one, other)]
+
+    said = {
+        "project": await twice(
+            lambda given: store.put_project("bank", given),
+            Project.model_validate({"name": "Bank"}),
+            Project.model_validate({"name": "The bank"}),
+        ),
+        "secret": await twice(
+            lambda given: store.put_secret("shop", "db", given),
+            a_secret(PASS="x"),
+            a_secret(PASS="y"),
+        ),
+        "routes": await twice(
+            lambda given: store.put_routes(API.key, given),
+            Routes.model_validate({"routes": []}),
+            Routes.model_validate({"routes": [{"source": {"port": 80}, "targets": [target]}]}),
+        ),
+        "role": await twice(
+            lambda given: store.put_role(API.key, "reader", given),
+            Role.model_validate({"type": "project"}),
+            Role.model_validate({"type": "cluster"}),
+        ),
+        "ingress": await twice(
+            lambda given: store.put_ingress("shop", "r", given),
+            an_ingress("a.example.com"),
+            an_ingress("b.example.com"),
+        ),
+        "global": await twice(
+            lambda given: store.put_ingress_global("shop", given),
+            IngressGlobal.model_validate({}),
+            IngressGlobal.model_validate({"headers": [{"key": "a", "value": "b", "op": "set"}]}),
+        ),
+    }
+
+    assert said == {kind: ["created", "unchanged", "updated"] for kind in said}
 
 
 async def test_a_deleted_project_takes_all_with_it_but_the_addresses_in_use(store: Store) -> None:

@@ -19,6 +19,9 @@ def project(stage: Stage) -> Iterator[None]:
     }.items():
         answer = stage.request("POST", f"/v1/runner/{PROJECT}/secrets/{id}", body)
         assert answer.status_code == 200, answer.text
+    keys = [{"alg": "HS256", "secret": FIRST}, {"kid": "rsa", "privateKey": FIRST}]
+    document = {"aesKey": FIRST, "secrets": keys}
+    assert stage.request("POST", f"/v1/config/projects/{PROJECT}", document).status_code == 200
     stage.apply(PROJECT, "api", tasks=[stage.task("api", secrets=["creds", "conf"])])
     stage.settle(PROJECT, "api")
     yield
@@ -46,6 +49,7 @@ def test_no_answer_log_event_or_file_of_ours_holds_a_value(stage: Stage) -> None
             f"/v1/runner/{PROJECT}/secrets",
             f"/v1/runner/{PROJECT}/services",
             f"/v1/runner/{PROJECT}/services/status",
+            f"/v1/config/projects/{PROJECT}",
             f"/v1/config/events?project={PROJECT}",
         )
     ]
@@ -66,6 +70,11 @@ def test_a_changed_value_reaches_the_task_by_a_new_replica(stage: Stage) -> None
 
     stage.wait_until(changed)
     stage.settle(PROJECT, "api")
+    stage.wait_until(lambda: only_one_pod(stage))
+
+
+def only_one_pod(stage: Stage) -> None:
+    assert len(stage.containers(f"project={PROJECT}")) == 2
 
 
 def test_what_get_shows_can_be_applied_again_and_changes_no_value(stage: Stage) -> None:

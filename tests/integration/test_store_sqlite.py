@@ -1,6 +1,7 @@
 """What only a file on a real disk can show: kills, clear text, foreign files, upgrades."""
 
 import asyncio
+import json
 import os
 import random
 import re
@@ -18,13 +19,14 @@ import pytest
 from spacecloud.errors import Unavailable
 from spacecloud.model.addresses import Pools
 from spacecloud.model.declared import Change, Event
+from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceRef
-from spacecloud.model.secret import Secret
+from spacecloud.model.secret import REDACTED, Secret
 from spacecloud.model.service import Service
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.database import Database, migrate
 from spacecloud.store.event_rows import KEPT_EVENTS
-from spacecloud.store.migrations import FIRST, MIGRATIONS
+from spacecloud.store.migrations import FIRST, MIGRATIONS, WHICH_CHANGED
 from spacecloud.store.sqlite import SqliteStore
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
@@ -119,6 +121,9 @@ async def test_no_secret_value_is_in_any_file_of_the_store(tmp_path: Path) -> No
         await store.put_secret("shop", "db", Secret.model_validate({"type": "env", "data": data}))
         await store.set_secret_key("shop", "db", "MORE", CLEAR[::-1])
         await store.delete_secret_key("shop", "db", "PASS")
+        keys = [{"alg": "HS256", "secret": CLEAR}, {"kid": "rsa", "privateKey": CLEAR}]
+        project = Project.model_validate({"secrets": keys, "aesKey": CLEAR})
+        await store.put_project("shop", project)
         await store.put_service(API, a_service(labels={"findable": "needle-in-the-file"}))
         while_open = _all_bytes(tmp_path)
     after = _all_bytes(tmp_path)
@@ -126,6 +131,43 @@ async def test_no_secret_value_is_in_any_file_of_the_store(tmp_path: Path) -> No
     assert b"needle-in-the-file" in while_open
     assert CLEAR.encode() not in while_open + after
     assert CLEAR[::-1].encode() not in while_open + after
+
+
+@pytest.mark.parametrize("cut_short", [False, True])
+async def test_the_keys_that_an_earlier_release_kept_in_clear_are_sealed(
+    tmp_path: Path, cut_short: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_sealer(tmp_path / "secret.key", tmp_path / "store.db")
+    document = {"name": "needle", "aesKey": CLEAR, "secrets": [{"kid": "a", "secret": CLEAR}]}
+    with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as raw:
+        raw.execute("PRAGMA journal_mode = WAL")
+        migrate(raw, tmp_path / "store.db", (FIRST, WHICH_CHANGED))
+        raw.execute("INSERT INTO projects VALUES ('shop', ?)", (json.dumps(document),))
+    before = _all_bytes(tmp_path)
+    if cut_short:
+        with monkeypatch.context() as patch, pytest.raises(Cut):
+            patch.setattr(Database, "rewrite", _cut)
+            async with opened(tmp_path):
+                pass
+
+    async with opened(tmp_path) as store:
+        (stored,) = await store.projects()
+        project = Project.model_validate({**stored.document, "name": "other"})
+        kept = await store.put_project("shop", project)
+        while_open = _all_bytes(tmp_path)
+
+    assert CLEAR.encode() in before
+    assert stored.document["aesKey"] == stored.document["secrets"][0]["secret"] == REDACTED
+    assert kept == "updated"
+    assert CLEAR.encode() not in while_open + _all_bytes(tmp_path)
+
+
+class Cut(Exception):
+    """The process ended here."""
+
+
+async def _cut(_: Database) -> None:
+    raise Cut
 
 
 def _all_bytes(folder: Path) -> bytes:

@@ -70,10 +70,11 @@ def test_no_value_below_a_secrets_data_or_an_environment_is_shown() -> None:
         *mistakes(Secret, {"type": "env", "data": {"A": 271828, "B": ["hunter2"]}}),
         *mistakes(Service, {"tasks": [a_task(env={"A": 271828, "B": ["hunter2"]})]}),
         *mistakes(Secret, {"type": "nope", "data": "hunter2"}),
-        *mistakes(Project, {"aesKey": 271828}),
+        *mistakes(Project, {"aesKey": 271828, "secrets": "hunter2"}),
+        *mistakes(Project, {"secrets": [{"secret": 271828, "privatKey": "hunter2"}]}),
     ]
 
-    assert len(told) == 7
+    assert len(told) == 10
     assert not any("271828" in each or "hunter2" in each for each in told)
 
 

@@ -7,6 +7,7 @@ from spacecloud.ingress import table
 from spacecloud.ingress.mistakes import check
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.routing import IngressRoute
+from spacecloud.store.port import Accepted
 from spacecloud.store.write import write
 
 
@@ -19,9 +20,9 @@ async def declare(api: Parts, envelope: Envelope) -> dict[str, Any]:
     if isinstance(envelope.spec, IngressRoute):
         notices += await _beside_the_others(api, envelope)
     said: dict[str, Any] = {"notices": notices}
-    if accepted is not None:
-        said |= {"generation": accepted.generation, "change": accepted.change}
-    return said
+    if isinstance(accepted, Accepted):
+        return {**said, "generation": accepted.generation, "change": accepted.change}
+    return {**said, "change": accepted}
 
 
 async def _beside_the_others(api: Parts, envelope: Envelope) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from spacecloud.model.second_look import second_looks
 R = TypeVar("R", bound=Resource)
 Location = tuple[int | str, ...]
 
-HIDDEN = frozenset({"data", "env", "aesKey", "key", "value"})
+HIDDEN = frozenset({"data", "env", "aesKey", "privateKey", "key", "value"})
 """Fields that may hold what nobody else should read: nothing below them is shown."""
 
 LONGEST = 60
@@ -119,7 +119,8 @@ def _mistake(
         return written, Mistake(path, f"there is no such field; {did_you_mean(name, known)}")
     message = "as a name: " * is_key + expectation(fault, at(model, location), value)
     is_hidden = is_key or fault["type"] in ("missing", "value_error")
-    is_hidden = is_hidden or not location or bool(HIDDEN & set(location))
+    of_signing_key = location[:1] == ("secrets",)
+    is_hidden = is_hidden or not location or of_signing_key or bool(HIDDEN & set(location))
     return written, Mistake(path, message, None if is_hidden else shown(value))
 
 

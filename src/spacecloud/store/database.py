@@ -91,6 +91,15 @@ class Database:
             opened.callback(copied.bell.close)
             yield copied
 
+    async def rewrite(self) -> None:
+        """Leave nothing in the files of what was deleted or overwritten."""
+        await self._loop.run_in_executor(self._writer, self._rewrite)
+
+    def _rewrite(self) -> None:
+        with _as_unavailable(self._path):
+            self._writing.execute("VACUUM")
+            self._writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def write(self, work: Callable[[Session], T]) -> T:
         """Run it in one transaction; all of it is durable on return, or none of it happened."""
         return await self._loop.run_in_executor(self._writer, self._write, work)

@@ -1,63 +1,24 @@
-"""Documents that are kept as they were given: projects, routes, roles and ingress, as rows."""
+"""Documents that are kept as they were given: routes, roles and ingress, as rows."""
 
 import json
-from typing import Any
 
-from spacecloud.errors import Conflict, InvalidSpec, Mistake, NotFound
+from spacecloud.errors import InvalidSpec, Mistake, NotFound
 from spacecloud.model.declared import Change, StoredDocument
-from spacecloud.model.project import Project
-from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
-from spacecloud.model.resource import Resource
+from spacecloud.model.refs import ServiceKey
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.store.database import Session
+from spacecloud.store.kept import as_kept, difference
+from spacecloud.store.port import Difference
+from spacecloud.store.project_rows import ensure_project
 
 
-def canonical(document: dict[str, Any]) -> str:
-    """Equal documents, equal text."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def as_kept(resource: Resource, *from_address: str) -> str:
-    """What was given, without the fields that follow from the address it was sent to."""
-    given = resource.as_given()
-    return canonical({name: value for name, value in given.items() if name not in from_address})
-
-
-def ensure_project(db: Session, project: str) -> None:
-    if project == PLATFORM_PROJECT:
-        raise Conflict(f"{PLATFORM_PROJECT} is the platform itself: choose another project")
-    if db.run("INSERT INTO projects VALUES (?, '{}') ON CONFLICT DO NOTHING", project):
-        db.ring(Change("project", project, project))
-
-
-def put_project(db: Session, id: str, project: Project) -> None:
-    ensure_project(db, id)
-    db.run("UPDATE projects SET spec = ? WHERE id = ?", as_kept(project, "id"), id)
-    db.ring(Change("project", id, id))
-
-
-def projects(db: Session) -> list[StoredDocument]:
-    rows = db.rows("SELECT id, id, spec FROM projects ORDER BY id")
-    return [_stored(*row) for row in rows]
-
-
-def delete_project(db: Session, id: str) -> bool:
-    """Addresses stay with the services until each is gone from the engine."""
-    services = db.rows("SELECT DISTINCT service FROM versions WHERE project = ?", id)
-    db.run("DELETE FROM versions WHERE project = ?", id)
-    known = db.run("DELETE FROM projects WHERE id = ?", id) > 0
-    if known:
-        for (service,) in services:
-            db.ring(Change("service", id, service))
-        db.ring(Change("ingress", id, "*"))
-        db.ring(Change("project", id, id))
-    return known
-
-
-def put_routes(db: Session, key: ServiceKey, routes: Routes) -> None:
+def put_routes(db: Session, key: ServiceKey, routes: Routes) -> Difference:
     _check_targets(db, key, routes)
-    db.run("INSERT OR REPLACE INTO routes VALUES (?, ?, ?)", *key, as_kept(routes, "id"))
+    row = db.row("SELECT spec FROM routes WHERE project = ? AND service = ?", *key)
+    spec = as_kept(routes, "id")
+    db.run("INSERT OR REPLACE INTO routes VALUES (?, ?, ?)", *key, spec)
     db.ring(Change("route", *key))
+    return difference(row, spec)
 
 
 def _check_targets(db: Session, key: ServiceKey, routes: Routes) -> None:
@@ -86,11 +47,14 @@ def routes(db: Session, project: str) -> list[StoredDocument]:
     return [_stored(*row) for row in rows]
 
 
-def put_role(db: Session, key: ServiceKey, id: str, role: Role) -> None:
+def put_role(db: Session, key: ServiceKey, id: str, role: Role) -> Difference:
     ensure_project(db, key.project)
+    where = " WHERE project = ? AND service = ? AND id = ?"
+    row = db.row("SELECT spec FROM roles" + where, *key, id)
     spec = as_kept(role, "id", "project", "service")
     db.run("INSERT OR REPLACE INTO roles VALUES (?, ?, ?, ?)", *key, id, spec)
     db.ring(Change("role", key.project, id))
+    return difference(row, spec)
 
 
 def roles(db: Session, project: str) -> list[StoredDocument]:
@@ -114,17 +78,20 @@ def delete_role(db: Session, key: ServiceKey, id: str) -> bool:
     return gone > 0
 
 
-def put_ingress(db: Session, project: str, id: str, route: IngressRoute) -> None:
+def put_ingress(db: Session, project: str, id: str, route: IngressRoute) -> Difference:
     """A route keeps its place when it is written again."""
     ensure_project(db, project)
+    row = db.row("SELECT spec FROM ingress WHERE project = ? AND id = ?", project, id)
+    spec = as_kept(route, "id", "project")
     db.run(
         "INSERT INTO ingress (project, id, spec) VALUES (?, ?, ?)"
         " ON CONFLICT (project, id) DO UPDATE SET spec = excluded.spec",
         project,
         id,
-        as_kept(route, "id", "project"),
+        spec,
     )
     db.ring(Change("ingress", project, id))
+    return difference(row, spec)
 
 
 def ingress(db: Session, project: str | None) -> list[StoredDocument]:
@@ -142,10 +109,13 @@ def delete_ingress(db: Session, project: str, id: str) -> bool:
     return gone
 
 
-def put_ingress_global(db: Session, project: str, settings: IngressGlobal) -> None:
+def put_ingress_global(db: Session, project: str, settings: IngressGlobal) -> Difference:
     ensure_project(db, project)
-    db.run("INSERT OR REPLACE INTO ingress_global VALUES (?, ?)", project, as_kept(settings))
+    row = db.row("SELECT spec FROM ingress_global WHERE project = ?", project)
+    spec = as_kept(settings)
+    db.run("INSERT OR REPLACE INTO ingress_global VALUES (?, ?)", project, spec)
     db.ring(Change("ingress", project, "global"))
+    return difference(row, spec)
 
 
 def ingress_global(db: Session, project: str) -> StoredDocument | None:

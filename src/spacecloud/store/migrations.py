@@ -164,4 +164,18 @@ WHICH_CHANGED = (
     ),
 )
 
-MIGRATIONS = (FIRST, WHICH_CHANGED)
+PROJECT_VALUES = (
+    # The keys in projects' documents, sealed. The mark tells the next start, which has the key
+    # to seal with, to rewrite the documents that are there.
+    """
+    CREATE TABLE project_values (
+        project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+        place   TEXT NOT NULL,
+        sealed  BLOB NOT NULL,
+        PRIMARY KEY (project, place)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "INSERT INTO counters VALUES ('in clear', 1)",
+)
+
+MIGRATIONS = (FIRST, WHICH_CHANGED, PROJECT_VALUES)

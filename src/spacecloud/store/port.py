@@ -25,13 +25,16 @@ from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret
 from spacecloud.model.service import Service
 
+Difference = Literal["created", "updated", "unchanged"]
+"""What a write made of what was there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """An acknowledged write of a service."""
 
     generation: int
-    change: Literal["created", "updated", "unchanged"]
+    change: Difference
     """``unchanged``: the same document again, whose images are resolved anew all the same."""
 
     @property
@@ -42,11 +45,17 @@ class Accepted:
 
 class Store(Protocol):
     # projects
-    async def put_project(self, id: str, project: Project) -> None:
-        """``Conflict`` for the platform's own name."""
+    async def put_project(self, id: str, project: Project) -> Difference:
+        """
+        A key equal to REDACTED keeps the stored one.
+
+        ``Conflict`` for the platform's own name.
+        """
         ...
 
-    async def projects(self) -> list[StoredDocument]: ...
+    async def projects(self) -> list[StoredDocument]:
+        """Sorted, with REDACTED for every key in a document."""
+        ...
 
     async def delete_project(self, id: str) -> bool:
         """All that is in it goes too, in one transaction. False when there was none."""
@@ -88,7 +97,7 @@ class Store(Protocol):
         ...
 
     # secrets
-    async def put_secret(self, project: str, id: str, secret: Secret) -> None:
+    async def put_secret(self, project: str, id: str, secret: Secret) -> Difference:
         """A value equal to REDACTED keeps the stored one. ``Conflict`` when the type changes."""
         ...
 
@@ -109,9 +118,9 @@ class Store(Protocol):
         ...
 
     # routes, roles, ingress
-    async def put_routes(self, key: ServiceKey, routes: Routes) -> None: ...
+    async def put_routes(self, key: ServiceKey, routes: Routes) -> Difference: ...
     async def routes(self, project: str) -> list[StoredDocument]: ...
-    async def put_role(self, key: ServiceKey, id: str, role: Role) -> None: ...
+    async def put_role(self, key: ServiceKey, id: str, role: Role) -> Difference: ...
     async def roles(self, project: str) -> list[StoredDocument]:
         """``id`` of a document is the role's; its document holds ``service``."""
         ...
@@ -120,13 +129,13 @@ class Store(Protocol):
         """``*`` removes all roles of the service."""
         ...
 
-    async def put_ingress(self, project: str, id: str, route: IngressRoute) -> None: ...
+    async def put_ingress(self, project: str, id: str, route: IngressRoute) -> Difference: ...
     async def ingress(self, project: str | None = None) -> list[StoredDocument]:
         """In the order of creation."""
         ...
 
     async def delete_ingress(self, project: str, id: str) -> bool: ...
-    async def put_ingress_global(self, project: str, settings: IngressGlobal) -> None: ...
+    async def put_ingress_global(self, project: str, settings: IngressGlobal) -> Difference: ...
     async def ingress_global(self, project: str) -> StoredDocument | None: ...
 
     # events

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
 
 from spacecloud.errors import Conflict, InvalidSpec, Mistake
 from spacecloud.model.addresses import Pools
@@ -12,8 +11,9 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.store.address_rows import allocate_service, give_back, take_vip
 from spacecloud.store.database import Session
-from spacecloud.store.document_rows import as_kept, ensure_project
+from spacecloud.store.kept import as_kept, difference
 from spacecloud.store.port import Accepted
+from spacecloud.store.project_rows import ensure_project
 
 LONGEST_LABEL = 63
 OF_THIS_VERSION = " WHERE project = ? AND service = ? AND version = ?"
@@ -38,7 +38,7 @@ def put_service(
         *ref,
     )
     db.ring(Change("service", *ref.key))
-    return Accepted(generation, _difference(row, kept))
+    return Accepted(generation, difference(row, kept))
 
 
 def delete_service(db: Session, ref: ServiceRef) -> bool:
@@ -66,14 +66,6 @@ def pin_images(db: Session, ref: ServiceRef, generation: int, images: Mapping[st
 def release(db: Session, key: ServiceKey) -> None:
     if give_back(db, key):
         db.ring(Change("service", *key))
-
-
-def _difference(
-    row: tuple[str, ...] | None, kept: str
-) -> Literal["created", "updated", "unchanged"]:
-    if row is None:
-        return "created"
-    return "unchanged" if row[0] == kept else "updated"
 
 
 def _insert(db: Session, pools: Pools, ref: ServiceRef, spec: str, generation: int) -> None:

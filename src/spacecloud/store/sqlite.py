@@ -22,11 +22,11 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret
 from spacecloud.model.service import Service
-from spacecloud.store import document_rows, event_rows, secret_rows, service_rows
+from spacecloud.store import document_rows, event_rows, project_rows, secret_rows, service_rows
 from spacecloud.store.database import Database
 from spacecloud.store.declared_rows import DeclaredReader
-from spacecloud.store.port import Accepted
-from spacecloud.store.secret_rows import Sealer
+from spacecloud.store.port import Accepted, Difference
+from spacecloud.store.sealer import Sealer
 
 
 class SqliteStore:
@@ -51,6 +51,9 @@ class SqliteStore:
         """``Unavailable`` when the file or the key is not the right one, with what to do."""
         async with Database.open(path) as database:
             await database.write(partial(secret_rows.check_key, sealer=sealer))
+            if await database.write(partial(project_rows.seal_what_is_clear, sealer=sealer)):
+                await database.rewrite()
+                await database.write(project_rows.all_is_sealed)
             yield cls(database, pools, sealer, now)
 
     @asynccontextmanager
@@ -58,14 +61,15 @@ class SqliteStore:
         async with self._database.copy() as database:
             yield SqliteStore(database, self._pools, self._sealer, self._now)
 
-    async def put_project(self, id: str, project: Project) -> None:
-        await self._write(lambda db: document_rows.put_project(db, id, project))
+    async def put_project(self, id: str, project: Project) -> Difference:
+        sealer = self._sealer
+        return await self._write(lambda db: project_rows.put_project(db, sealer, id, project))
 
     async def projects(self) -> list[StoredDocument]:
-        return await self._read(document_rows.projects)
+        return await self._read(project_rows.projects)
 
     async def delete_project(self, id: str) -> bool:
-        return await self._write(lambda db: document_rows.delete_project(db, id))
+        return await self._write(lambda db: project_rows.delete_project(db, id))
 
     async def put_service(self, ref: ServiceRef, spec: Service) -> Accepted:
         pools, now = self._pools, self._now()
@@ -97,9 +101,9 @@ class SqliteStore:
     async def release(self, key: ServiceKey) -> None:
         await self._write(lambda db: service_rows.release(db, key))
 
-    async def put_secret(self, project: str, id: str, secret: Secret) -> None:
+    async def put_secret(self, project: str, id: str, secret: Secret) -> Difference:
         sealer = self._sealer
-        await self._write(lambda db: secret_rows.put_secret(db, sealer, project, id, secret))
+        return await self._write(lambda db: secret_rows.put_secret(db, sealer, project, id, secret))
 
     async def set_secret_key(self, project: str, id: str, key: str, value: str) -> None:
         sealer = self._sealer
@@ -123,14 +127,14 @@ class SqliteStore:
     async def delete_secret(self, project: str, id: str) -> bool:
         return await self._write(lambda db: secret_rows.delete_secret(db, project, id))
 
-    async def put_routes(self, key: ServiceKey, routes: Routes) -> None:
-        await self._write(lambda db: document_rows.put_routes(db, key, routes))
+    async def put_routes(self, key: ServiceKey, routes: Routes) -> Difference:
+        return await self._write(lambda db: document_rows.put_routes(db, key, routes))
 
     async def routes(self, project: str) -> list[StoredDocument]:
         return await self._read(lambda db: document_rows.routes(db, project))
 
-    async def put_role(self, key: ServiceKey, id: str, role: Role) -> None:
-        await self._write(lambda db: document_rows.put_role(db, key, id, role))
+    async def put_role(self, key: ServiceKey, id: str, role: Role) -> Difference:
+        return await self._write(lambda db: document_rows.put_role(db, key, id, role))
 
     async def roles(self, project: str) -> list[StoredDocument]:
         return await self._read(lambda db: document_rows.roles(db, project))
@@ -138,8 +142,8 @@ class SqliteStore:
     async def delete_role(self, key: ServiceKey, id: str) -> bool:
         return await self._write(lambda db: document_rows.delete_role(db, key, id))
 
-    async def put_ingress(self, project: str, id: str, route: IngressRoute) -> None:
-        await self._write(lambda db: document_rows.put_ingress(db, project, id, route))
+    async def put_ingress(self, project: str, id: str, route: IngressRoute) -> Difference:
+        return await self._write(lambda db: document_rows.put_ingress(db, project, id, route))
 
     async def ingress(self, project: str | None = None) -> list[StoredDocument]:
         return await self._read(lambda db: document_rows.ingress(db, project))
@@ -147,8 +151,8 @@ class SqliteStore:
     async def delete_ingress(self, project: str, id: str) -> bool:
         return await self._write(lambda db: document_rows.delete_ingress(db, project, id))
 
-    async def put_ingress_global(self, project: str, settings: IngressGlobal) -> None:
-        await self._write(lambda db: document_rows.put_ingress_global(db, project, settings))
+    async def put_ingress_global(self, project: str, settings: IngressGlobal) -> Difference:
+        return await self._write(lambda db: document_rows.put_ingress_global(db, project, settings))
 
     async def ingress_global(self, project: str) -> StoredDocument | None:
         return await self._read(lambda db: document_rows.ingress_global(db, project))

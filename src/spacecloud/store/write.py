@@ -7,34 +7,33 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret
 from spacecloud.model.service import Service
-from spacecloud.store.port import Accepted, Store
+from spacecloud.store.port import Accepted, Difference, Store
 
 GLOBAL = "global"
 
 
-async def write(store: Store, envelope: Envelope) -> Accepted | None:
-    """What was accepted, where it is a service."""
+async def write(store: Store, envelope: Envelope) -> Accepted | Difference:
+    """What was accepted, where it is a service; of other kinds what the write changed."""
     project, *ids = [envelope.ids[name] for name in envelope.kind.ids]
     match envelope.spec:
         case Service() as service:
             return await store.put_service(ServiceRef(project, *ids), service)
         case Project() as document:
-            await store.put_project(project, document)
+            return await store.put_project(project, document)
         case Secret() as secret:
-            await store.put_secret(project, ids[0], secret)
+            return await store.put_secret(project, ids[0], secret)
         case Routes() as routes:
-            await store.put_routes(ServiceKey(project, ids[0]), routes)
+            return await store.put_routes(ServiceKey(project, ids[0]), routes)
         case Role() as role:
-            await store.put_role(ServiceKey(project, ids[0]), ids[1], role)
+            return await store.put_role(ServiceKey(project, ids[0]), ids[1], role)
         case IngressRoute() as route:
             if ids[0] == GLOBAL:
                 raise InvalidSpec("an ingress route cannot be called global: that path is taken")
-            await store.put_ingress(project, ids[0], route)
+            return await store.put_ingress(project, ids[0], route)
         case IngressGlobal() as settings:
-            await store.put_ingress_global(project, settings)
+            return await store.put_ingress_global(project, settings)
         case other:
             raise AssertionError(f"{type(other)} is not a kind of document")
-    return None
 
 
 async def erase(store: Store, envelope: Envelope) -> bool:

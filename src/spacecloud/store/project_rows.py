@@ -1,0 +1,97 @@
+"""Projects as rows; the keys in their documents sealed beside them, in the same transaction."""
+
+import json
+from collections.abc import Mapping
+
+from spacecloud.errors import Conflict, InvalidSpec, Mistake
+from spacecloud.model.declared import Change, StoredDocument
+from spacecloud.model.project import Project, redacted, secret_paths, secret_values
+from spacecloud.model.refs import PLATFORM_PROJECT
+from spacecloud.model.secret import REDACTED
+from spacecloud.store.database import Session
+from spacecloud.store.kept import as_kept, canonical
+from spacecloud.store.port import Difference
+from spacecloud.store.sealer import Sealer
+
+
+def ensure_project(db: Session, project: str) -> bool:
+    """True when it did not exist."""
+    if project == PLATFORM_PROJECT:
+        raise Conflict(f"{PLATFORM_PROJECT} is the platform itself: choose another project")
+    created = db.run("INSERT INTO projects VALUES (?, '{}') ON CONFLICT DO NOTHING", project) > 0
+    if created:
+        db.ring(Change("project", project, project))
+    return created
+
+
+def put_project(db: Session, sealer: Sealer, id: str, project: Project) -> Difference:
+    created = ensure_project(db, id)
+    document = json.loads(as_kept(project, "id"))
+    stored = _values(db, sealer, id)
+    values = _with_kept(document, stored, id)
+    text = canonical(redacted(document))
+    if (text,) == db.row("SELECT spec FROM projects WHERE id = ?", id) and values == stored:
+        return "created" if created else "unchanged"
+    _put(db, sealer, id, text, values)
+    db.ring(Change("project", id, id))
+    return "created" if created else "updated"
+
+
+def projects(db: Session) -> list[StoredDocument]:
+    """With REDACTED for what is sealed."""
+    rows = db.rows("SELECT id, spec FROM projects ORDER BY id")
+    return [StoredDocument(id, id, json.loads(spec)) for id, spec in rows]
+
+
+def delete_project(db: Session, id: str) -> bool:
+    """Addresses stay with the services until each is gone from the engine."""
+    services = db.rows("SELECT DISTINCT service FROM versions WHERE project = ?", id)
+    db.run("DELETE FROM versions WHERE project = ?", id)
+    known = db.run("DELETE FROM projects WHERE id = ?", id) > 0
+    if known:
+        for (service,) in services:
+            db.ring(Change("service", id, service))
+        db.ring(Change("ingress", id, "*"))
+        db.ring(Change("project", id, id))
+    return known
+
+
+def seal_what_is_clear(db: Session, sealer: Sealer) -> bool:
+    """An earlier release kept the keys of projects in clear. True until ``all_is_sealed``."""
+    if db.row("SELECT 1 FROM counters WHERE name = 'in clear'") is None:
+        return False
+    for stored in projects(db):
+        values = secret_values(stored.document)
+        if any(value != REDACTED for value in values.values()):
+            _put(db, sealer, stored.id, canonical(redacted(stored.document)), values)
+    return True
+
+
+def all_is_sealed(db: Session) -> None:
+    db.run("DELETE FROM counters WHERE name = 'in clear'")
+
+
+def _put(db: Session, sealer: Sealer, id: str, text: str, values: Mapping[str, str]) -> None:
+    db.run("UPDATE projects SET spec = ? WHERE id = ?", text, id)
+    db.run("DELETE FROM project_values WHERE project = ?", id)
+    for place, value in values.items():
+        sealed = sealer.seal(value, "project", id, place)
+        db.run("INSERT INTO project_values VALUES (?, ?, ?)", id, place, sealed)
+
+
+def _values(db: Session, sealer: Sealer, id: str) -> dict[str, str]:
+    rows = db.rows("SELECT place, sealed FROM project_values WHERE project = ?", id)
+    return {place: sealer.unseal(sealed, "project", id, place) for place, sealed in rows}
+
+
+def _with_kept(document: dict[str, object], stored: Mapping[str, str], id: str) -> dict[str, str]:
+    given = secret_values(document)
+    paths = secret_paths(document)
+    mistakes = tuple(
+        Mistake(f"spec.{paths[place]}", "no value is stored that could be kept: write the value")
+        for place, value in given.items()
+        if value == REDACTED and place not in stored
+    )
+    if mistakes:
+        raise InvalidSpec(f"project {id} holds {REDACTED} where a value is needed", mistakes)
+    return {p: stored[p] if value == REDACTED else value for p, value in given.items()}
