@@ -60,7 +60,7 @@ async def an_api(folder: Path) -> AsyncGenerator[Api]:
         password = auth.first_password or (folder / "admin-password").read_text().strip()
         backend = StoreBackend(store)
         app = create_app(store, backend, auth, Facts("0.1.0"), now)
-        token = auth.login("admin", password, "local")
+        token = await auth.login("admin", password, "local")
         async with _client(app) as stranger, _client(app) as client:
             client.headers["Authorization"] = f"Bearer {token}"
             yield Api(app, store, backend, password, token, client, stranger)

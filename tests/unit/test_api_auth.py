@@ -7,7 +7,12 @@ import jwt
 import pytest
 
 from spacecloud.api.auth import TOKEN_LIFE, Auth
-from spacecloud.api.login_limit import FAILURES_IN_ALL, FAILURES_PER_SOURCE, LoginLimited
+from spacecloud.api.login_limit import (
+    FAILURES_IN_ALL,
+    FAILURES_PER_SOURCE,
+    LoginLimit,
+    LoginLimited,
+)
 from spacecloud.errors import Unauthorized, Unavailable
 
 KEY = "k" * 64
@@ -32,12 +37,12 @@ def auth(clock: Clock) -> Auth:
     return Auth(PASSWORD, KEY, clock)
 
 
-def fail(auth: Auth, source: str) -> None:
+async def fail(auth: Auth, source: str) -> None:
     with pytest.raises(Unauthorized):
-        auth.login("admin", "wrong", source)
+        await auth.login("admin", "wrong", source)
 
 
-def test_the_password_is_made_once_and_only_its_owner_can_read_it(
+async def test_the_password_is_made_once_and_only_its_owner_can_read_it(
     tmp_path: Path, clock: Clock
 ) -> None:
     first = Auth.open(tmp_path, clock)
@@ -46,18 +51,18 @@ def test_the_password_is_made_once_and_only_its_owner_can_read_it(
     assert first.first_password is not None
     assert len(first.first_password) >= 32
     assert second.first_password is None
-    assert second.user(first.login("admin", first.first_password, "x")) == "admin"
+    assert second.user(await first.login("admin", first.first_password, "x")) == "admin"
     assert {f.stat().st_mode & 0o777 for f in tmp_path.iterdir()} == {0o600}
 
 
-def test_a_password_that_the_owner_wrote_is_the_one_that_counts(
+async def test_a_password_that_the_owner_wrote_is_the_one_that_counts(
     tmp_path: Path, clock: Clock
 ) -> None:
     (tmp_path / "admin-password").write_text("chosen by me\n")
 
     auth = Auth.open(tmp_path, clock)
 
-    assert auth.login("admin", "chosen by me", "x")
+    assert await auth.login("admin", "chosen by me", "x")
     assert (tmp_path / "admin-password").stat().st_mode & 0o777 == 0o600
 
 
@@ -74,15 +79,15 @@ def test_an_empty_password_file_is_an_error_and_not_an_open_door(
     ("user", "password"),
     [("admin", "wrong"), ("root", PASSWORD), ("", ""), ("admin", ""), ("ädmin", "pässword")],
 )
-def test_wrong_credentials_are_refused_without_saying_which(
+async def test_wrong_credentials_are_refused_without_saying_which(
     auth: Auth, user: str, password: str
 ) -> None:
     with pytest.raises(Unauthorized, match="the user or the password is wrong"):
-        auth.login(user, password, "x")
+        await auth.login(user, password, "x")
 
 
-def test_a_token_is_what_the_originals_clients_expect(auth: Auth, clock: Clock) -> None:
-    token = auth.login("admin", PASSWORD, "x")
+async def test_a_token_is_what_the_originals_clients_expect(auth: Auth, clock: Clock) -> None:
+    token = await auth.login("admin", PASSWORD, "x")
 
     assert jwt.get_unverified_header(token) == {
         "alg": "HS256",
@@ -97,8 +102,8 @@ def test_a_token_is_what_the_originals_clients_expect(auth: Auth, clock: Clock) 
     }
 
 
-def test_a_token_lasts_seven_days_and_can_be_renewed(auth: Auth, clock: Clock) -> None:
-    token = auth.login("admin", PASSWORD, "x")
+async def test_a_token_lasts_seven_days_and_can_be_renewed(auth: Auth, clock: Clock) -> None:
+    token = await auth.login("admin", PASSWORD, "x")
     clock.time += timedelta(days=7) - timedelta(seconds=1)
     renewed = auth.refresh(token)
     clock.time += timedelta(seconds=1)
@@ -134,34 +139,70 @@ def test_a_token_that_is_not_ours_is_refused(auth: Auth, token: str) -> None:
         auth.user(token)
 
 
-def test_guessing_is_slowed_down_per_source(auth: Auth, clock: Clock) -> None:
+async def test_guessing_is_slowed_down_per_source(auth: Auth, clock: Clock) -> None:
     for _ in range(FAILURES_PER_SOURCE):
-        fail(auth, "10.0.0.1")
+        await fail(auth, "10.0.0.1")
 
     with pytest.raises(LoginLimited, match="60 s") as caught:
-        auth.login("admin", PASSWORD, "10.0.0.1")
+        await auth.login("admin", PASSWORD, "10.0.0.1")
     assert caught.value.retry_after_seconds == 60
-    assert auth.login("admin", PASSWORD, "10.0.0.2")
+    assert await auth.login("admin", PASSWORD, "10.0.0.2")
     clock.time += timedelta(seconds=60)
-    assert auth.login("admin", PASSWORD, "10.0.0.1")
+    assert await auth.login("admin", PASSWORD, "10.0.0.1")
 
 
-def test_guessing_from_many_sources_is_slowed_down_but_for_the_machine_itself(auth: Auth) -> None:
+async def test_guessing_from_many_sources_is_slowed_down_but_for_the_machine_itself(
+    auth: Auth,
+) -> None:
     for n in range(FAILURES_IN_ALL):
-        fail(auth, f"10.0.{n}.1")
+        await fail(auth, f"10.0.{n}.1")
 
     with pytest.raises(LoginLimited):
-        auth.login("admin", PASSWORD, "10.1.0.1")
-    assert auth.login("admin", PASSWORD, "127.0.0.1")
-    assert auth.login("admin", PASSWORD, "local")
+        await auth.login("admin", PASSWORD, "10.1.0.1")
+    assert await auth.login("admin", PASSWORD, "127.0.0.1")
+    assert await auth.login("admin", PASSWORD, "local")
 
 
-def test_failures_that_are_spread_out_do_not_limit(auth: Auth, clock: Clock) -> None:
+def test_guessing_at_the_machine_itself_lets_the_owner_in_at_his_turn() -> None:
+    limit, now = LoginLimit(), datetime(2030, 1, 1, tzinfo=UTC)
+    for _ in range(FAILURES_PER_SOURCE):
+        assert not limit.wait("127.0.0.1", now)
+        limit.failed("127.0.0.1", now)
+
+    waits = [limit.wait("127.0.0.1", now).total_seconds() for _ in range(4)]
+
+    assert waits == [0, 1, 2, 3]
+    assert limit.wait("::1", now) == timedelta(0)
+    assert limit.wait("local", now) == timedelta(0)
+    assert limit.wait("127.0.0.1", now + timedelta(seconds=5)) == timedelta(0)
+    assert limit.wait("127.0.0.1", now - timedelta(seconds=20)) == timedelta(0)
+
+
+def test_a_crowd_of_guesses_at_the_machine_itself_is_bounded() -> None:
+    limit, now = LoginLimit(), datetime(2030, 1, 1, tzinfo=UTC)
+    for _ in range(FAILURES_PER_SOURCE):
+        limit.failed("127.0.0.1", now)
+    for _ in range(11):
+        limit.wait("127.0.0.1", now)
+
+    with pytest.raises(LoginLimited):
+        limit.wait("127.0.0.1", now)
+
+
+async def test_a_clock_that_was_set_back_locks_nobody_out(auth: Auth, clock: Clock) -> None:
+    for _ in range(FAILURES_PER_SOURCE):
+        await fail(auth, "10.0.0.1")
+    clock.time -= timedelta(hours=1)
+
+    assert await auth.login("admin", PASSWORD, "10.0.0.1")
+
+
+async def test_failures_that_are_spread_out_do_not_limit(auth: Auth, clock: Clock) -> None:
     for _ in range(FAILURES_PER_SOURCE * 3):
-        fail(auth, "10.0.0.1")
+        await fail(auth, "10.0.0.1")
         clock.time += timedelta(seconds=7)
 
-    assert auth.login("admin", PASSWORD, "10.0.0.1")
+    assert await auth.login("admin", PASSWORD, "10.0.0.1")
 
 
 def test_neither_password_nor_key_is_in_what_auth_prints(auth: Auth) -> None:

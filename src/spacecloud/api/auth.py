@@ -5,6 +5,7 @@ The password is in a file that only its owner can read; to change it, write anot
 the file and restart. Tokens die with ``jwt.key``: delete it to log everybody out.
 """
 
+import asyncio
 import hashlib
 import hmac
 import os
@@ -47,9 +48,9 @@ class Auth:
         key, _ = _read_or_make(folder / KEY_FILE)
         return cls(password, key, now, first=password if is_new else None)
 
-    def login(self, user: str, password: str, source: str) -> str:
+    async def login(self, user: str, password: str, source: str) -> str:
         """A token. ``Unauthorized`` for wrong credentials, ``LoginLimited`` for too many."""
-        self._limit.check(source, self._now())
+        await asyncio.sleep(self._limit.wait(source, self._now()).total_seconds())
         # Both are always compared, so that time does not tell which one was wrong.
         if not (_equal(user, ADMIN) & _equal(password, self._password)):
             self._limit.failed(source, self._now())

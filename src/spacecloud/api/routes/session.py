@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse
 from spacecloud.api.answers import result
 from spacecloud.api.bodies import read_object
 from spacecloud.api.gatekeeper import bearer
+from spacecloud.api.login_limit import SOCKET
 from spacecloud.api.parts import Api
 from spacecloud.api.schemas import TOKEN, body
 from spacecloud.errors import Unavailable
@@ -25,7 +26,7 @@ class Login(Resource):
 async def login(api: Api, request: Request) -> JSONResponse:
     """A token that is good for seven days."""
     given = validate(Login, await read_object(request), "")
-    return JSONResponse({"token": api.auth.login(given.user, given.key, _source(request))})
+    return JSONResponse({"token": await api.auth.login(given.user, given.key, _source(request))})
 
 
 @router.get("/config/refresh-token", responses=TOKEN)
@@ -72,4 +73,4 @@ def _source(request: Request) -> str:
     forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     if forwarded:
         return forwarded[:64]
-    return request.client.host if request.client else "local"
+    return request.client.host if request.client else SOCKET
