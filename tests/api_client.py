@@ -52,14 +52,14 @@ class Api:
 
 
 @asynccontextmanager
-async def an_api(folder: Path) -> AsyncGenerator[Api]:
+async def an_api(folder: Path, *, exposed: bool = True) -> AsyncGenerator[Api]:
     database = folder / "store.db"
     sealer = open_sealer(folder / "secret.key", database)
     async with SqliteStore.open(database, Pools(), sealer, now) as store:
         auth = Auth.open(folder, now)
         password = auth.first_password or (folder / "admin-password").read_text().strip()
         backend = StoreBackend(store)
-        app = create_app(store, backend, auth, Facts("0.1.0"), now)
+        app = create_app(store, backend, auth, Facts("0.1.0"), now, exposed=exposed)
         token = await auth.login("admin", password, "local")
         async with _client(app) as stranger, _client(app) as client:
             client.headers["Authorization"] = f"Bearer {token}"

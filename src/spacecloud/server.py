@@ -85,7 +85,9 @@ async def serve(settings: Settings) -> None:
                 resync_seconds=settings.resync_seconds,
             )
             facts = Facts(version("spacecloud"))
-            app = create_app(store, plane.outlook, auth, facts, utc_now)
+            app = create_app(
+                store, plane.outlook, auth, facts, utc_now, exposed=settings.expose_api
+            )
             await _run(settings, plane, _Server(_http(settings, app)))
 
 

@@ -17,8 +17,8 @@ def stage(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
 def staged(folder: Path, number: int, images: dict[str, str]) -> Iterator[Stage]:
     stage = Stage(folder, number, images)
     stage.down()
-    stage.start()
     try:
+        stage.start()
         yield stage
     finally:
         stage.down()

@@ -22,7 +22,7 @@ from e2e.installed import (
     start,
     supervisor,
 )
-from e2e.stage import Stage
+from e2e.stage import BIN, Stage
 
 pytestmark = pytest.mark.docker
 
@@ -72,11 +72,61 @@ def test_the_password_is_told_once_and_to_no_log(stage: Stage) -> None:
     assert password not in log
 
 
+def test_wrong_logins_at_the_machine_do_not_lock_its_owner_out(stage: Stage) -> None:
+    wrong = {"user": "admin", "key": "an old one"}
+    statuses = [
+        httpx.post(f"{stage.url}/v1/config/login", json=wrong, timeout=15).status_code
+        for _ in range(12)
+    ]
+
+    began = time.monotonic()
+    body = {"user": "admin", "key": (stage.state_dir / "admin-password").read_text().strip()}
+    answer = httpx.post(f"{stage.url}/v1/config/login", json=body, timeout=15)
+
+    assert statuses == [401] * 12
+    assert answer.status_code == 200
+    assert time.monotonic() - began < 10
+
+
 def test_a_start_that_wants_it_otherwise_than_it_runs_says_what_to_do(stage: Stage) -> None:
     said = stage.program("space-cloud", "start", "--expose-api", check=True).stdout
 
     assert "runs already; stop it first" in said
     assert "--expose-api" in said
+
+
+def test_an_api_that_is_not_exposed_any_more_answers_nobody_else_from_the_first_moment(
+    stage: Stage,
+) -> None:
+    """The gateway has what it was told before the restart until it is told otherwise."""
+    answered: list[int] = []
+    stage.program("space-cloud", "stop", check=True)
+    stage.program("space-cloud", "start", "--expose-api", check=True)
+    exposed = asked(stage)
+    stage.program("space-cloud", "stop", check=True)
+    with subprocess.Popen([BIN / "space-cloud", "start"], env=stage.environment) as starting:
+        while starting.poll() is None:
+            answered.append(asked(stage))
+    answered.append(asked(stage))
+
+    assert exposed == 401
+    assert set(answered) <= {0, 403, 404, 503}
+    assert answered[-1] == 404
+
+
+def asked(stage: Stage) -> int:
+    """What the API says to one who asks from beyond loopback; 0 for nothing."""
+    try:
+        url = f"http://{beyond_loopback()}:{stage.http_port}/v1/config/projects/*"
+        return httpx.get(url, timeout=5).status_code
+    except httpx.HTTPError:
+        return 0
+
+
+def beyond_loopback() -> str:
+    """An address of this machine that every engine gives it."""
+    command = ["docker", "network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}"]
+    return subprocess.run(command, text=True, capture_output=True, check=True).stdout.strip()
 
 
 def test_what_runs_goes_on_without_the_control_plane(stage: Stage) -> None:

@@ -103,11 +103,11 @@ async def test_a_token_is_given_renewed_and_used(api: Api) -> None:
 
 async def test_a_wrong_password_is_a_sentence_and_soon_a_wait(api: Api) -> None:
     async def login(source: str) -> tuple[int, str]:
-        # A caller can write what it likes before the address that the gateway appends.
+        # A caller can write what it likes into the header that is not the gateway's own.
         answer = await api.stranger.post(
             "/v1/config/login",
             json={"user": "admin", "key": "s3cret-guess"},
-            headers={"X-Forwarded-For": f"{source}, 10.0.0.9"},
+            headers={"X-Space-Cloud-Caller": "10.0.0.9", "X-Forwarded-For": source},
         )
         assert answer.json()["error"]
         assert "s3cret" not in answer.text
@@ -127,3 +127,26 @@ async def test_a_login_that_is_none_is_a_400_that_shows_no_password(api: Api, bo
 
     assert answer.status_code == 400
     assert "s3cret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("caller", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("127.8.9.10", 200),
+        ("::1", 200),
+        ("192.0.2.9", 403),
+        ("nonsense", 403),
+    ],
+)
+async def test_an_api_that_is_not_exposed_answers_nobody_beyond_this_machine(
+    tmp_path: Path, caller: str, status: int
+) -> None:
+    async with an_api(tmp_path, exposed=False) as api:
+        answer = await api.client.get(
+            "/v1/config/projects/*", headers={"X-Space-Cloud-Caller": caller}
+        )
+        straight = await api.client.get("/v1/config/projects/*")
+
+    assert answer.status_code == status
+    assert straight.status_code == 200

@@ -1,6 +1,7 @@
 """The outside's way in, through a real Envoy: routes, the API's paths, and what cannot be forged."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -213,6 +214,28 @@ async def test_an_exposed_api_answers_to_all() -> None:
 
         async with serving(the_api(live), _i_am_the_api):
             assert (await outside(live, "/docs")).body == b"api"
+
+
+async def test_the_api_is_told_who_calls_and_not_by_the_caller() -> None:
+    forged = {"X-Space-Cloud-Caller": "127.0.0.1", "X-Forwarded-For": "127.0.0.1"}
+    async with mesh(expose_api=True) as live:
+        await begin(live)
+        await live.traffic.publish_ingress(routes())
+
+        async with serving(the_api(live), _who_calls):
+            here = await local(live, "/docs", **{"X-Space-Cloud-Caller": "10.0.0.9"})
+            there = await outside(live, "/docs", **forged)
+
+    assert here.body.decode() == "127.0.0.1"
+    assert there.body.decode() == str(live.subnet("shop/api")[2])
+
+
+async def _who_calls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while head := await reader.readuntil(b"\r\n\r\n"):
+        caller = re.findall(rb"(?im)^x-space-cloud-caller: (\S+)", head)
+        body = b",".join(caller)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        await writer.drain()
 
 
 async def _i_am_the_api(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

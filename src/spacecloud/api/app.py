@@ -37,8 +37,15 @@ METHODS = ("GET", "PUT", "POST", "DELETE")
 
 
 def create_app(
-    store: Store, backend: Backend, auth: Auth, facts: Facts, now: Callable[[], datetime]
+    store: Store,
+    backend: Backend,
+    auth: Auth,
+    facts: Facts,
+    now: Callable[[], datetime],
+    *,
+    exposed: bool,
 ) -> FastAPI:
+    """``exposed``: to callers beyond this machine too."""
     # The docs page brings its own scripts: the machine may have no way to the Internet.
     app: FastAPI = FastAPIOffline(
         title=TITLE,
@@ -53,7 +60,7 @@ def create_app(
         app.include_router(module.router)
     _describe(app)
     # The last one added is the first to be asked.
-    app.add_middleware(Gatekeeper, auth=auth)
+    app.add_middleware(Gatekeeper, auth=auth, exposed=exposed)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=["*"],

@@ -11,8 +11,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spacecloud.api.auth import Auth
+from spacecloud.api.caller import address, is_beyond_this_machine
 from spacecloud.api.problems import problem
-from spacecloud.errors import Unauthorized
+from spacecloud.errors import Forbidden, SpaceCloudError, Unauthorized
 
 OPEN = frozenset(
     {"/v1/config/login", "/v1/config/env", "/v1/api/health-check", "/openapi.json", "/docs"}
@@ -30,18 +31,28 @@ def bearer(scope: Scope) -> str:
 
 
 class Gatekeeper:
-    def __init__(self, app: ASGIApp, auth: Auth) -> None:
+    """The gateway keeps others out too; after a restart it does so by what it was told before."""
+
+    def __init__(self, app: ASGIApp, auth: Auth, *, exposed: bool) -> None:
         self._app = app
         self._auth = auth
+        self._exposed = exposed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _is_open(scope["path"]):
-            try:
-                self._auth.user(bearer(scope))
-            except Unauthorized as error:
-                await problem(error)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        try:
+            self._check(scope)
+        except SpaceCloudError as error:
+            await problem(error)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _check(self, scope: Scope) -> None:
+        if scope["type"] != "http":
+            return
+        if not self._exposed and is_beyond_this_machine(address(scope)):
+            raise Forbidden("the API answers on its own machine only: start it with --expose-api")
+        if not _is_open(scope["path"]):
+            self._auth.user(bearer(scope))
 
 
 class Stamp:

@@ -3,6 +3,7 @@
 from collections import OrderedDict, deque
 from datetime import datetime, timedelta
 
+from spacecloud.api.caller import SOCKET
 from spacecloud.errors import TooManyRequests
 
 WINDOW = timedelta(minutes=1)
@@ -10,9 +11,6 @@ FAILURES_PER_SOURCE = 10
 FAILURES_IN_ALL = 100
 SOURCES = 10_000
 """Remembered at most; the one that failed longest ago is forgotten first."""
-
-SOCKET = "local"
-"""Whoever can open the control plane's own socket can read the password beside it."""
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 PACE = timedelta(seconds=1)
@@ -49,6 +47,7 @@ class LoginLimit:
 
     def wait(self, source: str, now: datetime) -> timedelta:
         """How long to wait before the password is looked at. Raises ``LoginLimited``."""
+        # Whoever can open the socket can read the password beside it.
         if source == SOCKET:
             return timedelta(0)
         failures = self._by_source.get(source, deque())

@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from spacecloud.api import caller
 from spacecloud.api.answers import result
 from spacecloud.api.bodies import read_object
 from spacecloud.api.gatekeeper import bearer
-from spacecloud.api.login_limit import SOCKET
 from spacecloud.api.parts import Api
 from spacecloud.api.schemas import TOKEN, body
 from spacecloud.errors import Unavailable
@@ -26,7 +26,9 @@ class Login(Resource):
 async def login(api: Api, request: Request) -> JSONResponse:
     """A token that is good for seven days."""
     given = validate(Login, await read_object(request), "")
-    return JSONResponse({"token": await api.auth.login(given.user, given.key, _source(request))})
+    return JSONResponse(
+        {"token": await api.auth.login(given.user, given.key, caller.address(request.scope))}
+    )
 
 
 @router.get("/config/refresh-token", responses=TOKEN)
@@ -63,14 +65,3 @@ async def health_check(api: Api) -> JSONResponse:
     if not await api.backend.healthy():
         raise Unavailable("the control plane is up but cannot do its work: see its log")
     return JSONResponse({})
-
-
-def _source(request: Request) -> str:
-    """
-    Whom to slow down. The socket has no addresses, so the last hop, the gateway, names its
-    caller at the end of the header; what a caller wrote there itself stands before that.
-    """
-    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    if forwarded:
-        return forwarded[:64]
-    return request.client.host if request.client else SOCKET

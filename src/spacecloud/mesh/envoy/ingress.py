@@ -12,6 +12,9 @@ from spacecloud.mesh.envoy.routes import ENVOYS_MARKS, absences, sentences
 from spacecloud.model.traffic import HeaderEdit, IngressRule, IngressTable, IngressTarget
 
 OUTSIDE = f"{INGRESS}|outside"
+CALLER = "x-space-cloud-caller"
+"""Tells the API the address at the other end of the connection; nobody else can set it."""
+
 LOOPBACK = f"{INGRESS}|loopback"
 
 ANY_HOST = "*"
@@ -92,6 +95,13 @@ def _api_route(path: str) -> Json:
         "name": f"api{path}",
         "match": _prefix(path),
         "route": forward({"cluster": API_CLUSTER}),
+        # X-Forwarded-For does not tell: Envoy writes its own address there for loopback.
+        "request_headers_to_add": [
+            {
+                "header": {"key": CALLER, "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        ],
         "metadata": sentences(unavailable=down, broken=down),
     }
 

@@ -1,0 +1,29 @@
+"""Where a request came from, as far as the last hop that is ours can tell."""
+
+from ipaddress import ip_address
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from spacecloud.mesh.envoy.ingress import CALLER
+
+SOCKET = "local"
+"""Straight through the control plane's own socket: the owner of this machine."""
+
+
+def address(scope: Scope) -> str:
+    """The socket has no addresses, so the gateway names its caller in a header."""
+    headers = Headers(scope=scope)
+    # One that was started by an earlier release says it at the end of the other header.
+    forwarded = headers.get(CALLER) or headers.get("x-forwarded-for", "").rpartition(",")[2]
+    if forwarded:
+        return forwarded.strip()[:64]
+    client = scope.get("client")
+    return client[0] if client else SOCKET
+
+
+def is_beyond_this_machine(address: str) -> bool:
+    try:
+        return address != SOCKET and not ip_address(address).is_loopback
+    except ValueError:
+        return True
