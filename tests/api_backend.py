@@ -8,6 +8,7 @@ from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.status import DocumentChange, Finding, PlanView, ServiceStatus
+from spacecloud.reconcile.attempt import attempt
 from spacecloud.store.port import Store
 
 
@@ -39,6 +40,10 @@ class StoreBackend:
 
     async def why(self, project: str, service: str, version: str | None) -> list[Finding]:
         return []
+
+    async def check(self, envelopes: Sequence[Envelope]) -> None:
+        async with self.store.rehearsal() as draft:
+            await attempt(draft, envelopes, delete=False)
 
     async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
         change = "delete" if delete else "create"

@@ -604,7 +604,7 @@ async def test_a_write_says_what_it_changed(store: Store) -> None:
         ),
         "global": await twice(
             lambda given: store.put_ingress_global("shop", given),
-            IngressGlobal.model_validate({}),
+            IngressGlobal.model_validate({"headers": [{"key": "a", "value": "a", "op": "set"}]}),
             IngressGlobal.model_validate({"headers": [{"key": "a", "value": "b", "op": "set"}]}),
         ),
     }

@@ -31,7 +31,8 @@ async def test_an_apply_says_its_generation_and_what_changed(api: Api) -> None:
     again = await api.post(API_V1, {"tasks": TASKS})
     other = await api.post(API_V1, {"tasks": TASKS, "labels": {"a": "b"}})
 
-    assert first == {"notices": [], "generation": 1, "change": "created"}
+    notices = ["there was no project shop: it was created"]
+    assert first == {"notices": notices, "generation": 1, "change": "created"}
     assert again == {"notices": [], "generation": 2, "change": "unchanged"}
     assert other == {"notices": [], "generation": 3, "change": "updated"}
 

@@ -120,6 +120,63 @@ def test_what_the_control_plane_finds_wrong_has_its_line_too(plane: Plane, tmp_p
     assert len(done.err.splitlines()) == 1
 
 
+LATE = """\
+type: service
+meta: {project: shop, serviceId: api, version: v1}
+spec:
+  tasks:
+    - id: main
+      docker: {image: a}
+      secrets: [nope]
+---
+type: service
+meta: {project: shop, serviceId: web, version: v1}
+spec: {tasks: [{id: main, docker: {image: a}}]}
+---
+type: service-route
+meta: {project: shop, id: web}
+spec:
+  routes:
+    - source: {port: 80}
+      targets:
+        - {type: version, version: v7, port: 80, weight: 100}
+"""
+
+
+@pytest.mark.parametrize("command", ["apply", "plan"])
+def test_what_only_the_control_plane_finds_is_told_of_all_documents_at_once(
+    plane: Plane, tmp_path: Path, command: str
+) -> None:
+    file = tmp_path / "late.yaml"
+    file.write_text(LATE)
+    before = [kept.ref for kept in plane.wait_for(plane.store.versions())]
+
+    done = plane.cli(command, "-f", str(file))
+
+    assert done.code == 2
+    assert "2 mistakes, and nothing was changed" in done.err
+    assert f"{file}:7: spec.tasks[0].secrets[0]: " in done.err
+    assert f"{file}:19: spec.routes[0].targets[0].version: " in done.err
+    assert done.out == ""
+    assert [kept.ref for kept in plane.wait_for(plane.store.versions())] == before
+
+
+@pytest.mark.parametrize("command", ["apply", "plan"])
+def test_a_clash_with_what_is_there_is_told_with_the_place_of_its_document(
+    plane: Plane, tmp_path: Path, command: str
+) -> None:
+    file = tmp_path / "clash.yaml"
+    file.write_text(
+        task("ports: [{port: 80}]") + "---\ntype: project\nmeta: {project: space-cloud}\nspec: {}\n"
+    )
+
+    done = plane.cli(command, "-f", str(file))
+
+    assert done.code == 4
+    assert f"error: {file}:" in done.err
+    assert done.err.rstrip().endswith("in project space-cloud")
+
+
 def test_one_bad_document_keeps_the_good_ones_from_being_sent(plane: Plane, tmp_path: Path) -> None:
     file = tmp_path / "mixed.yaml"
     file.write_text("type: project\nmeta: {project: new}\nspec: {}\n---\n" + task("prots: []"))

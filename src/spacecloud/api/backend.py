@@ -19,6 +19,10 @@ class Backend(Protocol):
         """``NotFound`` for a service that is not declared."""
         ...
 
+    async def check(self, envelopes: Sequence[Envelope]) -> None:
+        """Raises what accepting the documents together would. Touches nothing."""
+        ...
+
     async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
         """What applying (or deleting) the documents together would change. Touches nothing."""
         ...

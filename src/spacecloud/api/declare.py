@@ -6,6 +6,7 @@ from spacecloud.api.parts import Parts
 from spacecloud.ingress import table
 from spacecloud.ingress.mistakes import check
 from spacecloud.model.envelope import Envelope
+from spacecloud.model.project import Project
 from spacecloud.model.routing import IngressRoute
 from spacecloud.store.port import Accepted
 from spacecloud.store.write import write
@@ -15,8 +16,12 @@ async def declare(api: Parts, envelope: Envelope) -> dict[str, Any]:
     """The body of the answer: notices, and for a service its generation and what changed."""
     if isinstance(envelope.spec, IngressRoute):
         check(envelope.spec)
+    project = envelope.ids["project"]
+    is_new = all(known.id != project for known in await api.store.projects())
     accepted = await write(api.store, envelope)
     notices = [*api.backend.notices(envelope)]
+    if is_new and not isinstance(envelope.spec, Project):
+        notices.insert(0, f"there was no project {project}: it was created")
     if isinstance(envelope.spec, IngressRoute):
         notices += await _beside_the_others(api, envelope)
     said: dict[str, Any] = {"notices": notices}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from spacecloud.errors import InvalidSpec, Mistake
@@ -31,7 +32,8 @@ def envelopes_of(documents: Any, path: str, *, delete: bool = False) -> list[Env
     mistakes: list[Mistake] = []
     for number, document in enumerate(documents):
         try:
-            envelopes.append(_envelope(document, delete=delete))
+            envelope = _envelope(document, delete=delete)
+            envelopes.append(replace(envelope, source=f"{path}[{number}]"))
         except InvalidSpec as error:
             found = error.mistakes or (Mistake("", str(error)),)
             mistakes += [_under(f"{path}[{number}]", mistake) for mistake in found]

@@ -7,9 +7,9 @@ import click
 from spacecloud.cli.ending import INTERRUPTED, Ending
 from spacecloud.cli.files import read_files, variable_options
 from spacecloud.cli.output import output_option, structured
+from spacecloud.cli.placed import placed
 from spacecloud.cli.session import Session, session_options
 from spacecloud.client.client import Client
-from spacecloud.errors import InvalidSpec, SpaceCloudError
 
 if TYPE_CHECKING:
     from spacecloud.cli.wait import Awaited
@@ -41,12 +41,16 @@ def apply(
     """
     Declare what is in files, folders and the input (-).
 
-    All documents are checked before the first is sent.
+    All documents are checked before the first is accepted, against each other and against
+    what is there.
     """
     envelopes = read_files((*paths, *more_paths), env_files, env)
     client = session.client()
     accepted: list[tuple[Envelope, Accepted]] = []
     try:
+        if len(envelopes) > 1:
+            with placed(envelopes):
+                client.check(envelopes)
         for envelope in envelopes:
             accepted.append((envelope, _apply(client, envelope)))
             if form is None:
@@ -64,35 +68,8 @@ def apply(
 
 
 def _apply(client: Client, envelope: "Envelope") -> Accepted:
-    try:
+    with placed([envelope]):
         return client.apply(envelope)
-    except InvalidSpec as error:
-        raise _in_file(error, envelope) from error
-    except SpaceCloudError as error:
-        error.args = (f"{envelope.name}: {error}",)
-        raise
-
-
-def _in_file(error: InvalidSpec, envelope: "Envelope") -> InvalidSpec:
-    """What the control plane found wrong, with its place in the file."""
-    from spacecloud.documents.envelopes import Given
-    from spacecloud.documents.faults import FileMistake
-
-    given = envelope.document
-    mistakes = tuple(
-        FileMistake(
-            m.path,
-            m.message,
-            m.value,
-            given.line_of(m.path) if isinstance(given, Given) else envelope.line,
-            envelope.source,
-            envelope.name,
-        )
-        for m in error.mistakes
-    )
-    if len(mistakes) == 1:
-        return InvalidSpec(str(mistakes[0]), mistakes)
-    return InvalidSpec(f"{envelope.name}: {error}", mistakes)
 
 
 def _tell(envelope: "Envelope", said: Accepted) -> None:

@@ -8,6 +8,7 @@ import click
 from spacecloud.cli.files import read_files, variable_options
 from spacecloud.cli.output import count, output_option, structured
 from spacecloud.cli.patience import patience
+from spacecloud.cli.placed import placed
 from spacecloud.cli.session import Session, session_options
 
 SIGNS = {"create": "+", "update": "~", "delete": "-", "unchanged": "="}
@@ -36,7 +37,7 @@ def plan(
     Steps after a wait are a forecast, marked with ?: they follow if all goes as expected.
     """
     envelopes = read_files((*paths, *more_paths), env_files, env, for_deletion=is_deletion)
-    with patience("trying it on a copy"):
+    with patience("trying it on a copy"), placed(envelopes):
         view = session.client().plan(envelopes, delete=is_deletion)
     click.echo(structured(view, form) if form else "\n".join(lines_of(view)))
 

@@ -57,12 +57,14 @@ class Client:
 
     def plan(self, envelopes: "Sequence[Envelope]", *, delete: bool = False) -> Document:
         """A ``PlanView``."""
-        documents = [
-            {"type": e.kind.name, "meta": dict(e.ids), "spec": dict(e.document)} for e in envelopes
-        ]
-        body = {"documents": documents, "delete": delete}
+        body = {"documents": _documents(envelopes), "delete": delete}
         answer = self._connection.ask("POST", "/v1/config/plan", body=body, repeat=True)
         return _result(answer, dict)
+
+    def check(self, envelopes: "Sequence[Envelope]") -> None:
+        """``InvalidSpec`` with the mistakes of all, each under ``documents[n]``."""
+        body = {"documents": _documents(envelopes)}
+        self._connection.ask("POST", "/v1/config/check", body=body, repeat=True)
 
     def projects(self, id: str = "*") -> list[Document]:
         return self._list(f"/v1/config/projects/{quote(id, safe='*')}")
@@ -122,6 +124,10 @@ class Client:
 
     def _list(self, path: str, query: dict[str, Any] | None = None) -> list[Document]:
         return _result(self._connection.ask("GET", path, query), list)
+
+
+def _documents(envelopes: "Sequence[Envelope]") -> list[Document]:
+    return [{"type": e.kind.name, "meta": dict(e.ids), "spec": dict(e.document)} for e in envelopes]
 
 
 def _path(envelope: "Envelope") -> str:

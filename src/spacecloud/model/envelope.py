@@ -109,7 +109,7 @@ class Envelope:
     """Where it starts in its file; 0 where there is none."""
 
     source: str = ""
-    """File name; empty where there is none."""
+    """File name, or the place in a request as in ``documents[0]``; empty where there is none."""
 
     @property
     def path(self) -> str:

@@ -84,6 +84,9 @@ class Outlook:
             raise NotFound(f"there is no service {project}/{service}")
         return list(findings(statuses, self._platform.state))
 
+    async def check(self, envelopes: Sequence[Envelope]) -> None:
+        await self._rehearse.check(envelopes)
+
     async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
         return await self._rehearse.plan(envelopes, delete=delete)
 

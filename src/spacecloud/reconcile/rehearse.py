@@ -4,24 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from spacecloud.drivers.driver import Workloads
-from spacecloud.ingress import mistakes, table
+from spacecloud.ingress import table
 from spacecloud.mesh import explain
 from spacecloud.mesh.policy import Policy, affected
 from spacecloud.model.declared import Declared, DeclaredVersion
 from spacecloud.model.envelope import Envelope
-from spacecloud.model.refs import ServiceKey, ServiceRef
-from spacecloud.model.routing import IngressRoute
-from spacecloud.model.status import DocumentChange, PlannedStep, PlanView, ServicePlan
+from spacecloud.model.refs import ServiceKey
+from spacecloud.model.status import PlannedStep, PlanView, ServicePlan
+from spacecloud.reconcile.attempt import attempt
 from spacecloud.reconcile.declarations import Declarations
-from spacecloud.reconcile.differences import differences
 from spacecloud.reconcile.notices import notices_of
 from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.store.port import Store
-from spacecloud.store.write import erase, write
 from spacecloud.workloads.planner import plan
-
-IDS = ("id", "projectId", "project", "version", "service")
-"""Fields that follow from the address a document is sent to."""
 
 
 class Rehearse:
@@ -37,17 +32,15 @@ class Rehearse:
         self._declarations = declarations
         self._services = services
 
+    async def check(self, envelopes: Sequence[Envelope]) -> None:
+        """Raises what accepting them one after the other would, for all of them at once."""
+        async with self._store.rehearsal() as draft:
+            await attempt(draft, envelopes, delete=False)
+
     async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
         before = await self._declarations.policy()
-        changes: list[DocumentChange] = []
         async with self._store.rehearsal() as draft:
-            # As they will be: what is in a project goes before the project, and is told as going.
-            for envelope in reversed(envelopes) if delete else envelopes:
-                if isinstance(envelope.spec, IngressRoute) and not delete:
-                    mistakes.check(envelope.spec)
-                was = await _stored(draft, envelope)
-                await (erase if delete else write)(draft, envelope)
-                changes.append(_change(envelope, was, delete=delete))
+            changes = await attempt(draft, envelopes, delete=delete)
             after = Policy(await self._as_resolved(before.declared, await draft.declared()))
             keys = set(affected(before, after)) | set(_keys(envelopes))
             plans = [await self._service_plan(key, after, draft) for key in sorted(keys)]
@@ -104,56 +97,3 @@ def _keys(envelopes: Iterable[Envelope]) -> Iterable[ServiceKey]:
     for envelope in envelopes:
         if envelope.kind.name == "service":
             yield ServiceKey(envelope.ids["project"], envelope.ids["serviceId"])
-
-
-async def _stored(store: Store, envelope: Envelope) -> dict[str, object] | None:
-    """The document as it is kept; of a secret only that it is there."""
-    project, *ids = [envelope.ids[name] for name in envelope.kind.ids]
-    match envelope.kind.name:
-        case "service":
-            versions = await store.versions(project, ids[0])
-            ref = ServiceRef(project, *ids)
-            return next((v.spec.as_given() for v in versions if v.ref == ref), None)
-        case "project":
-            documents = await store.projects()
-            ids = [project]
-        case "secret":
-            facts = await store.secrets(project)
-            known = next((f for f in facts if f.id == ids[0]), None)
-            return None if known is None else {"keys": list(known.keys)}
-        case "service-route":
-            documents = await store.routes(project)
-        case "service-role":
-            documents = await store.roles(project)
-            ids = ids[1:]
-        case "ingress-routes":
-            documents = await store.ingress(project)
-        case _:
-            found = await store.ingress_global(project)
-            documents, ids = ([found] if found is not None else []), ["global"]
-    return next((d.document for d in documents if d.id == ids[0]), None)
-
-
-def _change(envelope: Envelope, was: dict[str, object] | None, *, delete: bool) -> DocumentChange:
-    fields: tuple[str, ...] = ()
-    if delete:
-        change = "delete" if was is not None else "unchanged"
-    elif was is None:
-        change = "create"
-    else:
-        fields = tuple(_changed_fields(envelope, was))
-        change = "update" if fields else "unchanged"
-    return DocumentChange.model_validate(
-        {"kind": envelope.kind.name, "id": envelope.name, "change": change, "fields": fields}
-    )
-
-
-def _changed_fields(envelope: Envelope, was: dict[str, object]) -> Iterable[str]:
-    if envelope.kind.name == "secret":
-        yield "data"
-        return
-    given = envelope.spec.as_given()
-    yield from differences(
-        {k: v for k, v in was.items() if k not in IDS},
-        {k: v for k, v in given.items() if k not in IDS},
-    )

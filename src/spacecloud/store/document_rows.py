@@ -113,6 +113,8 @@ def put_ingress_global(db: Session, project: str, settings: IngressGlobal) -> Di
     ensure_project(db, project)
     row = db.row("SELECT spec FROM ingress_global WHERE project = ?", project)
     spec = as_kept(settings)
+    if row is None and not settings.headers and not settings.res_headers:
+        return "unchanged"
     db.run("INSERT OR REPLACE INTO ingress_global VALUES (?, ?)", project, spec)
     db.ring(Change("ingress", project, "global"))
     return difference(row, spec)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from spacecloud.api.answers import result, views
+from spacecloud.api.answers import done, result, views
 from spacecloud.api.bodies import read_object
 from spacecloud.api.declare import declare
 from spacecloud.api.envelopes import envelopes_of
@@ -37,11 +37,20 @@ async def plan(api: Api, request: Request) -> JSONResponse:
     return result(view.model_dump(mode="json", by_alias=True))
 
 
+@router.post("/v1/config/check", openapi_extra=DOCUMENTS)
+async def check(api: Api, request: Request) -> JSONResponse:
+    """Whether the documents would be accepted; with the mistakes of all where not."""
+    given = await read_object(request)
+    await api.backend.check(envelopes_of(given.get("documents"), "documents"))
+    return done()
+
+
 @router.post("/v1/config/batch-apply", openapi_extra=BATCH)
 async def batch_apply(api: Api, request: Request) -> JSONResponse:
     """All documents are checked before the first is accepted; each is accepted by itself."""
     given = await read_object(request)
     envelopes = envelopes_of(given.get("specs"), "specs")
+    await api.backend.check(envelopes)
     return result(
         [{"document": envelope.name, **await declare(api, envelope)} for envelope in envelopes]
     )
