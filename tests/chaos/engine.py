@@ -62,7 +62,9 @@ class Engine:
         # Its own containerd has no parent any more, and would be in the next one's way.
         containerd = self.folder / "exec" / "containerd" / "containerd.pid"
         with contextlib.suppress(OSError, ValueError):
-            os.kill(int(containerd.read_text()), signal.SIGTERM)
+            pid = int(containerd.read_text())
+            os.kill(pid, signal.SIGTERM)
+            _until_gone(pid)
 
     def unmount(self) -> None:
         """What it keeps mounted when it has gone: its folder can be removed then."""
@@ -75,6 +77,13 @@ class Engine:
 
     def _log(self) -> str:
         return (self.folder / "dockerd.log").read_text("utf-8", "replace")[-3000:]
+
+
+def _until_gone(pid: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        os.kill(pid, 0)
+        time.sleep(0.05)
 
 
 @contextlib.contextmanager

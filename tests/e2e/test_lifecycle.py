@@ -1,6 +1,7 @@
 """What a declared service lives through: changes, kills, crashes of the control plane."""
 
 import json
+import re
 import subprocess
 import threading
 import time
@@ -315,7 +316,7 @@ def test_a_newer_apply_does_not_wait_for_the_pull_of_an_older_one(stage: Stage) 
         stage.apply(PROJECT, "hasty", tasks=[{"id": "main", "docker": {"image": slow}}])
 
         def pulling() -> None:
-            assert stage.status(PROJECT, "hasty")["nextStep"] == f"pull {slow}"
+            assert stage.status(PROJECT, "hasty")["nextStep"].startswith(f"pulling {slow}")
 
         stage.wait_until(pulling)
         stage.apply(PROJECT, "hasty")
@@ -323,6 +324,41 @@ def test_a_newer_apply_does_not_wait_for_the_pull_of_an_older_one(stage: Stage) 
 
     stage.delete(PROJECT, "hasty")
     stage.gone(PROJECT, "hasty")
+
+
+def test_the_progress_of_a_pull_is_shown_to_the_one_who_waits_for_it(stage: Stage) -> None:
+    meta = f"{{project: {PROJECT}, serviceId: heavy, version: v1}}"
+    with a_registry() as registry:
+        # Of its own name, so that no engine has its layers from an earlier run.
+        image = registry.push(f"heavy-{registry.port}", size=30_000_000, layers=3)
+        registry.bytes_per_second = 2_000_000
+        spec = f"{{tasks: [{{id: main, docker: {{image: '{image}'}}}}]}}"
+        (stage.folder / "heavy.yaml").write_text(f"type: service\nmeta: {meta}\nspec: {spec}\n")
+        command = [BIN / "space-cli", "apply", "-f", "heavy.yaml", "--wait", "--timeout", "15"]
+        with subprocess.Popen(
+            command, env=stage.environment, cwd=stage.folder, stdout=subprocess.PIPE, text=True
+        ) as waiting:
+            progress = rf"pulling {re.escape(image)}: 0 of 3 layers, (\d+) of \d+ MB"
+
+            def shown() -> None:
+                said = stage.cli("status", f"{PROJECT}/heavy", check=True).stdout
+                assert re.search(rf"next +{progress}", said), said
+
+            stage.wait_until(shown)
+            (pull,) = stage.status(PROJECT, "heavy")["pulls"]
+            why = stage.cli("why", f"{PROJECT}/heavy").stdout
+            lines, _ = waiting.communicate(timeout=60)
+
+        told = [int(megabytes) for megabytes in re.findall(progress, lines)]
+        assert (pull["layers"], pull["layersDone"], pull["image"]) == (3, 0, image)
+        assert 0 < pull["bytesDone"] < pull["bytes"] <= sum(registry.layer_sizes())
+        assert "pulling" in why
+        assert len(told) >= 2
+        assert told[0] < told[-1]
+        stage.delete(PROJECT, "heavy")
+        stage.gone(PROJECT, "heavy")
+        # Where the deletion came before the end of the pull there is none.
+        subprocess.run(["docker", "rmi", "-f", image], capture_output=True)
 
 
 def test_an_image_that_exits_at_once_is_failed_with_its_last_words(stage: Stage) -> None:

@@ -11,10 +11,11 @@ import pytest
 from registry import Registry, a_registry
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.pods import Pods
-from spacecloud.drivers.docker.pulls import pull, split
+from spacecloud.drivers.docker.pulls import Pulls, split
 from spacecloud.errors import Terminal
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.service import Service
+from spacecloud.model.status import PullView
 from spacecloud.settings import Settings
 from spacecloud.workloads.ops import CreateReplica
 
@@ -40,7 +41,7 @@ async def engine(registry: Registry) -> AsyncIterator[Engine]:
 async def test_an_image_is_pulled(engine: Engine, registry: Registry) -> None:
     reference = registry.push("plain", size=3_000_000)
 
-    await pull(engine, reference, None)
+    await Pulls(engine).pull(reference, None)
 
     assert await engine.find(f"images/{reference}/json") is not None
 
@@ -52,7 +53,7 @@ async def test_a_tag_that_is_not_there_is_hopeless_at_once(
     began = time.monotonic()
 
     with pytest.raises(Terminal, match=r"plain:2 cannot be pulled: .*check its name and tag"):
-        await pull(engine, f"127.0.0.1:{registry.port}/plain:2", None)
+        await Pulls(engine).pull(f"127.0.0.1:{registry.port}/plain:2", None)
 
     assert time.monotonic() - began < 2
 
@@ -64,22 +65,51 @@ async def test_a_registry_that_wants_a_login_is_hopeless_without_one(
     registry.login = "me:secret"
 
     with pytest.raises(Terminal, match=r"docker\.secret if its registry needs a login"):
-        await pull(engine, reference, None)
+        await Pulls(engine).pull(reference, None)
     with pytest.raises(Terminal) as refused:
-        await pull(engine, reference, {"username": "me", "password": "wr0ng-pass", "url": ""})
+        await Pulls(engine).pull(reference, {"username": "me", "password": "wr0ng-pass", "url": ""})
     assert "wr0ng-pass" not in str(refused.value)
     url = f"127.0.0.1:{registry.port}"
-    await pull(engine, reference, {"username": "me", "password": "secret", "url": url})
+    await Pulls(engine).pull(reference, {"username": "me", "password": "secret", "url": url})
 
 
 async def test_a_layer_that_is_lost_is_told_after_three_tries(
     engine: Engine, registry: Registry
 ) -> None:
     reference = registry.push("broken")
-    registry.lose_layers()
+    (lost,) = registry.lose_layers()
+    began = time.monotonic()
 
-    with pytest.raises(Terminal, match="broken:1"):
-        await pull(engine, reference, None)
+    with pytest.raises(Terminal) as failed:
+        await Pulls(engine).pull(reference, None)
+
+    layer = lost.removeprefix("sha256:")[:12]
+    assert f"image {reference} is not on this machine" in str(failed.value)
+    assert "unknown blob" in str(failed.value)
+    assert f"(layer {layer})" in str(failed.value)
+    assert time.monotonic() - began > 1
+    assert sum("GET" in each and lost in each for each in registry.asked) >= 3
+
+
+async def test_how_far_a_pull_is_can_be_asked_while_it_runs(
+    engine: Engine, registry: Registry
+) -> None:
+    reference = registry.push(f"growing-{registry.port}", size=4_000_000, layers=3)
+    registry.bytes_per_second = 2_000_000
+    pulls, seen = Pulls(engine), list[PullView]()
+
+    pulling = asyncio.create_task(pulls.pull(reference, None))
+    while not pulling.done():
+        seen += pulls.running().values()
+        await asyncio.sleep(0.1)
+    await pulling
+
+    done = [view.bytes_done for view in seen]
+    assert done == sorted(done)
+    assert len({n for n in done if 0 < n < 12_000_000}) >= 5
+    assert (seen[-1].layers, seen[-1].bytes // 1_000_000) == (3, 12)
+    assert any(str(v).startswith(f"pulling {reference}: 0 of 3 layers, ") for v in seen)
+    assert pulls.running() == {}
 
 
 async def test_a_pull_that_is_cancelled_ends_at_once(engine: Engine, registry: Registry) -> None:
@@ -89,7 +119,7 @@ async def test_a_pull_that_is_cancelled_ends_at_once(engine: Engine, registry: R
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1):
-            await pull(engine, reference, None)
+            await Pulls(engine).pull(reference, None)
 
     assert time.monotonic() - began < 3
 
@@ -98,7 +128,7 @@ async def test_an_image_for_another_machine_is_hopeless_and_names_both(
     engine: Engine, registry: Registry, tmp_path: Path
 ) -> None:
     reference = registry.push("foreign", architecture="arm64")
-    await pull(engine, reference, None)
+    await Pulls(engine).pull(reference, None)
     image = await engine.find(f"images/{reference}/json")
     assert image is not None
 

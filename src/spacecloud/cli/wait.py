@@ -26,6 +26,8 @@ from spacecloud.errors import Unavailable
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 1.0
+PULL_SECONDS = 5.0
+"""Between two lines on the progress of one pull."""
 
 Status = dict[str, Any]
 Outcome = Literal["waiting", "ready", "failed", "superseded"]
@@ -187,17 +189,29 @@ class _Nothing:
 
 
 class Lines:
-    """One line for every change, for logs and pipes."""
+    """One line for every change, for logs and pipes; of a pull's progress one now and then."""
 
     def __init__(self) -> None:
         self._said: dict[str, str] = {}
+        self._pulling: dict[str, float] = {}
+        """When the progress of its pull was told last."""
 
     def show(self, views: Sequence[View], note: str) -> None:
         self._say("", note)
         for view in views:
-            if view.outcome == "waiting":
+            if view.outcome == "waiting" and self._is_news(view):
                 line = f"{view.awaited} {view.state} {view.replicas}"
                 self._say(str(view.awaited), f"{line} {view.message}".rstrip())
+
+    def _is_news(self, view: View) -> bool:
+        name, now = str(view.awaited), time.monotonic()
+        if not view.status.get("pulls"):
+            self._pulling.pop(name, None)
+            return True
+        if now - self._pulling.get(name, -PULL_SECONDS) < PULL_SECONDS:
+            return False
+        self._pulling[name] = now
+        return True
 
     def _say(self, about: str, line: str) -> None:
         if line and self._said.get(about) != line:

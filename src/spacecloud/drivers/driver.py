@@ -18,6 +18,7 @@ from typing import Literal, Protocol
 
 from spacecloud.model.addresses import Pools
 from spacecloud.model.refs import ServiceKey
+from spacecloud.model.status import PullView
 from spacecloud.model.traffic import Endpoint, Face, HostDoor, IngressTable, Refusal
 from spacecloud.workloads.ops import WorkloadOp
 from spacecloud.workloads.world import ObservedWorkloads, Published
@@ -58,6 +59,10 @@ class Workloads(Protocol):
 
     async def images(self, references: Iterable[str]) -> Mapping[str, str | None]:
         """Image reference to the local image's id, None where it is not here."""
+        ...
+
+    def pulls(self) -> Mapping[str, PullView]:
+        """The images that are on their way now, by reference."""
         ...
 
     async def execute(self, op: WorkloadOp) -> None:

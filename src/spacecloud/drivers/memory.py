@@ -13,6 +13,7 @@ from spacecloud.drivers.driver import Driver, Hint, HostState, LogRequest
 from spacecloud.errors import NotFound, Terminal
 from spacecloud.model.addresses import Pools
 from spacecloud.model.refs import ServiceKey
+from spacecloud.model.status import PullView
 from spacecloud.model.traffic import Endpoint, Face, HostDoor, IngressTable, Refusal
 from spacecloud.workloads.imagine import became_ready, carried_out, ended
 from spacecloud.workloads.ops import (
@@ -57,6 +58,9 @@ class MemoryWorkloads:
     async def images(self, references: Iterable[str]) -> Mapping[str, str | None]:
         known = {**self._images, **{id: id for id in self._images.values()}}
         return {reference: known.get(reference) for reference in references}
+
+    def pulls(self) -> Mapping[str, PullView]:
+        return {}
 
     async def execute(self, op: WorkloadOp) -> None:
         self.executed.append(op)

@@ -70,6 +70,30 @@ class RefusalView(Resource):
     """Which of the two sides lacks the permission, and the line that would give it."""
 
 
+class PullView(Resource):
+    """An image on its way from its registry."""
+
+    image: str
+    layers: int = 0
+    layers_done: int = 0
+    """Pulled and unpacked, or here already."""
+
+    bytes: int = 0
+    """Of the layers whose size is known so far."""
+
+    bytes_done: int = 0
+    """Downloaded."""
+
+    def __str__(self) -> str:
+        if not self.layers:
+            return f"pulling {self.image}"
+        layers = "layer" if self.layers == 1 else "layers"
+        said = f"pulling {self.image}: {self.layers_done} of {self.layers} {layers}"
+        if self.bytes < 1_000_000:
+            return said
+        return f"{said}, {self.bytes_done // 1_000_000} of {self.bytes // 1_000_000} MB"
+
+
 class ServiceStatus(Resource):
     """The first four fields are the original's; all others are additions."""
 
@@ -91,6 +115,9 @@ class ServiceStatus(Resource):
 
     next_step: str = ""
     """What is being waited for or done now."""
+
+    pulls: tuple[PullView, ...] = ()
+    """Of its images, those on their way now."""
 
     domain: str = ""
     version_domain: str = ""

@@ -126,10 +126,14 @@ class Outlook:
     ) -> Relations:
         key = service.key
         urls = table.urls_of(key, ingress, self._http_port, version.ref.version)
+        running = self._driver.workloads.pulls()
+        images = dict.fromkeys(task.docker.image for task in version.spec.tasks)
+        pulls = tuple(running[image] for image in images if image in running)
         if of_how_many > DETAILED:
-            return Relations(urls=urls)
+            return Relations(urls=urls, pulls=pulls)
         return Relations(
             urls=urls,
+            pulls=pulls,
             admits=explain.admits(key, policy),
             calls=explain.calls(key, policy),
             refusals=self._refusals.of(key),

@@ -20,6 +20,7 @@ from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.status import (
     EventView,
+    PullView,
     RefusalView,
     ReplicaStatus,
     ServiceStatus,
@@ -42,6 +43,7 @@ class Relations:
     """What other parts know of a service."""
 
     urls: tuple[str, ...] = ()
+    pulls: tuple[PullView, ...] = ()
     admits: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
     refusals: tuple[RefusalView, ...] = ()
@@ -67,7 +69,8 @@ def status_of(
             observed_generation=seen.generation if seen is not None else 0,
             state=state,
             message=message,
-            next_step=_next_step(version.ref, sight) if state != "ready" else "",
+            next_step=_next_step(version.ref, sight, relations.pulls) if state != "ready" else "",
+            pulls=relations.pulls,
             domain=version.ref.key.domain,
             version_domain=version.ref.domain,
             default_version=service.versions[0].ref == version.ref,
@@ -92,7 +95,7 @@ def removing(ref: ServiceRef, sight: Sight) -> ServiceStatus:
             replicas=tuple(_replica(r, sight) for r in _replicas(ref, sight)),
             project=ref.project,
             state="removing",
-            next_step=_next_step(ref, sight),
+            next_step=_next_step(ref, sight, ()),
             domain=ref.key.domain,
             version_domain=ref.domain,
         )
@@ -253,8 +256,10 @@ def _image(task: ObservedTask, replica: ObservedReplica, sight: Sight) -> str:
     return short(task.image)
 
 
-def _next_step(ref: ServiceRef, sight: Sight | None) -> str:
+def _next_step(ref: ServiceRef, sight: Sight | None, pulls: tuple[PullView, ...]) -> str:
     """What takes longest of what is due: a pull, a wait, and only then the rest in order."""
+    if pulls:
+        return "; ".join(map(str, pulls))
     if sight is None:
         return ""
     ops = [s.op for s in sight.plan.steps if getattr(s.op, "ref", ref) == ref]

@@ -17,7 +17,7 @@ from spacecloud.drivers.docker.engine import (
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.logs import last_lines
 from spacecloud.drivers.docker.names import names_dir
-from spacecloud.drivers.docker.pulls import pull
+from spacecloud.drivers.docker.pulls import Pulls
 from spacecloud.errors import NotFound, Transient
 from spacecloud.settings import Settings
 
@@ -138,7 +138,7 @@ class Keeper:
         """Its id, so that a tag that moves is a change; pulled where it is not here."""
         found = await self._engine.find(f"images/{image}/json")
         if found is None:
-            await pull(self._engine, image, None)
+            await Pulls(self._engine).pull(image, None)
             found = await self._engine.find(f"images/{image}/json")
         if found is None:
             raise Transient(f"image {image} was pulled and is gone again")

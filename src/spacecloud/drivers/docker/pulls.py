@@ -8,8 +8,10 @@ from collections.abc import Mapping
 
 import stamina
 
-from spacecloud.drivers.docker.engine import Engine, EngineRefused, Json
+from spacecloud.drivers.docker.engine import Engine, EngineRefused
+from spacecloud.drivers.docker.pull_progress import PullProgress
 from spacecloud.errors import Terminal, Transient
+from spacecloud.model.status import PullView
 
 logger = logging.getLogger(__name__)
 
@@ -32,41 +34,56 @@ PROGRESS_SECONDS = 2.0
 """Between two lines on a pull's progress."""
 
 
-async def pull(engine: Engine, image: str, credentials: Mapping[str, str] | None) -> None:
-    """
-    ``Terminal`` at once when the registry says no, and after three tries when it is not reached.
-    """
-    try:
-        async for attempt in stamina.retry_context(
-            on=Transient, attempts=TRIES, wait_initial=0.5, wait_max=4.0, timeout=None
-        ):
-            with attempt:
-                await _try(engine, image, credentials)
-    except Transient as error:
-        raise Terminal(
-            f"image {image} is not on this machine, and pulling it failed {TRIES} times: {error}"
-        ) from error
+class Pulls:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._running: dict[str, PullProgress] = {}
 
+    def running(self) -> Mapping[str, PullView]:
+        """By image."""
+        return {image: progress.view() for image, progress in self._running.items()}
 
-async def _try(engine: Engine, image: str, credentials: Mapping[str, str] | None) -> None:
-    headers = {"X-Registry-Auth": _auth(credentials)} if credentials is not None else {}
-    name, tag = split(image)
-    progress = _Progress(image)
-    try:
-        async with engine.stream(
-            "POST",
-            "images/create",
-            headers=headers,
-            silence_seconds=SILENCE_SECONDS,
-            fromImage=name,
-            tag=tag,
-        ) as messages:
-            async for message in messages:
-                if "error" in message:
-                    raise _failure(image, str(message["error"]))
-                progress.note(message)
-    except EngineRefused as error:
-        raise _failure(image, str(error)) from error
+    async def pull(self, image: str, credentials: Mapping[str, str] | None) -> None:
+        """
+        ``Terminal`` at once when the registry says no, and after three tries when it is not
+        reached.
+        """
+        try:
+            async for attempt in stamina.retry_context(
+                on=Transient, attempts=TRIES, wait_initial=0.5, wait_max=4.0, timeout=None
+            ):
+                with attempt:
+                    await self._try(image, credentials)
+        except Transient as error:
+            raise Terminal(
+                f"image {image} is not on this machine, and pulling it failed {TRIES} times: "
+                f"{error}"
+            ) from error
+        finally:
+            self._running.pop(image, None)
+
+    async def _try(self, image: str, credentials: Mapping[str, str] | None) -> None:
+        headers = {"X-Registry-Auth": _auth(credentials)} if credentials is not None else {}
+        name, tag = split(image)
+        progress = self._running[image] = PullProgress(image)
+        paced = _Paced()
+        try:
+            async with self._engine.stream(
+                "POST",
+                "images/create",
+                headers=headers,
+                silence_seconds=SILENCE_SECONDS,
+                fromImage=name,
+                tag=tag,
+            ) as messages:
+                async for message in messages:
+                    if "error" in message:
+                        raise _failure(image, str(message["error"]), progress.missing())
+                    progress.note(message)
+                    if paced.is_due():
+                        logger.info("%s", progress.view())
+        except EngineRefused as error:
+            raise _failure(image, str(error)) from error
 
 
 def split(image: str) -> tuple[str, str]:
@@ -79,8 +96,11 @@ def split(image: str) -> tuple[str, str]:
     return folder + slash + name, tag or "latest"
 
 
-def _failure(image: str, words: str) -> Terminal | Transient:
+def _failure(image: str, words: str, missing: tuple[str, ...] = ()) -> Terminal | Transient:
     text = words.strip().rstrip(".")
+    if missing:
+        which = "layer" if len(missing) == 1 else "one of the layers"
+        text = f"{text} ({which} {', '.join(missing)})"
     if any(sign in text.lower() for sign in HOPELESS):
         return Terminal(
             f"image {image} cannot be pulled: {text}: check its name and tag, and "
@@ -89,22 +109,16 @@ def _failure(image: str, words: str) -> Terminal | Transient:
     return Transient(text)
 
 
-class _Progress:
-    def __init__(self, image: str) -> None:
-        self._image = image
-        self._layers: dict[str, tuple[int, int]] = {}
+class _Paced:
+    def __init__(self) -> None:
         self._clock = asyncio.get_running_loop().time
         self._last = self._clock()
 
-    def note(self, message: Json) -> None:
-        layer, detail = str(message.get("id", "")), message.get("progressDetail") or {}
-        if not layer or "total" not in detail:
-            return
-        self._layers[layer] = (detail.get("current", 0), detail["total"])
-        if self._clock() - self._last >= PROGRESS_SECONDS:
-            self._last = self._clock()
-            got, total = (sum(n) // 1_000_000 for n in zip(*self._layers.values(), strict=True))
-            logger.info("pulling %s: %d of %d MB", self._image, got, total)
+    def is_due(self) -> bool:
+        if self._clock() - self._last < PROGRESS_SECONDS:
+            return False
+        self._last = self._clock()
+        return True
 
 
 def _auth(credentials: Mapping[str, str]) -> str:

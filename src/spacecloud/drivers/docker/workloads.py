@@ -15,10 +15,11 @@ from spacecloud.drivers.docker.networks import Networks
 from spacecloud.drivers.docker.observe import Seen
 from spacecloud.drivers.docker.pods import Pods, SecretValues
 from spacecloud.drivers.docker.probes import Prober
-from spacecloud.drivers.docker.pulls import pull
+from spacecloud.drivers.docker.pulls import Pulls
 from spacecloud.drivers.driver import Hint, LogRequest
 from spacecloud.errors import NotFound, SpaceCloudError, Transient
 from spacecloud.model.refs import ServiceKey
+from spacecloud.model.status import PullView
 from spacecloud.settings import Settings
 from spacecloud.workloads.ops import (
     CreateNetwork,
@@ -58,6 +59,7 @@ class DockerWorkloads:
         self._secret_values = secret_values
         self._networks = Networks(self._engine, settings)
         self._pods = Pods(self._engine, settings, secret_values)
+        self._pulls = Pulls(self._engine)
         self._prober = Prober(self._engine, self._health_changed, now)
         self._services: dict[str, ServiceKey] = {}
         self._queues: set[asyncio.Queue[Hint]] = set()
@@ -151,6 +153,9 @@ class DockerWorkloads:
             logger.debug("no last lines of %s/%s: %s", replica, task, error)
             return []
 
+    def pulls(self) -> Mapping[str, PullView]:
+        return self._pulls.running()
+
     async def _execute(self, op: WorkloadOp) -> None:
         match op:
             case CreateNetwork():
@@ -161,7 +166,7 @@ class DockerWorkloads:
                 credentials = (
                     await self._secret_values(op.ref.project, op.secret) if op.secret else None
                 )
-                await pull(self._engine, op.image, credentials)
+                await self._pulls.pull(op.image, credentials)
             case CreateReplica():
                 await self._pods.create(op)
             case StartTask():

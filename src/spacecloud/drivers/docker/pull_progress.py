@@ -1,0 +1,57 @@
+"""How far a pull has come, by what the engine says of each layer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from spacecloud.model.status import PullView
+
+WAITING = frozenset({"Pulling fs layer", "Waiting"})
+DOWNLOADED = frozenset({"Verifying Checksum", "Download complete", "Extracting"})
+DONE = frozenset({"Pull complete", "Already exists"})
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    current: int = 0
+    total: int = 0
+    is_downloaded: bool = False
+    is_done: bool = False
+
+
+@dataclass(slots=True)
+class PullProgress:
+    image: str
+    layers: dict[str, Layer] = field(default_factory=dict)
+
+    def note(self, message: Mapping[str, Any]) -> None:
+        """One message of the engine's; those that speak of no layer change nothing."""
+        id, said = str(message.get("id", "")), message.get("status")
+        layer = self.layers.get(id, Layer())
+        if said in WAITING:
+            self.layers[id] = replace(layer, is_downloaded=False, is_done=False)
+        elif said == "Downloading":
+            detail = message.get("progressDetail") or {}
+            # A registry that does not say how large a layer is gives -1, or nothing.
+            total = max(detail.get("total") or 0, 0)
+            self.layers[id] = replace(layer, current=detail.get("current") or 0, total=total)
+        elif said in DOWNLOADED | DONE:
+            self.layers[id] = Layer(
+                layer.total, layer.total, is_downloaded=True, is_done=said in DONE
+            )
+
+    def view(self) -> PullView:
+        layers = self.layers.values()
+        return PullView.model_validate(
+            {
+                "image": self.image,
+                "layers": len(layers),
+                "layersDone": sum(layer.is_done for layer in layers),
+                "bytes": sum(layer.total for layer in layers),
+                "bytesDone": sum(min(layer.current, layer.total) for layer in layers),
+            }
+        )
+
+    def missing(self) -> tuple[str, ...]:
+        """The layers that are not here: where a pull fails, it is one of them."""
+        return tuple(id for id, layer in self.layers.items() if not layer.is_downloaded)

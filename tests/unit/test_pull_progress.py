@@ -1,0 +1,65 @@
+"""What the engine says of layers, as one sentence that people can follow."""
+
+from typing import Any
+
+import pytest
+
+from spacecloud.drivers.docker.pull_progress import PullProgress
+
+
+def told(*messages: tuple[str, str] | tuple[str, str, int, int]) -> PullProgress:
+    progress = PullProgress("app:1")
+    for id, status, *counts in messages:
+        detail = dict(zip(("current", "total"), counts, strict=False))
+        progress.note({"id": id, "status": status, "progressDetail": detail})
+    return progress
+
+
+@pytest.mark.parametrize(
+    ("progress", "sentence"),
+    [
+        (told(), "pulling app:1"),
+        (told(("1", "Pulling from library/app")), "pulling app:1"),
+        (told(("a", "Pulling fs layer"), ("b", "Waiting")), "pulling app:1: 0 of 2 layers"),
+        (
+            told(("a", "Already exists"), ("b", "Downloading", 2_000_000, 9_000_000)),
+            "pulling app:1: 1 of 2 layers, 2 of 9 MB",
+        ),
+        (
+            told(("b", "Downloading", 2_000_000, 9_000_000), ("b", "Download complete")),
+            "pulling app:1: 0 of 1 layer, 9 of 9 MB",
+        ),
+        (
+            told(("b", "Downloading", 1, 9_000_000), ("b", "Extracting", 5, 9_000_000)),
+            "pulling app:1: 0 of 1 layer, 9 of 9 MB",
+        ),
+        (told(("b", "Downloading", 5_000_000, -1)), "pulling app:1: 0 of 1 layer"),
+        (
+            told(("b", "Extracting", 1, 2), ("b", "Pull complete"), ("", "Digest: sha256:1")),
+            "pulling app:1: 1 of 1 layer",
+        ),
+        (
+            told(("b", "Download complete"), ("b", "Pulling fs layer")),
+            "pulling app:1: 0 of 1 layer",
+        ),
+    ],
+)
+def test_a_pull_is_told_by_its_layers(progress: PullProgress, sentence: str) -> None:
+    assert str(progress.view()) == sentence
+
+
+@pytest.mark.parametrize("message", [{}, {"id": None}, {"id": 3, "status": 4}, {"status": "x"}])
+def test_what_speaks_of_no_layer_changes_nothing(message: dict[str, Any]) -> None:
+    progress = told(("a", "Already exists"))
+
+    progress.note(message)
+
+    assert (progress.view().layers, progress.view().layers_done) == (1, 1)
+
+
+def test_the_layers_that_are_not_here_are_the_ones_that_can_have_failed() -> None:
+    progress = told(
+        ("a", "Already exists"), ("b", "Download complete"), ("c", "Waiting"), ("d", "Downloading")
+    )
+
+    assert progress.missing() == ("c", "d")
