@@ -62,8 +62,8 @@ def test_a_refused_field_hides_no_other_mistake() -> None:
 
     found = mistakes(Service, {"tasks": [task], "volumes": [], "labels": 7})
 
-    assert "stateless for now" in found["spec"]
-    assert "stateless for now" in found["spec.tasks[0]"]
+    assert "stateless for now" in found["spec.volumes"]
+    assert "stateless for now" in found["spec.tasks[0].volumes"]
     assert found["spec.tasks[0].prots"] == "there is no such field; did you mean ports?"
     assert found["spec.labels"] == "an object of names and values"
 
@@ -71,15 +71,15 @@ def test_a_refused_field_hides_no_other_mistake() -> None:
 def test_a_port_of_two_tasks_is_told_beside_other_mistakes() -> None:
     tasks = [
         {**TASK, "ports": [{"port": 80}]},
-        {"id": "side", "docker": {"image": "a b"}, "ports": [{"port": 80}]},
+        {"id": "side", "docker": {"image": "a b"}, "ports": [{"port": 0}, {"port": 80}]},
     ]
 
     found = mistakes(Service, {"tasks": tasks})
     alone = mistakes(Service, {"tasks": [tasks[0], {**tasks[0], "id": "side"}]})
 
-    assert "port 80 is in task main and in task side" in found["spec"]
+    assert "port 80 is in task main and in task side" in found["spec.tasks[1].ports[1].port"]
     assert found["spec.tasks[1].docker.image"] == "an image reference holds no blanks"
-    assert alone.keys() == {"spec"}
+    assert alone.keys() == {"spec.tasks[1].ports[0].port"}
 
 
 def test_an_unknown_field_far_from_all_names_the_known_ones() -> None:

@@ -38,20 +38,29 @@ def _allowed(given: Any) -> Any:
 
 def _skeleton(given: dict[str, Any]) -> dict[str, Any]:
     """What tasks share, ids and ports, where it is right; the rest is filled in."""
-    tasks = given.get("tasks")
-    return {"tasks": [_task(n, task) for n, task in enumerate(_entries(tasks))]}
+    tasks = _entries(given.get("tasks"))
+    used = {number for task in tasks for number in _ports(task)}
+    free = (number for number in range(65535, 0, -1) if number not in used)
+    return {"tasks": [_task(n, task, free) for n, task in enumerate(tasks)]}
 
 
-def _task(number: int, given: Any) -> dict[str, Any]:
+def _ports(task: Any) -> list[Any]:
+    """As they were given; None for what is no port number."""
+    given = _entries(task.get("ports")) if isinstance(task, dict) else []
+    numbers = [port.get("port") if isinstance(port, dict) else None for port in given]
+    return [n if type(n) is int and 1 <= n <= 65535 else None for n in numbers]
+
+
+def _task(number: int, given: Any, free: Iterator[int]) -> dict[str, Any]:
     task = given if isinstance(given, dict) else {}
     id = task.get("id")
     is_right = isinstance(id, str) and re.fullmatch(DNS_LABEL, id)
-    numbers = [p.get("port") for p in _entries(task.get("ports")) if isinstance(p, dict)]
     return {
         # Of an id that is wrong another one is made, which no other task has.
         "id": id if is_right else f"{'x' * 50}{number}",
         "docker": {"image": "x"},
-        "ports": [{"port": n} for n in numbers if type(n) is int and 1 <= n <= 65535],
+        # In place of a wrong port one that no other has, so that each keeps its number.
+        "ports": [{"port": next(free) if n is None else n} for n in _ports(task)],
     }
 
 

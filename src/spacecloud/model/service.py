@@ -9,6 +9,7 @@ from spacecloud.model.refs import Id
 from spacecloud.model.resource import Resource
 from spacecloud.model.scale import AutoScale, Scale
 from spacecloud.model.task import Port, Task
+from spacecloud.model.wrong import NO_VOLUMES, wrong
 
 ANY = "*"
 
@@ -71,10 +72,7 @@ class Service(Resource):
     def _refused_fields(cls, given: Any) -> Any:
         if isinstance(given, dict):
             if "volumes" in given:
-                raise ValueError(
-                    "volumes are not supported: services are stateless for now; keep data in a "
-                    "database outside, or leave the field out"
-                )
+                raise wrong(NO_VOLUMES, "volumes")
             if "rules" in given and "tasks" not in given:
                 raise ValueError("this is a service-role, not a service: it has rules and no tasks")
         return given
@@ -91,19 +89,20 @@ class Service(Resource):
     def _tasks_fit_together(self) -> "Service":
         seen: dict[int, str] = {}
         names: set[str] = set()
-        for task in self.tasks:
+        for t, task in enumerate(self.tasks):
             if task.id in names:
-                raise ValueError(f"two tasks have the id {task.id}")
+                raise wrong(f"two tasks have the id {task.id}", "tasks", t, "id")
             names.add(task.id)
-            for port in task.ports:
+            for p, port in enumerate(task.ports):
                 if port.port in seen:
                     other = seen[port.port]
-                    raise ValueError(
+                    message = (
                         f"port {port.port} is in task {other} and in task {task.id}: all tasks "
                         "share one localhost, so each port belongs to one task"
                         if other != task.id
                         else f"port {port.port} is in task {task.id} twice"
                     )
+                    raise wrong(message, "tasks", t, "ports", p, "port")
                 seen[port.port] = task.id
         return self
 

@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from spacecloud.model.refs import Id
 from spacecloud.model.resource import Resource
+from spacecloud.model.wrong import NO_VOLUMES, wrong
 
 Protocol = Literal["http", "tcp"]
 
@@ -141,11 +142,9 @@ class Task(Resource):
     @model_validator(mode="before")
     @classmethod
     def _volumes_are_refused(cls, given: Any) -> Any:
-        if isinstance(given, dict) and ({"volumes", "volumeMounts"} & given.keys()):
-            raise ValueError(
-                "volumes are not supported: services are stateless for now; keep data in a "
-                "database outside, or leave the field out"
-            )
+        for name in ("volumes", "volumeMounts"):
+            if isinstance(given, dict) and name in given:
+                raise wrong(NO_VOLUMES, name)
         return given
 
     @field_validator("runtime")
