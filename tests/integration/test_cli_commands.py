@@ -156,6 +156,21 @@ def test_the_status_says_replicas_addresses_policy_and_events(shop: Plane) -> No
         assert words in out
 
 
+def test_the_status_tells_of_a_route_that_never_answers(shop: Plane) -> None:
+    hidden = (
+        "type: ingress-routes\nmeta: {project: shop, id: hidden}\nspec:\n"
+        "  source: {hosts: ['*'], url: /}\n"
+        "  targets: [{host: web.shop.svc.cluster.local, port: 8080}]\n"
+    )
+    applied = shop.cli("apply", "-f", "-", given=hidden)
+
+    told = "ingress route shop/hidden is never reached: "
+    assert told in applied.out
+    assert told in shop.cli("status", "shop/web").out
+    assert told not in shop.cli("status", "shop/api").out
+    shop.cli("delete", "ingress-route", "hidden", "--yes")
+
+
 def test_the_status_for_programs_is_the_apis(shop: Plane) -> None:
     (found,) = json.loads(shop.cli("status", "api", "-o", "json").out)
 

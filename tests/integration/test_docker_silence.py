@@ -64,7 +64,7 @@ async def test_a_pull_that_the_engine_forgets_is_tried_again_and_then_given_up(
     silent.beginning = beginning
 
     with pytest.raises(Terminal, match="fell silent"):
-        await asyncio.wait_for(pulls.pull(Engine(docker), "echo:1", None), 20)
+        await asyncio.wait_for(pulls.Pulls(Engine(docker)).pull("echo:1", None), 20)
 
     assert silent.asked == pulls.TRIES
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh_world import a_spec, a_world
-from spacecloud.ingress.table import KnownRoute, read, table, urls_of, warnings
+from spacecloud.ingress.table import KnownRoute, read, table, unreached, urls_of, warnings
 from spacecloud.model.declared import StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import IngressTarget
@@ -123,6 +123,17 @@ def test_a_route_that_another_covers_whole_is_warned_of() -> None:
     named = a_route("named", url="/a", hosts=["shop.example"])
 
     assert warnings([first, hidden, seen, named], WORLD) == (
+        "ingress route shop/hidden is never reached: shop/first answers every request for /a "
+        "before it",
+    )
+
+
+def test_a_service_is_told_of_its_routes_that_never_answer() -> None:
+    first = a_route("first", url="/a", host="api.shop.svc.cluster.local")
+    routes = table([first, a_route("hidden", url="/a"), a_route("seen", url="/b")], WORLD)
+
+    assert unreached(ServiceKey("shop", "db"), routes) == ()
+    assert unreached(WEB, routes) == (
         "ingress route shop/hidden is never reached: shop/first answers every request for /a "
         "before it",
     )

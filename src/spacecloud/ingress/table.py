@@ -51,7 +51,7 @@ def warnings(routes: Sequence[KnownRoute], declared: Declared) -> tuple[str, ...
     finder = _Finder(declared)
     rules = table(routes, declared).rules
     said = [sentence for known in routes for sentence in _route_warnings(known, finder)]
-    return (*said, *_never_reached(rules))
+    return (*said, *(sentence for _, sentence in _never_reached(rules)))
 
 
 def warnings_about(id: str, routes: Sequence[KnownRoute], declared: Declared) -> tuple[str, ...]:
@@ -70,6 +70,15 @@ def urls_of(
         if not rule.refuse
         and any(t.key == key and version in ("", t.version) and t.weight for t in rule.targets)
         for host in rule.hosts
+    )
+
+
+def unreached(key: ServiceKey, table: IngressTable) -> tuple[str, ...]:
+    """Of the routes that lead to a service, those that never answer, a sentence each."""
+    return tuple(
+        sentence
+        for rule, sentence in _never_reached(table.rules)
+        if any(target.key == key for target in rule.targets)
     )
 
 
@@ -197,7 +206,7 @@ def _route_warnings(known: KnownRoute, finder: _Finder) -> Iterable[str]:
         yield f"{name}: modify's templates are kept and not acted on"
 
 
-def _never_reached(rules: Sequence[IngressRule]) -> Iterable[str]:
+def _never_reached(rules: Sequence[IngressRule]) -> Iterable[tuple[IngressRule, str]]:
     """Rules are in order: a later one that an earlier one covers whole never answers."""
     same_path: dict[tuple[str, str], list[IngressRule]] = {}
     for later in rules:
@@ -205,8 +214,9 @@ def _never_reached(rules: Sequence[IngressRule]) -> Iterable[str]:
         for earlier in earlier_ones:
             if _covers(earlier, later):
                 yield (
+                    later,
                     f"ingress route {later.id} is never reached: {earlier.id} answers every "
-                    f"request for {later.url} before it"
+                    f"request for {later.url} before it",
                 )
                 break
         earlier_ones.append(later)

@@ -137,7 +137,11 @@ class Outlook:
             admits=explain.admits(key, policy),
             calls=explain.calls(key, policy),
             refusals=self._refusals.of(key),
-            notices=(*notices_of(version.spec), *explain.warnings(key, policy)),
+            notices=(
+                *notices_of(version.spec),
+                *explain.warnings(key, policy),
+                *table.unreached(key, ingress),
+            ),
             events=tuple(
                 event_view(e)
                 for e in await self._store.events(key.project, key.service, SHOWN_EVENTS)
