@@ -22,6 +22,7 @@ from chaos import results, world, wounds
 from chaos.faults import FAULTS, GROUND, Armed, Fault, Point
 from chaos.load import Load
 from chaos.plane import Plane, a_plane
+from chaos.pulled import in_a_registry
 from chaos.results import say
 from chaos.scenario import SERVICE, Story
 from chaos.sweep import first_of_each
@@ -155,11 +156,12 @@ def grounds(
     images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Ground]]:
     with ExitStack() as opened:
+        image = opened.enter_context(in_a_registry(images["echo"]))
         grounds = []
         for number in range(1, 1 + PLATFORMS):
             folder = tmp_path_factory.mktemp(f"ground{number}")
             plane = opened.enter_context(a_plane(folder, number, images))
-            grounds.append(Ground(plane, images["echo"]))
+            grounds.append(Ground(plane, image))
         for ground in grounds:
             ground.settle()
         yield grounds

@@ -445,7 +445,7 @@ async def test_limits_and_hardening_are_set(bench: Bench) -> None:
 async def test_an_image_that_no_registry_gives_is_hopeless_and_named(bench: Bench) -> None:
     pull = PullImage(REF, "127.0.0.1:1/no/such:1", "", 1)
 
-    with pytest.raises(Terminal, match=r"image 127\.0\.0\.1:1/no/such:1 is not on this machine"):
+    with pytest.raises(Terminal, match=r"image 127\.0\.0\.1:1/no/such:1 cannot be pulled"):
         await bench.workloads.execute(pull)
 
 

@@ -31,7 +31,7 @@ BY_REASON = (
     (r"answered \d+$", "mend the app, or let probe.path name what answers 200 when it is ready"),
     (r"no answer to its", "the app is too slow or stuck: raise probe.timeoutSeconds, or mend it"),
     (r"cannot be run|ended with code \d+$", "check probe.command; it runs inside the task"),
-    (r"cannot be pulled|is not on this machine", "check the image's name and tag, and apply again"),
+    ("cannot be pulled", "check the image's name and tag, and apply again"),
     (r"built for \w+ and this machine", "build or choose the image for this machine"),
     (r"is not ours", "remove or rename it, then apply again"),
     (r"is full|used up", "delete what is not needed, or configure a larger pool"),

@@ -56,8 +56,7 @@ class Pulls:
                     await self._try(image, credentials)
         except Transient as error:
             raise Terminal(
-                f"image {image} is not on this machine, and pulling it failed {TRIES} times: "
-                f"{error}"
+                f"image {image} cannot be pulled: {TRIES} tries failed, the last with: {error}"
             ) from error
         finally:
             self._running.pop(image, None)
