@@ -66,7 +66,7 @@ def control_plane(settings: Settings) -> lock.Holder | None:
 
 def start(command: Sequence[str], settings: Settings, timeout_seconds: float) -> None:
     """
-    Leave a supervisor behind that runs the command; return when the control plane answers.
+    Leave a supervisor behind that runs the command; return when the control plane works.
 
     ``Conflict`` where one runs without a supervisor. ``Unavailable`` with the end of its log
     when it cannot run; nothing is left behind then.
@@ -84,7 +84,7 @@ def start(command: Sequence[str], settings: Settings, timeout_seconds: float) ->
             start_new_session=True,
             cwd="/",
         )
-    wait_until_it_answers(settings, timeout_seconds, process)
+    wait_until_it_works(settings, timeout_seconds, process)
 
 
 def refuse_a_second(settings: Settings) -> None:
@@ -107,17 +107,18 @@ def stop(settings: Settings) -> bool:
     return found
 
 
-def wait_until_it_answers(
+def wait_until_it_works(
     settings: Settings, timeout_seconds: float, keeper: subprocess.Popen[bytes] | None = None
 ) -> None:
     """``keeper``: the supervisor that was started for it, where it is not systemd's."""
     deadline = time.monotonic() + timeout_seconds
-    while control_plane(settings) is None or not answers(settings):
+    while control_plane(settings) is None or not works(settings):
         if keeper is not None:
             _see_hope(settings, keeper)
         if time.monotonic() > deadline:
+            lacks = "not all of it works" if answers(settings) else "it does not answer"
             raise Unavailable(
-                f"it does not answer on port {settings.http_port} after {timeout_seconds:g} s, and "
+                f"{lacks} on port {settings.http_port} after {timeout_seconds:g} s, and "
                 "goes on trying (space-cloud doctor tells more, space-cloud stop ends it):\n"
                 f"{_tail(log_path(settings))}"
             )
@@ -126,12 +127,22 @@ def wait_until_it_answers(
 
 def answers(settings: Settings) -> bool:
     """Does the API, by way of the gateway?"""
+    return _asked(settings, "/v1/config/env") == 200
+
+
+def works(settings: Settings) -> bool:
+    """Has all that it does on this machine been done once since it was started?"""
+    return _asked(settings, "/v1/api/health-check") == 200
+
+
+def _asked(settings: Settings, path: str) -> int | None:
+    """The status of the answer; None without one."""
     connection = http.client.HTTPConnection("127.0.0.1", settings.http_port, timeout=2)
     try:
-        connection.request("GET", "/v1/config/env")
-        return connection.getresponse().status == 200
+        connection.request("GET", path)
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
 

@@ -17,6 +17,7 @@ from spacecloud.model.envelope import Envelope, kind_named
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.model.status import ServiceStatus
+from spacecloud.model.traffic import IngressTable
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
@@ -71,6 +72,24 @@ async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
             running = tasks.create_task(plane.run())
             yield Setup(store, plane, driver.workloads, driver.traffic)
             running.cancel()
+
+
+async def test_it_works_once_the_gateway_was_told_by_this_process(setup: Setup) -> None:
+    """Until then it serves what an earlier one told it: ``start`` must not say that all is done."""
+
+    async def works() -> None:
+        assert await setup.plane.outlook.healthy()
+
+    async def waits(table: IngressTable) -> None:
+        await told.wait()
+
+    told = asyncio.Event()
+    setattr(setup.traffic, "publish_ingress", waits)  # noqa: B010 - a method of an instance
+
+    with pytest.raises(AssertionError):
+        await eventually(works, within=0.2)
+    told.set()
+    await eventually(works)
 
 
 def a_service(**given: Any) -> Service:

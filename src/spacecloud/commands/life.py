@@ -16,7 +16,7 @@ SERVE = (sys.executable, "-m", "spacecloud.server", "serve")
 
 expose_api = click.option("--expose-api", is_flag=True, help="Answer the API beyond loopback too.")
 patience = click.option(
-    "--timeout", default=60.0, show_default=True, help="Seconds to wait until it answers."
+    "--timeout", default=60.0, show_default=True, help="Seconds to wait until it works."
 )
 
 
@@ -38,7 +38,7 @@ def setup(machine: Machine, expose_api: bool, timeout: float) -> None:  # noqa: 
     asyncio.run(check(machine, settings))
     with _Password(settings):
         systemd.set_up(settings)
-        supervisor.wait_until_it_answers(settings, timeout)
+        supervisor.wait_until_it_works(settings, timeout)
     click.echo(f"{systemd.unit_name(settings)} is enabled and runs: journalctl -u it for its log")
 
 
@@ -47,13 +47,13 @@ def setup(machine: Machine, expose_api: bool, timeout: float) -> None:  # noqa: 
 @patience
 @click.pass_obj
 def start(machine: Machine, expose_api: bool, timeout: float) -> None:  # noqa: FBT001 - click's form
-    """Run in the background, started again whenever it ends; returns when it answers."""
+    """Run in the background, started again whenever it ends; returns when it works."""
     settings = _ready(expose_api)
     if not systemd.is_set_up(settings):
         _start(machine, settings, timeout)
         return
     systemd.start(settings)
-    supervisor.wait_until_it_answers(settings, timeout)
+    supervisor.wait_until_it_works(settings, timeout)
     click.echo(f"{systemd.unit_name(settings)} runs")
 
 

@@ -72,7 +72,8 @@ def _processes(settings: Settings) -> list[Check]:
     serving = who["control plane"]
     keeper = who["kept by"]
     there = f"process {serving}, {f'kept by {keeper}' if keeper else 'in the foreground'}"
-    answers = supervisor.answers(settings)
+    works = supervisor.works(settings)
+    answers = works or supervisor.answers(settings)
     url = f"http://127.0.0.1:{settings.http_port}"
     return [
         Check(
@@ -82,12 +83,18 @@ def _processes(settings: Settings) -> list[Check]:
         ),
         Check(
             "API",
-            f"{url} answers"
-            if answers
-            else f"{url} does not answer: space-cloud start, then {supervisor.log_path(settings)}",
-            ok=answers,
+            _api(settings, url, answers=answers, works=works),
+            ok=works,
         ),
     ]
+
+
+def _api(settings: Settings, url: str, *, answers: bool, works: bool) -> str:
+    if works:
+        return f"{url} answers"
+    if answers:
+        return f"{url} answers, but not all of the platform works: {supervisor.log_path(settings)}"
+    return f"{url} does not answer: space-cloud start, then {supervisor.log_path(settings)}"
 
 
 def _who_runs(settings: Settings) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class Outlook:
         return notices_of(envelope.spec)
 
     async def healthy(self) -> bool:
-        return all(state == "running" for state in self._platform.state.parts.values())
+        return self._platform.works
 
     def metrics(self) -> bytes:
         registry = CollectorRegistry()

@@ -58,6 +58,12 @@ class Platform:
         self._redeclared.set()
         self._policy_changes += 1
 
+    @property
+    def works(self) -> bool:
+        """All its parts run, and the gateway was told by this process what it is to serve."""
+        parts = self.state.parts.values()
+        return self._doors is not None and bool(parts) and all(p == "running" for p in parts)
+
     async def watch_host(self) -> Never:
         while True:
             self._stirred.clear()
