@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from bridged_pods import inside, listening, pods, serving, settings_of
+from eventually import eventually
+from spacecloud.drivers.docker import firewall as firewall_module
 from spacecloud.drivers.docker import firewall_rules
 from spacecloud.drivers.docker.firewall import Firewall, run
 from spacecloud.errors import Transient
@@ -106,6 +108,33 @@ async def test_what_was_meddled_with_is_told_and_mended(
         command[command.index("-I")] = "-D"
         await run(*command)
     assert sorted(await mentions(settings)) == sorted(before)
+
+
+async def test_a_look_at_rules_that_nobody_touched_starts_no_program(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every few seconds, for as long as the platform runs: it has to be cheap."""
+    started: list[str] = []
+
+    async def counted(*command: str, given: str | None = None) -> str:
+        started.append(command[0])
+        return await run(*command, given=given)
+
+    monkeypatch.setattr(firewall_module, "run", counted)
+    firewall = Firewall(settings)
+    await firewall.ensure()
+
+    # Another instance on this machine may write rules at the same time.
+    async def nobody_touched_them() -> None:
+        started.clear()
+        assert await firewall.ensure() == ()
+        assert started == []
+
+    await eventually(nobody_touched_them)
+    await run("iptables", "-w", "-F", f"{settings.chain_prefix}-IN")
+
+    assert await firewall.ensure() != ()
+    assert "iptables-restore" in started
 
 
 async def test_two_instances_do_not_fight_over_the_first_place(tmp_path: Path) -> None:

@@ -1,14 +1,19 @@
-"""Look at the host's rules and put ours right, in both address families."""
+"""
+Look at the host's rules and put ours right, in both address families.
+
+Where the kernel numbers every change of them, rules that were right are printed again only when
+there was one.
+"""
 
 import asyncio
 import hashlib
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from spacecloud.drivers.docker import firewall_rules as rules
+from spacecloud.drivers.docker import kernel
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
@@ -25,6 +30,13 @@ BRIDGE_FILTER = Path("/proc/sys/net/bridge")
 """There while the kernel shows bridged packets to iptables."""
 
 Wanted = Callable[[Settings, rules.Found], rules.Ruleset]
+
+
+NFTABLES = "(nf_tables)"
+"""In what a program says of its version that writes its rules there."""
+
+State = tuple[int, bool]
+"""The number of the rules' last change, and whether the kernel filters bridged packets."""
 
 
 @dataclass
@@ -48,12 +60,20 @@ class Firewall:
             self._families.append(Family("ip6tables", rules.wanted_v6))
         self._pool = str(settings.vip_pool)
         self._stood = False
+        self._right: State | None = None
+        """What there was when all rules were found right."""
+
+        self._numbered: bool | None = None
 
     async def ensure(self) -> tuple[str, ...]:
         """What had to be mended, a sentence each; a first start is none."""
         mended: list[str] = []
-        for family in self._families:
-            mended += await self._ensure_family(family)
+        # Before the look: what comes after this moment is another state.
+        state = await self._state()
+        if state is None or state != self._right:
+            for family in self._families:
+                mended += await self._ensure_family(family)
+            self._right = state
         mended += await self._ensure_route()
         self._stood = True
         return tuple(mended)
@@ -69,7 +89,7 @@ class Firewall:
             # Who looks once does not know how this machine prints what was written.
             wanted = rules.as_printed(family.wanted(self._settings, found), found)
             wrong += rules.differences(wanted, found)
-        if await self._route_protocol() != self._protocol:
+        if self._route_protocol() != self._protocol:
             wrong.append(f"the route that closes {self._pool} is missing")
         return tuple(wrong)
 
@@ -80,9 +100,16 @@ class Firewall:
             if text:
                 await _restore(family, text)
             family.written = family.printed = None
-        if (protocol := await self._route_protocol()) in (self._protocol, UNMARKED):
-            await run("ip", "route", "del", "unreachable", self._pool, "proto", protocol)
-        self._stood = False
+        if (protocol := self._route_protocol()) in (self._protocol, UNMARKED):
+            await run("ip", "route", "del", "unreachable", self._pool, "proto", str(protocol))
+        self._stood, self._right = False, None
+
+    async def _state(self) -> State | None:
+        """None where the kernel does not number what our programs write."""
+        if self._numbered is None:
+            said = [await run(family.program, "--version") for family in self._families]
+            self._numbered = all(NFTABLES in version for version in said)
+        return _state() if self._numbered else None
 
     async def _ensure_family(self, family: Family) -> tuple[str, ...]:
         found = await _found(family)
@@ -100,38 +127,42 @@ class Firewall:
 
     async def _ensure_route(self) -> tuple[str, ...]:
         """UDP and ICMP to a virtual IP, and calls from the host, go nowhere, and at once."""
-        found = await self._route_protocol()
+        found = self._route_protocol()
         if found == self._protocol:
             return ()
-        if found not in ("", UNMARKED):
+        if found not in (None, UNMARKED):
             raise Transient(
                 f"the pool {self._pool} is closed by a route of somebody else (protocol {found}): "
                 "choose another with SPACE_CLOUD_VIP_POOL"
             )
-        await run("ip", "route", "replace", "unreachable", self._pool, "proto", self._protocol)
+        protocol = str(self._protocol)
+        await run("ip", "route", "replace", "unreachable", self._pool, "proto", protocol)
         return (f"the route that closes {self._pool} was missing",) if self._stood else ()
 
     @property
-    def _protocol(self) -> str:
+    def _protocol(self) -> int:
         return route_protocol(self._settings)
 
-    async def _route_protocol(self) -> str:
-        """Who says that they made the route that closes our pool; empty: there is none."""
-        shown = await run(
-            "ip", "-json", "route", "show", "type", "unreachable", "exact", self._pool
-        )
-        for route in json.loads(shown or "[]"):
-            return str(route.get("protocol", UNMARKED))
-        return ""
+    def _route_protocol(self) -> int | None:
+        """Who says that they made the route that closes our pool; None: there is none."""
+        try:
+            return kernel.unreachable_route(self._settings.vip_pool)
+        except OSError as error:
+            raise Transient(f"the kernel's routes cannot be read: {error.strerror}") from error
 
 
-UNMARKED = "boot"
-"""What a route says that was made by hand."""
+UNMARKED = 3
+"""What a route says that was made by hand: ``RTPROT_BOOT``."""
 
 
-def route_protocol(settings: Settings) -> str:
+def route_protocol(settings: Settings) -> int:
     """The mark of our routes: a number that no routing daemon has, of the instance's own."""
-    return str(210 + hashlib.sha256(settings.instance.encode()).digest()[0] % 40)
+    return 210 + hashlib.sha256(settings.instance.encode()).digest()[0] % 40
+
+
+def _state() -> State | None:
+    generation = kernel.rules_generation()
+    return None if generation is None else (generation, BRIDGE_FILTER.exists())
 
 
 def _wanted(settings: Settings, found: rules.Found) -> rules.Ruleset:

@@ -1,4 +1,8 @@
-"""The kernel's lists of TCP sockets and tracked connections, read and acted on by netlink."""
+"""
+Netlink, and with it the kernel's lists of TCP sockets and tracked connections, read and acted on.
+
+A library for it takes 24 MiB of memory, a fifth of what the control plane may have.
+"""
 
 import errno
 import socket
@@ -13,7 +17,7 @@ OpenNetlink = Callable[[int], socket.socket]
 
 _HEADER = struct.Struct("=IHHII")
 _DONE, _ERROR = 3, 2
-_REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
+REQUEST, _ACK, DUMP = 0x1, 0x4, 0x300
 _LIST_SOCKETS, _DESTROY_SOCKET = 20, 21
 _LIST_TRACKED = (1 << 8) | 1
 _ALL_BUT_LISTENING = 0xFFFFFFFF & ~(1 << 10)
@@ -45,10 +49,10 @@ def open_netlink(family: int) -> socket.socket:
 
 def connections(handle: socket.socket, port: int) -> list[Connection]:
     """Those whose own port is this, and which a process still holds open."""
-    ask = _ANY_REQUEST.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, 0, _ALL_BUT_LISTENING)
-    ask += _SOCKET_ID.pack(port, 0, bytes(4), bytes(4)) + _COOKIE.pack(0, 0, 0)
+    question = _ANY_REQUEST.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, 0, _ALL_BUT_LISTENING)
+    question += _SOCKET_ID.pack(port, 0, bytes(4), bytes(4)) + _COOKIE.pack(0, 0, 0)
     found = []
-    for body in _ask(handle, _LIST_SOCKETS, _REQUEST | _DUMP, ask):
+    for body in ask(handle, _LIST_SOCKETS, REQUEST | DUMP, question):
         own_port, peer_port, own, peer = _SOCKET_ID.unpack_from(body, 4)
         _, first, second = _COOKIE.unpack_from(body, 4 + _SOCKET_ID.size)
         (inode,) = struct.unpack_from("=I", body, _INODE_AT)
@@ -67,12 +71,12 @@ def connections(handle: socket.socket, port: int) -> list[Connection]:
 
 def destroy(handle: socket.socket, connection: Connection) -> bool:
     """False when it was gone already. Raises ``OSError`` where the kernel does not offer it."""
-    ask = _ANY_REQUEST.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, 0, _ALL_BUT_LISTENING)
+    question = _ANY_REQUEST.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, 0, _ALL_BUT_LISTENING)
     own, peer = socket.inet_aton(connection.address), socket.inet_aton(connection.peer)
-    ask += _SOCKET_ID.pack(connection.port, connection.peer_port, own, peer)
-    ask += _COOKIE.pack(0, *connection.cookie)
+    question += _SOCKET_ID.pack(connection.port, connection.peer_port, own, peer)
+    question += _COOKIE.pack(0, *connection.cookie)
     try:
-        for _ in _ask(handle, _DESTROY_SOCKET, _REQUEST | _ACK, ask):
+        for _ in ask(handle, _DESTROY_SOCKET, REQUEST | _ACK, question):
             pass
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ESTALE):
@@ -84,9 +88,9 @@ def destroy(handle: socket.socket, connection: Connection) -> bool:
 def dialled(handle: socket.socket, port: int) -> dict[tuple[str, int], tuple[str, int]]:
     """Where each (peer, its port) of our port had called before it was redirected to us."""
     found: dict[tuple[str, int], tuple[str, int]] = {}
-    ask = struct.pack("=BBH", socket.AF_INET, 0, 0)
-    for body in _ask(handle, _LIST_TRACKED, _REQUEST | _DUMP, ask):
-        tuples = dict(_attributes(body[4:]))
+    question = struct.pack("=BBH", socket.AF_INET, 0, 0)
+    for body in ask(handle, _LIST_TRACKED, REQUEST | DUMP, question):
+        tuples = dict(attributes(body[4:]))
         answer = _tuple(tuples.get(2, b""))
         if answer is None or answer[1] != port:
             continue
@@ -99,15 +103,16 @@ def dialled(handle: socket.socket, port: int) -> dict[tuple[str, int], tuple[str
 
 def _tuple(body: bytes) -> tuple[str, int, str, int] | None:
     """(source, port, destination, port) of a tracked TCP direction."""
-    parts = dict(_attributes(body))
-    addresses, ports = dict(_attributes(parts.get(1, b""))), dict(_attributes(parts.get(2, b"")))
+    parts = dict(attributes(body))
+    addresses, ports = dict(attributes(parts.get(1, b""))), dict(attributes(parts.get(2, b"")))
     if ports.get(1) != bytes([socket.IPPROTO_TCP]) or 1 not in addresses:
         return None
     (source_port,), (port,) = struct.unpack("!H", ports[2]), struct.unpack("!H", ports[3])
     return socket.inet_ntoa(addresses[1]), source_port, socket.inet_ntoa(addresses[2]), port
 
 
-def _attributes(body: bytes) -> Iterator[tuple[int, bytes]]:
+def attributes(body: bytes) -> Iterator[tuple[int, bytes]]:
+    """Kind and content of each."""
     at = 0
     while at + 4 <= len(body):
         length, kind = struct.unpack_from("=HH", body, at)
@@ -117,7 +122,7 @@ def _attributes(body: bytes) -> Iterator[tuple[int, bytes]]:
         at += (length + 3) & ~3
 
 
-def _ask(handle: socket.socket, kind: int, flags: int, body: bytes) -> Iterator[bytes]:
+def ask(handle: socket.socket, kind: int, flags: int, body: bytes) -> Iterator[bytes]:
     """Send one request and give the bodies of its answers until the kernel says it is done."""
     handle.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, 1, 0) + body)
     while True:
