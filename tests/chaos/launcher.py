@@ -284,7 +284,11 @@ def shifted_now() -> datetime:
 
 def main() -> None:
     engine.CALL_SECONDS, engine.SLOW_CALL_SECONDS = CALL_SECONDS, SLOW_CALL_SECONDS
-    logs.CALL_SECONDS, ensure._BUILD_TIMEOUT_SECONDS = CALL_SECONDS, SLOW_CALL_SECONDS
+    # Constants that others have imported, too.
+    vars(logs)["CALL_SECONDS"], vars(ensure)["_BUILD_TIMEOUT_SECONDS"] = (
+        CALL_SECONDS,
+        SLOW_CALL_SECONDS,
+    )
     firewall.COMMAND_SECONDS = COMMAND_SECONDS
     for owner, name, wrapper in (
         (ServiceReconciler, "__call__", reconciling),
@@ -298,8 +302,8 @@ def main() -> None:
         (names.DnsmasqNames, "_write", name_files),
         (firewall, "run", rule_changes),
     ):
-        setattr(owner, name, wrapper(getattr(owner, name)))  # type: ignore[operator]
-    host.run = firewall.run
+        setattr(owner, name, wrapper(getattr(owner, name)))
+    vars(host)["run"] = firewall.run
     server.utc_now = shifted_now
     server.main()
 

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import httpx
 import pytest
@@ -261,7 +262,7 @@ def test_a_clock_that_jumps_while_a_version_changes_costs_nothing(plane: Plane, 
             plane.stage.apply(PROJECT, "web", tasks=[task])
             time.sleep(0.7)
             plane.board.set_clock(hours * HOUR if name.startswith("before") else 0)
-            mended(plane, f"clock moved, {name}", lambda plane, name=name: runs(plane, name))
+            mended(plane, f"clock moved, {name}", partial(runs, name=name))
 
     assert not load.losses, load.losses[:5]
 

@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import httpx
 
@@ -134,14 +135,14 @@ def _gateway(plane: Plane, project: str) -> list[str]:
     ]
 
 
-def _clusters(plane: Plane) -> list[dict[str, object]]:
+def _clusters(plane: Plane) -> list[dict[str, Any]]:
     transport = httpx.HTTPTransport(uds=str(admin_socket(of_stage(plane))))
     try:
         with httpx.Client(transport=transport, timeout=10) as client:
             text = client.get("http://envoy/clusters?format=json").text
     except httpx.HTTPError as error:
         raise AssertionError(f"the gateway's admin: {error!r}") from error
-    found: list[dict[str, object]] = json.loads(text)["cluster_statuses"]
+    found: list[dict[str, Any]] = json.loads(text)["cluster_statuses"]
     return found
 
 

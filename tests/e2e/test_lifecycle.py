@@ -334,9 +334,13 @@ def test_the_progress_of_a_pull_is_shown_to_the_one_who_waits_for_it(stage: Stag
         registry.bytes_per_second = 2_000_000
         spec = f"{{tasks: [{{id: main, docker: {{image: '{image}'}}}}]}}"
         (stage.folder / "heavy.yaml").write_text(f"type: service\nmeta: {meta}\nspec: {spec}\n")
-        command = [BIN / "space-cli", "apply", "-f", "heavy.yaml", "--wait", "--timeout", "15"]
+        command = f"{BIN}/space-cli apply -f heavy.yaml --wait --timeout 15"
         with subprocess.Popen(
-            command, env=stage.environment, cwd=stage.folder, stdout=subprocess.PIPE, text=True
+            command.split(),
+            env=stage.environment,
+            cwd=stage.folder,
+            stdout=subprocess.PIPE,
+            text=True,
         ) as waiting:
             progress = rf"pulling {re.escape(image)}: 0 of 3 layers, (\d+) of \d+ MB"
 

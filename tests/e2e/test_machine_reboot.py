@@ -48,10 +48,10 @@ def address(stage: Stage, service: str) -> str:
     return ",".join(sorted(ours))
 
 
-def virtual_address(stage: Stage, service: str) -> object:
+def virtual_address(stage: Stage, service: str) -> list[str]:
     answer = stage.call("shop", "web", "resolve", service)
     assert answer["ok"], answer
-    return answer["addresses"]
+    return list(answer["addresses"])
 
 
 def lose_power(stage: Stage) -> None:
@@ -109,7 +109,7 @@ def test_two_installations_share_nothing(stage: Stage, other: Stage) -> None:
     for here, there in ((stage, other), (other, stage)):
         reaches(here)
         stranger = address(there, "api").split(",")[0]
-        (virtual,) = virtual_address(there, "api")  # type: ignore[misc]
+        (virtual,) = virtual_address(there, "api")
         for target in (stranger, virtual):
             answer = here.call(
                 "shop", "web", "http", f"http://{target}:8080/", "--timeout", "3", timeout=20

@@ -5,12 +5,14 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
 import uvicorn
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -66,13 +68,14 @@ def test_no_request_is_a_500(served: Served) -> None:
     """One Hypothesis run per operation; the library's own fixture does not know this pytest."""
     schema = schemathesis.openapi.from_url(f"{served.url}/openapi.json")
     headers = {"Authorization": f"Bearer {served.token}"}
-    operations = [found.ok() for found in schema.get_all_operations()]
+    operations = list(schema.get_all_operations())
 
-    for operation in operations:
+    for found in operations:
+        assert isinstance(found, Ok), found
 
         @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-        @given(case=operation.as_strategy())
-        def answers_as_described(case: schemathesis.Case) -> None:
+        @given(case=found.ok().as_strategy())
+        def answers_as_described(case: schemathesis.Case[Any]) -> None:
             case.call_and_validate(headers=headers, checks=CHECKS, timeout=10)
 
         answers_as_described()

@@ -164,8 +164,11 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
     await Networks(Engine(scene.docker), scene.settings).create(
         ServiceKey("shop", "api"), "10.130.64.0/25"
     )
-    ours = {"Image": pause, "Labels": {labels.INSTANCE: instance, labels.TASK: "main"}}
-    theirs = {"Image": pause, "Labels": {labels.INSTANCE: f"not-{instance}"}}
+    ours: dict[str, Any] = {
+        "Image": pause,
+        "Labels": {labels.INSTANCE: instance, labels.TASK: "main"},
+    }
+    theirs: dict[str, Any] = {"Image": pause, "Labels": {labels.INSTANCE: f"not-{instance}"}}
     await (await scene.docker.containers.create(ours, name=f"{instance}-ours")).start()
     foreign = await scene.docker.containers.create(theirs, name=f"{instance}-theirs")
     await run("ip", "link", "add", f"{scene.settings.interface_prefix}left", "type", "bridge")
@@ -192,7 +195,7 @@ async def test_a_stranger_on_our_network_is_told_and_holds_up_nothing_else(scene
     key = ServiceKey("shop", "api")
     await Networks(Engine(scene.docker), scene.settings).create(key, "10.130.65.0/25")
     network = labels.network_name(scene.settings.instance, key)
-    config = {
+    config: dict[str, Any] = {
         "Image": await ensure(scene.docker, "pause"),
         "HostConfig": {"NetworkMode": network},
     }

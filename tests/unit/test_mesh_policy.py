@@ -70,7 +70,7 @@ def test_addresses_are_let_in_exactly_when_both_sides_say_yes(declared: Declared
 @settings(max_examples=50, deadline=None)
 @given(worlds)
 def test_the_order_of_declarations_is_irrelevant(declared: Declared) -> None:
-    turned = Declared(dict(reversed(declared.services.items())), declared.blocks)
+    turned = Declared(dict(reversed(list(declared.services.items()))), declared.blocks)
 
     assert faces(turned) == faces(declared)
 
