@@ -8,6 +8,7 @@ the clock, and starts tasks that live as long as the process.
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncGenerator, Generator
@@ -63,6 +64,7 @@ def utc_now() -> datetime:
 async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. What runs goes on running without it."""
     folders.prepare(settings)
+    _may_open_many_files()
     with _only_one(settings):
         auth = Auth.open(settings.state_dir, utc_now)
         if auth.first_password is not None:
@@ -89,6 +91,12 @@ async def serve(settings: Settings) -> None:
                 store, plane.outlook, auth, facts, utc_now, exposed=settings.expose_api
             )
             await _run(settings, plane, _Server(_http(settings, app)))
+
+
+def _may_open_many_files() -> None:
+    """As many as this machine allows: a shell's 1,024 are few for probes, callers and logs."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class _Server(uvicorn.Server):

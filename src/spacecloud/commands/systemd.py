@@ -48,13 +48,12 @@ def unit(settings: Settings, command: Sequence[str]) -> str:
             "StartLimitIntervalSec=0",
             "",
             "[Service]",
-            f"ExecStart={' '.join(_quoted(word) for word in command)}",
+            f"ExecStart={' '.join(_quoted(word).replace('$', '$$') for word in command)}",
             *environment,
             "Restart=always",
             "RestartSec=0.5",
             "KillMode=mixed",
             "TimeoutStopSec=15",
-            "LimitNOFILE=1048576",
             "",
             "[Install]",
             "WantedBy=multi-user.target",
@@ -100,5 +99,6 @@ def _value(value: object) -> str:
 
 
 def _quoted(word: str) -> str:
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    """A dollar means something in a command, and nothing in an environment."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'

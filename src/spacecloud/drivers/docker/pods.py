@@ -44,16 +44,25 @@ class Pods:
         self._pause_image = ""
 
     async def create(self, op: CreateReplica) -> None:
-        """What is missing of it; all tasks start together once their pause runs."""
+        """
+        What is missing of it; all tasks start together once their pause runs.
+
+        They are made while it starts: that is the longer of the two by far.
+        """
         probes = await self._check_images(op)
         values = {
             secret.id: await self._secret_values(secret.project, secret.id) for secret in op.secrets
         }
         resolv = await asyncio.to_thread(self._resolv_conf, op.ref.project)
         pause_id = await self._pause(op, resolv)
-        await together(
-            self._task(op, task, pause_id, resolv, values) for task in _probed(op, probes)
-        )
+        made: dict[str, str] = {}
+
+        async def make(task: Task) -> None:
+            made[task.id] = await self._task(op, task, pause_id, resolv, values)
+
+        making = (make(task) for task in _probed(op, probes))
+        await together((self._start(pause_id, f"pod {op.replica}"), *making))
+        await together(self._start(made[id], f"task {op.replica}/{id}") for id in made)
 
     async def start_task(self, container: str, what: str) -> None:
         await self._start(container, what)
@@ -111,13 +120,11 @@ class Pods:
         image = await self._image_of_pause()
         body = containers.pause(self._settings, op, image, network, resolv)
         try:
-            found = await self._made(name, op, body)
+            return await self._made(name, op, body)
         except Transient:
             # Somebody may have removed the image: the next try looks, and builds it.
             self._pause_image = ""
             raise
-        await self._start(found, f"pod {op.replica}")
-        return found
 
     async def _task(
         self,
@@ -126,7 +133,7 @@ class Pods:
         pause_id: str,
         resolv: str,
         values: containers.Values,
-    ) -> None:
+    ) -> str:
         name = labels.container_name(self._settings.instance, op.ref, op.slot, task.id)
         body = containers.task(self._settings, op, task, pause_id, resolv, values)
         found = await self._made(name, op, body)
@@ -134,7 +141,7 @@ class Pods:
         if files is not None:
             # Into one that was there too: who made it may not have come to this.
             await self._put_files(found, files, task.id)
-        await self._start(found, f"task {op.replica}/{task.id}")
+        return found
 
     async def _made(self, name: str, op: CreateReplica, body: dict[str, Any]) -> str:
         """The container of that name and revision. Asked for first: mostly there is none yet."""
@@ -143,7 +150,7 @@ class Pods:
         except EngineRefused as error:
             if error.status != CONFLICT:
                 raise meaning(f"create {name}", error) from error
-        found = await self._same(name, op)
+        found = await self._same(name, op, body)
         if found is not None:
             return found
         try:
@@ -161,8 +168,8 @@ class Pods:
             hopeless = HOPELESS_FILES in str(error).lower()
             raise (Terminal(text) if hopeless else Transient(text)) from error
 
-    async def _same(self, name: str, op: CreateReplica) -> str | None:
-        """The container of that name when it is of this revision; another one is removed."""
+    async def _same(self, name: str, op: CreateReplica, body: dict[str, Any]) -> str | None:
+        """The container of that name when it is of this revision and pod; else it is removed."""
         found = await self._engine.find(f"containers/{name}/json")
         if found is None:
             return None
@@ -172,7 +179,12 @@ class Pods:
                 f"a container called {name} exists and is not ours: rename it, or remove it "
                 f"with docker rm {name}"
             )
-        if its.get(labels.REVISION) == op.revision and its.get(labels.ADDRESS) == op.address:
+        mode = body["HostConfig"]["NetworkMode"]
+        if (
+            its.get(labels.REVISION) == op.revision
+            and its.get(labels.ADDRESS) == op.address
+            and found["HostConfig"]["NetworkMode"] == mode
+        ):
             return str(found["Id"])
         await self._remove(found["Id"])
         return None
