@@ -9,7 +9,7 @@ comma := ,
 RINGS := $(wildcard tests/integration tests/e2e)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down check test test-images test-engines bench chaos lock clean
+.PHONY: help demo down check test test-images test-engines test-systemd bench chaos lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -39,6 +39,10 @@ test-images:  ## the images that the tests run, from local files
 test-engines:  ## the tests of the driver against another engine: ENGINE=28.5.1
 	@scripts/bootstrap.sh test
 	@scripts/test-engines.sh $(ENGINE)
+
+test-systemd:  ## setup, a crash, a power cut and destroy on a machine whose first process is systemd
+	@command -v debootstrap > /dev/null || apt-get -q install -y debootstrap
+	@scripts/test-systemd.sh
 
 bench:  ## how fast it is on this machine, and against whom; ROWS=start,mesh measures these only
 	@scripts/bootstrap.sh python

@@ -52,6 +52,11 @@ def start(machine: Machine, expose_api: bool, timeout: float) -> None:  # noqa: 
     if not systemd.is_set_up(settings):
         _start(machine, settings, timeout)
         return
+    if expose_api and not systemd.exposes_api(settings):
+        raise InvalidSpec(
+            f"{systemd.unit_name(settings)} has the settings that it was set up with: "
+            "space-cloud setup --expose-api changes them"
+        )
     systemd.start(settings)
     supervisor.wait_until_it_works(settings, timeout)
     click.echo(f"{systemd.unit_name(settings)} runs")

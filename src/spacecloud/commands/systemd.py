@@ -62,6 +62,11 @@ def unit(settings: Settings, command: Sequence[str]) -> str:
     )
 
 
+def exposes_api(settings: Settings) -> bool:
+    """Was it set up so?"""
+    return '"SPACE_CLOUD_EXPOSE_API=true"' in (UNITS / unit_name(settings)).read_text()
+
+
 def set_up(settings: Settings) -> None:
     command = (sys.executable, "-m", "spacecloud.server", "serve")
     (UNITS / unit_name(settings)).write_text(unit(settings, command))
