@@ -31,6 +31,15 @@ WARM: tuple[Chapter, ...] = ("roll", "grow", "policy", "shrink")
 """In these no request may be lost: nobody has hurt the replicas themselves."""
 
 SERVICE = "web"
+PROBE = {
+    "type": "http",
+    "path": "/health",
+    "intervalSeconds": 1,
+    "failures": 1,
+    # A control plane that was killed takes a young task that is not well for one that still starts,
+    # and gives it that long.
+    "graceSeconds": 15,
+}
 
 
 class Story:
@@ -153,7 +162,7 @@ class Story:
             env={"NAME": f"r{self._revision}"},
             secrets=["file"],
             docker={"image": self._image, "imagePullPolicy": "always"},
-            probe={"type": "http", "path": "/health", "intervalSeconds": 1, "failures": 1},
+            probe=PROBE,
         )
         spec: dict[str, Any] = {
             "tasks": [task],
