@@ -10,6 +10,7 @@ its services may call, and by name otherwise: the face of a callee stays small, 
 service with the default policy changes nobody else's face.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address
 
@@ -71,6 +72,7 @@ class Policy:
         self._subnets: dict[tuple[int, int], ServiceKey] = {}
         self._live: dict[str, set[ServiceKey]] = {}
         self._by_service: dict[str, set[ServiceKey]] = {}
+        self._letting_in: dict[tuple[str, str], set[ServiceKey]] = {}
         self._naming: dict[tuple[str, str], dict[str, set[ServiceKey]]] = {}
         self._wide: dict[tuple[str, str], frozenset[ServiceKey]] = {}
         for key, service in declared.services.items():
@@ -80,7 +82,7 @@ class Policy:
                 same = former is not None and former.declared.services.get(key) is service
                 self._index(key, service, former if same else None)
         self._prefixes = sorted({prefix for _, prefix in self._subnets})
-        if former is not None:
+        if former is not None and former._faces:
             concerned = _concerned(former, self)
             self._faces = {k: face for k, face in former._faces.items() if k not in concerned}
 
@@ -100,11 +102,8 @@ class Policy:
 
     def covering(self, caller: ServiceKey) -> set[ServiceKey]:
         """Services whose whitelists let it in, its own side left aside."""
-        return {
-            callee
-            for callee, whitelist in self._whitelists.items()
-            if any(peer.covers(*caller) for peer in whitelist)
-        }
+        peers = itertools.product((caller.project, ANY), (caller.service, ANY))
+        return set().union(*(self._letting_in.get(peer, NOBODY) for peer in peers))
 
     def as_caller(self, key: ServiceKey) -> object:
         """All of a service that other services' faces depend on; equal means: the same to them."""
@@ -167,6 +166,8 @@ class Policy:
         else:
             self._whitelists[key] = union(callers_of(v.spec, key.project) for v in service.versions)
             self._upstreams[key] = union(callees_of(v.spec, key.project) for v in service.versions)
+        for peer in self._whitelists[key]:
+            self._letting_in.setdefault((peer.project_id, peer.service), set()).add(key)
         for peer in self._upstreams[key]:
             named = self._naming.setdefault((peer.project_id, peer.service), {})
             named.setdefault(key.project, set()).add(key)
