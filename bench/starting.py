@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
-from bench import compose, engine
+from bench import compose, engine, swarm
 from bench.caller import Caller, NotAnswered, first_200
 from bench.engine import Images
 from bench.figures import Figure, ratio, rounded
@@ -185,8 +185,12 @@ def _orchestrators(
     except (Missing, OSError, subprocess.SubprocessError, NotAnswered) as error:
         found["Compose"] = None
         notes.append(f"Compose: {error}")
-    found["Swarm"] = None
-    notes.append("Swarm: not measured, since joining one changes the engine for everybody on it")
+    try:
+        found["Swarm"] = swarm.up(images, TWENTY, PARALLEL, _answers_at) * 1000
+        notes.append("Swarm makes one container for each, in an engine that it has to itself")
+    except (Missing, OSError, subprocess.SubprocessError, NotAnswered) as error:
+        found["Swarm"] = None
+        notes.append(f"Swarm: {error}")
     return found, notes
 
 
@@ -197,7 +201,11 @@ def _bare_service(images: Images, number: int) -> None:
 
 
 def _answers(address: str) -> float:
-    return first_200(lambda: address, HTTP_PORT, "bare", WITHIN)
+    return _answers_at(address, HTTP_PORT)
+
+
+def _answers_at(address: str, port: int) -> float:
+    return first_200(lambda: address, port, "bare", WITHIN)
 
 
 def _called(stage: Instance, caller: Caller, service: str, said: str = "") -> float:
