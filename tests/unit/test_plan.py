@@ -39,8 +39,8 @@ def test_a_new_service_gets_network_names_images_replica_and_traffic() -> None:
 [] -> #1 publish names web-v1-internal.shop.svc.cluster.local=10.184.2.1, web.shop.svc.cluster.local=10.184.1.0: no names yet
 [] -> #2 publish endpoints []: the gateway does not know the service yet
 [] -> #3 resolve v1 to main=aaaa: generation 1 has no images yet
-[0, 1, 2, 3] -> #4 create replica web--v1--0 at 10.180.0.2 (revision 43919d27a95c): 1 wanted, slot 0 is empty
-[4] -> #5 wait until web--v1--0 is ready: not every task is ready
+[0] -> #4 create replica web--v1--0 at 10.180.0.2 (revision 43919d27a95c): 1 wanted, slot 0 is empty
+[0, 1, 2, 3, 4] -> #5 wait until web--v1--0 is ready: not every task is ready
 [5] -> #6 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready\
 """)
 
@@ -61,8 +61,8 @@ def test_a_changed_image_is_replaced_new_before_old() -> None:
 
     assert str(plan(changed)) == snapshot("""\
 [] -> #0 resolve v1 to main=aaaa: generation 2 has no images yet
-[0] -> #1 create replica web--v1--1 at 10.180.0.3 (revision 9ba35efdaa3c): 1 wanted, slot 1 is empty
-[1] -> #2 wait until web--v1--1 is ready: not every task is ready
+[] -> #1 create replica web--v1--1 at 10.180.0.3 (revision 9ba35efdaa3c): 1 wanted, slot 1 is empty
+[0, 1] -> #2 wait until web--v1--1 is ready: not every task is ready
 [2] -> #3 publish endpoints [v1=10.180.0.2, v1=10.180.0.3]: 10.180.0.3 ready
 [3] -> #4 publish endpoints [v1=10.180.0.2 draining, v1=10.180.0.3]: 10.180.0.2 draining
 [4] -> #5 wait until web--v1--0 has no request in flight: replaced by revision 9ba35efdaa3c

@@ -10,7 +10,9 @@ def creation(
 ) -> CreateReplica:
     """Of the wanted revision, which must be known."""
     version = rollout.version
+    images = situation.images_of(version)
     assert rollout.revision is not None
+    assert images is not None
     used = {name for task in version.spec.tasks for name in task.secrets}
     return CreateReplica(
         ref=version.ref,
@@ -19,6 +21,6 @@ def creation(
         address=address,
         subnet=str(situation.subnet),
         spec=version.spec,
-        images=version.images,
+        images=images,
         secrets=tuple(s for id, s in sorted(situation.desired.secrets.items()) if id in used),
     )

@@ -180,11 +180,11 @@ def _version(
     for replica in rollout.staying:
         if replica not in rebuilt:
             maintain(situation, replica, rollout, draft)
-    if rollout.revision is None:
-        if refused is None and version.spec.min_replicas:
-            _resolve_images(situation, version, draft)
-        return
     if refused is not None:
+        return
+    if version.spec.min_replicas and not situation.is_pinned(version):
+        _resolve_images(situation, version, draft)
+    if rollout.revision is None:
         return
     for replica in rebuilt:
         _rebuild(situation, rollout, replica, network, draft)
@@ -214,23 +214,14 @@ def _rebuild(
 
 def _resolve_images(situation: Situation, version: DeclaredVersion, draft: Draft) -> None:
     """An image id per task, pulled where it must be; every apply resolves anew."""
-    images, pulls = situation.observed.images, False
-    asked: set[str] = set()
-    for task in version.spec.tasks:
-        docker = task.docker
-        pulled = (version.ref, version.generation, docker.image) in situation.history.pulled
-        if docker.image in asked:
-            continue
-        asked.add(docker.image)
-        if images.get(docker.image) is None:
-            cause = "the image is not here"
-        elif docker.image_pull_policy == "always" and not pulled:
-            cause = "imagePullPolicy is always"
-        else:
-            continue
-        pulls = True
-        draft.add(PullImage(version.ref, docker.image, docker.secret, version.generation), cause)
-    if not pulls:
-        found = {task.id: images[task.docker.image] or "" for task in version.spec.tasks}
+    found = situation.images_of(version)
+    if found is not None:
         op = PinImages(version.ref, version.generation, tuple(sorted(found.items())))
         draft.add(op, f"generation {version.generation} has no images yet")
+        return
+    by_image = {task.docker.image: task.docker for task in reversed(version.spec.tasks)}
+    why = {task.docker.image: situation.why_pull(version, task) for task in version.spec.tasks}
+    for image, cause in why.items():
+        if cause:
+            secret = by_image[image].secret
+            draft.add(PullImage(version.ref, image, secret, version.generation), cause)

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 
 from spacecloud.model.declared import DeclaredService, DeclaredVersion, SecretFacts
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.task import Task
 from spacecloud.model.traffic import Endpoint, Face
 from spacecloud.workloads.revision import revision
 from spacecloud.workloads.world import History, Observed, ObservedReplica
@@ -65,14 +66,32 @@ class Situation:
         assert self.desired.declared is not None
         return self.desired.declared.allocation.subnet
 
-    def images_of(self, version: DeclaredVersion) -> Mapping[str, str] | None:
-        """Its pinned images when all of them are here; None when they must be resolved."""
-        pinned = version.images
+    def is_pinned(self, version: DeclaredVersion) -> bool:
+        """Has it an image for each task, and are all of them here?"""
         tasks = {task.id for task in version.spec.tasks}
-        if pinned.keys() != tasks:
+        here = (self.observed.images.get(image) is not None for image in version.images.values())
+        return version.images.keys() == tasks and all(here)
+
+    def images_of(self, version: DeclaredVersion) -> Mapping[str, str] | None:
+        """
+        By task: those that are pinned, or are about to be. None while one must be pulled first.
+        """
+        if self.is_pinned(version):
+            return version.images
+        tasks = version.spec.tasks
+        if any(self.why_pull(version, task) for task in tasks):
             return None
-        here = all(self.observed.images.get(image) is not None for image in pinned.values())
-        return pinned if here else None
+        return {task.id: self.observed.images[task.docker.image] or "" for task in tasks}
+
+    def why_pull(self, version: DeclaredVersion, task: Task) -> str:
+        """Empty when the image that is here will do."""
+        docker = task.docker
+        if self.observed.images.get(docker.image) is None:
+            return "the image is not here"
+        pulled = (version.ref, version.generation, docker.image) in self.history.pulled
+        if docker.image_pull_policy == "always" and not pulled:
+            return "imagePullPolicy is always"
+        return ""
 
     def revision_of(self, version: DeclaredVersion) -> str | None:
         images = self.images_of(version)
