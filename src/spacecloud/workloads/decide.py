@@ -219,9 +219,9 @@ def _resolve_images(situation: Situation, version: DeclaredVersion, draft: Draft
         op = PinImages(version.ref, version.generation, tuple(sorted(found.items())))
         draft.add(op, f"generation {version.generation} has no images yet")
         return
-    by_image = {task.docker.image: task.docker for task in reversed(version.spec.tasks)}
-    why = {task.docker.image: situation.why_pull(version, task) for task in version.spec.tasks}
-    for image, cause in why.items():
-        if cause:
-            secret = by_image[image].secret
-            draft.add(PullImage(version.ref, image, secret, version.generation), cause)
+    first_of = {task.docker.image: task for task in reversed(version.spec.tasks)}
+    for task in version.spec.tasks:
+        docker, cause = task.docker, situation.why_pull(version, task)
+        if cause and task is first_of[docker.image]:
+            pull = PullImage(version.ref, docker.image, docker.secret, version.generation)
+            draft.add(pull, cause)
