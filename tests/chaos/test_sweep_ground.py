@@ -31,7 +31,7 @@ from chaos.world import World
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1500)]
 
 PROJECT = "calm"
-PLATFORMS = 3
+PLATFORMS = 5
 TRIES = 4
 """What a wound needs to be mended differs a little with when it is noticed."""
 
