@@ -31,6 +31,7 @@ from chaos.world import World
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1500)]
 
 PROJECT = "calm"
+OTHER_HOST, DOOR = "other.example", 9
 PLATFORMS = 5
 TRIES = 4
 """What a wound needs to be mended differs a little with when it is noticed."""
@@ -48,7 +49,10 @@ class Ground:
     plane: Plane
     image: str
     before: World = ()
-    flips: int = 0
+    other: bool = False
+    """Is the route of the other host declared?"""
+
+    door: bool = False
 
     def settle(self) -> None:
         service = Story(self.plane, PROJECT, self.image)
@@ -64,13 +68,18 @@ class Ground:
 
     def serves(self) -> None:
         self.plane.is_ready(PROJECT, SERVICE, 1)
-        try:
-            answer = httpx.get(f"{self.plane.stage.url}/{PROJECT}", timeout=5)
-        except httpx.HTTPError as error:
-            raise AssertionError(repr(error)) from error
-        assert answer.status_code == 200, answer.text
+        assert self._answered(f"/{PROJECT}", "localhost") == 200
+        assert self._answered("/", OTHER_HOST) == (200 if self.other else 404)
+        assert world.doors(self.plane) == ([DOOR] if self.door else [])
         called = self.plane.stage.call(PROJECT, SERVICE, "http", f"http://{SERVICE}:8080/")
         assert called["ok"], called
+
+    def _answered(self, path: str, host: str) -> int:
+        try:
+            url = f"{self.plane.stage.url}{path}"
+            return httpx.get(url, headers={"Host": host}, timeout=5).status_code
+        except httpx.HTTPError as error:
+            raise AssertionError(repr(error)) from error
 
 
 def flush_rules(ground: Ground) -> None:
@@ -101,20 +110,20 @@ def freeze_resolver(ground: Ground) -> None:
 def declare_ingress(ground: Ground) -> None:
     """On another host: a virtual host that comes, and goes the next time."""
     path = f"/v1/config/projects/{PROJECT}/routing/ingress/other"
-    ground.flips += 1
-    if ground.flips % 2 == 0:
+    ground.other = not ground.other
+    if not ground.other:
         ground.plane.declare("DELETE", path)
         return
     body = {
-        "source": {"hosts": ["other.example"], "url": "/", "type": "prefix"},
+        "source": {"hosts": [OTHER_HOST], "url": "/", "type": "prefix"},
         "targets": [{"host": f"{SERVICE}.{PROJECT}.svc.cluster.local", "port": 8080}],
     }
     ground.plane.declare("POST", path, body)
 
 
 def declare_doors(ground: Ground) -> None:
-    ground.flips += 1
-    doors = [{"port": 9}] if ground.flips % 2 else []
+    ground.door = not ground.door
+    doors = [{"port": DOOR}] if ground.door else []
     ground.plane.declare("POST", f"/v1/config/projects/{PROJECT}", {"egress": doors})
 
 

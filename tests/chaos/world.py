@@ -19,6 +19,8 @@ from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.bootstrap import admin_socket
 from spacecloud.drivers.docker.names import names_dir
 from spacecloud.drivers.docker.networks import interface
+from spacecloud.mesh.envoy.doors import door_port
+from spacecloud.mesh.envoy.names import DOORS, owner_of
 from spacecloud.model.refs import ServiceKey
 from spacecloud.settings import Settings
 
@@ -51,6 +53,7 @@ def of_instance(plane: Plane) -> World:
     found = [f"container {line}" for line in _containers() if line.startswith(scope)]
     found += [f"network {line}" for line in _networks() if line.startswith(scope)]
     found += [f"{source} {line}" for source, line in _kernel(ours)]
+    found += [f"route {line}" for line in _run("ip", "route").splitlines() if _vips(plane) in line]
     found += [f"names {path.name}" for path in names_dir(of_stage(plane)).iterdir()]
     return tuple(sorted(map(_without_numbers, found)))
 
@@ -91,6 +94,12 @@ def served(plane: Plane, project: str) -> list[str]:
         for host in cluster.get("host_statuses", ())
     }
     return sorted(found)
+
+
+def doors(plane: Plane) -> list[int]:
+    """Ports of the host that the gateway leads to."""
+    names = [cluster["name"] for cluster in _clusters(plane)]
+    return sorted(door_port(name) for name in names if owner_of(name) == DOORS)
 
 
 def _containers() -> list[str]:
@@ -144,6 +153,10 @@ def _clusters(plane: Plane) -> list[dict[str, Any]]:
         raise AssertionError(f"the gateway's admin: {error!r}") from error
     found: list[dict[str, Any]] = json.loads(text)["cluster_statuses"]
     return found
+
+
+def _vips(plane: Plane) -> str:
+    return plane.stage.environment["SPACE_CLOUD_VIP_POOL"]
 
 
 def _pool(plane: Plane) -> str:
