@@ -43,7 +43,7 @@ class Keeper:
 
     async def ensure(self, part: Part) -> list[str]:
         """What had to be mended. ``Transient`` with the part's own words when it cannot run."""
-        body = await self._body(part)
+        body = self._body(part, await self._image(part))
         name = parts.name(self._settings, part)
         try:
             return await self._make_so(part, name, body)
@@ -60,6 +60,7 @@ class Keeper:
             )
             found, first = None, True
         if found is None:
+            body = self._body(part, await self._image_that_is_here(part))
             made = await self._engine.post("containers/create", body, name=name)
             await self._engine.post(f"containers/{made['Id']}/start", ok=(NOT_MODIFIED,))
             await self._see_it_stay(made["Id"])
@@ -120,8 +121,7 @@ class Keeper:
         code = found["State"]["ExitCode"]
         raise Transient(f"it ended with code {code}: {' / '.join(said) or 'it said nothing'}")
 
-    async def _body(self, part: Part) -> Json:
-        image = await self._image(part)
+    def _body(self, part: Part, image: str) -> Json:
         if part == "resolver":
             return parts.resolver(self._settings, image)
         return parts.gateway(self._settings, image, most_files())
@@ -130,9 +130,16 @@ class Keeper:
         if part == "gateway" and self._settings.gateway_image:
             return await self._configured(self._settings.gateway_image)
         known = self._images.get(part, "")
-        if not known or await self._engine.find(f"images/{known}/json") is None:
+        if not known:
             known = self._images[part] = await ensure(self._engine.docker, part)
         return known
+
+    async def _image_that_is_here(self, part: Part) -> str:
+        """Asked for only when it is needed: this is looked at every few seconds."""
+        known = self._images.get(part, "")
+        if known and await self._engine.find(f"images/{known}/json") is None:
+            del self._images[part]
+        return await self._image(part)
 
     async def _configured(self, image: str) -> str:
         """Its id, so that a tag that moves is a change; pulled where it is not here."""
