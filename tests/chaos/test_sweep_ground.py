@@ -189,8 +189,7 @@ def points_of(ground: Ground) -> dict[str, list[Point]]:
     known: set[str] = set()
     found: dict[str, list[Point]] = {}
     for wound in WOUNDS:
-        # Declared and taken back: twice, and it is as before.
-        for _ in range(2):
+        for _ in range(rounds(wound)):
             since = ground.plane.board.now()
             wound(ground)
             ground.plane.until(ground.serves)
@@ -262,7 +261,7 @@ def hurt(ground: Ground, case: Case) -> bool:
     load = Load(f"{plane.stage.url}/{PROJECT}", every_seconds=0.05, clients=1)
     with load.running():
         plane.board.arm([armed])
-        for _ in range(2 if wound in TURNS else 1):
+        for _ in range(rounds(wound)):
             wound(ground)
             if fires(plane, id):
                 break
@@ -272,6 +271,11 @@ def hurt(ground: Ground, case: Case) -> bool:
     if wound not in CLOSES_THE_WAY:
         assert not load.losses, f"{len(load.losses)} requests were lost: {load.losses[:3]}"
     return id in plane.board.fired()
+
+
+def rounds(wound: Wound) -> int:
+    """Declared and taken back: it is as before, and every call has been made."""
+    return 2 if wound in TURNS else 1
 
 
 def fires(plane: Plane, id: str) -> bool:
