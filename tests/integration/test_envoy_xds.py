@@ -154,6 +154,32 @@ async def test_no_answer_is_an_error_that_may_be_tried_again(
             taking.cancel()
 
 
+async def test_what_was_not_acknowledged_leaves_a_doubt_about_what_there_was(
+    settings: Settings, traffic: EnvoyTraffic
+) -> None:
+    """Going back to it is a publication like any other: the gateway may hold what it was sent."""
+    async with stalling(settings) as envoy:
+        await envoy.begin()
+        async with asyncio.TaskGroup() as tasks:
+            taking = tasks.create_task(envoy.accept_all())
+            await traffic.publish(face_of(API), one("10.1.1.1"))
+            taking.cancel()
+        before = traffic.published(API)
+
+        with pytest.raises(Transient, match="did not acknowledge"):
+            await traffic.publish(face_of(API), ())
+        doubted = traffic.published(API)
+        async with asyncio.TaskGroup() as tasks:
+            taking = tasks.create_task(envoy.accept_all())
+            await traffic.publish(face_of(API), one("10.1.1.1"))
+            taking.cancel()
+
+    assert before is not None
+    assert before.sure
+    assert doubted == replace(before, sure=False)
+    assert traffic.published(API) == before
+
+
 async def test_a_refusal_is_its_owners_error_and_holds_up_nobody_else(
     settings: Settings,
     traffic: EnvoyTraffic,

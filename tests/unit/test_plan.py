@@ -96,6 +96,19 @@ def test_a_replica_is_kept_while_its_successor_is_not_acknowledged() -> None:
     ]
 
 
+def test_what_the_gateway_did_not_acknowledge_is_not_believed_undone() -> None:
+    """A task ends and is back before its leaving was acknowledged: it may be left out for ever."""
+    running = settled(a_situation(a_version()))
+    published = running.observed.published
+    assert published is not None
+    doubted = replace(running.observed, published=replace(published, sure=False))
+
+    assert decide(running).steps == ()
+    assert str(plan(replace(running, observed=doubted))) == snapshot(
+        "[] -> #0 publish endpoints [v1=10.180.0.2]: the gateway has not acknowledged what it was sent last"
+    )
+
+
 def test_a_deleted_service_drains_before_anything_is_taken_away() -> None:
     running = settled(a_situation(a_version()))
 

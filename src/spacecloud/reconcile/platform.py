@@ -48,6 +48,8 @@ class Platform:
         self._policy_changes = 1
         self._table: IngressTable | None = None
         self._doors: tuple[HostDoor, ...] | None = None
+        self._told = False
+        """Has the gateway acknowledged ingress and doors once?"""
 
     def stir(self) -> None:
         """Something happened to the machine: look now."""
@@ -62,7 +64,7 @@ class Platform:
     def works(self) -> bool:
         """All its parts run, and the gateway was told by this process what it is to serve."""
         parts = self.state.parts.values()
-        return self._doors is not None and bool(parts) and all(p == "running" for p in parts)
+        return self._told and bool(parts) and all(part == "running" for part in parts)
 
     async def watch_host(self) -> Never:
         while True:
@@ -92,6 +94,7 @@ class Platform:
             try:
                 await self._publish_ingress()
                 await self._publish_doors()
+                self._told = True
             except DriverError as error:
                 logger.warning("ingress could not be published, will retry: %s", error)
                 self._journal.note(PLATFORM, "IngressNotPublished", str(error), "error")
@@ -123,6 +126,8 @@ class Platform:
         policy = await self._declarations.policy()
         wanted = table.table(table.read(await self._store.ingress()), policy.declared)
         if wanted != self._table:
+            # Until it is acknowledged the gateway may hold either.
+            self._table = None
             await self._driver.traffic.publish_ingress(wanted)
             self._table = wanted
 
@@ -130,6 +135,7 @@ class Platform:
         policy = await self._declarations.policy()
         wanted = host_doors(policy.declared, await self._store.projects())
         if wanted != self._doors:
+            self._doors = None
             await self._driver.traffic.publish_host_doors(wanted)
             self._doors = wanted
 

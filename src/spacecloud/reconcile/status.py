@@ -148,6 +148,7 @@ def _is_published(sight: Sight) -> bool:
     published, face = sight.situation.observed.published, sight.situation.desired.face
     return (
         published is not None
+        and published.sure
         and face is not None
         and published.face.entries == face.entries
         and published.face.admission == face.admission

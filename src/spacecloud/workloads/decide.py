@@ -121,6 +121,8 @@ def _traffic(situation: Situation, rollout: Rollout, draft: Draft) -> Steps:
         cause = "ports, names or callers changed"
     elif published.endpoints != rollout.endpoints:
         cause = _difference(published.endpoints, rollout.endpoints)
+    elif not published.sure:
+        cause = "the gateway has not acknowledged what it was sent last"
     else:
         return ()
     return _publish(situation, face, rollout.endpoints, cause, draft)

@@ -95,6 +95,8 @@ class Published:
 
     face: Face
     endpoints: tuple[Endpoint, ...]
+    sure: bool = True
+    """False once it was sent something else and has not acknowledged that: it may hold either."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from spacecloud.drivers.docker import admin
 from spacecloud.drivers.docker.bootstrap import admin_socket, xds_socket
@@ -48,10 +49,12 @@ class EnvoyTraffic:
             yield
 
     async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
+        self._doubt(face.key)
         await self._ads.apply(face.key, messages(service_resources(face, endpoints)))
         self._published[face.key] = Published(face, endpoints)
 
     async def withdraw(self, key: ServiceKey) -> None:
+        self._doubt(key)
         await self._ads.apply(key, NOTHING)
         self._published.pop(key, None)
 
@@ -110,6 +113,11 @@ class EnvoyTraffic:
     def _enforced(self, key: ServiceKey) -> Admission | None:
         published = self._published.get(key)
         return published.face.admission if published is not None else None
+
+    def _doubt(self, key: ServiceKey) -> None:
+        """Until it has acknowledged what it is sent now: what it holds by then may be either."""
+        if key in self._published:
+            self._published[key] = replace(self._published[key], sure=False)
 
     def _disowned(self, owner: ServiceKey) -> None:
         self._published.pop(owner, None)
