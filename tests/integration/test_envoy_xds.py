@@ -22,7 +22,7 @@ from mesh_world import POOLS, a_spec, a_world
 from spacecloud.drivers.docker.bootstrap import xds_socket
 from spacecloud.drivers.docker.traffic import EnvoyTraffic
 from spacecloud.errors import Terminal, Transient
-from spacecloud.mesh.envoy.resources import TYPES
+from spacecloud.mesh.envoy.resources import KINDS, TYPES
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Endpoint, Entry, Face
@@ -161,9 +161,10 @@ async def test_what_was_not_acknowledged_leaves_a_doubt_about_what_there_was(
     async with stalling(settings) as envoy:
         await envoy.begin()
         async with asyncio.TaskGroup() as tasks:
-            taking = tasks.create_task(envoy.accept_all())
-            await traffic.publish(face_of(API), one("10.1.1.1"))
-            taking.cancel()
+            publishing = tasks.create_task(traffic.publish(face_of(API), one("10.1.1.1")))
+            for _ in KINDS:
+                await envoy.take(await envoy.hear())
+            await publishing
         before = traffic.published(API)
 
         with pytest.raises(Transient, match="did not acknowledge"):
