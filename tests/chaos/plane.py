@@ -119,7 +119,9 @@ class Plane:
 
     def is_ready(self, project: str, service: str, replicas: int) -> dict[str, Any]:
         """Status of its only version, which has been looked at and serves as declared."""
-        (status,) = [s for s in self.statuses(project) if s["serviceId"] == service]
+        found = [s for s in self.statuses(project) if s["serviceId"] == service]
+        assert len(found) == 1, found
+        (status,) = found
         shown = (status["state"], status["message"], status["nextStep"])
         assert status["observedGeneration"] == status["generation"], shown
         assert status["state"] == "ready", shown

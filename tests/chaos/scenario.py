@@ -190,5 +190,5 @@ class Story:
         return self._plane.stage.containers(f"project={self.project}", "task")
 
 
-def _docker(*words: str) -> str:
-    return subprocess.run(["docker", *words], text=True, capture_output=True, check=True).stdout
+def _docker(*words: str) -> None:
+    subprocess.run(["docker", *words], text=True, capture_output=True, check=True)

@@ -8,6 +8,7 @@ go on at that moment: theirs is then a harder case than the one that is noted fo
 import math
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -85,8 +86,8 @@ class Sweep:
             story = Story(self.plane, project, self.image)
             try:
                 self._live(story)
-            except AssertionError as error:
-                say(f"{project} is given up: {error}"[:600])
+            except Exception as error:  # noqa: BLE001 - its case has it, and others go on
+                say(f"{project} is given up: {error!r}"[:600])
                 self._give_up(story)
 
     def _next_project(self) -> str | None:
@@ -127,10 +128,10 @@ class Sweep:
         began = time.monotonic()
         try:
             case.requests += self._tell(chapter, story, armed)
-        except AssertionError as error:
-            case.outcome = str(error) or repr(error)
+        except Exception as error:
+            case.outcome = traceback.format_exc(limit=-4)
             say(f"{story.project} {case}: {case.outcome}"[:1500])
-            raise
+            raise AssertionError(str(error)) from error
         else:
             case.seconds = round(time.monotonic() - began, 2)
             self._judge(case, armed)

@@ -10,6 +10,7 @@ its way open.
 
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -242,8 +243,8 @@ def work(ground: Ground, waiting: deque[Case]) -> None:
         case.tries += 1
         try:
             fired = hurt(ground, case)
-        except AssertionError as error:
-            case.outcome = str(error) or repr(error)
+        except Exception:  # noqa: BLE001 - the case has it, and others go on
+            case.outcome = traceback.format_exc(limit=-4)
         else:
             case.outcome = "converged" if fired else "not reached"
         case.seconds = round(time.monotonic() - began, 2)

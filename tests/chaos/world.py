@@ -180,4 +180,7 @@ def digest(world: World) -> str:
 
 
 def _run(*command: str) -> str:
-    return subprocess.run(command, text=True, capture_output=True, check=True).stdout
+    """An ``AssertionError`` when it fails, as where a container went while it was looked at."""
+    done = subprocess.run(command, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}"
+    return done.stdout
