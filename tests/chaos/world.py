@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -132,8 +133,16 @@ def _names(plane: Plane, project: str) -> list[str]:
     return [
         f"{path.name} {line}"
         for path in folder.glob(f"{project}.*")
-        for line in path.read_text().splitlines()
+        for line in _text(path).splitlines()
     ]
+
+
+def _text(path: Path) -> str:
+    """Of a file that may go while the folder is read."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def _gateway(plane: Plane, project: str) -> list[str]:
