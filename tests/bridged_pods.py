@@ -90,8 +90,9 @@ async def pods(settings: Settings) -> AsyncIterator[tuple[Pod, Pod, Pod]]:
     finally:
         for pod in made:
             await run("ip", "netns", "del", pod.name)
-            # One of ours may be gone already, with its instance.
-            if Path(f"/sys/class/net/{pod.bridge}").exists():
+            # One of ours may be gone already, with its instance. Asked of the kernel and not of
+            # /sys, which shows the links of the namespace in which it was mounted.
+            if pod.bridge in {link["ifname"] for link in json.loads(await run("ip", "-j", "link"))}:
                 await run("ip", "link", "del", pod.bridge)
 
 
