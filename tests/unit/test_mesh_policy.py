@@ -110,6 +110,31 @@ def test_after_an_edit_of_one_service_too(before: Declared, data: st.DataObject)
     assert Policy(after, earlier).callers(service.key) == Policy(after).callers(service.key)
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(worlds, min_size=2, max_size=4), worlds)
+def test_whatever_came_before_it_a_policy_is_what_it_is(
+    chain: list[Declared], other: Declared
+) -> None:
+    """And what follows from a policy changes nothing of it, also where two follow from one."""
+    policies = [Policy(chain[0])]
+    for declared in chain[1:]:
+        policies[-1].faces()
+        Policy(other, policies[-1]).faces()
+        policies.append(Policy(declared, policies[-1]))
+
+    for policy, declared in zip(policies, chain, strict=True):
+        fresh = Policy(declared)
+        assert policy.faces() == fresh.faces()
+        assert policy.projects() == fresh.projects()
+        for key, service in declared.services.items():
+            address = str(service.allocation.subnet[2])
+            assert policy.face(key) == face(key, declared)
+            assert policy.callers(key) == fresh.callers(key)
+            assert policy.covering(key) == fresh.covering(key)
+            assert policy.live(key.project) == fresh.live(key.project)
+            assert policy.at(address) == fresh.at(address) == key
+
+
 def test_a_new_service_with_the_default_policy_changes_no_other_face() -> None:
     some: dict[str, Any] = {f"shop/s{i}": a_spec() for i in range(10)}
 

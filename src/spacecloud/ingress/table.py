@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from spacecloud.ingress.mistakes import mistakes
 from spacecloud.model.declared import Declared, DeclaredService, StoredDocument
-from spacecloud.model.refs import MESH_DOMAIN, ServiceKey
+from spacecloud.model.refs import MESH_DOMAIN, VERSION_SUFFIX, ServiceKey
 from spacecloud.model.routing import HeaderChange, IngressRoute
 from spacecloud.model.routing import IngressTarget as WrittenTarget
 from spacecloud.model.traffic import HeaderEdit, IngressRule, IngressTable, IngressTarget
@@ -87,11 +87,6 @@ class _Finder:
 
     def __init__(self, declared: Declared) -> None:
         self._services = declared.services
-        self._versions = {
-            version.ref.domain: (service, version.ref.version)
-            for service in declared.services.values()
-            for version in service.versions
-        }
 
     def target(self, written: WrittenTarget) -> IngressTarget | str:
         """The target, or a sentence that says why there is none."""
@@ -114,12 +109,11 @@ class _Finder:
         )
 
     def _service(self, written: WrittenTarget) -> tuple[DeclaredService, str] | str:
-        host = written.host.lower().rstrip(".")
-        if host in self._versions:
-            return self._versions[host]
-        service_id, _, rest = host.partition(".")
+        label, _, rest = written.host.lower().rstrip(".").partition(".")
         project, _, domain = rest.partition(".")
-        service = self._services.get(ServiceKey(project, service_id))
+        service = self._services.get(ServiceKey(project, label))
+        if domain == MESH_DOMAIN and (found := self._version(project, label)) is not None:
+            return found
         if domain == MESH_DOMAIN and service is not None and service.versions:
             if written.version and all(v.ref.version != written.version for v in service.versions):
                 return f"{service.key} has no version {written.version}"
@@ -130,6 +124,21 @@ class _Finder:
                 f"<service>.<project>.{MESH_DOMAIN}; outside targets are not supported"
             )
         return f"there is no service at {written.host}"
+
+    def _version(self, project: str, label: str) -> tuple[DeclaredService, str] | None:
+        """Looked for and not indexed: routes are few, and most lead to services."""
+        if not label.endswith(VERSION_SUFFIX):
+            return None
+        return next(
+            (
+                (service, version.ref.version)
+                for key, service in self._services.items()
+                if key.project == project
+                for version in service.versions
+                if version.ref.label == label
+            ),
+            None,
+        )
 
 
 def _rule(known: KnownRoute, finder: _Finder) -> IngressRule:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from spacecloud.mesh.policy import Policy, named, union
+from spacecloud.mesh.index import union
+from spacecloud.mesh.policy import Policy, named
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.service import ANY, Peer, callees_of, callers_of

@@ -11,17 +11,16 @@ service with the default policy changes nobody else's face.
 """
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from ipaddress import IPv4Address
 
 from spacecloud.errors import NotFound
+from spacecloud.mesh.index import Index, changed
 from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion, StoredDocument
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey
-from spacecloud.model.service import ANY, Peer, callees_of, callers_of
+from spacecloud.model.service import ANY, Peer
 from spacecloud.model.traffic import Admission, Caller, Entry, Face, HostDoor, VersionPort
-
-NOBODY: frozenset[ServiceKey] = frozenset()
 
 
 def face(key: ServiceKey, declared: Declared) -> Face:
@@ -47,10 +46,9 @@ def _concerned(before: "Policy", after: "Policy") -> set[ServiceKey]:
     upstreams) changes no face but its own; any other those whose whitelists cover it. So a new
     image costs one comparison, and not a thousand.
     """
-    old, new = before.declared.services, after.declared.services
-    changed = {key for key in old.keys() | new.keys() if old.get(key) is not new.get(key)}
-    concerned = set(changed)
-    for key in changed:
+    differing = changed(before.declared.services, after.declared.services)
+    concerned = set(differing)
+    for key in differing:
         if before.as_caller(key) != after.as_caller(key):
             concerned |= before.covering(key) | after.covering(key)
     return concerned
@@ -58,33 +56,22 @@ def _concerned(before: "Policy", after: "Policy") -> set[ServiceKey]:
 
 class Policy:
     """
-    An index over everything declared, built once; faces are built when asked for.
+    Everything declared, ready to be asked; faces are built when asked for.
 
     ``former``: of an earlier moment. What has not changed since is taken over from it.
     """
 
     def __init__(self, declared: Declared, former: "Policy | None" = None) -> None:
         self.declared = declared
+        self._index: Index = (former._index if former is not None else Index()).after(declared)
+        self._prefixes = sorted({prefix for _, prefix in self._index.subnets})
         self._faces: dict[ServiceKey, Face] = {}
-        self._whitelists: dict[ServiceKey, tuple[Peer, ...]] = {}
-        self._upstreams: dict[ServiceKey, tuple[Peer, ...]] = {}
         self._known_callers: dict[ServiceKey, Caller] = {}
-        self._subnets: dict[tuple[int, int], ServiceKey] = {}
-        self._live: dict[str, set[ServiceKey]] = {}
-        self._by_service: dict[str, set[ServiceKey]] = {}
-        self._letting_in: dict[tuple[str, str], set[ServiceKey]] = {}
-        self._naming: dict[tuple[str, str], dict[str, set[ServiceKey]]] = {}
         self._wide: dict[tuple[str, str], frozenset[ServiceKey]] = {}
-        for key, service in declared.services.items():
-            subnet = service.allocation.subnet
-            self._subnets[int(subnet.network_address), subnet.prefixlen] = key
-            if service.versions:
-                same = former is not None and former.declared.services.get(key) is service
-                self._index(key, service, former if same else None)
-        self._prefixes = sorted({prefix for _, prefix in self._subnets})
         if former is not None and former._faces:
-            concerned = _concerned(former, self)
-            self._faces = {k: face for k, face in former._faces.items() if k not in concerned}
+            self._faces = former._faces.copy()
+            for key in _concerned(former, self):
+                self._faces.pop(key, None)
 
     def face(self, key: ServiceKey) -> Face:
         """Raises ``NotFound`` for what is not declared; one on its way out has no entries."""
@@ -103,7 +90,7 @@ class Policy:
     def covering(self, caller: ServiceKey) -> set[ServiceKey]:
         """Services whose whitelists let it in, its own side left aside."""
         peers = itertools.product((caller.project, ANY), (caller.service, ANY))
-        return set().union(*(self._letting_in.get(peer, NOBODY) for peer in peers))
+        return set().union(*(self._index.letting_in[peer] for peer in peers))
 
     def as_caller(self, key: ServiceKey) -> object:
         """All of a service that other services' faces depend on; equal means: the same to them."""
@@ -122,55 +109,40 @@ class Policy:
 
     def lets_in(self, callee: ServiceKey, caller: ServiceKey) -> bool:
         """The callee's side alone."""
-        return any(peer.covers(*caller) for peer in self._whitelists.get(callee, ()))
+        return any(peer.covers(*caller) for peer in self._index.whitelists.get(callee, ()))
 
     def whitelist(self, key: ServiceKey) -> tuple[Peer, ...]:
         """In force for the service: sorted union over its versions."""
-        return self._whitelists.get(key, ())
+        return self._index.whitelists.get(key, ())
 
     def upstreams(self, key: ServiceKey) -> tuple[Peer, ...]:
         """In force for the service: sorted union over its versions."""
-        return self._upstreams.get(key, ())
+        return self._index.upstreams.get(key, ())
 
     def callers(self, callee: ServiceKey) -> frozenset[ServiceKey]:
         """Every service that may call, itself included."""
-        if callee not in self._whitelists:
-            return NOBODY
+        if callee not in self._index.whitelists:
+            return frozenset()
         whole = self._whole_projects(callee)
         by_project = (self._callers_naming(project, callee) for project in whole)
         return frozenset({callee, *self._named_callers(callee, whole)}).union(*by_project)
 
     def live(self, project: str) -> frozenset[ServiceKey]:
         """Services of the project that have a version."""
-        return frozenset(self._live.get(project, ()))
+        return frozenset(self._index.live[project])
 
     def projects(self) -> tuple[str, ...]:
         """Sorted; those with such services."""
-        return tuple(sorted(self._live))
+        return tuple(sorted(self._index.live.names()))
 
     def at(self, address: str) -> ServiceKey | None:
         """Whose replica has this address."""
         number = int(IPv4Address(address))
         for prefix in self._prefixes:
-            found = self._subnets.get((number >> (32 - prefix) << (32 - prefix), prefix))
+            found = self._index.subnets.get((number >> (32 - prefix) << (32 - prefix), prefix))
             if found is not None:
                 return found
         return None
-
-    def _index(self, key: ServiceKey, service: DeclaredService, former: "Policy | None") -> None:
-        self._live.setdefault(key.project, set()).add(key)
-        self._by_service.setdefault(key.service, set()).add(key)
-        if former is not None:
-            self._whitelists[key] = former._whitelists[key]
-            self._upstreams[key] = former._upstreams[key]
-        else:
-            self._whitelists[key] = union(callers_of(v.spec, key.project) for v in service.versions)
-            self._upstreams[key] = union(callees_of(v.spec, key.project) for v in service.versions)
-        for peer in self._whitelists[key]:
-            self._letting_in.setdefault((peer.project_id, peer.service), set()).add(key)
-        for peer in self._upstreams[key]:
-            named = self._naming.setdefault((peer.project_id, peer.service), {})
-            named.setdefault(key.project, set()).add(key)
 
     def _face(self, service: DeclaredService) -> Face:
         return Face(
@@ -195,7 +167,7 @@ class Policy:
         blocks: set[str] = set()
         for project in whole:
             admitted = self._callers_naming(project, key)
-            left_out = self._live[project] - admitted - {key}
+            left_out = self._index.live[project] - admitted - {key}
             if len(admitted) > len(left_out):
                 blocks.update(str(block) for block in self.declared.blocks.get(project, ()))
                 refused |= left_out
@@ -205,19 +177,20 @@ class Policy:
             callers=self._callers(callers),
             blocks=tuple(sorted(blocks)),
             refused=self._callers(refused),
-            rule=rule(key, self._whitelists[key]),
+            rule=rule(key, self._index.whitelists[key]),
         )
 
-    def _whole_projects(self, callee: ServiceKey) -> set[str]:
+    def _whole_projects(self, callee: ServiceKey) -> Set[str]:
         """Projects with services that the callee's whitelist lets in without naming one."""
-        whole = {p.project_id for p in self._whitelists[callee] if p.service == ANY}
-        return set(self._live) if ANY in whole else whole & self._live.keys()
+        whole = {p.project_id for p in self._index.whitelists[callee] if p.service == ANY}
+        projects = self._index.live.names()
+        return projects if ANY in whole else whole & projects
 
-    def _named_callers(self, callee: ServiceKey, whole: set[str]) -> Iterable[ServiceKey]:
-        for peer in self._whitelists[callee]:
+    def _named_callers(self, callee: ServiceKey, whole: Set[str]) -> Iterable[ServiceKey]:
+        for peer in self._index.whitelists[callee]:
             if peer.service == ANY:
                 continue
-            for key in self._by_service.get(peer.service, NOBODY):
+            for key in self._index.called[peer.service]:
                 wanted = peer.project_id in (ANY, key.project) and key.project not in whole
                 if wanted and key in self._callers_naming(key.project, callee):
                     yield key
@@ -225,11 +198,11 @@ class Policy:
     def _callers_naming(self, project: str, callee: ServiceKey) -> frozenset[ServiceKey]:
         """Services of the project whose upstreams name the callee."""
         wide = self._naming_whole(project, callee.project)
-        if len(wide) == len(self._live.get(project, ())):
+        if len(wide) == len(self._index.live[project]):
             return wide
         return wide.union(
-            self._naming.get((callee.project, callee.service), {}).get(project, NOBODY),
-            self._naming.get((ANY, callee.service), {}).get(project, NOBODY),
+            self._index.naming[callee.project, callee.service, project],
+            self._index.naming[ANY, callee.service, project],
         )
 
     def _naming_whole(self, project: str, callee_project: str) -> frozenset[ServiceKey]:
@@ -237,8 +210,8 @@ class Policy:
         known = self._wide.get(pair)
         if known is None:
             known = self._wide[pair] = frozenset().union(
-                self._naming.get((callee_project, ANY), {}).get(project, NOBODY),
-                self._naming.get((ANY, ANY), {}).get(project, NOBODY),
+                self._index.naming[callee_project, ANY, project],
+                self._index.naming[ANY, ANY, project],
             )
         return known
 
@@ -261,12 +234,6 @@ def host_doors(declared: Declared, projects: Iterable[StoredDocument]) -> tuple[
             asked = declared.blocks.get(document.id, ())
             blocks.setdefault(door.port, set()).update(str(block) for block in asked)
     return tuple(HostDoor(port, tuple(sorted(blocks[port]))) for port in sorted(blocks))
-
-
-def union(lists: Iterable[tuple[Peer, ...]]) -> tuple[Peer, ...]:
-    """Sorted, each once."""
-    pairs = {(p.project_id, p.service): p for peers in lists for p in peers}
-    return tuple(pairs[pair] for pair in sorted(pairs))
 
 
 def named(peers: Iterable[Peer]) -> str:

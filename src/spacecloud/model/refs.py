@@ -17,6 +17,9 @@ Version = Annotated[str, StringConstraints(pattern=VERSION)]
 MESH_DOMAIN = "svc.cluster.local"
 """Every name in the mesh ends with it, on both drivers."""
 
+VERSION_SUFFIX = "-internal"
+"""What the first label of a version's domain ends with."""
+
 PLATFORM_PROJECT = "space-cloud"
 """The project name that means the platform itself; users cannot take it."""
 
@@ -57,7 +60,7 @@ class ServiceRef(NamedTuple):
     @property
     def label(self) -> str:
         """First label of the version's domain; dots and underscores become ``-``."""
-        return f"{self.service}-{re.sub('[._]', '-', self.version)}-internal"
+        return f"{self.service}-{re.sub('[._]', '-', self.version)}{VERSION_SUFFIX}"
 
     @property
     def domain(self) -> str:
