@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# The tests that need an engine, against another release of it than the installed one.
+# The tests that need an engine, against other releases of it than the installed one.
 #
-#   scripts/test-engines.sh [release]        28.5.1 unless told
+#   scripts/test-engines.sh [release …]      26.1.5 28.5.1 29.8.1 unless told
 #
-# The release is built from its Go module and runs beside the installed engine, in a network
+# A release is built from its Go module and runs beside the installed engine, in a network
 # namespace of its own. Needs root, Go, containerd and runc (they come with docker.io).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-release=${1:-28.5.1}
+if [ $# != 1 ]; then
+    [ $# != 0 ] || set -- 26.1.5 28.5.1 29.8.1
+    for release in "$@"; do "$0" "$release"; done
+    exit
+fi
+
+release=$1
 home=$PWD/build/engines/$release
 namespace=space-cloud-engine
 link=sc-engine
@@ -27,8 +33,13 @@ build() {
     [ -x "$home/dockerd" ] && return
     command -v go > /dev/null || { echo "error: Go builds the engine: install it (apt-get install golang)" >&2; exit 1; }
     say "building Docker Engine $release (some minutes)"
-    local module source
-    module=$(go mod download -json "github.com/docker/docker@v$release+incompatible")
+    local module path=github.com/docker/docker version=v$release+incompatible source
+    # From 29 on the engine is a module of another name, with a numbering of its own.
+    case $release in
+        29.8.1) path=github.com/moby/moby/v2 version=v2.0.0-beta.24 ;;
+        29.*) echo "error: say here which version of github.com/moby/moby/v2 is $release" >&2; exit 2 ;;
+    esac
+    module=$(go mod download -json "$path@$version")
     source=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["Dir"])' <<< "$module")
     rm -rf "$home/source"
     mkdir -p "$home"
@@ -36,10 +47,10 @@ build() {
     chmod -R u+w "$home/source"
     (
         cd "$home/source"
-        cp vendor.mod go.mod
-        cp vendor.sum go.sum
+        [ ! -f vendor.mod ] || cp vendor.mod go.mod
+        [ ! -f vendor.sum ] || cp vendor.sum go.sum
         CGO_ENABLED=0 go build -mod=mod -o ../dockerd \
-            -ldflags "-X github.com/docker/docker/dockerversion.Version=$release" ./cmd/dockerd
+            -ldflags "-X $path/dockerversion.Version=$release" ./cmd/dockerd
     )
     rm -rf "$home/source"
 }

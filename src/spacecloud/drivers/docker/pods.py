@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from spacecloud.drivers.docker import containers, labels
+from spacecloud.drivers.docker import containers, labels, releases
 from spacecloud.drivers.docker.engine import (
     CONFLICT,
     NOT_FOUND,
@@ -27,13 +27,6 @@ SecretValues = Callable[[str, str], Awaitable[Mapping[str, str]]]
 """Project and secret id to values, unsealed."""
 
 DEFAULT_STOP_SIGNAL = "SIGTERM"
-HOPELESS_FILES = "processing tar file"
-"""The folder cannot be, as where the image has a file of that name."""
-
-EXEC = "exec"
-"""The engine says so where the program is at fault, and not a file of its own or of ours."""
-
-HOPELESS_STARTS = ("executable file not found", "no such file or directory", "permission denied")
 
 
 class Pods:
@@ -165,7 +158,7 @@ class Pods:
             # A task without its secrets must never be started.
             await self._remove(container)
             text = f"task {task}: its file secrets cannot be written: {error}"
-            hopeless = HOPELESS_FILES in str(error).lower()
+            hopeless = releases.says_no_such_folder(str(error))
             raise (Terminal(text) if hopeless else Transient(text)) from error
 
     async def _same(self, name: str, op: CreateReplica, body: dict[str, Any]) -> str | None:
@@ -239,7 +232,7 @@ def start_failure(what: str, error: EngineRefused) -> SpaceCloudError:
     words = plain(str(error))
     if error.status == NOT_FOUND and "container" in words and "such" in words:
         return Transient(f"{what}: it is not there any more")
-    if EXEC in words and any(sign in words for sign in HOPELESS_STARTS):
+    if releases.says_no_such_program(words):
         return Terminal(f"{what}: {words}: check docker.cmd and the image's entrypoint")
     return meaning(what, error)
 

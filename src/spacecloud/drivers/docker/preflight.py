@@ -10,7 +10,7 @@ from typing import Any
 
 import aiodocker
 
-from spacecloud.drivers.docker import labels, pool_conflicts
+from spacecloud.drivers.docker import labels, pool_conflicts, releases
 from spacecloud.drivers.docker.bootstrap import admin_socket
 from spacecloud.drivers.docker.engine import Engine, EngineRefused
 from spacecloud.drivers.docker.firewall import run
@@ -25,9 +25,6 @@ PROGRAMS = {
     "ip6tables-restore": "iptables",
     "ip": "iproute2",
 }
-OLDEST_API = (1, 41)
-"""Of Docker Engine 20.10."""
-
 LEAST_DISK_MIB = 200
 """For the database, the log and the images of gateway and resolver."""
 
@@ -119,7 +116,10 @@ def engine_problems(info: Mapping[str, Any], version: Mapping[str, Any]) -> Iter
     """From what the engine says of itself."""
     names = " ".join(str(part.get("Name", "")) for part in version.get("Components") or [])
     if "podman" in names.lower():
-        yield "the engine is Podman, which lacks what is needed: use Docker Engine 20.10 or later"
+        yield (
+            "the engine is Podman, which lacks what is needed: use Docker Engine "
+            f"{releases.OLDEST} or later"
+        )
         return
     if any("rootless" in option for option in info.get("SecurityOptions") or []):
         yield "the engine is rootless and cannot set firewall rules: use a rootful Docker Engine"
@@ -127,20 +127,16 @@ def engine_problems(info: Mapping[str, Any], version: Mapping[str, Any]) -> Iter
         yield "Docker Desktop runs its engine in a machine of its own: use Docker Engine on Linux"
     if info.get("OSType", "linux") != "linux":
         yield f"the engine runs {info.get('OSType')} containers: Linux ones are needed"
-    firewall = (info.get("FirewallBackend") or {}).get("Driver", "iptables")
-    if str(firewall).startswith("nftables"):
+    if releases.sets_nftables(info):
         yield (
             "the engine sets its rules by nftables, which ours cannot stand above: put "
             '"firewall-backend": "iptables" into /etc/docker/daemon.json and restart it'
         )
-    if (api := str(version.get("ApiVersion", ""))) and _numbers(api) < OLDEST_API:
+    if releases.is_too_old(version):
         yield (
-            f"Docker Engine {version.get('Version', '')} (API {api}) is too old: use 20.10 or later"
+            f"Docker Engine {version.get('Version', '')} (API {version['ApiVersion']}) is too old: "
+            f"use {releases.OLDEST} or later"
         )
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 async def own_processes(engine: Engine, settings: Settings) -> frozenset[int]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import stamina
 
+from spacecloud.drivers.docker import releases
 from spacecloud.drivers.docker.engine import Engine, EngineRefused
 from spacecloud.drivers.docker.pull_progress import PullProgress
 from spacecloud.errors import Terminal, Transient
@@ -16,17 +17,6 @@ from spacecloud.model.status import PullView
 logger = logging.getLogger(__name__)
 
 TRIES = 3
-HOPELESS = (
-    "not found",
-    "manifest unknown",
-    "does not exist",
-    "unauthorized",
-    "denied",
-    "authentication required",
-    "no basic auth credentials",
-    "invalid reference",
-    "no matching manifest",
-)
 SILENCE_SECONDS = 300.0
 """Without a word of progress: the registry, or the engine, has forgotten us."""
 
@@ -100,7 +90,7 @@ def _failure(image: str, words: str, missing: tuple[str, ...] = ()) -> Terminal 
     if missing:
         which = "layer" if len(missing) == 1 else "one of the layers"
         text = f"{text} ({which} {', '.join(missing)})"
-    if any(sign in text.lower() for sign in HOPELESS):
+    if releases.says_no_such_image(text):
         return Terminal(
             f"image {image} cannot be pulled: {text}: check its name and tag, and "
             "docker.secret if its registry needs a login"
