@@ -10,7 +10,9 @@ cd "$(dirname "$0")/.."
 
 if [ $# != 1 ]; then
     [ $# != 0 ] || set -- 26.1.5 28.5.1 29.8.1
-    for release in "$@"; do "$0" "$release"; done
+    failed=()
+    for release in "$@"; do "$0" "$release" || failed+=("$release"); done
+    [ ${#failed[@]} = 0 ] || { echo "error: these failed: ${failed[*]}" >&2; exit 1; }
     exit
 fi
 
@@ -29,28 +31,47 @@ tests=(
 
 say() { echo "==> $*"; }
 
+fail() {
+    echo "error: $*" >&2
+    exit 1
+}
+
 build() {
-    [ -x "$home/dockerd" ] && return
-    command -v go > /dev/null || { echo "error: Go builds the engine: install it (apt-get install golang)" >&2; exit 1; }
-    say "building Docker Engine $release (some minutes)"
-    local module path=github.com/docker/docker version=v$release+incompatible source
-    # From 29 on the engine is a module of another name, with a numbering of its own.
-    case $release in
-        29.8.1) path=github.com/moby/moby/v2 version=v2.0.0-beta.24 ;;
-        29.*) echo "error: say here which version of github.com/moby/moby/v2 is $release" >&2; exit 2 ;;
-    esac
-    module=$(go mod download -json "$path@$version")
-    source=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["Dir"])' <<< "$module")
+    if [ ! -x "$home/bin/dockerd" ]; then
+        # From 29 on the engine is a module of another name, with a numbering of its own.
+        local path=github.com/docker/docker version=v$release+incompatible
+        case $release in
+            29.8.1) path=github.com/moby/moby/v2 version=v2.0.0-beta.24 ;;
+            29.*) fail "say in this script which version of github.com/moby/moby/v2 is $release" ;;
+        esac
+        go_build "Docker Engine $release" "$path@$version" dockerd ./cmd/dockerd \
+            -ldflags "-X $path/dockerversion.Version=$release"
+    fi
+    if [[ $release = 29.* ]] && [ ! -x "$home/bin/runc" ]; then
+        # It gives every container a time namespace, of which Debian 12's runc does not know.
+        pkg-config --exists libseccomp 2> /dev/null ||
+            fail "runc is built with libseccomp: install it (apt-get install libseccomp-dev pkg-config gcc)"
+        go_build "runc 1.3.6" github.com/opencontainers/runc@v1.3.6 runc . -tags seccomp
+    fi
+}
+
+# go_build <what> <module> <program> <package> <option>…
+go_build() {
+    local what=$1 module=$2 program=$3 package=$4 found
+    shift 4
+    command -v go > /dev/null || fail "Go builds it: install it (apt-get install golang)"
+    say "building $what (some minutes)"
+    found=$(go mod download -json "$module" | python3 -c 'import json, sys; print(json.load(sys.stdin)["Dir"])')
     rm -rf "$home/source"
-    mkdir -p "$home"
-    cp -r "$source" "$home/source"
+    mkdir -p "$home/bin"
+    cp -r "$found" "$home/source"
     chmod -R u+w "$home/source"
     (
         cd "$home/source"
         [ ! -f vendor.mod ] || cp vendor.mod go.mod
         [ ! -f vendor.sum ] || cp vendor.sum go.sum
-        CGO_ENABLED=0 go build -mod=mod -o ../dockerd \
-            -ldflags "-X $path/dockerversion.Version=$release" ./cmd/dockerd
+        [ "$program" = runc ] || export CGO_ENABLED=0
+        go build -mod=mod -o "$home/bin/$program" "$@" "$package"
     )
     rm -rf "$home/source"
 }
@@ -67,7 +88,8 @@ start() {
     # An engine that has to turn forwarding on drops what is forwarded between others' bridges, too.
     nsenter --net="/run/netns/$namespace" sysctl --quiet --write net.ipv4.ip_forward=1
     mkdir -p "$home/run"
-    nsenter --net="/run/netns/$namespace" "$home/dockerd" --host "unix://$socket" \
+    # What the release needs and the installed one lacks is found before that.
+    PATH=$home/bin:$PATH nsenter --net="/run/netns/$namespace" "$home/bin/dockerd" --host "unix://$socket" \
         --data-root "$home/data" --exec-root "$home/run/exec" --pidfile "$home/run/pid" \
         --userland-proxy=false > "$home/log" 2>&1 &
     engine=$!

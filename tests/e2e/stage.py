@@ -260,9 +260,7 @@ class Stage:
 
     def pid(self, project: str, service: str) -> int:
         """Of a task, on the host."""
-        container = self.task_container(project, service)
-        command = ["docker", "inspect", "-f", "{{.State.Pid}}", container]
-        return int(subprocess.run(command, text=True, capture_output=True, check=True).stdout)
+        return pid_of(self.task_container(project, service))
 
     def call(
         self, project: str, service: str, *command: str, timeout: float = 30
@@ -291,6 +289,14 @@ class Stage:
                 time.sleep(every)
             else:
                 return
+
+
+def pid_of(container: str) -> int:
+    """On the host. Never 0, which to a signal means everybody here."""
+    command = ["docker", "inspect", "-f", "{{.State.Pid}}", container]
+    pid = int(subprocess.run(command, text=True, capture_output=True, check=True).stdout)
+    assert pid > 0, f"{container} does not run"
+    return pid
 
 
 def in_container(container: str, *command: str, timeout: float = 30) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from e2e.installed import (
     start,
     supervisor,
 )
-from e2e.stage import BIN, Stage
+from e2e.stage import BIN, Stage, pid_of
 
 pytestmark = pytest.mark.docker
 
@@ -57,9 +57,7 @@ def answers(stage: Stage) -> None:
 
 
 def gateway(stage: Stage) -> int:
-    name = f"space-cloud-{stage.instance}-gateway"
-    command = ["docker", "inspect", "-f", "{{.State.Pid}}", name]
-    return int(subprocess.run(command, text=True, capture_output=True, check=True).stdout)
+    return pid_of(f"space-cloud-{stage.instance}-gateway")
 
 
 def test_the_password_is_told_once_and_to_no_log(stage: Stage) -> None:
@@ -175,13 +173,11 @@ def test_a_resolver_that_is_killed_without_it_is_back_with_its_names(
     stage: Stage, stopped: None
 ) -> None:
     name = f"space-cloud-{stage.instance}-resolver"
-    command = ["docker", "inspect", "-f", "{{.State.Pid}}", name]
-    before = subprocess.run(command, text=True, capture_output=True, check=True).stdout
-    os.kill(int(before), signal.SIGKILL)
+    before = pid_of(name)
+    os.kill(before, signal.SIGKILL)
 
     stage.wait_until(lambda: reaches(stage), within=15)
-    after = subprocess.run(command, text=True, capture_output=True, check=True).stdout
-    assert after != before
+    assert pid_of(name) != before
 
 
 def test_a_gateway_that_is_killed_without_it_serves_when_it_is_back(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from e2e.stage import Stage, engine_is_silent
+from e2e.stage import Stage, engine_is_silent, pid_of
 
 PROJECT = "walls"
 
@@ -203,13 +203,7 @@ def test_an_address_that_is_not_the_pods_own_is_not_believed(stage: Stage) -> No
     head, _, last = str(stage.status(PROJECT, "other")["replicas"][0]["address"]).rpartition(".")
     forged = f"{head}.{int(last) + 40}"
     container = stage.task_container(PROJECT, "inside")
-    pid = subprocess.run(
-        ["docker", "inspect", "-f", "{{.State.Pid}}", container],
-        text=True,
-        capture_output=True,
-        check=True,
-    ).stdout.strip()
-    enter = ["nsenter", "-t", pid, "-n"]
+    enter = ["nsenter", "-t", str(pid_of(container)), "-n"]
     subprocess.run([*enter, "ip", "addr", "add", f"{forged}/32", "dev", "eth0"], check=True)
 
     code = (

@@ -88,6 +88,7 @@ async def test_a_part_that_is_broken_is_mended_and_told(
             await container.pause()
         case "end":
             pid = (await container.show())["State"]["Pid"]
+            assert pid > 0, "it does not run"
             await run("kill", "-9", str(pid))
 
             async def back() -> None:

@@ -43,6 +43,7 @@ class Scene:
     async def kill(self) -> float:
         """SIGKILL to the process itself, as the kernel's out-of-memory killer does."""
         pid = (await self.state())["Pid"]
+        assert pid > 0, "it does not run"
         os.kill(pid, signal.SIGKILL)
         killed = asyncio.get_running_loop().time()
 
