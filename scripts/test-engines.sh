@@ -2,6 +2,7 @@
 # The tests that need an engine, against other releases of it than the installed one.
 #
 #   scripts/test-engines.sh [release …]      26.1.5 28.5.1 29.8.1 unless told
+#   TESTS="tests/e2e/test_secrets.py …"      these tests only
 #
 # A release is built from its Go module and runs beside the installed engine, in a network
 # namespace of its own. Needs root, Go, containerd and runc (they come with docker.io).
@@ -114,6 +115,7 @@ stop() {
 
 build
 trap stop EXIT
+[ -z "${TESTS:-}" ] || read -ra tests <<< "$TESTS"
 start
 export DOCKER_HOST=unix://$socket SPACE_CLOUD_DOCKER_HOST=unix://$socket
 say "testing against $(docker version --format 'Docker Engine {{.Server.Version}}, API {{.Server.APIVersion}}')"

@@ -12,6 +12,7 @@ from registry import Registry, a_registry
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.pods import Pods
 from spacecloud.drivers.docker.pulls import Pulls, split
+from spacecloud.drivers.docker.releases import says_no_such_layer
 from spacecloud.errors import Terminal
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.service import Service
@@ -85,7 +86,7 @@ async def test_a_layer_that_is_lost_is_told_after_three_tries(
 
     layer = lost.removeprefix("sha256:")[:12]
     assert f"image {reference} cannot be pulled: 3 tries failed" in str(failed.value)
-    assert "unknown blob" in str(failed.value)
+    assert says_no_such_layer(str(failed.value))
     assert f"(layer {layer})" in str(failed.value)
     assert time.monotonic() - began > 1
     assert sum("GET" in each and lost in each for each in registry.asked) >= 3

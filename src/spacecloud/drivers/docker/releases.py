@@ -26,6 +26,12 @@ _NO_IMAGE = (
     "invalid reference",
     "no matching manifest",
 )
+_NO_LAYER = (
+    # Until 28, and later with the old image store
+    "unknown blob",
+    # From 29: "could not fetch content descriptor sha256:… from remote: not found"
+    "content descriptor",
+)
 _NO_FOLDER = (
     # Until 27: "Error processing tar file(exit status 1): mkdir …: not a directory"
     "processing tar file",
@@ -51,8 +57,18 @@ def sets_nftables(info: Mapping[str, Any]) -> bool:
 
 
 def says_no_such_image(words: str) -> bool:
-    """The registry's answer to a pull, as the engine tells it: asking again will not help."""
-    return any(sign in words.lower() for sign in _NO_IMAGE)
+    """
+    The registry's answer to a pull, as the engine tells it: asking again will not help.
+
+    A layer that is not there, of an image that is, may come: a mirror that lags, a push half done.
+    """
+    said = words.lower()
+    return any(sign in said for sign in _NO_IMAGE) and not says_no_such_layer(said)
+
+
+def says_no_such_layer(words: str) -> bool:
+    """The image is known to the registry, and a part of what it is made of is not."""
+    return any(sign in words.lower() for sign in _NO_LAYER)
 
 
 def says_no_such_folder(words: str) -> bool:
