@@ -8,7 +8,7 @@ from spacecloud.drivers.docker.engine import connect
 from spacecloud.drivers.docker.images.binaries import program
 from spacecloud.drivers.docker.images.ensure import ensure_recipe
 from spacecloud.drivers.docker.images.interpreter import nobody
-from spacecloud.drivers.docker.images.own import recipe
+from spacecloud.drivers.docker.images.platform_images import recipe
 from spacecloud.drivers.docker.images.recipe import Folder, Recipe, Written
 
 HTTP_PORT = 8080

@@ -18,7 +18,7 @@ from typing import Any
 from bench import machine, tools
 from bench.images import HTTP_PORT, TCP_PORT
 from bench.tools import Missing
-from spacecloud.drivers.docker.images.own import envoy_binary
+from spacecloud.drivers.docker.images.platform_images import envoy_binary
 
 NGINX, HAPROXY, HAPROXY_TCP, CADDY, ENVOY, ENVOY_TCP = range(25001, 25007)
 """Ports that they listen on, at the address that only their caller's network leads to."""

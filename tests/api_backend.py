@@ -8,7 +8,7 @@ from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.status import DocumentChange, Finding, PlanView, ServiceStatus
-from spacecloud.reconcile.attempt import attempt
+from spacecloud.reconcile.dry_run import dry_run
 from spacecloud.store.port import Store
 
 
@@ -43,7 +43,7 @@ class StoreBackend:
 
     async def check(self, envelopes: Sequence[Envelope]) -> None:
         async with self.store.rehearsal() as draft:
-            await attempt(draft, envelopes, delete=False)
+            await dry_run(draft, envelopes, delete=False)
 
     async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
         change = "delete" if delete else "create"

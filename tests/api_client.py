@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from api_backend import StoreBackend
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
-from spacecloud.api.parts import Facts
+from spacecloud.api.dependencies import Facts
 from spacecloud.model.addresses import Pools
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore

@@ -12,8 +12,8 @@ from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.model.traffic import Face
+from spacecloud.workloads.observed import History, Observed, ObservedWorkloads
 from spacecloud.workloads.situation import Desired, Situation
-from spacecloud.workloads.world import History, Observed, ObservedWorkloads
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WEB = ServiceKey("shop", "web")

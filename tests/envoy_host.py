@@ -22,8 +22,8 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, TypeVar
 
-from spacecloud.drivers.docker.bootstrap import arguments
-from spacecloud.drivers.docker.images.own import GATEWAY_UID
+from spacecloud.drivers.docker.gateway.bootstrap import arguments
+from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
 from spacecloud.settings import Settings
 
 T = TypeVar("T")

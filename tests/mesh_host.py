@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from envoy_host import EnvoyHost, envoy_host, inside
+from spacecloud.drivers.docker.gateway.traffic import EnvoyTraffic
 from spacecloud.drivers.docker.netlink import open_netlink
-from spacecloud.drivers.docker.traffic import EnvoyTraffic
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declared
 from spacecloud.model.refs import ServiceKey
@@ -58,8 +58,8 @@ class Mesh:
                 published += 1
         return published
 
-    async def sever(self) -> int:
-        return await self.traffic.sever(Policy(self.world).faces())
+    async def close_revoked(self) -> int:
+        return await self.traffic.close_revoked(Policy(self.world).faces())
 
     def subnet(self, name: str) -> IPv4Network:
         return self.world.services[ServiceKey.parse(name)].allocation.subnet
@@ -175,12 +175,12 @@ async def eventually(holds: Callable[[], Awaitable[bool]], within: float = 5) ->
 @asynccontextmanager
 async def serving(listening: socket.socket, answer: Serve) -> AsyncIterator[None]:
     """Answer every connection until the block ends; a peer that goes away is no error."""
-    conversations: set[asyncio.Task[None]] = set()
+    streams: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        conversations.add(task)
+        streams.add(task)
         gone = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
         with contextlib.suppress(*gone):
             try:
@@ -188,14 +188,14 @@ async def serving(listening: socket.socket, answer: Serve) -> AsyncIterator[None
             finally:
                 writer.close()
                 await writer.wait_closed()
-        conversations.discard(task)
+        streams.discard(task)
 
     server = await asyncio.start_server(serve, sock=listening, limit=1 << 20)
     try:
         yield
     finally:
         server.close()
-        for conversation in tuple(conversations):
-            conversation.cancel()
-        if conversations:
-            await asyncio.wait(conversations)
+        for stream in tuple(streams):
+            stream.cancel()
+        if streams:
+            await asyncio.wait(streams)

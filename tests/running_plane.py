@@ -23,14 +23,14 @@ import uvicorn
 
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
-from spacecloud.api.parts import Facts
+from spacecloud.api.dependencies import Facts
 from spacecloud.client.client import Client
 from spacecloud.drivers.memory import MemoryWorkloads, memory_driver
 from spacecloud.model.addresses import Pools
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
-from spacecloud.workloads.situation import Patience
+from spacecloud.workloads.situation import TerminationLimits
 
 T = TypeVar("T")
 START_SECONDS = 20
@@ -127,10 +127,10 @@ async def _serve(
     async with SqliteStore.open(own / "store.db", Pools(), sealer, now) as store:
         driver = memory_driver(Pools(), now, ready_after)
         assert isinstance(driver.workloads, MemoryWorkloads)
-        patience = Patience(drain=timedelta(seconds=0.1), grace=timedelta(seconds=0.1))
+        patience = TerminationLimits(drain=timedelta(seconds=0.1), grace=timedelta(seconds=0.1))
         plane = ControlPlane(store, driver, patience, now, http_port=4122, resync_seconds=30)
         auth = Auth.open(own, now)
-        app = create_app(store, plane.outlook, auth, Facts("0.1.0"), now, exposed=False)
+        app = create_app(store, plane.queries, auth, Facts("0.1.0"), now, exposed=False)
         server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
         )

@@ -20,13 +20,13 @@ from importlib.metadata import version
 import click
 import uvicorn
 
-from spacecloud import folders, lock, supervisor
+from spacecloud import directories, lock, supervisor
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import PASSWORD_FILE, Auth
-from spacecloud.api.parts import Facts
-from spacecloud.commands import life, shown
-from spacecloud.commands.machine import Machine, check, need_root, read_settings
-from spacecloud.drivers.docker.assembly import (
+from spacecloud.api.dependencies import Facts
+from spacecloud.commands import diagnostics, lifecycle
+from spacecloud.commands.context import Machine, check, need_root, read_settings
+from spacecloud.drivers.docker.factory import (
     docker_driver,
     docker_host,
     examine,
@@ -48,7 +48,7 @@ from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.settings import Settings
 from spacecloud.store.port import Store
 from spacecloud.store.sqlite import SqliteStore
-from spacecloud.workloads.situation import Patience
+from spacecloud.workloads.situation import TerminationLimits
 
 logger = logging.getLogger("spacecloud")
 
@@ -64,7 +64,7 @@ def utc_now() -> datetime:
 
 async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. What runs goes on running without it."""
-    folders.prepare(settings)
+    directories.prepare(settings)
     _may_open_many_files()
     _collect_seldom()
     with _only_one(settings):
@@ -80,7 +80,7 @@ async def serve(settings: Settings) -> None:
             plane = ControlPlane(
                 store,
                 driver,
-                Patience(
+                TerminationLimits(
                     drain=timedelta(seconds=settings.drain_seconds),
                     grace=timedelta(seconds=settings.stop_grace_seconds),
                 ),
@@ -90,7 +90,7 @@ async def serve(settings: Settings) -> None:
             )
             facts = Facts(version("spacecloud"))
             app = create_app(
-                store, plane.outlook, auth, facts, utc_now, exposed=settings.expose_api
+                store, plane.queries, auth, facts, utc_now, exposed=settings.expose_api
             )
             await _run(settings, plane, _Server(_http(settings, app)))
 
@@ -194,26 +194,26 @@ def cli() -> None:
 
 @cli.command("serve")
 @click.option("--driver", type=click.Choice(["docker", "memory"]), help="Default: docker.")
-@life.expose_api
+@lifecycle.expose_api
 @click.pass_obj
 def serve_command(machine: Machine, driver: str | None, expose_api: bool) -> None:  # noqa: FBT001 - click's form
     """Run in the foreground until SIGTERM."""
     settings = read_settings(driver=driver, expose_api=expose_api or None)
     logging.basicConfig(format=LOG_FORMAT, level=settings.log_level.upper(), stream=sys.stderr)
     need_root(settings)
-    folders.prepare(settings)
+    directories.prepare(settings)
     asyncio.run(check(machine, settings))
     asyncio.run(serve(settings))
 
 
 for command in (
-    life.setup,
-    life.start,
-    life.stop,
-    life.down,
-    life.destroy,
-    shown.inspect,
-    shown.doctor,
+    lifecycle.setup,
+    lifecycle.start,
+    lifecycle.stop,
+    lifecycle.down,
+    lifecycle.destroy,
+    diagnostics.inspect,
+    diagnostics.doctor,
 ):
     cli.add_command(command)
 

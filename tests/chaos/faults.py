@@ -45,7 +45,7 @@ class Point:
 
     @property
     def operation(self) -> str:
-        """Of ``workloads/ops.py``, or what else the control plane was at."""
+        """Of ``workloads/operations.py``, or what else the control plane was at."""
         return self.name.split(" ", 2)[1]
 
 
@@ -88,7 +88,7 @@ class Board:
         return set((self.folder / "fired").read_text().split("\n"))
 
     def executed(self, project: str) -> set[str]:
-        """Names of the operations of ``workloads/ops.py`` that were carried out."""
+        """Names of the operations of ``workloads/operations.py`` that were carried out."""
         lines = (line.split("\t") for line in (self.folder / "executed").read_text().splitlines())
         return {name for its, name in lines if its == project}
 

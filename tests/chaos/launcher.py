@@ -23,10 +23,12 @@ import aiodocker
 
 from chaos.faults import GROUND, Fault, Injector, engine_call
 from spacecloud import server
-from spacecloud.drivers.docker import engine, firewall, host, logs, names
+from spacecloud.drivers.docker import engine
+from spacecloud.drivers.docker.host import dns, firewall, host
 from spacecloud.drivers.docker.images import ensure
+from spacecloud.drivers.docker.pods import logs
 from spacecloud.drivers.docker.xds import ads
-from spacecloud.drivers.docker.xds.conversation import Conversation
+from spacecloud.drivers.docker.xds.stream import Stream
 from spacecloud.errors import Transient, Unavailable
 from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
 from spacecloud.reconcile.services import ServiceReconciler
@@ -145,7 +147,7 @@ def rule_changes(run: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[
 
 def bringing(bring: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     @functools.wraps(bring)
-    async def hurt(self: Conversation, kind: Any, wanted: Mapping[str, Any]) -> None:
+    async def hurt(self: Stream, kind: Any, wanted: Mapping[str, Any]) -> None:
         if all(self.held[kind].get(name) == m.version for name, m in wanted.items()):
             return await bring(self, kind, wanted)
         return await push(f"bring-{kind}", lambda: bring(self, kind, wanted))
@@ -155,7 +157,7 @@ def bringing(bring: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[N
 
 def removing(remove: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     @functools.wraps(remove)
-    async def hurt(self: Conversation, kind: Any, names: Any) -> None:
+    async def hurt(self: Stream, kind: Any, names: Any) -> None:
         gone = tuple(names)
         if not gone:
             return await remove(self, kind, gone)
@@ -294,12 +296,12 @@ def main() -> None:
         (ServiceReconciler, "__call__", reconciling),
         (ServiceReconciler, "_do", doing),
         (aiodocker.Docker, "_do_query", engine_calls),
-        (Conversation, "bring", bringing),
-        (Conversation, "remove", removing),
+        (Stream, "bring", bringing),
+        (Stream, "remove", removing),
         (ads.Ads, "apply", owned),
         (Database, "write", queued),
         (Database, "_write", store_writes),
-        (names.DnsmasqNames, "_write", name_files),
+        (dns.DnsmasqNames, "_write", name_files),
         (firewall, "run", rule_changes),
     ):
         setattr(owner, name, wrapper(getattr(owner, name)))

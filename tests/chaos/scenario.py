@@ -42,7 +42,7 @@ PROBE = {
 }
 
 
-class Story:
+class Scenario:
     def __init__(self, plane: Plane, project: str, image: str) -> None:
         self.project = project
         self._plane = plane

@@ -17,7 +17,7 @@ from chaos.faults import Armed, Fault, Point
 from chaos.load import Load
 from chaos.plane import Plane
 from chaos.results import say
-from chaos.scenario import ROUND, WARM, Chapter, Story
+from chaos.scenario import ROUND, WARM, Chapter, Scenario
 from chaos.world import World
 
 TRIES = 4
@@ -83,7 +83,7 @@ class Sweep:
 
     def _work(self) -> None:
         while (project := self._next_project()) is not None:
-            story = Story(self.plane, project, self.image)
+            story = Scenario(self.plane, project, self.image)
             try:
                 self._live(story)
             except Exception as error:  # noqa: BLE001 - its case has it, and others go on
@@ -97,7 +97,7 @@ class Sweep:
             self._stories += 1
             return f"{self.letter}{self._stories}"
 
-    def _live(self, story: Story) -> None:
+    def _live(self, story: Scenario) -> None:
         self._hurt("create", story)
         for _ in range(self._rounds):
             with self._lock:
@@ -108,7 +108,7 @@ class Sweep:
                 self._hurt(chapter, story)
         self._hurt("delete", story)
 
-    def _hurt(self, chapter: Chapter, story: Story) -> None:
+    def _hurt(self, chapter: Chapter, story: Scenario) -> None:
         with self._lock:
             waiting = self._open.get(chapter)
             case = waiting.popleft() if waiting else None
@@ -148,7 +148,7 @@ class Sweep:
             case.outcome = "not reached"
             say(f"{case}: not reached in {TRIES} tries")
 
-    def _tell(self, chapter: Chapter, story: Story, armed: Armed | None = None) -> int:
+    def _tell(self, chapter: Chapter, story: Scenario, armed: Armed | None = None) -> int:
         """How many requests were answered meanwhile: all of them."""
         if chapter not in WARM:
             self._settle(chapter, story, armed)
@@ -160,7 +160,7 @@ class Sweep:
         assert load.answers
         return len(load.answers)
 
-    def _settle(self, chapter: Chapter, story: Story, armed: Armed | None) -> None:
+    def _settle(self, chapter: Chapter, story: Scenario, armed: Armed | None) -> None:
         story.tell(chapter)
         story.settle(chapter, self.reference[chapter])
         if armed is None or armed.id in self.plane.board.fired():
@@ -172,7 +172,7 @@ class Sweep:
                 return
             time.sleep(0.05)
 
-    def _give_up(self, story: Story) -> None:
+    def _give_up(self, story: Scenario) -> None:
         """Others go on: what one case broke must not be counted as theirs."""
         try:
             self.plane.declare("DELETE", f"/v1/config/projects/{story.project}")

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chaos import results, wounds
+from chaos import damage, results
 from chaos.engine import Engine, an_engine
 from chaos.load import Load
 from chaos.plane import Plane, a_plane
@@ -50,7 +50,7 @@ def deploy(plane: Plane) -> None:
     plane.until(lambda: is_whole(plane))
     # The first is made last: the order of their making is no more that of their addresses.
     for slot in ("0", "1"):
-        wounds.docker("rm", "-f", *wounds.containers(plane, PROJECT, "service=web", f"slot={slot}"))
+        damage.docker("rm", "-f", *damage.containers(plane, PROJECT, "service=web", f"slot={slot}"))
         plane.until(lambda: is_whole(plane))
 
 
@@ -70,9 +70,9 @@ def addresses(plane: Plane) -> dict[str, str]:
     """Of each replica, as the engine has it, and of each name, as a pod has it."""
     found = {}
     for service in SERVICES:
-        for name in wounds.containers(plane, PROJECT, f"service={service}"):
+        for name in damage.containers(plane, PROJECT, f"service={service}"):
             template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-            if address := wounds.docker("inspect", "-f", template, name):
+            if address := damage.docker("inspect", "-f", template, name):
                 found[name] = address
         resolved = plane.stage.call(PROJECT, "web", "resolve", service)
         found[service] = str(resolved["addresses"])

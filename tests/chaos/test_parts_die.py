@@ -15,7 +15,7 @@ from functools import partial
 import httpx
 import pytest
 
-from chaos import results, world, wounds
+from chaos import damage, results, world
 from chaos.load import Load
 from chaos.plane import Plane, a_plane
 
@@ -118,7 +118,7 @@ def test_a_gateway_that_is_killed_twenty_times_in_a_row_serves_again_within_a_se
     seconds = []
     with told(plane, "space-cloud/platform Repaired: the gateway"):
         for _ in range(KILLS):
-            died = wounds.kill_process(wounds.part(plane, "gateway"))
+            died = damage.kill_process(damage.part(plane, "gateway"))
             while True:
                 try:
                     answers(plane)
@@ -135,25 +135,25 @@ def test_a_gateway_that_is_killed_twenty_times_in_a_row_serves_again_within_a_se
 
 def test_a_resolver_that_is_killed_answers_again(plane: Plane) -> None:
     with told(plane, "space-cloud/platform Repaired: the resolver .* started"):
-        wounds.kill_process(wounds.part(plane, "resolver"))
+        damage.kill_process(damage.part(plane, "resolver"))
         mended(plane, "resolver killed")
 
 
 def test_a_pod_whose_pause_is_killed_is_made_anew(plane: Plane) -> None:
     with told(plane, f"{PROJECT}/api .*pause container"):
-        wounds.kill_process(pause_of(plane, "api"))
+        damage.kill_process(pause_of(plane, "api"))
         mended(plane, "pause killed")
 
 
 def test_a_task_that_is_killed_is_started_again(plane: Plane) -> None:
     with told(plane, f"{PROJECT}/api TaskExited: .*137", f"{PROJECT}/api TaskRestarted"):
-        wounds.kill_process(task_of(plane, "api"))
+        damage.kill_process(task_of(plane, "api"))
         mended(plane, "task killed")
 
 
 def test_control_plane_and_gateway_are_both_back_without_a_command(plane: Plane) -> None:
     plane.kill()
-    wounds.kill_process(wounds.part(plane, "gateway"))
+    damage.kill_process(damage.part(plane, "gateway"))
     mended(plane, "control plane and gateway killed")
 
 
@@ -162,22 +162,22 @@ def test_control_plane_and_gateway_are_both_back_without_a_command(plane: Plane)
 
 def test_rules_that_are_flushed_are_written_again(plane: Plane) -> None:
     with told(plane, "space-cloud/platform Repaired: the firewall chain .* missing"):
-        wounds.flush_rules(plane)
+        damage.flush_rules(plane)
         mended(plane, "rules flushed", rules_stand)
 
 
 def test_a_rule_that_is_put_above_ours_ends_up_below(plane: Plane) -> None:
     with told(plane, "space-cloud/platform Repaired: the jumps of filter INPUT .* not first"):
-        wounds.insert_rule_above(plane)
+        damage.insert_rule_above(plane)
         try:
             mended(plane, "a rule above ours", rules_stand)
         finally:
-            wounds.remove_rule_above(plane)
+            damage.remove_rule_above(plane)
 
 
 def test_a_route_that_is_removed_is_set_again(plane: Plane) -> None:
     with told(plane, "space-cloud/platform Repaired: the route that closes"):
-        wounds.remove_route(plane)
+        damage.remove_route(plane)
         mended(plane, "route removed", rules_stand)
 
 
@@ -189,14 +189,14 @@ def rules_stand(plane: Plane) -> None:
 
 def test_a_container_that_is_taken_off_its_network_is_put_back(plane: Plane) -> None:
     with told(plane, f"{PROJECT}/api ReplicaCreated: .* off its network"):
-        wounds.docker("network", "disconnect", "-f", network(plane, "api"), pause_of(plane, "api"))
+        damage.docker("network", "disconnect", "-f", network(plane, "api"), pause_of(plane, "api"))
         mended(plane, "network disconnected")
 
 
 def test_a_network_that_is_removed_is_made_again(plane: Plane) -> None:
     with told(plane, f"{PROJECT}/api ReplicaCreated: .* off its network"):
-        wounds.docker("network", "disconnect", "-f", network(plane, "api"), pause_of(plane, "api"))
-        wounds.docker("network", "rm", network(plane, "api"))
+        damage.docker("network", "disconnect", "-f", network(plane, "api"), pause_of(plane, "api"))
+        damage.docker("network", "rm", network(plane, "api"))
         mended(plane, "network removed")
 
 
@@ -206,44 +206,44 @@ def network(plane: Plane, service: str) -> str:
 
 def test_a_task_that_is_frozen_by_hand_is_restarted(plane: Plane) -> None:
     with told(plane, f"{PROJECT}/api TaskRestarted"):
-        wounds.docker("pause", task_of(plane, "api"))
+        damage.docker("pause", task_of(plane, "api"))
         mended(plane, "task frozen")
 
 
 def test_a_task_that_is_stopped_by_hand_is_started_again(plane: Plane) -> None:
     with told(plane, f"{PROJECT}/api TaskExited", f"{PROJECT}/api TaskRestarted"):
-        wounds.docker("stop", "-t", "1", task_of(plane, "api"))
+        damage.docker("stop", "-t", "1", task_of(plane, "api"))
         mended(plane, "task stopped")
 
 
 def test_a_task_that_is_removed_by_hand_is_made_again(plane: Plane) -> None:
     with told(plane, f"{PROJECT}/api ReplicaCreated"):
-        wounds.docker("rm", "-f", task_of(plane, "api"))
+        damage.docker("rm", "-f", task_of(plane, "api"))
         mended(plane, "task removed")
 
 
 def test_a_container_of_another_name_is_still_ours(plane: Plane) -> None:
     """It serves on, and goes with its service: the fixture finds no second one afterwards."""
     name = task_of(plane, "api")
-    wounds.docker("rename", name, f"{name}-by-hand")
+    damage.docker("rename", name, f"{name}-by-hand")
     is_whole(plane)
 
-    wounds.kill_process(f"{name}-by-hand")
+    damage.kill_process(f"{name}-by-hand")
     mended(plane, "task renamed and killed")
 
-    wounds.docker("rm", "-f", task_of(plane, "api"))
+    damage.docker("rm", "-f", task_of(plane, "api"))
     mended(plane, "renamed task removed")
 
 
 def pause_of(plane: Plane, service: str) -> str:
     """The only container of a replica that carries no task's label."""
-    tasks = wounds.containers(plane, PROJECT, f"service={service}", "task")
-    pod = wounds.containers(plane, PROJECT, f"service={service}")
+    tasks = damage.containers(plane, PROJECT, f"service={service}", "task")
+    pod = damage.containers(plane, PROJECT, f"service={service}")
     return next(name for name in pod if name not in tasks)
 
 
 def task_of(plane: Plane, service: str) -> str:
-    return wounds.containers(plane, PROJECT, f"service={service}", "task")[0]
+    return damage.containers(plane, PROJECT, f"service={service}", "task")[0]
 
 
 # ---------------------------------------------------------------------- the clock
@@ -276,5 +276,5 @@ def test_what_dies_while_the_clock_is_wrong_is_mended(plane: Plane) -> None:
     for hours in (1, -1, 0):
         plane.board.set_clock(hours * HOUR)
         with told(plane, f"{PROJECT}/api TaskRestarted"):
-            wounds.kill_process(task_of(plane, "api"))
+            damage.kill_process(task_of(plane, "api"))
             mended(plane, f"task killed, clock wrong by {hours} h")

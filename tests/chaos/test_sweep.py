@@ -21,21 +21,21 @@ import pytest
 from chaos import results, world
 from chaos.faults import FAULTS, KILLS, Fault, Point
 from chaos.load import Load
+from chaos.local_registry import in_a_registry
 from chaos.plane import Plane, a_plane
-from chaos.pulled import in_a_registry
 from chaos.results import say
-from chaos.scenario import CHAPTERS, Chapter, Story
+from chaos.scenario import CHAPTERS, Chapter, Scenario
 from chaos.sweep import Case, Sweep, first_of_each
 from chaos.world import World
-from spacecloud.workloads import ops
+from spacecloud.workloads import operations
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1500)]
 
 CARRIED_OUT = {
-    *typing.get_args(ops.WorkloadOp),
-    *typing.get_args(ops.StoreOp),
-    *typing.get_args(ops.TrafficOp),
-    ops.PublishNames,
+    *typing.get_args(operations.WorkloadOp),
+    *typing.get_args(operations.StoreOp),
+    *typing.get_args(operations.TrafficOp),
+    operations.PublishNames,
 }
 """Every operation but those that only wait: these touch nothing."""
 
@@ -60,7 +60,7 @@ def recording(
         in_a_registry(images["echo"]) as image,
         a_plane(tmp_path_factory.mktemp("sweep"), 7, images) as plane,
     ):
-        beside = Story(plane, "beside", image)
+        beside = Scenario(plane, "beside", image)
         beside.tell("create")
         beside.settle("create", None)
         yield record(plane, image)
@@ -71,7 +71,7 @@ def record(plane: Plane, image: str) -> Recording:
     reference: dict[Chapter, World] = {}
     points: dict[Chapter, list[Point]] = {}
     for project in ("recorded", "again"):
-        story = Story(plane, project, image)
+        story = Scenario(plane, project, image)
         for chapter in CHAPTERS:
             since = plane.board.now()
             story.tell(chapter)

@@ -19,13 +19,13 @@ from dataclasses import asdict, dataclass
 import httpx
 import pytest
 
-from chaos import results, world, wounds
+from chaos import damage, results, world
 from chaos.faults import FAULTS, GROUND, Armed, Fault, Point
 from chaos.load import Load
+from chaos.local_registry import in_a_registry
 from chaos.plane import Plane, a_plane
-from chaos.pulled import in_a_registry
 from chaos.results import say
-from chaos.scenario import SERVICE, Story
+from chaos.scenario import SERVICE, Scenario
 from chaos.sweep import first_of_each
 from chaos.world import World
 
@@ -40,7 +40,7 @@ TRIES = 4
 FIRING_SECONDS = 8
 """A look at the ground is due every five."""
 
-Wound = Callable[["Ground"], None]
+Damage = Callable[["Ground"], None]
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Ground:
     door: bool = False
 
     def settle(self) -> None:
-        service = Story(self.plane, PROJECT, self.image)
+        service = Scenario(self.plane, PROJECT, self.image)
         service.tell("create")
         service.settle("create", None)
         self.plane.until(self.serves)
@@ -84,28 +84,28 @@ class Ground:
 
 
 def flush_rules(ground: Ground) -> None:
-    wounds.flush_rules(ground.plane)
+    damage.flush_rules(ground.plane)
 
 
 def remove_route(ground: Ground) -> None:
-    wounds.remove_route(ground.plane)
+    damage.remove_route(ground.plane)
 
 
 def remove_gateway(ground: Ground) -> None:
-    wounds.docker("rm", "-f", wounds.part(ground.plane, "gateway"))
+    damage.docker("rm", "-f", damage.part(ground.plane, "gateway"))
 
 
 def remove_resolver(ground: Ground) -> None:
-    wounds.docker("rm", "-f", wounds.part(ground.plane, "resolver"))
+    damage.docker("rm", "-f", damage.part(ground.plane, "resolver"))
 
 
 def stop_gateway(ground: Ground) -> None:
     """By hand: the engine does not start it again."""
-    wounds.docker("stop", "-t", "0", wounds.part(ground.plane, "gateway"))
+    damage.docker("stop", "-t", "0", damage.part(ground.plane, "gateway"))
 
 
 def freeze_resolver(ground: Ground) -> None:
-    wounds.docker("pause", wounds.part(ground.plane, "resolver"))
+    damage.docker("pause", damage.part(ground.plane, "resolver"))
 
 
 def declare_ingress(ground: Ground) -> None:
@@ -136,7 +136,7 @@ def restart(ground: Ground) -> None:
         time.sleep(0.05)
 
 
-WOUNDS: tuple[Wound, ...] = (
+DAMAGES: tuple[Damage, ...] = (
     restart,
     declare_ingress,
     declare_doors,
@@ -149,16 +149,16 @@ WOUNDS: tuple[Wound, ...] = (
 )
 """What happens every time before what happens sometimes: the first of a call is what is hurt."""
 
-CLOSES_THE_WAY: tuple[Wound, ...] = (stop_gateway, remove_gateway)
+CLOSES_THE_WAY: tuple[Damage, ...] = (stop_gateway, remove_gateway)
 """From outside to the service, while it is a wound."""
 
-TURNS: tuple[Wound, ...] = (declare_ingress, declare_doors)
+TURNS: tuple[Damage, ...] = (declare_ingress, declare_doors)
 """Declared the first time, taken back the next: what is called differs."""
 
 
 @dataclass
 class Case:
-    wound: str
+    kind_of_damage: str
     point: Point
     fault: Fault
     outcome: str = ""
@@ -166,7 +166,7 @@ class Case:
     tries: int = 0
 
     def __str__(self) -> str:
-        return f"{self.wound}: {self.fault} at {self.point.name}"
+        return f"{self.kind_of_damage}: {self.fault} at {self.point.name}"
 
 
 @pytest.fixture(scope="module")
@@ -189,15 +189,15 @@ def points_of(ground: Ground) -> dict[str, list[Point]]:
     """By the wound that passes them first."""
     known: set[str] = set()
     found: dict[str, list[Point]] = {}
-    for wound in WOUNDS:
-        for _ in range(rounds(wound)):
+    for kind_of_damage in DAMAGES:
+        for _ in range(rounds(kind_of_damage)):
             since = ground.plane.board.now()
-            wound(ground)
+            kind_of_damage(ground)
             ground.plane.until(ground.serves)
             time.sleep(FIRING_SECONDS)
             first = first_of_each(ground.plane.board.points(GROUND, since))
             news = [point for point in first if point.name not in known]
-            found.setdefault(wound.__name__, []).extend(news)
+            found.setdefault(kind_of_damage.__name__, []).extend(news)
             known |= {point.name for point in news}
         ground.plane.until(ground.is_as_before)
     return found
@@ -207,8 +207,8 @@ def test_the_ground_is_mended_whatever_happens_to_the_mending(grounds: list[Grou
     points = points_of(grounds[0])
     kinds = {point.kind for found in points.values() for point in found}
     cases = [
-        Case(wound, point, fault)
-        for wound, found in points.items()
+        Case(kind_of_damage, point, fault)
+        for kind_of_damage, found in points.items()
         for point in found
         for fault in FAULTS
     ]
@@ -256,27 +256,27 @@ def work(ground: Ground, waiting: deque[Case]) -> None:
 def hurt(ground: Ground, case: Case) -> bool:
     """Was the fault done? Raises where the ground is not mended after it."""
     plane = ground.plane
-    (wound,) = [w for w in WOUNDS if w.__name__ == case.wound]
-    id = f"{case.wound}-{case.point.name}-{case.fault}-{case.tries}"
+    (kind_of_damage,) = [w for w in DAMAGES if w.__name__ == case.kind_of_damage]
+    id = f"{case.kind_of_damage}-{case.point.name}-{case.fault}-{case.tries}"
     armed = Armed(id, GROUND, case.point.name, case.point.ordinal, case.fault, plane.board.now())
     load = Load(f"{plane.stage.url}/{PROJECT}", every_seconds=0.05, clients=1)
     with load.running():
         plane.board.arm([armed])
-        for _ in range(rounds(wound)):
-            wound(ground)
+        for _ in range(rounds(kind_of_damage)):
+            kind_of_damage(ground)
             if fires(plane, id):
                 break
         plane.until(ground.is_as_before)
         plane.board.arm(())
         plane.may_end = False
-    if wound not in CLOSES_THE_WAY:
+    if kind_of_damage not in CLOSES_THE_WAY:
         assert not load.losses, f"{len(load.losses)} requests were lost: {load.losses[:3]}"
     return id in plane.board.fired()
 
 
-def rounds(wound: Wound) -> int:
+def rounds(kind_of_damage: Damage) -> int:
     """Declared and taken back: it is as before, and every call has been made."""
-    return 2 if wound in TURNS else 1
+    return 2 if kind_of_damage in TURNS else 1
 
 
 def fires(plane: Plane, id: str) -> bool:

@@ -12,14 +12,15 @@ import pytest
 
 from apps.images import ensure_test_images
 from eventually import eventually
-from spacecloud.drivers.docker.workloads import DockerWorkloads
+from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.drivers.driver import LogRequest, Workloads
 from spacecloud.drivers.memory import MemoryWorkloads
 from spacecloud.errors import NotFound, Terminal
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.settings import Settings
-from spacecloud.workloads.ops import (
+from spacecloud.workloads.observed import ObservedReplica
+from spacecloud.workloads.operations import (
     CreateNetwork,
     CreateReplica,
     PullImage,
@@ -28,7 +29,6 @@ from spacecloud.workloads.ops import (
     RestartTask,
     StopReplica,
 )
-from spacecloud.workloads.world import ObservedReplica
 
 API = ServiceRef("shop", "api", "v1")
 SUBNET = "10.141.0.0/25"

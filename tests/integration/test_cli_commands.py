@@ -227,11 +227,11 @@ def test_deleting_a_project_asks_first_and_takes_all_with_it(plane: Plane) -> No
     plane.cli("apply", "-f", str(SHOP))
 
     unasked = plane.cli("delete", "project", "shop")
-    sure = plane.cli("delete", "project", "shop", "--yes")
+    acknowledged = plane.cli("delete", "project", "shop", "--yes")
 
     assert unasked.code == 2
     assert "project shop and all that is in it: say --yes" in unasked.err
-    assert sure.out == "project shop deleted\n"
+    assert acknowledged.out == "project shop deleted\n"
     assert plane.wait_for(plane.store.versions("shop", None)) == []
 
 

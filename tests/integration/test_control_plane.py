@@ -21,8 +21,8 @@ from spacecloud.model.traffic import IngressTable
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
-from spacecloud.workloads.ops import CreateNetwork
-from spacecloud.workloads.situation import Patience
+from spacecloud.workloads.operations import CreateNetwork
+from spacecloud.workloads.situation import TerminationLimits
 
 API = ServiceRef("shop", "api", "v1")
 
@@ -35,7 +35,7 @@ class Setup:
     traffic: MemoryTraffic
 
     async def status(self, ref: ServiceRef = API) -> ServiceStatus:
-        found = await self.plane.outlook.status(ref.project, ref.service, ref.version)
+        found = await self.plane.queries.status(ref.project, ref.service, ref.version)
         if not found:
             raise NotFound(str(ref))
         return found[0]
@@ -61,7 +61,7 @@ async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
         plane = ControlPlane(
             store,
             driver,
-            Patience(drain=timedelta(seconds=2), grace=timedelta(seconds=1)),
+            TerminationLimits(drain=timedelta(seconds=2), grace=timedelta(seconds=1)),
             now,
             http_port=4122,
             resync_seconds=30,
@@ -78,7 +78,7 @@ async def test_it_works_once_the_gateway_was_told_by_this_process(setup: Setup) 
     """Until then it serves what an earlier one told it: ``start`` must not say that all is done."""
 
     async def works() -> None:
-        assert await setup.plane.outlook.healthy()
+        assert await setup.plane.queries.healthy()
 
     async def waits(table: IngressTable) -> None:
         await told.wait()
@@ -162,7 +162,7 @@ async def test_a_deleted_service_leaves_nothing_and_its_addresses_are_free(setup
         assert await setup.workloads.observe_all() == {}
         assert await setup.store.service(API.key) is None
         assert setup.traffic.published(API.key) is None
-        assert await setup.plane.outlook.status("shop", None, None) == []
+        assert await setup.plane.queries.status("shop", None, None) == []
 
     await eventually(gone)
 
@@ -217,7 +217,7 @@ async def test_a_task_that_ends_is_started_again(setup: Setup) -> None:
 async def test_what_plan_says_is_what_is_done_and_then_there_is_nothing_left(setup: Setup) -> None:
     spec = {"tasks": [{"id": "main", "docker": {"image": "api:1"}, "ports": [{"port": 80}]}]}
 
-    shown = await setup.plane.outlook.plan([an_envelope(spec)], delete=False)
+    shown = await setup.plane.queries.plan([an_envelope(spec)], delete=False)
 
     assert [d.change for d in shown.documents] == ["create"]
     assert await setup.store.versions() == []
@@ -228,7 +228,7 @@ async def test_what_plan_says_is_what_is_done_and_then_there_is_nothing_left(set
     for op in setup.workloads.executed:
         text = str(op).replace("sha256:", "")
         assert any(text.split(" (revision")[0] in line for line in planned), (text, planned)
-    again = await setup.plane.outlook.plan([an_envelope(spec)], delete=False)
+    again = await setup.plane.queries.plan([an_envelope(spec)], delete=False)
     assert [d.change for d in again.documents] == ["unchanged"]
     assert again.services == ()
 
@@ -239,7 +239,7 @@ async def test_a_plan_names_the_fields_that_differ_and_the_steps_to_come(setup: 
     await setup.settles()
 
     changed = {"tasks": [{**task, "env": {"LOG": "debug"}}]}
-    shown = await setup.plane.outlook.plan([an_envelope(changed)], delete=False)
+    shown = await setup.plane.queries.plan([an_envelope(changed)], delete=False)
 
     assert shown.documents[0].fields == ("tasks[0].env",)
     kinds = [s.kind for s in shown.services[0].steps]
@@ -251,7 +251,7 @@ async def test_a_plan_of_a_deletion_shows_it_without_doing_it(setup: Setup) -> N
     await setup.settles()
 
     envelope = an_envelope({"tasks": [{"id": "main", "docker": {"image": "api:1"}}]})
-    shown = await setup.plane.outlook.plan([envelope], delete=True)
+    shown = await setup.plane.queries.plan([envelope], delete=True)
 
     assert [s.kind for s in shown.services[0].steps][-1] == "ReleaseAddresses"
     assert (await setup.status()).state == "ready"

@@ -9,9 +9,9 @@ import pytest
 
 from bridged_pods import inside, listening, pods, serving, settings_of
 from eventually import eventually
-from spacecloud.drivers.docker import firewall as firewall_module
-from spacecloud.drivers.docker import firewall_rules
-from spacecloud.drivers.docker.firewall import Firewall, run
+from spacecloud.drivers.docker.host import firewall as firewall_module
+from spacecloud.drivers.docker.host import firewall_rules
+from spacecloud.drivers.docker.host.firewall import Firewall, run
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 

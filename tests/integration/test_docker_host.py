@@ -11,13 +11,14 @@ import pytest
 
 from bridged_pods import listening, settings_of
 from eventually import eventually
-from spacecloud.drivers.docker import labels, parts
+from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine
-from spacecloud.drivers.docker.firewall import run
-from spacecloud.drivers.docker.host import DockerHost
+from spacecloud.drivers.docker.host import system_specs
+from spacecloud.drivers.docker.host.dns import names_dir
+from spacecloud.drivers.docker.host.firewall import run
+from spacecloud.drivers.docker.host.host import DockerHost
 from spacecloud.drivers.docker.images.ensure import ensure
-from spacecloud.drivers.docker.names import names_dir
-from spacecloud.drivers.docker.networks import Networks
+from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.errors import Transient
 from spacecloud.model.refs import ServiceKey
 from spacecloud.settings import Settings
@@ -34,7 +35,7 @@ class Scene:
     host: DockerHost
 
     def container(self, part: str) -> Any:
-        return self.docker.containers.container(parts.name(self.settings, part))
+        return self.docker.containers.container(system_specs.name(self.settings, part))
 
     async def shown(self, part: str) -> Any:
         return await self.container(part).show()
@@ -213,7 +214,7 @@ async def test_a_stranger_on_our_network_is_told_and_holds_up_nothing_else(scene
 
 
 async def test_a_container_of_a_parts_name_that_is_not_ours_is_left_alone(scene: Scene) -> None:
-    name = parts.name(scene.settings, "resolver")
+    name = system_specs.name(scene.settings, "resolver")
     pause = await ensure(scene.docker, "pause")
     foreign = await scene.docker.containers.create({"Image": pause}, name=name)
     try:

@@ -12,13 +12,13 @@ import pytest
 
 from bridged_pods import listening
 from eventually import eventually
-from spacecloud.drivers.docker import probes
 from spacecloud.drivers.docker.engine import Engine
-from spacecloud.drivers.docker.probes import Prober
-from spacecloud.drivers.docker.questions import Target
+from spacecloud.drivers.docker.probes import prober
+from spacecloud.drivers.docker.probes.probe import Target
+from spacecloud.drivers.docker.probes.prober import Prober
 from spacecloud.errors import Transient
 from spacecloud.model.task import Probe
-from spacecloud.workloads.world import Health
+from spacecloud.workloads.observed import Health
 
 pytestmark = pytest.mark.docker
 
@@ -102,7 +102,7 @@ async def test_an_old_run_that_says_no_as_often_as_is_tolerated_is_not_ready(sce
 async def test_a_look_that_cannot_wait_for_the_verdict_knows_nothing(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probes, "VERDICT_SECONDS", 0.2)
+    monkeypatch.setattr(prober, "VERDICT_SECONDS", 0.2)
 
     with pytest.raises(Transient, match="have not answered their probes yet"):
         await scene.health(a_target(age_seconds=3600, failures=100))

@@ -10,15 +10,15 @@ import pytest
 
 from registry import Registry, a_registry
 from spacecloud.drivers.docker.engine import Engine
-from spacecloud.drivers.docker.pods import Pods
-from spacecloud.drivers.docker.pulls import Pulls, split
+from spacecloud.drivers.docker.images.pulls import Pulls, split
+from spacecloud.drivers.docker.pods.replicas import Pods
 from spacecloud.drivers.docker.releases import says_no_such_layer
 from spacecloud.errors import Terminal
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.model.status import PullView
 from spacecloud.settings import Settings
-from spacecloud.workloads.ops import CreateReplica
+from spacecloud.workloads.operations import CreateReplica
 
 pytestmark = pytest.mark.docker
 

@@ -13,10 +13,10 @@ import pytest
 
 from bridged_pods import Pod, pods, settings_of
 from eventually import eventually
-from spacecloud.drivers.docker import parts
-from spacecloud.drivers.docker.firewall import Firewall
-from spacecloud.drivers.docker.host import DockerHost
-from spacecloud.drivers.docker.names import DnsmasqNames
+from spacecloud.drivers.docker.host import system_specs
+from spacecloud.drivers.docker.host.dns import DnsmasqNames
+from spacecloud.drivers.docker.host.firewall import Firewall
+from spacecloud.drivers.docker.host.host import DockerHost
 from spacecloud.model.refs import ServiceKey
 from spacecloud.settings import Settings
 
@@ -195,11 +195,11 @@ async def test_the_host_and_strangers_cannot_use_the_resolver(scene: Scene) -> N
 
 
 async def test_the_resolver_is_nobody_and_may_nothing(scene: Scene) -> None:
-    name = parts.name(scene.settings, "resolver")
+    name = system_specs.name(scene.settings, "resolver")
 
     shown = await scene.docker.containers.container(name).show()
 
-    assert shown["Config"]["User"] == parts.NOBODY
+    assert shown["Config"]["User"] == system_specs.NOBODY
     host = shown["HostConfig"]
     assert host["CapDrop"] == ["ALL"]
     assert host["ReadonlyRootfs"]

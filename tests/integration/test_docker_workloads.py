@@ -15,15 +15,16 @@ import pytest
 from apps.images import ensure_test_images
 from eventually import eventually
 from spacecloud.drivers.docker import labels
-from spacecloud.drivers.docker.engine import Engine, EngineRefused
-from spacecloud.drivers.docker.workloads import DockerWorkloads
+from spacecloud.drivers.docker.engine import Engine, EngineError
+from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Terminal, Transient
 from spacecloud.model.declared import SecretFacts
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.settings import Settings
-from spacecloud.workloads.ops import (
+from spacecloud.workloads.observed import ObservedReplica, ObservedTask
+from spacecloud.workloads.operations import (
     CreateNetwork,
     CreateReplica,
     PullImage,
@@ -33,7 +34,6 @@ from spacecloud.workloads.ops import (
     StartTask,
     StopReplica,
 )
-from spacecloud.workloads.world import ObservedReplica, ObservedTask
 
 pytestmark = pytest.mark.docker
 
@@ -314,7 +314,7 @@ async def test_an_engine_that_fails_once_with_secret_files_is_asked_again(
     op = bench.op(bench.task(secrets=["conf"]), secrets=facts)
 
     async def refuse(*_: object) -> None:
-        raise EngineRefused(500, "the disk is busy")
+        raise EngineError(500, "the disk is busy")
 
     with monkeypatch.context() as failing:
         failing.setattr(Engine, "put_archive", refuse)
@@ -352,13 +352,13 @@ async def test_a_killed_pause_leaves_a_task_astray_and_a_restart_brings_it_back(
     pause = labels.container_name(bench.settings.instance, REF, 0, "")
     await bench.docker.containers.container(pause).restart(timeout=0)
 
-    async def astray() -> None:
-        assert (await bench.replica()).tasks[0].astray
+    async def orphaned() -> None:
+        assert (await bench.replica()).tasks[0].orphaned
 
-    await eventually(astray)
+    await eventually(orphaned)
     task = replica.tasks[0]
     await bench.workloads.execute(RestartTask(REF, replica.id, task.task, task.container))
-    assert not (await bench.ready()).tasks[0].astray
+    assert not (await bench.ready()).tasks[0].orphaned
 
 
 async def test_a_removed_task_is_missed_and_made_again(bench: Bench) -> None:

@@ -14,7 +14,7 @@ from websockets.asyncio.server import serve as serve_websocket
 from envoy_host import HTTP_PORT, inside
 from mesh_host import Answer, Mesh, echo_request, get, mesh, needs_root, serving
 from mesh_world import a_spec, a_world
-from spacecloud.drivers.docker.bootstrap import api_socket
+from spacecloud.drivers.docker.gateway.bootstrap import api_socket
 from spacecloud.errors import Terminal
 from spacecloud.ingress.table import read, table
 from spacecloud.model.declared import StoredDocument

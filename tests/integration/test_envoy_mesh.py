@@ -30,7 +30,7 @@ from mesh_host import (
 from mesh_world import a_spec, a_world, peers
 from spacecloud.model.declared import Declared
 from spacecloud.model.refs import ServiceKey
-from spacecloud.model.traffic import Endpoint, HostDoor, Refusal
+from spacecloud.model.traffic import DeniedCall, Endpoint, HostPortAccess
 
 pytestmark = needs_root
 
@@ -71,7 +71,7 @@ async def test_a_call_that_both_sides_allow_reaches_the_callee(live: Mesh) -> No
 
 
 async def test_a_refused_request_reads_the_rule_and_is_reported_once(live: Mesh) -> None:
-    refusals = live.traffic.refusals()
+    denied_calls = live.traffic.denied_calls()
 
     answer = await live.get("shop/job", "shop/api")
 
@@ -79,9 +79,9 @@ async def test_a_refused_request_reads_the_rule_and_is_reported_once(live: Mesh)
     assert answer.headers["content-type"] == "application/json"
     assert "the whitelists of shop/api let in shop/*" in answer.json["error"]
     caller = str(live.subnet("shop/job")[2])
-    assert await asyncio.wait_for(anext(refusals), 3) == Refusal(caller, API, 8080)
+    assert await asyncio.wait_for(anext(denied_calls), 3) == DeniedCall(caller, API, 8080)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(anext(refusals), 1)
+        await asyncio.wait_for(anext(denied_calls), 1)
 
 
 async def test_a_forged_identity_changes_nothing(live: Mesh) -> None:
@@ -101,7 +101,7 @@ async def test_a_forged_identity_changes_nothing(live: Mesh) -> None:
 
 
 async def test_a_server_that_speaks_first_says_nothing_to_a_refused_caller(live: Mesh) -> None:
-    refusals = live.traffic.refusals()
+    denied_calls = live.traffic.denied_calls()
 
     allowed = await live.dial("shop/web", "shop/db", 5432)
     refused = await live.dial("shop/job", "shop/db", 5432)
@@ -109,9 +109,9 @@ async def test_a_server_that_speaks_first_says_nothing_to_a_refused_caller(live:
     assert await receive(allowed) == b"hello\n"
     assert await receive(refused, within=1) == b""
     caller = str(live.subnet("shop/job")[2])
-    assert await asyncio.wait_for(anext(refusals), 3) == Refusal(caller, DB, 5432)
+    assert await asyncio.wait_for(anext(denied_calls), 3) == DeniedCall(caller, DB, 5432)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(anext(refusals), 1)
+        await asyncio.wait_for(anext(denied_calls), 1)
 
 
 async def test_a_port_that_nobody_declared_is_closed_at_once(live: Mesh) -> None:
@@ -182,7 +182,7 @@ async def test_connections_survive_a_hundred_policy_edits_of_others(live: Mesh) 
                     muted["shop_more"] = a_spec(upstreams=[])
                     muted["shop_most"] = a_spec(upstreams=[])
                 assert await live.apply(shop(**muted)) > 0
-                assert await live.sever() == 0
+                assert await live.close_revoked() == 0
             spent = asyncio.get_running_loop().time() - started
             await asyncio.sleep(max(0.0, 3 - spent))
 
@@ -205,7 +205,7 @@ async def test_a_revoked_callers_connections_are_closed_and_nobody_elses(live: M
         assert await receive(session) == b""
         open_to_job = shop(shop_job=a_spec())
         await live.apply(open_to_job)
-        assert await live.sever() == 0
+        assert await live.close_revoked() == 0
         revoked = await live.dial("shop/job", "shop/db", 5432)
         kept = await live.dial("shop/api", "shop/db", 5432)
         assert await receive(revoked) == await receive(kept) == b"hello\n"
@@ -215,28 +215,28 @@ async def test_a_revoked_callers_connections_are_closed_and_nobody_elses(live: M
             await chat.send("hello")
             assert await chat.recv() == "hello"
             await live.apply(shop())
-            assert await live.sever() == 2
+            assert await live.close_revoked() == 2
 
             assert await receive(revoked, within=1) == b""
             with pytest.raises(ConnectionClosed):
                 await asyncio.wait_for(chat.recv(), 1)
         await send(kept, b"still here")
         assert await receive(kept) == b"still here"
-        assert await live.sever() == 0
+        assert await live.close_revoked() == 0
 
 
 async def test_a_refused_client_may_keep_its_connection_to_read_the_next_refusal(
     live: Mesh,
 ) -> None:
-    assert await live.sever() == 0
-    assert await live.sever() == 0
+    assert await live.close_revoked() == 0
+    assert await live.close_revoked() == 0
     connection = await live.dial("shop/job", "shop/api", 8080)
     reader, writer = await asyncio.open_connection(sock=connection)
 
     for _ in range(3):
         writer.write(b"GET / HTTP/1.1\r\nhost: api\r\n\r\n")
         assert (await asyncio.wait_for(read_answer(reader), 3)).status == 403
-        assert await live.sever() == 0
+        assert await live.close_revoked() == 0
 
     writer.close()
     await writer.wait_closed()
@@ -311,17 +311,17 @@ async def test_a_host_port_opens_for_the_project_that_asked_and_for_no_other(liv
     block = str(bank.blocks["bank"][0])
     host_vip = str(live.host.settings.pools.host_vip)
 
-    await live.traffic.publish_host_doors((HostDoor(5999, (block,)),))
+    await live.traffic.publish_host_ports((HostPortAccess(5999, (block,)),))
     invited = await live.host.connect(live.subnet("bank/bill"), host_vip, 5999)
     stranger = await live.host.connect(live.subnet("shop/api"), host_vip, 5999)
 
     assert await receive(invited) == b"hello\n"
     assert await receive(stranger, within=1) == b""
-    assert await live.sever() == 0
-    await live.traffic.publish_host_doors(())
+    assert await live.close_revoked() == 0
+    await live.traffic.publish_host_ports(())
     late = await live.host.connect(live.subnet("bank/bill"), host_vip, 5999)
     assert await receive(late) == b""
-    assert await live.sever() == 1
+    assert await live.close_revoked() == 1
     assert await receive(invited, within=1) == b""
     for connection in (invited, stranger, late):
         connection.close()

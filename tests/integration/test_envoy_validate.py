@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from envoy_host import envoy_binary
 from mesh_world import a_spec, a_world
-from spacecloud.drivers.docker.bootstrap import arguments, document
+from spacecloud.drivers.docker.gateway.bootstrap import arguments, document
 from spacecloud.ingress.table import API_PATHS, read, table
-from spacecloud.mesh.envoy.doors import door_resources
+from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
 from spacecloud.mesh.envoy.resources import Resources
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declared, StoredDocument
 from spacecloud.model.refs import ServiceKey
-from spacecloud.model.traffic import Endpoint, HostDoor
+from spacecloud.model.traffic import Endpoint, HostPortAccess
 from spacecloud.settings import Settings
 from unit.test_mesh_policy import worlds
 
@@ -112,7 +112,9 @@ def test_envoy_accepts_ingress_and_doors(tmp_path: Path) -> None:
             Settings(run=tmp_path, http_port=21122, mesh_port=21001),
             service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
             ingress_resources(routes, 21122, API_PATHS, API_PATHS),
-            door_resources((HostDoor(25, ()), HostDoor(5432, ("10.120.0.0/21",))), "10.121.0.11"),
+            host_port_resources(
+                (HostPortAccess(25, ()), HostPortAccess(5432, ("10.120.0.0/21",))), "10.121.0.11"
+            ),
         ),
     )
 

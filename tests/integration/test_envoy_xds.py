@@ -19,8 +19,8 @@ from envoy.service.discovery.v3.discovery_pb2 import (
 from envoy_host import EnvoyHost, envoy_host
 from mesh_host import echo_request, eventually, get, mesh, needs_root, serving, traffic_of
 from mesh_world import POOLS, a_spec, a_world
-from spacecloud.drivers.docker.bootstrap import xds_socket
-from spacecloud.drivers.docker.traffic import EnvoyTraffic
+from spacecloud.drivers.docker.gateway.bootstrap import xds_socket
+from spacecloud.drivers.docker.gateway.traffic import EnvoyTraffic
 from spacecloud.errors import Terminal, Transient
 from spacecloud.mesh.envoy.resources import KINDS, TYPES
 from spacecloud.mesh.policy import Policy
@@ -176,8 +176,8 @@ async def test_what_was_not_acknowledged_leaves_a_doubt_about_what_there_was(
             taking.cancel()
 
     assert before is not None
-    assert before.sure
-    assert doubted == replace(before, sure=False)
+    assert before.acknowledged
+    assert doubted == replace(before, acknowledged=False)
     assert traffic.published(API) == before
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import aiodocker
 import pytest
 
-from spacecloud.drivers.docker.preflight import (
+from spacecloud.drivers.docker.doctor.preflight import (
     PROGRAMS,
     engine_problems,
     missing_programs,

@@ -16,9 +16,9 @@ import aiodocker
 import pytest
 
 from eventually import eventually
-from spacecloud.drivers.docker import parts
-from spacecloud.drivers.docker.assembly import docker_driver
-from spacecloud.drivers.docker.bootstrap import admin_socket
+from spacecloud.drivers.docker.factory import docker_driver
+from spacecloud.drivers.docker.gateway.bootstrap import admin_socket
+from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import Transient
 from spacecloud.model.traffic import IngressTable
@@ -36,7 +36,7 @@ class Scene:
     driver: Driver
 
     async def state(self) -> dict[str, Any]:
-        container = self.docker.containers.container(parts.name(self.settings, "gateway"))
+        container = self.docker.containers.container(system_specs.name(self.settings, "gateway"))
         state: dict[str, Any] = (await container.show())["State"]
         return state
 

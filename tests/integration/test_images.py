@@ -15,10 +15,11 @@ import aiodocker
 import pytest
 
 from apps.images import ensure_test_images
-from spacecloud.drivers.docker.images import own
+from spacecloud.drivers.docker.images import platform_images
 from spacecloud.drivers.docker.images.binaries import libraries, loader_of, program
 from spacecloud.drivers.docker.images.ensure import ensure, ensure_recipe
-from spacecloud.drivers.docker.images.own import (
+from spacecloud.drivers.docker.images.pause import pause_program
+from spacecloud.drivers.docker.images.platform_images import (
     DNSMASQ_PATH,
     ENVOY_PATH,
     GATEWAY_UID,
@@ -26,7 +27,6 @@ from spacecloud.drivers.docker.images.own import (
     Name,
     recipe,
 )
-from spacecloud.drivers.docker.images.pause import pause_program
 from spacecloud.drivers.docker.images.recipe import Copied, Recipe, Written
 from spacecloud.errors import Terminal, Transient
 
@@ -334,7 +334,7 @@ def test_a_library_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_a_missing_dnsmasq_is_a_sentence_with_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(own, "DNSMASQ_PATH", "/nowhere/dnsmasq")
+    monkeypatch.setattr(platform_images, "DNSMASQ_PATH", "/nowhere/dnsmasq")
 
     with pytest.raises(Terminal, match="apt-get install dnsmasq-base"):
         recipe("resolver")

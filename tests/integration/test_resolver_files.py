@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spacecloud.drivers.docker.names import DnsmasqNames, names_dir
+from spacecloud.drivers.docker.host.dns import DnsmasqNames, names_dir
 from spacecloud.errors import Transient
 from spacecloud.model.refs import ServiceKey
 from spacecloud.settings import Settings

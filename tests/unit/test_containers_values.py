@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import a_service, a_task
-from spacecloud.drivers.docker import containers, labels, observe
-from spacecloud.drivers.docker.networks import interface
-from spacecloud.drivers.docker.probes import judged
+from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker.pods import containers, observe
+from spacecloud.drivers.docker.pods.networks import interface
+from spacecloud.drivers.docker.probes.prober import judged
 from spacecloud.model.declared import SecretFacts
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.settings import Settings
-from spacecloud.workloads.ops import CreateReplica
-from spacecloud.workloads.world import Health
+from spacecloud.workloads.observed import Health
+from spacecloud.workloads.operations import CreateReplica
 
 SETTINGS = Settings(instance="default")
 REF = ServiceRef("shop", "api", "v1.2")
@@ -289,7 +290,7 @@ def test_a_task_older_than_its_pause_is_astray() -> None:
 
     [replica] = seen(shown(op, "", StartedAt=LATER), shown(op, "main"), main=Health("ready"))
 
-    assert replica.tasks[0].astray
+    assert replica.tasks[0].orphaned
     assert not replica.ready
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacecloud.drivers.docker import firewall_rules as rules
+from spacecloud.drivers.docker.host import firewall_rules as rules
 from spacecloud.settings import Settings
 
 ONE, TWO = Settings(instance="one"), Settings(instance="two")

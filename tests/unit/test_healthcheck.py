@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from spacecloud.drivers.docker.healthcheck import SECOND, probe_of
+from spacecloud.drivers.docker.probes.healthcheck import SECOND, probe_of
 from spacecloud.model.task import Probe
 
 

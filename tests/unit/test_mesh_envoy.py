@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh_world import a_spec, a_world, peers
-from spacecloud.drivers.docker.xds.messages import messages
+from spacecloud.drivers.docker.xds.encoding import messages
 from spacecloud.ingress.table import API_PATHS, read, table
 from spacecloud.mesh.admits import Admits
 from spacecloud.mesh.envoy.admission import LET_IN, connection_matcher, rbac
-from spacecloud.mesh.envoy.doors import door_resources
+from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
 from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.mesh.envoy.resources import KINDS
@@ -24,7 +24,7 @@ from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declared, StoredDocument
 from spacecloud.model.refs import ServiceKey
-from spacecloud.model.traffic import Admission, Caller, Endpoint, HostDoor
+from spacecloud.model.traffic import Admission, Caller, Endpoint, HostPortAccess
 from unit.test_mesh_policy import worlds
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "face.json"
@@ -133,7 +133,7 @@ def test_ingress_and_doors_are_messages_that_envoy_has() -> None:
 
     every = [
         *ingress_resources(routes, 4122, API_PATHS, API_PATHS),
-        *door_resources((HostDoor(5432, ("10.120.0.0/21",)),), "10.121.0.11"),
+        *host_port_resources((HostPortAccess(5432, ("10.120.0.0/21",)),), "10.121.0.11"),
     ]
 
     for _, name, resource in every:

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from mesh_world import a_spec, a_world, peers
 from spacecloud.errors import NotFound
 from spacecloud.mesh.admits import Admits
-from spacecloud.mesh.policy import Policy, affected, face, faces, host_doors
+from spacecloud.mesh.policy import Policy, affected, face, faces, host_ports
 from spacecloud.model.declared import Declared, StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.service import callees_of, callers_of
-from spacecloud.model.traffic import Admission, Caller, Entry, HostDoor
+from spacecloud.model.traffic import Admission, Caller, Entry, HostPortAccess
 
 API = ServiceKey("shop", "api")
 
@@ -223,10 +223,10 @@ def test_doors_to_the_host_open_for_the_projects_that_ask() -> None:
         StoredDocument("new", "new", {"egress": [{"port": 25}]}),
     ]
 
-    doors = host_doors(declared, projects)
+    doors = host_ports(declared, projects)
 
     assert doors == (
-        HostDoor(25, ()),
-        HostDoor(5432, ("10.120.0.0/21", "10.120.8.0/21")),
-        HostDoor(6379, ("10.120.0.0/21",)),
+        HostPortAccess(25, ()),
+        HostPortAccess(5432, ("10.120.0.0/21", "10.120.8.0/21")),
+        HostPortAccess(6379, ("10.120.0.0/21",)),
     )

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from builders import a_task
 from spacecloud.errors import InvalidSpec, Mistake
 from spacecloud.model.envelope import KINDS
-from spacecloud.model.mistakes import nearest, path_of, shown, validate
 from spacecloud.model.project import Project
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret
 from spacecloud.model.service import Service
+from spacecloud.model.validation.mistakes import nearest, path_of, shown, validate
 from strategies import Document, services
 
 

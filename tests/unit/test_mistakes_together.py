@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from spacecloud.errors import InvalidSpec
 from spacecloud.model.envelope import KINDS, Kind
-from spacecloud.model.mistakes import nearest, validate
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret
 from spacecloud.model.service import Service
+from spacecloud.model.validation.mistakes import nearest, validate
 
 TASK = {"id": "main", "docker": {"image": "app:1"}}
 

@@ -3,7 +3,7 @@
 import pytest
 
 from builders import a_service
-from spacecloud.reconcile.notices import notices_of
+from spacecloud.report.notices import notices_of
 
 
 def test_a_maximum_below_the_minimum_is_said_with_what_runs() -> None:

@@ -8,18 +8,18 @@ from inline_snapshot import snapshot
 
 from builders import NOON, a_service, a_situation, a_task, a_version, declaring, later
 from spacecloud.workloads.decide import decide
-from spacecloud.workloads.imagine import ended, imagine
-from spacecloud.workloads.maintain import restart_pause
-from spacecloud.workloads.ops import CreateReplica, PublishTraffic, PullImage
-from spacecloud.workloads.planner import plan
+from spacecloud.workloads.forecast import plan
+from spacecloud.workloads.observed import Health, History
+from spacecloud.workloads.operations import CreateReplica, PublishTraffic, PullImage
+from spacecloud.workloads.repair import restart_delay
+from spacecloud.workloads.simulate import ended, simulate
 from spacecloud.workloads.situation import Situation
-from spacecloud.workloads.world import Health, History
 
 
 def settled(situation: Situation) -> Situation:
     """After its plan has been followed to the end."""
     for step in plan(situation).steps:
-        situation = imagine(situation, step.op)
+        situation = simulate(situation, step.op)
     return situation
 
 
@@ -77,7 +77,7 @@ def test_a_replica_is_kept_while_its_successor_is_not_acknowledged() -> None:
     running = settled(a_situation(a_version()))
     spec = a_service(tasks=[a_task(env={"A": "1"})])
     changed = declaring(running, a_version(spec=spec, generation=2, images={"main": "sha256:aaaa"}))
-    created = imagine(
+    created = simulate(
         changed, next(s.op for s in decide(changed) if isinstance(s.op, CreateReplica))
     )
     ready = with_health(created, Health("ready"))
@@ -88,7 +88,7 @@ def test_a_replica_is_kept_while_its_successor_is_not_acknowledged() -> None:
         ("10.180.0.2", False),
         ("10.180.0.3", False),
     ]
-    acknowledged = imagine(ready, published)
+    acknowledged = simulate(ready, published)
     published = next(s.op for s in decide(acknowledged) if isinstance(s.op, PublishTraffic))
     assert [(e.address, e.draining) for e in published.endpoints] == [
         ("10.180.0.2", True),
@@ -101,7 +101,7 @@ def test_what_the_gateway_did_not_acknowledge_is_not_believed_undone() -> None:
     running = settled(a_situation(a_version()))
     published = running.observed.published
     assert published is not None
-    doubted = replace(running.observed, published=replace(published, sure=False))
+    doubted = replace(running.observed, published=replace(published, acknowledged=False))
 
     assert decide(running).steps == ()
     assert str(plan(replace(running, observed=doubted))) == snapshot(
@@ -233,15 +233,15 @@ def test_a_network_that_was_removed_by_hand_is_there_before_its_pods_are_built_a
 def test_a_task_that_was_left_behind_by_its_pause_is_restarted() -> None:
     running = settled(a_situation(a_version()))
     workloads = running.observed.workloads
-    astray = replace(
+    orphaned = replace(
         workloads,
         replicas=tuple(
-            replace(r, tasks=tuple(replace(t, astray=True) for t in r.tasks))
+            replace(r, tasks=tuple(replace(t, orphaned=True) for t in r.tasks))
             for r in workloads.replicas
         ),
     )
 
-    decided = decide(replace(running, observed=replace(running.observed, workloads=astray)))
+    decided = decide(replace(running, observed=replace(running.observed, workloads=orphaned)))
 
     assert "restart task web--v1--0/main: its pause container was restarted" in str(decided)
 
@@ -258,7 +258,7 @@ def test_a_removed_task_container_is_made_again() -> None:
 
 
 def test_an_exited_task_waits_longer_after_each_exit() -> None:
-    assert [restart_pause(n).total_seconds() for n in (1, 2, 3, 9, 10, 99)] == [
+    assert [restart_delay(n).total_seconds() for n in (1, 2, 3, 9, 10, 99)] == [
         1,
         2,
         4,
@@ -312,10 +312,10 @@ def test_a_task_that_is_not_ready_within_its_grace_is_restarted() -> None:
 def test_a_publication_that_was_refused_is_not_repeated_and_is_told() -> None:
     situation = a_situation(a_version())
     op = next(s.op for s in decide(situation) if isinstance(s.op, PublishTraffic))
-    published = imagine(situation, op).observed.published
+    published = simulate(situation, op).observed.published
     assert published is not None
 
-    decided = decide(replace(situation, history=History(refused_publication=(published, "bad"))))
+    decided = decide(replace(situation, history=History(rejected_publication=(published, "bad"))))
 
     assert decided.problem == "bad"
     assert not [s for s in decided if isinstance(s.op, PublishTraffic)]

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from builders import a_service, a_situation, a_task, a_version, declaring
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.workloads.decide import decide
-from spacecloud.workloads.imagine import imagine
-from spacecloud.workloads.ops import RemoveReplica, StopReplica
-from spacecloud.workloads.planner import plan
+from spacecloud.workloads.forecast import plan
+from spacecloud.workloads.operations import RemoveReplica, StopReplica
 from spacecloud.workloads.rollout import serves
+from spacecloud.workloads.simulate import simulate
 from spacecloud.workloads.situation import Situation
 
 
@@ -42,7 +42,7 @@ def followed(situation: Situation, most: int = 64) -> Situation:
         if not decided:
             return situation
         for step in decided.steps:
-            situation = imagine(situation, step.op)
+            situation = simulate(situation, step.op)
     raise AssertionError(f"never settles:\n{decide(situation)}")
 
 
@@ -66,13 +66,13 @@ def test_what_the_forecast_says_is_what_happens(
     situation = declaring(followed(a_situation(*first)), *second)
 
     shown = plan(situation)
-    carried_out = []
+    state_after = []
     while decided := decide(situation):
         for step in decided.steps:
-            carried_out.append(str(step.op))
-            situation = imagine(situation, step.op)
+            state_after.append(str(step.op))
+            situation = simulate(situation, step.op)
 
-    assert [str(step.op) for step in shown] == carried_out
+    assert [str(step.op) for step in shown] == state_after
 
 
 @given(version_sets(), version_sets(generation=10), st.randoms(use_true_random=False))
@@ -94,7 +94,7 @@ def test_whatever_is_slow_or_killed_a_rollout_never_serves_with_fewer_than_are_w
         done: set[int] = set()
         for index, step in enumerate(decided.steps):
             if set(step.after) <= done and chance.random() < 0.7:
-                situation = imagine(situation, step.op)
+                situation = simulate(situation, step.op)
                 done.add(index)
                 for ref, least in floor.items():
                     assert _serving(situation, ref.version) >= least, str(step)
@@ -116,7 +116,7 @@ def test_no_replica_is_removed_while_the_gateway_sends_it_requests(
                     r for r in situation.observed.workloads.replicas if r.id == step.op.replica
                 )
                 assert not serves(replica, situation)
-            situation = imagine(situation, step.op)
+            situation = simulate(situation, step.op)
 
     assert situation.observed.workloads == a_situation().observed.workloads
     assert situation.desired.declared is None

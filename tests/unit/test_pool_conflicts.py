@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from spacecloud.drivers.docker.pool_conflicts import conflicts
+from spacecloud.drivers.docker.doctor.pool_conflicts import conflicts
 from spacecloud.settings import Settings
 
 SETTINGS = Settings(instance="here", subnet_pool="10.180.0.0/14", vip_pool="10.184.0.0/16")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from spacecloud.drivers.docker.pull_progress import PullProgress
+from spacecloud.drivers.docker.images.pull_progress import PullProgress
 
 
 def told(*messages: tuple[str, str] | tuple[str, str, int, int]) -> PullProgress:

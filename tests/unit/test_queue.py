@@ -10,7 +10,7 @@ from spacecloud.model.refs import ServiceKey
 from spacecloud.reconcile.controller import Controller, backoff
 from spacecloud.reconcile.execute import execute
 from spacecloud.reconcile.queue import KeyQueue
-from spacecloud.workloads.ops import AwaitReady, Op, RemoveNetwork
+from spacecloud.workloads.operations import AwaitReady, Op, RemoveNetwork
 from spacecloud.workloads.plan import Plan, Step
 
 

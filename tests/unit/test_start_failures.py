@@ -2,8 +2,8 @@
 
 import pytest
 
-from spacecloud.drivers.docker.engine import EngineRefused
-from spacecloud.drivers.docker.pods import start_failure
+from spacecloud.drivers.docker.engine import EngineError
+from spacecloud.drivers.docker.pods.replicas import start_failure
 from spacecloud.errors import Terminal, Transient
 
 RUNC = (
@@ -21,7 +21,7 @@ RUNC = (
     ],
 )
 def test_a_program_that_cannot_be_run_is_the_declarations_fault(words: str) -> None:
-    failure = start_failure("start task api--v1--0/main", EngineRefused(400, words))
+    failure = start_failure("start task api--v1--0/main", EngineError(400, words))
 
     assert isinstance(failure, Terminal)
     assert "check docker.cmd" in str(failure)
@@ -37,6 +37,6 @@ def test_a_program_that_cannot_be_run_is_the_declarations_fault(words: str) -> N
     ],
 )
 def test_a_file_that_the_engine_misses_is_worth_another_try(words: str) -> None:
-    failure = start_failure("start pod api--v1--0", EngineRefused(500, words))
+    failure = start_failure("start pod api--v1--0", EngineError(500, words))
 
     assert isinstance(failure, Transient)

@@ -12,9 +12,9 @@ from starlette.middleware.cors import CORSMiddleware
 from spacecloud.api import problems
 from spacecloud.api.auth import Auth
 from spacecloud.api.backend import Backend
-from spacecloud.api.gatekeeper import OPEN, OPEN_FOLDER, Gatekeeper, Stamp
-from spacecloud.api.parts import Facts, Parts
-from spacecloud.api.routes import ingress, outlook, projects, routing, secrets, services, session
+from spacecloud.api.dependencies import Dependencies, Facts
+from spacecloud.api.middleware import OPEN, OPEN_FOLDER, Authentication, RequestId
+from spacecloud.api.routes import config, ingress, projects, routing, secrets, services, session
 from spacecloud.api.schemas import describe
 from spacecloud.model.envelope import KINDS
 from spacecloud.model.routing import Route
@@ -54,20 +54,20 @@ def create_app(
         static_url=OPEN_FOLDER + "assets",
         redirect_slashes=False,
     )
-    app.state.parts = Parts(store, backend, auth, facts, now)
+    app.state.dependencies = Dependencies(store, backend, auth, facts, now)
     problems.install(app)
-    for module in (services, secrets, routing, projects, ingress, session, outlook):
+    for module in (services, secrets, routing, projects, ingress, session, config):
         app.include_router(module.router)
     _describe(app)
     # The last one added is the first to be asked.
-    app.add_middleware(Gatekeeper, auth=auth, exposed=exposed)
+    app.add_middleware(Authentication, auth=auth, exposed=exposed)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=METHODS,
         allow_headers=["Authorization", "Content-Type"],
     )
-    app.add_middleware(Stamp)
+    app.add_middleware(RequestId)
     return app
 
 

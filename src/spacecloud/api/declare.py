@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from spacecloud.api.parts import Parts
+from spacecloud.api.dependencies import Dependencies
 from spacecloud.ingress import table
 from spacecloud.ingress.mistakes import check
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.project import Project
 from spacecloud.model.routing import IngressRoute
+from spacecloud.store.by_kind import write
 from spacecloud.store.port import Accepted
-from spacecloud.store.write import write
 
 
-async def declare(api: Parts, envelope: Envelope) -> dict[str, Any]:
+async def declare(api: Dependencies, envelope: Envelope) -> dict[str, Any]:
     """The body of the answer: notices, and for a service its generation and what changed."""
     if isinstance(envelope.spec, IngressRoute):
         check(envelope.spec)
@@ -30,7 +30,7 @@ async def declare(api: Parts, envelope: Envelope) -> dict[str, Any]:
     return {**said, "change": accepted}
 
 
-async def _beside_the_others(api: Parts, envelope: Envelope) -> tuple[str, ...]:
+async def _beside_the_others(api: Dependencies, envelope: Envelope) -> tuple[str, ...]:
     routes = table.read(await api.store.ingress())
     id = f"{envelope.ids['project']}/{envelope.ids['id']}"
     return table.warnings_about(id, routes, await api.store.declared())

@@ -7,9 +7,9 @@ from typing import Any
 
 from spacecloud.errors import InvalidSpec, Mistake
 from spacecloud.model.envelope import KINDS, Envelope, Kind, kind_named
-from spacecloud.model.expectations import id_rule
-from spacecloud.model.mistakes import validate
 from spacecloud.model.resource import Resource
+from spacecloud.model.validation.mistakes import validate
+from spacecloud.model.validation.wording import id_rule
 
 
 def envelope_of(kind_name: str, ids: Mapping[str, str], document: dict[str, Any]) -> Envelope:

@@ -3,7 +3,7 @@
 from collections import OrderedDict, deque
 from datetime import datetime, timedelta
 
-from spacecloud.api.caller import SOCKET
+from spacecloud.api.client_address import SOCKET
 from spacecloud.errors import TooManyRequests
 
 WINDOW = timedelta(minutes=1)

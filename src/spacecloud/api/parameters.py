@@ -6,13 +6,13 @@ from typing import Annotated
 from fastapi import Path, Query
 
 from spacecloud.errors import InvalidSpec, Mistake
-from spacecloud.model.expectations import (
+from spacecloud.model.refs import DNS_LABEL, VERSION
+from spacecloud.model.validation.wording import (
     LABEL_IN_WORDS,
     LOOSE_ID,
     LOOSE_IN_WORDS,
     VERSION_IN_WORDS,
 )
-from spacecloud.model.refs import DNS_LABEL, VERSION
 
 IN_WORDS = {
     DNS_LABEL: LABEL_IN_WORDS,

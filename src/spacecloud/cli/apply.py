@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spacecloud.cli.ending import INTERRUPTED, Ending
+from spacecloud.cli.exit_codes import INTERRUPTED, CommandEnd
 from spacecloud.cli.files import read_files, variable_options
 from spacecloud.cli.output import output_option, structured
-from spacecloud.cli.placed import placed
 from spacecloud.cli.session import Session, session_options
+from spacecloud.cli.source_locations import with_source_locations
 from spacecloud.client.client import Client
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def apply(
     accepted: list[tuple[Envelope, Accepted]] = []
     try:
         if len(envelopes) > 1:
-            with placed(envelopes):
+            with with_source_locations(envelopes):
                 client.check(envelopes)
         for envelope in envelopes:
             accepted.append((envelope, _apply(client, envelope)))
@@ -58,17 +58,17 @@ def apply(
         outcome = _wait(client, accepted, timeout, form) if is_waiting else None
     except KeyboardInterrupt:
         _tell_interruption(len(accepted), len(envelopes))
-        raise Ending(INTERRUPTED) from None
+        raise CommandEnd(INTERRUPTED) from None
     if form == "json":
         documents = [{"document": envelope.name, **said} for envelope, said in accepted]
         services = {"services": outcome.statuses} if outcome else {}
         click.echo(structured({"documents": documents, **services}, form))
     if outcome is not None and outcome.exit_code:
-        raise Ending(outcome.exit_code)
+        raise CommandEnd(outcome.exit_code)
 
 
 def _apply(client: Client, envelope: "Envelope") -> Accepted:
-    with placed([envelope]):
+    with with_source_locations([envelope]):
         return client.apply(envelope)
 
 

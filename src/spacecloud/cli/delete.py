@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spacecloud.cli.ending import INTERRUPTED, Ending
+from spacecloud.cli.exit_codes import INTERRUPTED, CommandEnd
 from spacecloud.cli.files import read_files, variable_options
 from spacecloud.cli.output import joined
 from spacecloud.cli.references import located, reference
@@ -71,13 +71,13 @@ def _confirm(given: Sequence["Envelope"], *, is_sure: bool) -> None:
         raise InvalidSpec(f"this would remove {what}: say --yes if that is meant")
     if not click.confirm(f"Remove {what}?"):
         click.echo("nothing was removed", err=True)
-        raise Ending(INTERRUPTED)
+        raise CommandEnd(INTERRUPTED)
 
 
 def _named(thing: str, names: tuple[str, ...], session: Session, client: Client) -> "Envelope":
     from spacecloud.model.envelope import Envelope, kind_named
-    from spacecloud.model.mistakes import did_you_mean
     from spacecloud.model.resource import Resource
+    from spacecloud.model.validation.mistakes import did_you_mean
 
     kind = kind_named({"routes": "service-route", "roles": "service-role"}.get(thing, thing))
     if kind is None:

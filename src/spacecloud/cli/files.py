@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from spacecloud.cli.patience import patience
+from spacecloud.cli.progress import progress
 from spacecloud.errors import InvalidSpec
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def read_files(
     if not paths:
         raise InvalidSpec("which file? Name one with -f, as in -f shop.yaml; - is the input")
     variables = _variables(env_files, env)
-    with patience("reading"):
+    with progress("reading"):
         return read(paths, variables, for_deletion=for_deletion)
 
 

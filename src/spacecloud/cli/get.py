@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
+from spacecloud.cli.listings import THINGS, Listing, Wanted
 from spacecloud.cli.output import joined, output_option, structured
 from spacecloud.cli.references import reference
 from spacecloud.cli.session import Session, session_options
 from spacecloud.cli.table import table
-from spacecloud.cli.things import THINGS, Thing, Wanted
 from spacecloud.client.client import Client
 from spacecloud.errors import InvalidSpec, NotFound
 
@@ -44,7 +44,7 @@ def get(session: Session, thing: str, name: str | None, more: str | None, form: 
         click.echo(f"no {chosen.names[0]}{place}", err=True)
 
 
-def _thing(name: str) -> Thing:
+def _thing(name: str) -> Listing:
     found = next((each for each in THINGS if name.lower() in each.names), None)
     if found is None:
         from difflib import get_close_matches
@@ -57,7 +57,7 @@ def _thing(name: str) -> Thing:
 
 
 def _wanted(
-    thing: Thing,
+    thing: Listing,
     name: str | None,
     more: str | None,
     session: Session,
@@ -76,7 +76,7 @@ def _wanted(
     return Wanted(client, project, typed.service, typed.version or None, is_wide)
 
 
-def _must_exist(found: Any, thing: Thing, wanted: Wanted) -> None:
+def _must_exist(found: Any, thing: Listing, wanted: Wanted) -> None:
     if not found and wanted.id:
         name = " ".join(filter(None, (wanted.id, wanted.more)))
         place = f" in project {wanted.project}" if wanted.project else ""

@@ -22,7 +22,7 @@ from importlib import import_module
 
 import click
 
-from spacecloud.cli.ending import INTERRUPTED, Ending
+from spacecloud.cli.exit_codes import INTERRUPTED, CommandEnd
 from spacecloud.cli.session import Session, session_options
 from spacecloud.errors import (
     Conflict,
@@ -88,7 +88,7 @@ def run(arguments: Sequence[str]) -> int:
     """The exit code; errors are told on stderr."""
     try:
         code = cli.main(list(arguments), prog_name="space-cli", standalone_mode=False)
-    except Ending as ending:
+    except CommandEnd as ending:
         return ending.exit_code
     except SpaceCloudError as error:
         _tell(error)

@@ -7,9 +7,9 @@ import click
 
 from spacecloud.cli.files import read_files, variable_options
 from spacecloud.cli.output import count, output_option, structured
-from spacecloud.cli.patience import patience
-from spacecloud.cli.placed import placed
+from spacecloud.cli.progress import progress
 from spacecloud.cli.session import Session, session_options
+from spacecloud.cli.source_locations import with_source_locations
 
 SIGNS = {"create": "+", "update": "~", "delete": "-", "unchanged": "="}
 COLOURS = {"create": "green", "update": "yellow", "delete": "red"}
@@ -37,7 +37,7 @@ def plan(
     Steps after a wait are a forecast, marked with ?: they follow if all goes as expected.
     """
     envelopes = read_files((*paths, *more_paths), env_files, env, for_deletion=is_deletion)
-    with patience("trying it on a copy"), placed(envelopes):
+    with progress("trying it on a copy"), with_source_locations(envelopes):
         view = session.client().plan(envelopes, delete=is_deletion)
     click.echo(structured(view, form) if form else "\n".join(lines_of(view)))
 

@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 
 import click
 
-from spacecloud.cli.ending import FAILED, SUPERSEDED, TIMED_OUT
+from spacecloud.cli.exit_codes import FAILED, SUPERSEDED, TIMED_OUT
 from spacecloud.cli.output import state
 from spacecloud.client.client import Client
 from spacecloud.errors import Unavailable

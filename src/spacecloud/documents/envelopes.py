@@ -10,8 +10,8 @@ from spacecloud.documents.faults import Faults
 from spacecloud.documents.tree import Tree
 from spacecloud.errors import Mistake
 from spacecloud.model.envelope import KIND_ALIASES, KINDS, Envelope, Kind, kind_named
-from spacecloud.model.expectations import id_rule
-from spacecloud.model.mistakes import (
+from spacecloud.model.resource import Resource
+from spacecloud.model.validation.mistakes import (
     did_you_mean,
     located_mistakes,
     location_of,
@@ -19,7 +19,7 @@ from spacecloud.model.mistakes import (
     path_of,
     shown,
 )
-from spacecloud.model.resource import Resource
+from spacecloud.model.validation.wording import id_rule
 
 PARTS = ("api", "type", "meta", "spec")
 

@@ -19,9 +19,9 @@ from typing import Literal, Protocol
 from spacecloud.model.addresses import Pools
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import PullView
-from spacecloud.model.traffic import Endpoint, Face, HostDoor, IngressTable, Refusal
-from spacecloud.workloads.ops import WorkloadOp
-from spacecloud.workloads.world import ObservedWorkloads, Published
+from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
+from spacecloud.workloads.observed import ObservedWorkloads, Published
+from spacecloud.workloads.operations import WorkloadOp
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Traffic(Protocol):
 
     async def publish_ingress(self, table: IngressTable) -> None: ...
 
-    async def publish_host_doors(self, doors: tuple[HostDoor, ...]) -> None: ...
+    async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None: ...
 
     def published(self, key: ServiceKey) -> Published | None:
         """What was last acknowledged; None when this process does not know."""
@@ -114,9 +114,9 @@ class Traffic(Protocol):
         """Replica address to requests and connections in flight now."""
         ...
 
-    def refusals(self) -> AsyncIterator[Refusal]: ...
+    def denied_calls(self) -> AsyncIterator[DeniedCall]: ...
 
-    async def sever(self, allowed: Mapping[ServiceKey, Face]) -> int:
+    async def close_revoked(self, allowed: Mapping[ServiceKey, Face]) -> int:
         """Close every live connection through the mesh that policy no longer allows; how many."""
         ...
 

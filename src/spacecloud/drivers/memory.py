@@ -14,9 +14,9 @@ from spacecloud.errors import NotFound, Terminal
 from spacecloud.model.addresses import Pools
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import PullView
-from spacecloud.model.traffic import Endpoint, Face, HostDoor, IngressTable, Refusal
-from spacecloud.workloads.imagine import became_ready, carried_out, ended
-from spacecloud.workloads.ops import (
+from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
+from spacecloud.workloads.observed import ObservedWorkloads, Published
+from spacecloud.workloads.operations import (
     CreateNetwork,
     CreateReplica,
     PullImage,
@@ -26,7 +26,7 @@ from spacecloud.workloads.ops import (
     StopReplica,
     WorkloadOp,
 )
-from spacecloud.workloads.world import ObservedWorkloads, Published
+from spacecloud.workloads.simulate import became_ready, ended, state_after
 
 MISSING = "missing"
 """An image whose name starts with it is in no registry."""
@@ -68,7 +68,7 @@ class MemoryWorkloads:
             self._pull(op.image)
             return
         key = op.key if isinstance(op, CreateNetwork | RemoveNetwork) else op.ref.key
-        world = carried_out(await self.observe(key), op, self._now())
+        world = state_after(await self.observe(key), op, self._now())
         if isinstance(op, StopReplica):
             world = ended(world, op.replica, self._now())
         self._world[key] = world
@@ -117,7 +117,7 @@ class MemoryWorkloads:
 class MemoryTraffic:
     def __init__(self) -> None:
         self.ingress = IngressTable()
-        self.doors: tuple[HostDoor, ...] = ()
+        self.host_ports: tuple[HostPortAccess, ...] = ()
         self.busy: dict[str, int] = {}
         self._published: dict[ServiceKey, Published] = {}
 
@@ -130,8 +130,8 @@ class MemoryTraffic:
     async def publish_ingress(self, table: IngressTable) -> None:
         self.ingress = table
 
-    async def publish_host_doors(self, doors: tuple[HostDoor, ...]) -> None:
-        self.doors = doors
+    async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None:
+        self.host_ports = host_ports
 
     def published(self, key: ServiceKey) -> Published | None:
         return self._published.get(key)
@@ -145,12 +145,12 @@ class MemoryTraffic:
     async def in_flight(self) -> Mapping[str, int]:
         return dict(self.busy)
 
-    async def refusals(self) -> AsyncGenerator[Refusal]:
+    async def denied_calls(self) -> AsyncGenerator[DeniedCall]:
         """None ever comes: nothing can be called."""
         while await asyncio.Event().wait():
-            yield Refusal("", ServiceKey("", ""), 0)
+            yield DeniedCall("", ServiceKey("", ""), 0)
 
-    async def sever(self, allowed: Mapping[ServiceKey, Face]) -> int:
+    async def close_revoked(self, allowed: Mapping[ServiceKey, Face]) -> int:
         return 0
 
 

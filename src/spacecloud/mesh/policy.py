@@ -20,7 +20,7 @@ from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.service import ANY, Peer
-from spacecloud.model.traffic import Admission, Caller, Entry, Face, HostDoor, VersionPort
+from spacecloud.model.traffic import Admission, Caller, Entry, Face, HostPortAccess, VersionPort
 
 
 def face(key: ServiceKey, declared: Declared) -> Face:
@@ -226,14 +226,16 @@ class Policy:
         return known
 
 
-def host_doors(declared: Declared, projects: Iterable[StoredDocument]) -> tuple[HostDoor, ...]:
+def host_ports(
+    declared: Declared, projects: Iterable[StoredDocument]
+) -> tuple[HostPortAccess, ...]:
     """Host ports that projects ask for with ``egress``, each with the addresses of who asked."""
     blocks: dict[int, set[str]] = {}
     for document in projects:
-        for door in Project.model_validate(document.document).egress:
+        for access in Project.model_validate(document.document).egress:
             asked = declared.blocks.get(document.id, ())
-            blocks.setdefault(door.port, set()).update(str(block) for block in asked)
-    return tuple(HostDoor(port, tuple(sorted(blocks[port]))) for port in sorted(blocks))
+            blocks.setdefault(access.port, set()).update(str(block) for block in asked)
+    return tuple(HostPortAccess(port, tuple(sorted(blocks[port]))) for port in sorted(blocks))
 
 
 def named(peers: Iterable[Peer]) -> str:

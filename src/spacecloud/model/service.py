@@ -9,7 +9,7 @@ from spacecloud.model.refs import Id
 from spacecloud.model.resource import Resource
 from spacecloud.model.scale import AutoScale, Scale
 from spacecloud.model.task import Port, Task
-from spacecloud.model.wrong import NO_VOLUMES, wrong
+from spacecloud.model.validation.located import NO_VOLUMES, located
 
 ANY = "*"
 
@@ -72,7 +72,7 @@ class Service(Resource):
     def _refused_fields(cls, given: Any) -> Any:
         if isinstance(given, dict):
             if "volumes" in given:
-                raise wrong(NO_VOLUMES, "volumes")
+                raise located(NO_VOLUMES, "volumes")
             if "rules" in given and "tasks" not in given:
                 raise ValueError("this is a service-role, not a service: it has rules and no tasks")
         return given
@@ -91,7 +91,7 @@ class Service(Resource):
         names: set[str] = set()
         for t, task in enumerate(self.tasks):
             if task.id in names:
-                raise wrong(f"two tasks have the id {task.id}", "tasks", t, "id")
+                raise located(f"two tasks have the id {task.id}", "tasks", t, "id")
             names.add(task.id)
             for p, port in enumerate(task.ports):
                 if port.port in seen:
@@ -102,7 +102,7 @@ class Service(Resource):
                         if other != task.id
                         else f"port {port.port} is in task {task.id} twice"
                     )
-                    raise wrong(message, "tasks", t, "ports", p, "port")
+                    raise located(message, "tasks", t, "ports", p, "port")
                 seen[port.port] = task.id
         return self
 

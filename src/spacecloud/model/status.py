@@ -57,7 +57,7 @@ def event_view(event: Event) -> EventView:
     )
 
 
-class RefusalView(Resource):
+class DeniedCallView(Resource):
     """Calls that policy refused since the control plane started."""
 
     caller: str
@@ -136,7 +136,7 @@ class ServiceStatus(Resource):
     calls: tuple[str, ...] = ()
     """Whom it may call, by the same rule."""
 
-    refusals: tuple[RefusalView, ...] = ()
+    refusals: tuple[DeniedCallView, ...] = ()
     notices: tuple[str, ...] = ()
     """What is kept but not acted on, and what will surprise."""
 

@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from spacecloud.model.refs import Id
 from spacecloud.model.resource import Resource
-from spacecloud.model.wrong import NO_VOLUMES, wrong
+from spacecloud.model.validation.located import NO_VOLUMES, located
 
 Protocol = Literal["http", "tcp"]
 
@@ -144,7 +144,7 @@ class Task(Resource):
     def _volumes_are_refused(cls, given: Any) -> Any:
         for name in ("volumes", "volumeMounts"):
             if isinstance(given, dict) and name in given:
-                raise wrong(NO_VOLUMES, name)
+                raise located(NO_VOLUMES, name)
         return given
 
     @field_validator("runtime")

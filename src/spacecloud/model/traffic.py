@@ -135,7 +135,7 @@ class IngressTable:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class HostDoor:
+class HostPortAccess:
     """A host port that some projects may reach: ``egress``."""
 
     port: int
@@ -144,7 +144,7 @@ class HostDoor:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class DeniedCall:
     """A call that policy refused, as the proxy reported it. One per attempt."""
 
     caller_address: str

@@ -6,15 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from spacecloud.drivers.driver import Driver
-from spacecloud.reconcile.declarations import Declarations
-from spacecloud.reconcile.journal import Journal
-from spacecloud.reconcile.loops import Loops
-from spacecloud.reconcile.outlook import Outlook
+from spacecloud.reconcile.denials import DeniedCalls
+from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.platform import Platform
-from spacecloud.reconcile.refusals import Refusals
+from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.reconcile.queries import Queries
 from spacecloud.reconcile.services import ServiceReconciler
+from spacecloud.reconcile.watches import Watches
 from spacecloud.store.port import Store
-from spacecloud.workloads.situation import Patience
+from spacecloud.workloads.situation import TerminationLimits
 
 
 class ControlPlane:
@@ -22,44 +22,44 @@ class ControlPlane:
         self,
         store: Store,
         driver: Driver,
-        patience: Patience,
+        termination: TerminationLimits,
         now: Callable[[], datetime],
         *,
         http_port: int,
         resync_seconds: float,
     ) -> None:
-        declarations = Declarations(store)
-        self.journal = Journal(store, now)
-        self.services = ServiceReconciler(store, driver, declarations, self.journal, patience, now)
-        self.platform = Platform(store, driver, declarations, self.journal)
-        self._refusals = Refusals(driver.traffic, declarations, self.journal, now)
-        self._loops = Loops(store, driver, declarations, self.services, self.platform, now)
+        policies = PolicyCache(store)
+        self.events = EventRecorder(store, now)
+        self.services = ServiceReconciler(store, driver, policies, self.events, termination, now)
+        self.platform = Platform(store, driver, policies, self.events)
+        self._denied_calls = DeniedCalls(driver.traffic, policies, self.events, now)
+        self._watches = Watches(store, driver, policies, self.services, self.platform, now)
         self._resync_seconds = resync_seconds
-        self.outlook = Outlook(
+        self.queries = Queries(
             store,
             driver,
-            declarations,
+            policies,
             self.services,
             self.platform,
-            self._refusals,
+            self._denied_calls,
             http_port,
         )
 
     async def run(self) -> None:
         """Until it is cancelled. The ground is looked at before the first service is."""
         await self.platform.ensure()
-        loops: dict[str, Coroutine[Any, Any, None]] = {
-            "journal": self.journal.run(),
-            "services": self._loops.controller.run(),
-            "declarations": self._loops.hear_declarations(),
-            "engine": self._loops.hear_engine(),
-            "everything": self._loops.look_now_and_then(self._resync_seconds),
+        watches: dict[str, Coroutine[Any, Any, None]] = {
+            "journal": self.events.run(),
+            "services": self._watches.controller.run(),
+            "declarations": self._watches.hear_declarations(),
+            "engine": self._watches.hear_engine(),
+            "everything": self._watches.look_now_and_then(self._resync_seconds),
             "host": self.platform.watch_host(),
             "ingress": self.platform.publish(),
-            "sever": self.platform.sever(),
-            "refusals": self._refusals.listen(),
-            "refusals-told": self._refusals.flush(),
+            "sever": self.platform.close_revoked(),
+            "refusals": self._denied_calls.listen(),
+            "refusals-told": self._denied_calls.flush(),
         }
         async with asyncio.TaskGroup() as tasks:
-            for name, loop in loops.items():
+            for name, loop in watches.items():
                 tasks.create_task(loop, name=name)

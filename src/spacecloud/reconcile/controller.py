@@ -31,7 +31,7 @@ class Controller(Generic[K]):
         self,
         name: str,
         reconcile: Callable[[K], Awaitable[datetime | None]],
-        on_trouble: Callable[[K, str], None],
+        on_error: Callable[[K, str], None],
         now: Callable[[], datetime],
         *,
         workers: int = 8,
@@ -39,7 +39,7 @@ class Controller(Generic[K]):
         self.queue = KeyQueue[K](now)
         self._name = name
         self._reconcile = reconcile
-        self._on_trouble = on_trouble
+        self._on_error = on_error
         self._now = now
         self._workers = workers
         self._failures: dict[K, int] = {}
@@ -63,11 +63,11 @@ class Controller(Generic[K]):
         except SpaceCloudError as error:
             delay = self._failed(key)
             logger.warning("%s: %s, next try in %s: %s", self._name, key, delay, error)
-            self._on_trouble(key, str(error))
+            self._on_error(key, str(error))
         except Exception as error:
             delay = self._failed(key)
             logger.exception("%s: a bug while looking at %s", self._name, key)
-            self._on_trouble(key, f"internal error, please report it: {error!r}")
+            self._on_error(key, f"internal error, please report it: {error!r}")
         else:
             self._failures.pop(key, None)
             return again

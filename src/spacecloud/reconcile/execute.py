@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from spacecloud.errors import SpaceCloudError
-from spacecloud.workloads.ops import Op, Wait
+from spacecloud.workloads.operations import Op, Wait
 from spacecloud.workloads.plan import Plan, Step
 
 

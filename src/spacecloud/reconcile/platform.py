@@ -12,10 +12,10 @@ from typing import Never
 from spacecloud.drivers.driver import Driver, HostState
 from spacecloud.errors import DriverError
 from spacecloud.ingress import table
-from spacecloud.mesh.policy import host_doors
-from spacecloud.model.traffic import HostDoor, IngressTable
-from spacecloud.reconcile.declarations import Declarations
-from spacecloud.reconcile.journal import PLATFORM, Journal
+from spacecloud.mesh.policy import host_ports
+from spacecloud.model.traffic import HostPortAccess, IngressTable
+from spacecloud.reconcile.events import PLATFORM, EventRecorder
+from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.store.port import Store
 
 logger = logging.getLogger(__name__)
@@ -34,30 +34,30 @@ class Platform:
         self,
         store: Store,
         driver: Driver,
-        declarations: Declarations,
-        journal: Journal,
+        policies: PolicyCache,
+        events: EventRecorder,
     ) -> None:
         self.state = HostState()
         self._store = store
         self._driver = driver
-        self._declarations = declarations
-        self._journal = journal
-        self._stirred = asyncio.Event()
-        self._redeclared = asyncio.Event()
-        self._redeclared.set()
+        self._policies = policies
+        self._events = events
+        self._woken = asyncio.Event()
+        self._declaration_changed = asyncio.Event()
+        self._declaration_changed.set()
         self._policy_changes = 1
         self._table: IngressTable | None = None
-        self._doors: tuple[HostDoor, ...] | None = None
+        self._host_ports: tuple[HostPortAccess, ...] | None = None
         self._told = False
         """Has the gateway acknowledged ingress and doors once?"""
 
-    def stir(self) -> None:
+    def wake(self) -> None:
         """Something happened to the machine: look now."""
-        self._stirred.set()
+        self._woken.set()
 
-    def redeclared(self) -> None:
+    def declaration_changed(self) -> None:
         """Services, projects or ingress routes changed."""
-        self._redeclared.set()
+        self._declaration_changed.set()
         self._policy_changes += 1
 
     @property
@@ -68,9 +68,9 @@ class Platform:
 
     async def watch_host(self) -> Never:
         while True:
-            self._stirred.clear()
+            self._woken.clear()
             await self.ensure()
-            await _either(self._stirred, LOOK_SECONDS)
+            await _either(self._woken, LOOK_SECONDS)
 
     async def ensure(self) -> None:
         """One look at rules, gateway and resolver, and what it takes to mend them."""
@@ -80,28 +80,28 @@ class Platform:
             state = HostState(problems=(str(error),), parts=self.state.parts)
         for sentence in state.repaired:
             logger.info("repaired: %s", sentence)
-            self._journal.note(PLATFORM, "Repaired", sentence, "warning")
+            self._events.record(PLATFORM, "Repaired", sentence, "warning")
         for sentence in set(state.problems) - set(self.state.problems):
             logger.error("%s", sentence)
-            self._journal.note(PLATFORM, "Problem", sentence, "error")
+            self._events.record(PLATFORM, "Problem", sentence, "error")
         self.state = state
 
     async def publish(self) -> Never:
         """Keep ingress and host doors as they are declared."""
         while True:
-            await self._redeclared.wait()
-            self._redeclared.clear()
+            await self._declaration_changed.wait()
+            self._declaration_changed.clear()
             try:
                 await self._publish_ingress()
-                await self._publish_doors()
+                await self._publish_host_ports()
                 self._told = True
             except DriverError as error:
                 logger.warning("ingress could not be published, will retry: %s", error)
-                self._journal.note(PLATFORM, "IngressNotPublished", str(error), "error")
-                self._redeclared.set()
+                self._events.record(PLATFORM, "IngressNotPublished", str(error), "error")
+                self._declaration_changed.set()
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def sever(self) -> Never:
+    async def close_revoked(self) -> Never:
         """Close live connections that policy no longer allows."""
         rounds, seen = 0, 0
         while True:
@@ -112,18 +112,18 @@ class Platform:
             if rounds > SEVER_ROUNDS and rounds % SEVER_EVERY:
                 continue
             try:
-                closed = await self._driver.traffic.sever(
-                    (await self._declarations.policy()).faces()
+                closed = await self._driver.traffic.close_revoked(
+                    (await self._policies.policy()).faces()
                 )
             except DriverError as error:
                 logger.warning("live connections could not be checked: %s", error)
                 continue
             if closed:
                 text = f"closed {closed} connections that policy no longer allows"
-                self._journal.note(PLATFORM, "ConnectionsClosed", text)
+                self._events.record(PLATFORM, "ConnectionsClosed", text)
 
     async def _publish_ingress(self) -> None:
-        policy = await self._declarations.policy()
+        policy = await self._policies.policy()
         wanted = table.table(table.read(await self._store.ingress()), policy.declared)
         if wanted != self._table:
             # Until it is acknowledged the gateway may hold either.
@@ -131,13 +131,13 @@ class Platform:
             await self._driver.traffic.publish_ingress(wanted)
             self._table = wanted
 
-    async def _publish_doors(self) -> None:
-        policy = await self._declarations.policy()
-        wanted = host_doors(policy.declared, await self._store.projects())
-        if wanted != self._doors:
-            self._doors = None
-            await self._driver.traffic.publish_host_doors(wanted)
-            self._doors = wanted
+    async def _publish_host_ports(self) -> None:
+        policy = await self._policies.policy()
+        wanted = host_ports(policy.declared, await self._store.projects())
+        if wanted != self._host_ports:
+            self._host_ports = None
+            await self._driver.traffic.publish_host_ports(wanted)
+            self._host_ports = wanted
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:

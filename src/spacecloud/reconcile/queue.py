@@ -26,7 +26,7 @@ class KeyQueue(Generic[K]):
         self._due: dict[K, datetime] = {}
         self._calendar: list[tuple[datetime, int, K]] = []
         self._entries = 0
-        self._bell = asyncio.Event()
+        self._notifier = asyncio.Event()
 
     def add(self, key: K) -> None:
         self._due.pop(key, None)
@@ -34,7 +34,7 @@ class KeyQueue(Generic[K]):
             self._again.add(key)
         else:
             self._waiting.setdefault(key)
-            self._bell.set()
+            self._notifier.set()
 
     def add_at(self, key: K, when: datetime) -> None:
         if key in self._waiting or self._due.get(key, when) < when:
@@ -42,20 +42,20 @@ class KeyQueue(Generic[K]):
         self._due[key] = when
         self._entries += 1
         heapq.heappush(self._calendar, (when, self._entries, key))
-        self._bell.set()
+        self._notifier.set()
 
     @asynccontextmanager
     async def take(self) -> AsyncGenerator[K]:
         """Wait for a key and hold it until the block ends, however it ends."""
         while not self._waiting:
-            self._bell.clear()
+            self._notifier.clear()
             await self._rest()
             self._call_due()
         key = next(iter(self._waiting))
         del self._waiting[key]
         self._busy.add(key)
         if self._waiting:
-            self._bell.set()
+            self._notifier.set()
         try:
             yield key
         finally:
@@ -71,7 +71,7 @@ class KeyQueue(Generic[K]):
             seconds = max(0.0, (self._calendar[0][0] - self._now()).total_seconds())
         try:
             async with asyncio.timeout(seconds):
-                await self._bell.wait()
+                await self._notifier.wait()
         except TimeoutError:
             pass
 

@@ -15,15 +15,16 @@ from spacecloud.drivers.driver import Driver
 from spacecloud.errors import SpaceCloudError, Terminal
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.refs import ServiceKey, ServiceRef
-from spacecloud.reconcile.declarations import Declarations
+from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.execute import Outcome, execute
-from spacecloud.reconcile.journal import Journal
-from spacecloud.reconcile.look import Look
-from spacecloud.reconcile.recollection import Exit, Recollection
-from spacecloud.reconcile.sight import Sight
+from spacecloud.reconcile.history import Exit, HistoryRecorder
+from spacecloud.reconcile.observe import Observer
+from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.report.snapshot import Snapshot
 from spacecloud.store.port import Store
 from spacecloud.workloads.decide import decide
-from spacecloud.workloads.ops import (
+from spacecloud.workloads.observed import ObservedWorkloads
+from spacecloud.workloads.operations import (
     CreateReplica,
     Op,
     PinImages,
@@ -38,8 +39,7 @@ from spacecloud.workloads.ops import (
     WorkloadOp,
 )
 from spacecloud.workloads.plan import Plan
-from spacecloud.workloads.situation import Patience, Situation
-from spacecloud.workloads.world import ObservedWorkloads
+from spacecloud.workloads.situation import Situation, TerminationLimits
 
 logger = logging.getLogger(__name__)
 
@@ -52,34 +52,34 @@ class ServiceReconciler:
         self,
         store: Store,
         driver: Driver,
-        declarations: Declarations,
-        journal: Journal,
-        patience: Patience,
+        policies: PolicyCache,
+        events: EventRecorder,
+        termination: TerminationLimits,
         now: Callable[[], datetime],
     ) -> None:
-        self.sights: dict[ServiceKey, Sight] = {}
+        self.snapshots: dict[ServiceKey, Snapshot] = {}
         """The last look at each service."""
 
         self._store = store
-        self._look_at = Look(driver)
+        self._observer = Observer(driver)
         self._driver = driver
-        self._declarations = declarations
-        self._journal = journal
-        self._patience = patience
+        self._policies = policies
+        self._events = events
+        self._termination = termination
         self._now = now
-        self._recollections: dict[ServiceKey, Recollection] = {}
+        self._recorders: dict[ServiceKey, HistoryRecorder] = {}
         self._names: dict[ServiceKey, tuple[tuple[str, str], ...]] = {}
-        self._redeclared: dict[ServiceKey, asyncio.Event] = {}
+        self._declaration_changed: dict[ServiceKey, asyncio.Event] = {}
         self._worlds: dict[ServiceKey, ObservedWorkloads] = {}
 
     async def __call__(self, key: ServiceKey) -> datetime | None:
-        self._redeclared[key] = asyncio.Event()
-        recollection = self._recollections.setdefault(key, Recollection())
-        situation, exits = await self._look(key, recollection)
+        self._declaration_changed[key] = asyncio.Event()
+        recorder = self._recorders.setdefault(key, HistoryRecorder())
+        situation, exits = await self._look(key, recorder)
         for seen in exits:
             await self._note_exit(key, seen)
         decided = decide(situation)
-        self._remember(key, situation, decided, recollection)
+        self._remember(key, situation, decided, recorder)
         if not decided.steps and situation.desired.declared is None:
             self._forget(key)
             return None
@@ -90,34 +90,34 @@ class ServiceReconciler:
         outcome = await self._carry_out(key, decided)
         if outcome.failed:
             self._worlds.pop(key, None)
-        self._judge(key, outcome, recollection)
+        self._judge(key, outcome, recorder)
         if outcome.done or outcome.failed:
             return self._now() + NEXT_LOOK
         self._worlds.pop(key, None)
-        times = [t for t in (decided.look_again_at, recollection.refused_until()) if t is not None]
+        times = [t for t in (decided.look_again_at, recorder.refused_until()) if t is not None]
         return min(times, default=None)
 
-    def redeclared(self, key: ServiceKey) -> None:
+    def declaration_changed(self, key: ServiceKey) -> None:
         """What is being waited for may not be wanted any more: an image on its way."""
-        if key in self._redeclared:
-            self._redeclared[key].set()
+        if key in self._declaration_changed:
+            self._declaration_changed[key].set()
 
-    def trouble(self, key: ServiceKey, reason: str) -> None:
+    def last_error(self, key: ServiceKey, reason: str) -> None:
         """Something went wrong that will be tried again."""
-        sight = self.sights.get(key)
-        if sight is not None:
-            self.sights[key] = replace(sight, trouble=reason)
+        snapshot = self.snapshots.get(key)
+        if snapshot is not None:
+            self.snapshots[key] = replace(snapshot, last_error=reason)
 
     async def refresh_names(self) -> frozenset[ServiceKey]:
         """Read anew what the resolver answers; whose names there are."""
         self._names = dict(await self._driver.names.published())
         return frozenset(self._names)
 
-    def note_absent(self, keys: Iterable[ServiceKey]) -> None:
+    def cache_absence(self, keys: Iterable[ServiceKey]) -> None:
         """A listing of the engine shows nothing of them: their next look need not ask again."""
         self._worlds.update((key, ObservedWorkloads(key, None)) for key in keys)
 
-    def stirred(self, key: ServiceKey) -> None:
+    def invalidate(self, key: ServiceKey) -> None:
         """The engine tells of a change: what was seen a moment ago may not be so any more."""
         self._worlds.pop(key, None)
 
@@ -125,58 +125,64 @@ class ServiceReconciler:
         """What the resolver answered for it when it was last read."""
         return self._names.get(key, ())
 
-    async def imagine(self, key: ServiceKey, policy: Policy, store: Store) -> Situation:
+    async def simulate(self, key: ServiceKey, policy: Policy, store: Store) -> Situation:
         """A look for a plan that is only shown: with other declarations, and nothing noted."""
-        recollection = self._recollections.get(key, Recollection())
-        desired = await self._look_at.desired(key, policy, store)
-        observed = await self._look_at.observed(key, desired, self.names(key))
+        recorder = self._recorders.get(key, HistoryRecorder())
+        desired = await self._observer.desired(key, policy, store)
+        observed = await self._observer.observed(key, desired, self.names(key))
         now = self._now()
-        return Situation(desired, observed, recollection.history(now), now, self._patience)
+        return Situation(desired, observed, recorder.history(now), now, self._termination)
 
     async def _look(
-        self, key: ServiceKey, recollection: Recollection
+        self, key: ServiceKey, recorder: HistoryRecorder
     ) -> tuple[Situation, tuple[Exit, ...]]:
-        desired = await self._look_at.desired(key, await self._declarations.policy(), self._store)
+        desired = await self._observer.desired(key, await self._policies.policy(), self._store)
         world = self._worlds.pop(key, None)
-        observed = await self._look_at.observed(key, desired, self.names(key), world)
-        in_flight = await self._look_at.in_flight(observed)
+        observed = await self._observer.observed(key, desired, self.names(key), world)
+        in_flight = await self._observer.in_flight(observed)
         now = self._now()
-        exits = recollection.note(observed, in_flight, now)
-        history = recollection.history(now)
-        return Situation(desired, observed, history, now, self._patience), exits
+        exits = recorder.note(observed, in_flight, now)
+        history = recorder.history(now)
+        return Situation(desired, observed, history, now, self._termination), exits
 
     def _remember(
-        self, key: ServiceKey, situation: Situation, decided: Plan, recollection: Recollection
+        self, key: ServiceKey, situation: Situation, decided: Plan, recorder: HistoryRecorder
     ) -> None:
-        before = self.sights.get(key)
-        self.sights[key] = Sight(
+        before = self.snapshots.get(key)
+        self.snapshots[key] = Snapshot(
             situation,
             decided,
-            trouble=before.trouble if before is not None and decided.steps else "",
-            last_words=dict(recollection.last_words),
+            last_error=before.last_error if before is not None and decided.steps else "",
+            last_output=dict(recorder.last_output),
         )
         if decided.steps:
             logger.info("%s:\n%s", key, decided)
 
     def _forget(self, key: ServiceKey) -> None:
-        for kept in (self.sights, self._recollections, self._names, self._redeclared, self._worlds):
+        for kept in (
+            self.snapshots,
+            self._recorders,
+            self._names,
+            self._declaration_changed,
+            self._worlds,
+        ):
             kept.pop(key, None)
 
     async def _note_exit(self, key: ServiceKey, seen: Exit) -> None:
         replica, task = seen.replica, seen.task
-        recollection = self._recollections[key]
-        if recollection.is_stopping(replica.id):
+        recorder = self._recorders[key]
+        if recorder.is_stopping(replica.id):
             return
         lines = await self._driver.workloads.last_lines(
             key.project, replica.id, task.task, LAST_LINES
         )
         words = " | ".join(line.strip() for line in lines if line.strip())
-        recollection.last_words[task.container] = words
+        recorder.last_output[task.container] = words
         why = "used more memory than its limit" if task.out_of_memory else f"code {task.exit_code}"
         message = f"{replica.id}/{task.task} ended: {why}" + (
             f"; last said: {words}" if words else ""
         )
-        self._journal.note(key, "TaskExited", message, "warning")
+        self._events.record(key, "TaskExited", message, "warning")
 
     async def _carry_out(self, key: ServiceKey, decided: Plan) -> Outcome:
         if all(isinstance(step.op, Wait) for step in decided.steps):
@@ -215,62 +221,64 @@ class ServiceReconciler:
 
         async with asyncio.TaskGroup() as tasks:
             pull = tasks.create_task(run(), name=f"pull for {key}")
-            bell = tasks.create_task(self._redeclared[key].wait(), name=f"redeclared {key}")
-            pull.add_done_callback(lambda _: bell.cancel())
-            bell.add_done_callback(lambda _: pull.cancel())
+            notifier = tasks.create_task(
+                self._declaration_changed[key].wait(), name=f"redeclared {key}"
+            )
+            pull.add_done_callback(lambda _: notifier.cancel())
+            notifier.add_done_callback(lambda _: pull.cancel())
         if failures:
             raise failures[0]
 
-    def _judge(self, key: ServiceKey, outcome: Outcome, recollection: Recollection) -> None:
+    def _judge(self, key: ServiceKey, outcome: Outcome, recorder: HistoryRecorder) -> None:
         """Note what was done; what failed for good is not repeated, the rest is raised."""
         now = self._now()
         for op in outcome.done:
-            recollection.note_done(op, now)
+            recorder.note_done(op, now)
             self._tell(key, op, self._cause(key, op))
         passing: SpaceCloudError | None = None
         for op, error in outcome.failed:
             match op:
                 case PublishTraffic() if isinstance(error, Terminal):
-                    recollection.refuse_publication(op, str(error), now)
+                    recorder.refuse_publication(op, str(error), now)
                 case PullImage(ref=ref) | CreateReplica(ref=ref) | StartTask(ref=ref) if isinstance(
                     error, Terminal
                 ):
-                    recollection.refuse(ref, self._generation(key, ref), str(error), now)
+                    recorder.refuse(ref, self._generation(key, ref), str(error), now)
                 case _:
                     passing = error
                     continue
-            self._journal.note(key, "Failed", f"{op}: {error}", "error")
+            self._events.record(key, "Failed", f"{op}: {error}", "error")
         if passing is not None:
             raise passing
-        self.trouble(key, "")
+        self.last_error(key, "")
 
     def _generation(self, key: ServiceKey, ref: ServiceRef) -> int:
-        version = self.sights[key].situation.desired.version(ref)
+        version = self.snapshots[key].situation.desired.version(ref)
         return version.generation if version is not None else 0
 
     def _cause(self, key: ServiceKey, op: Op) -> str:
-        return next((s.cause for s in self.sights[key].plan.steps if s.op is op), "")
+        return next((s.cause for s in self.snapshots[key].plan.steps if s.op is op), "")
 
     def _tell(self, key: ServiceKey, op: Op, cause: str) -> None:
         match op:
             case PullImage():
-                self._journal.note(key, "ImagePulled", f"pulled {op.image}")
+                self._events.record(key, "ImagePulled", f"pulled {op.image}")
             case CreateReplica():
                 text = f"{op.replica} of revision {op.revision}: {cause}"
-                self._journal.note(key, "ReplicaCreated", text)
+                self._events.record(key, "ReplicaCreated", text)
             case StartTask() | RestartTask():
                 text = f"{op.replica}/{op.task}: {cause}"
-                self._journal.note(key, "TaskRestarted", text, "warning")
+                self._events.record(key, "TaskRestarted", text, "warning")
             case PublishTraffic():
                 self._tell_endpoints(key, op)
             case ReleaseAddresses():
-                self._journal.note(key, "Deleted", "nothing of it is left")
+                self._events.record(key, "Deleted", "nothing of it is left")
             case _:
                 pass
 
     def _tell_endpoints(self, key: ServiceKey, op: PublishTraffic) -> None:
-        before = self.sights[key].situation.acknowledged
+        before = self.snapshots[key].situation.acknowledged
         full = [e for e in op.endpoints if not e.draining]
         if len(full) != len([e for e in before if not e.draining]):
             replicas = "1 replica takes" if len(full) == 1 else f"{len(full)} replicas take"
-            self._journal.note(key, "EndpointsPublished", f"{replicas} requests")
+            self._events.record(key, "EndpointsPublished", f"{replicas} requests")

@@ -17,8 +17,8 @@ from typing import Any, Self, TypeVar
 
 from spacecloud.errors import Unavailable
 from spacecloud.model.declared import Change
-from spacecloud.store.bell import Bell
 from spacecloud.store.migrations import APPLICATION_ID, MIGRATIONS
+from spacecloud.store.notifier import Notifier
 
 T = TypeVar("T")
 BUSY_TIMEOUT_MS = 5000
@@ -42,7 +42,7 @@ class Session:
         """How many rows it touched."""
         return self._connection.execute(sql, values).rowcount
 
-    def ring(self, change: Change) -> None:
+    def notify(self, change: Change) -> None:
         self.changes.append(change)
 
     def copy_to(self, other: sqlite3.Connection) -> None:
@@ -53,7 +53,7 @@ class Database:
     def __init__(
         self, path: Path, writing: sqlite3.Connection, reading: sqlite3.Connection
     ) -> None:
-        self.bell = Bell()
+        self.notifier = Notifier()
         self._path = path
         self._loop = asyncio.get_running_loop()
         self._writing, self._reading = writing, reading
@@ -74,7 +74,7 @@ class Database:
             self = cls(path, writing, reading)
             opened.enter_context(self._writer)
             opened.enter_context(self._reader)
-            opened.callback(self.bell.close)
+            opened.callback(self.notifier.close)
             yield self
 
     @asynccontextmanager
@@ -88,7 +88,7 @@ class Database:
             copied = Database(self._path, connection, connection)
             opened.enter_context(copied._writer)
             opened.enter_context(copied._reader)
-            opened.callback(copied.bell.close)
+            opened.callback(copied.notifier.close)
             yield copied
 
     async def rewrite(self) -> None:
@@ -116,7 +116,7 @@ class Database:
                 answer = work(session)
         if session.changes:
             # From here and not from the coroutine: that one may have been cancelled meanwhile.
-            self._loop.call_soon_threadsafe(self.bell.ring, session.changes)
+            self._loop.call_soon_threadsafe(self.notifier.notify, session.changes)
         return answer
 
     def _read(self, work: Callable[[Session], T]) -> T:

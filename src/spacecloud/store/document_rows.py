@@ -6,8 +6,8 @@ from spacecloud.errors import InvalidSpec, Mistake, NotFound
 from spacecloud.model.declared import Change, StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
+from spacecloud.store.canonical import as_kept, difference
 from spacecloud.store.database import Session
-from spacecloud.store.kept import as_kept, difference
 from spacecloud.store.port import Difference
 from spacecloud.store.project_rows import ensure_project
 
@@ -17,7 +17,7 @@ def put_routes(db: Session, key: ServiceKey, routes: Routes) -> Difference:
     row = db.row("SELECT spec FROM routes WHERE project = ? AND service = ?", *key)
     spec = as_kept(routes, "id")
     db.run("INSERT OR REPLACE INTO routes VALUES (?, ?, ?)", *key, spec)
-    db.ring(Change("route", *key))
+    db.notify(Change("route", *key))
     return difference(row, spec)
 
 
@@ -53,7 +53,7 @@ def put_role(db: Session, key: ServiceKey, id: str, role: Role) -> Difference:
     row = db.row("SELECT spec FROM roles" + where, *key, id)
     spec = as_kept(role, "id", "project", "service")
     db.run("INSERT OR REPLACE INTO roles VALUES (?, ?, ?, ?)", *key, id, spec)
-    db.ring(Change("role", key.project, id))
+    db.notify(Change("role", key.project, id))
     return difference(row, spec)
 
 
@@ -74,7 +74,7 @@ def delete_role(db: Session, key: ServiceKey, id: str) -> bool:
     )
     if not gone and id != "*":
         return False
-    db.ring(Change("role", key.project, id))
+    db.notify(Change("role", key.project, id))
     return gone > 0
 
 
@@ -90,7 +90,7 @@ def put_ingress(db: Session, project: str, id: str, route: IngressRoute) -> Diff
         id,
         spec,
     )
-    db.ring(Change("ingress", project, id))
+    db.notify(Change("ingress", project, id))
     return difference(row, spec)
 
 
@@ -105,7 +105,7 @@ def ingress(db: Session, project: str | None) -> list[StoredDocument]:
 def delete_ingress(db: Session, project: str, id: str) -> bool:
     gone = db.run("DELETE FROM ingress WHERE project = ? AND id = ?", project, id) > 0
     if gone:
-        db.ring(Change("ingress", project, id))
+        db.notify(Change("ingress", project, id))
     return gone
 
 
@@ -116,7 +116,7 @@ def put_ingress_global(db: Session, project: str, settings: IngressGlobal) -> Di
     if row is None and not settings.headers and not settings.res_headers:
         return "unchanged"
     db.run("INSERT OR REPLACE INTO ingress_global VALUES (?, ?)", project, spec)
-    db.ring(Change("ingress", project, "global"))
+    db.notify(Change("ingress", project, "global"))
     return difference(row, spec)
 
 

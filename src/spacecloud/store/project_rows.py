@@ -8,8 +8,8 @@ from spacecloud.model.declared import Change, StoredDocument
 from spacecloud.model.project import Project, redacted, secret_paths, secret_values
 from spacecloud.model.refs import PLATFORM_PROJECT
 from spacecloud.model.secret import REDACTED
+from spacecloud.store.canonical import as_kept, canonical
 from spacecloud.store.database import Session
-from spacecloud.store.kept import as_kept, canonical
 from spacecloud.store.port import Difference
 from spacecloud.store.sealer import Sealer
 
@@ -20,7 +20,7 @@ def ensure_project(db: Session, project: str) -> bool:
         raise Conflict(f"{PLATFORM_PROJECT} is the platform itself: choose another project")
     created = db.run("INSERT INTO projects VALUES (?, '{}') ON CONFLICT DO NOTHING", project) > 0
     if created:
-        db.ring(Change("project", project, project))
+        db.notify(Change("project", project, project))
     return created
 
 
@@ -33,7 +33,7 @@ def put_project(db: Session, sealer: Sealer, id: str, project: Project) -> Diffe
     if (text,) == db.row("SELECT spec FROM projects WHERE id = ?", id) and values == stored:
         return "created" if created else "unchanged"
     _put(db, sealer, id, text, values)
-    db.ring(Change("project", id, id))
+    db.notify(Change("project", id, id))
     return "created" if created else "updated"
 
 
@@ -50,9 +50,9 @@ def delete_project(db: Session, id: str) -> bool:
     known = db.run("DELETE FROM projects WHERE id = ?", id) > 0
     if known:
         for (service,) in services:
-            db.ring(Change("service", id, service))
-        db.ring(Change("ingress", id, "*"))
-        db.ring(Change("project", id, id))
+            db.notify(Change("service", id, service))
+        db.notify(Change("ingress", id, "*"))
+        db.notify(Change("project", id, id))
     return known
 
 

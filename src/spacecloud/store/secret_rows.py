@@ -48,7 +48,7 @@ def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secre
     for key, value in values.items():
         sealed = sealer.seal(value, project, id, key)
         db.run("INSERT INTO secret_values VALUES (?, ?, ?, ?)", project, id, key, sealed)
-    db.ring(Change("secret", project, id))
+    db.notify(Change("secret", project, id))
     return "created" if row is None else "updated"
 
 
@@ -107,7 +107,7 @@ def delete_secret(db: Session, project: str, id: str) -> bool:
         raise Conflict(f"secret {project}/{id} is used by {names}: change or delete them first")
     gone = db.run("DELETE FROM secrets WHERE project = ? AND id = ?", project, id) > 0
     if gone:
-        db.ring(Change("secret", project, id))
+        db.notify(Change("secret", project, id))
     return gone
 
 

@@ -10,8 +10,8 @@ from spacecloud.model.declared import Change
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.store.address_rows import allocate_service, give_back, take_vip
+from spacecloud.store.canonical import as_kept, difference
 from spacecloud.store.database import Session
-from spacecloud.store.kept import as_kept, difference
 from spacecloud.store.port import Accepted
 from spacecloud.store.project_rows import ensure_project
 
@@ -37,7 +37,7 @@ def put_service(
         now.isoformat(),
         *ref,
     )
-    db.ring(Change("service", *ref.key))
+    db.notify(Change("service", *ref.key))
     return Accepted(generation, difference(row, kept))
 
 
@@ -50,7 +50,7 @@ def delete_service(db: Session, ref: ServiceRef) -> bool:
         " (SELECT 1 FROM versions WHERE project = :1 AND service = :2)",
         *ref.key,
     )
-    db.ring(Change("service", *ref.key))
+    db.notify(Change("service", *ref.key))
     return True
 
 
@@ -65,7 +65,7 @@ def pin_images(db: Session, ref: ServiceRef, generation: int, images: Mapping[st
 
 def release(db: Session, key: ServiceKey) -> None:
     if give_back(db, key):
-        db.ring(Change("service", *key))
+        db.notify(Change("service", *key))
 
 
 def _insert(db: Session, pools: Pools, ref: ServiceRef, spec: str, generation: int) -> None:

@@ -166,4 +166,4 @@ class SqliteStore:
         return await self._read(lambda db: event_rows.events(db, project, service, limit))
 
     def changes(self) -> AsyncIterator[Change]:
-        return self._database.bell.subscribe()
+        return self._database.notifier.subscribe()

@@ -1,6 +1,6 @@
 """What a new replica is made of."""
 
-from spacecloud.workloads.ops import CreateReplica
+from spacecloud.workloads.operations import CreateReplica
 from spacecloud.workloads.rollout import VersionRollout
 from spacecloud.workloads.situation import Situation
 

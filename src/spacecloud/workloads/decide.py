@@ -12,9 +12,10 @@ from spacecloud.model.addresses import free_address
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.traffic import Endpoint, Face
 from spacecloud.workloads.creation import creation
-from spacecloud.workloads.draft import Draft, Steps
-from spacecloud.workloads.maintain import maintain
-from spacecloud.workloads.ops import (
+from spacecloud.workloads.draft import PlanBuilder, Steps
+from spacecloud.workloads.drain import drain
+from spacecloud.workloads.observed import ObservedReplica, Published
+from spacecloud.workloads.operations import (
     CreateNetwork,
     PinImages,
     PublishNames,
@@ -26,66 +27,65 @@ from spacecloud.workloads.ops import (
     WithdrawTraffic,
 )
 from spacecloud.workloads.plan import Plan
-from spacecloud.workloads.retire import retire
+from spacecloud.workloads.repair import repair
 from spacecloud.workloads.rollout import Rollout, VersionRollout, roll_out
 from spacecloud.workloads.situation import Situation
-from spacecloud.workloads.world import ObservedReplica, Published
 
 
 def decide(situation: Situation) -> Plan:
-    draft = Draft()
+    builder = PlanBuilder()
     rollout = roll_out(situation)
     if situation.desired.face is not None:
-        _keep(situation, rollout, draft)
+        _keep(situation, rollout, builder)
     else:
-        _take_away(situation, rollout, draft)
-    return draft.plan()
+        _take_away(situation, rollout, builder)
+    return builder.plan()
 
 
-def _keep(situation: Situation, rollout: Rollout, draft: Draft) -> None:
-    network = _network(situation, draft)
-    _names(situation, draft)
-    published = _traffic(situation, rollout, draft)
+def _keep(situation: Situation, rollout: Rollout, builder: PlanBuilder) -> None:
+    network = _network(situation, builder)
+    _names(situation, builder)
+    published = _traffic(situation, rollout, builder)
     taken = {r.address for r in situation.observed.workloads.replicas}
     taken |= {e.address for e in situation.acknowledged}
     for version in rollout.versions:
-        _version(situation, version, taken, network, draft)
+        _version(situation, version, taken, network, builder)
     for replica, cause in rollout.going:
-        retire(situation, replica, rollout.endpoints, cause, draft, after=published)
+        drain(situation, replica, rollout.endpoints, cause, builder, after=published)
 
 
-def _take_away(situation: Situation, rollout: Rollout, draft: Draft) -> None:
+def _take_away(situation: Situation, rollout: Rollout, builder: PlanBuilder) -> None:
     key, observed = situation.desired.key, situation.observed
     cause = "deleted" if situation.desired.declared is not None else "not declared"
     names: Steps = ()
     if observed.names:
-        names = draft.add(PublishNames(key, ()), cause)
+        names = builder.add(PublishNames(key, ()), cause)
     published: Steps = ()
     endpoints = rollout.endpoints
     if observed.published is not None and endpoints:
         face = replace(observed.published.face, entries=(), names=())
-        published = _publish(situation, face, endpoints, cause, draft)
+        published = _publish(situation, face, endpoints, cause, builder)
     elif observed.in_gateway and endpoints:
         # Nobody knows any more what draining would have to look like: no new request, then.
-        draft.add(WithdrawTraffic(key), cause)
+        builder.add(WithdrawTraffic(key), cause)
         return
     else:
         endpoints = ()
     for replica, _ in rollout.going:
-        retire(situation, replica, endpoints, cause, draft, after=published)
+        drain(situation, replica, endpoints, cause, builder, after=published)
     if observed.workloads.replicas:
         return
     withdrawn: Steps = ()
     if observed.published is not None or observed.in_gateway:
-        withdrawn = draft.add(WithdrawTraffic(key), cause)
+        withdrawn = builder.add(WithdrawTraffic(key), cause)
     removed: Steps = ()
     if observed.workloads.network is not None:
-        removed = draft.add(RemoveNetwork(key), cause)
+        removed = builder.add(RemoveNetwork(key), cause)
     if situation.desired.declared is not None:
-        draft.add(ReleaseAddresses(key), "nothing is left", after=names + withdrawn + removed)
+        builder.add(ReleaseAddresses(key), "nothing is left", after=names + withdrawn + removed)
 
 
-def _network(situation: Situation, draft: Draft) -> Steps:
+def _network(situation: Situation, builder: PlanBuilder) -> Steps:
     declared, workloads = situation.desired.declared, situation.observed.workloads
     assert declared is not None
     subnet = str(declared.allocation.subnet)
@@ -98,20 +98,20 @@ def _network(situation: Situation, draft: Draft) -> Steps:
     if workloads.network is not None:
         cause = f"the network is {workloads.network}, not {subnet}"
         for replica in workloads.replicas:
-            removed += draft.add(RemoveReplica(replica.ref, replica.id), cause)
-        removed = list(draft.add(RemoveNetwork(declared.key), cause, after=removed))
-    return draft.add(CreateNetwork(declared.key, subnet), cause, after=removed)
+            removed += builder.add(RemoveReplica(replica.ref, replica.id), cause)
+        removed = list(builder.add(RemoveNetwork(declared.key), cause, after=removed))
+    return builder.add(CreateNetwork(declared.key, subnet), cause, after=removed)
 
 
-def _names(situation: Situation, draft: Draft) -> None:
+def _names(situation: Situation, builder: PlanBuilder) -> None:
     face = situation.desired.face
     assert face is not None
     if situation.observed.names != face.names:
         cause = "names differ" if situation.observed.names else "no names yet"
-        draft.add(PublishNames(face.key, face.names), cause)
+        builder.add(PublishNames(face.key, face.names), cause)
 
 
-def _traffic(situation: Situation, rollout: Rollout, draft: Draft) -> Steps:
+def _traffic(situation: Situation, rollout: Rollout, builder: PlanBuilder) -> Steps:
     face, published = situation.desired.face, situation.observed.published
     assert face is not None
     face = _with_leaving_versions(face, published, rollout.endpoints)
@@ -121,11 +121,11 @@ def _traffic(situation: Situation, rollout: Rollout, draft: Draft) -> Steps:
         cause = "ports, names or callers changed"
     elif published.endpoints != rollout.endpoints:
         cause = _difference(published.endpoints, rollout.endpoints)
-    elif not published.sure:
+    elif not published.acknowledged:
         cause = "the gateway has not acknowledged what it was sent last"
     else:
         return ()
-    return _publish(situation, face, rollout.endpoints, cause, draft)
+    return _publish(situation, face, rollout.endpoints, cause, builder)
 
 
 def _publish(
@@ -133,15 +133,15 @@ def _publish(
     face: Face,
     endpoints: tuple[Endpoint, ...],
     cause: str,
-    draft: Draft,
+    builder: PlanBuilder,
 ) -> Steps:
-    refused = situation.history.refused_publication
+    refused = situation.history.rejected_publication
     if refused is not None and refused[0] == Published(face, endpoints):
-        draft.problem(refused[1])
+        builder.problem(refused[1])
         return ()
     if situation.observed.published == Published(face, endpoints):
         return ()
-    return draft.add(PublishTraffic(face, endpoints), cause)
+    return builder.add(PublishTraffic(face, endpoints), cause)
 
 
 def _with_leaving_versions(
@@ -172,33 +172,33 @@ def _version(
     rollout: VersionRollout,
     taken: set[str],
     network: Steps,
-    draft: Draft,
+    builder: PlanBuilder,
 ) -> None:
     version = rollout.version
     refused = situation.history.refused.get((version.ref, version.generation))
     if refused is not None:
-        draft.problem(refused)
+        builder.problem(refused)
     rebuilt = [r for r in rollout.staying if r.pause != "running"]
     for replica in rollout.staying:
         if replica not in rebuilt:
-            maintain(situation, replica, rollout, draft)
+            repair(situation, replica, rollout, builder)
     if refused is not None:
         return
     if version.spec.min_replicas and not situation.is_pinned(version):
-        _resolve_images(situation, version, draft)
+        _resolve_images(situation, version, builder)
     if rollout.revision is None:
         return
     for replica in rebuilt:
-        _rebuild(situation, rollout, replica, network, draft)
+        _rebuild(situation, rollout, replica, network, builder)
     for slot in rollout.missing:
         try:
             address = free_address(situation.subnet, taken)
         except Conflict as full:
-            draft.problem(str(full))
+            builder.problem(str(full))
             return
         taken.add(address)
         cause = f"{version.spec.min_replicas} wanted, slot {slot} is empty"
-        draft.add(creation(situation, rollout, slot, address), cause, after=network)
+        builder.add(creation(situation, rollout, slot, address), cause, after=network)
 
 
 def _rebuild(
@@ -206,24 +206,24 @@ def _rebuild(
     rollout: VersionRollout,
     replica: ObservedReplica,
     network: Steps,
-    draft: Draft,
+    builder: PlanBuilder,
 ) -> None:
     cause = f"its pause container is {replica.pause}"
-    removed = draft.add(RemoveReplica(replica.ref, replica.id), cause)
+    removed = builder.add(RemoveReplica(replica.ref, replica.id), cause)
     op = creation(situation, rollout, replica.slot, replica.address)
-    draft.add(op, cause, after=(*network, *removed))
+    builder.add(op, cause, after=(*network, *removed))
 
 
-def _resolve_images(situation: Situation, version: DeclaredVersion, draft: Draft) -> None:
+def _resolve_images(situation: Situation, version: DeclaredVersion, builder: PlanBuilder) -> None:
     """An image id per task, pulled where it must be; every apply resolves anew."""
     found = situation.images_of(version)
     if found is not None:
         op = PinImages(version.ref, version.generation, tuple(sorted(found.items())))
-        draft.add(op, f"generation {version.generation} has no images yet")
+        builder.add(op, f"generation {version.generation} has no images yet")
         return
     first_of = {task.docker.image: task for task in reversed(version.spec.tasks)}
     for task in version.spec.tasks:
         docker, cause = task.docker, situation.why_pull(version, task)
         if cause and task is first_of[docker.image]:
             pull = PullImage(version.ref, docker.image, docker.secret, version.generation)
-            draft.add(pull, cause)
+            builder.add(pull, cause)

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from spacecloud.workloads.ops import Op
+from spacecloud.workloads.operations import Op
 from spacecloud.workloads.plan import Plan, Step
 
 Steps = tuple[int, ...]
 """Indexes of steps, to come after."""
 
 
-class Draft:
+class PlanBuilder:
     def __init__(self) -> None:
         self._steps: list[Step] = []
         self._problems: dict[str, None] = {}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from spacecloud.workloads.ops import Op
+from spacecloud.workloads.operations import Op
 
 
 @dataclass(frozen=True, slots=True)

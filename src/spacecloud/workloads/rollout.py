@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.traffic import Endpoint
+from spacecloud.workloads.observed import ObservedReplica
 from spacecloud.workloads.situation import Situation, in_service, is_live
-from spacecloud.workloads.world import ObservedReplica
 
 
 @dataclass(frozen=True, slots=True)

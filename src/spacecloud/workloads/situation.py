@@ -9,8 +9,8 @@ from spacecloud.model.declared import DeclaredService, DeclaredVersion, SecretFa
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.task import Task
 from spacecloud.model.traffic import Endpoint, Face
+from spacecloud.workloads.observed import History, Observed, ObservedReplica
 from spacecloud.workloads.revision import revision
-from spacecloud.workloads.world import History, Observed, ObservedReplica
 
 UNKNOWN_IMAGE = "unknown until it is pulled: "
 """What a forecast has in place of an image's id, before the image's name."""
@@ -19,7 +19,7 @@ UNKNOWN_REVISION = "known when its images are"
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class TerminationLimits:
     drain: timedelta = timedelta(seconds=30)
     """For what a replica that goes still has in flight."""
 
@@ -52,7 +52,7 @@ class Situation:
     observed: Observed
     history: History
     now: datetime
-    patience: Patience = Patience()
+    termination: TerminationLimits = TerminationLimits()
 
     @property
     def acknowledged(self) -> tuple[Endpoint, ...]:
@@ -109,7 +109,7 @@ def in_service(replica: ObservedReplica) -> bool:
         and {task.task for task in replica.tasks} == set(replica.expected_tasks)
         and all(
             task.state == "running"
-            and not task.astray
+            and not task.orphaned
             and (
                 task.health.state == "ready"
                 or (

@@ -3,12 +3,12 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from spacecloud.api.answers import done, project_view, result
 from spacecloud.api.bodies import read_object
 from spacecloud.api.declare import declare
+from spacecloud.api.dependencies import Api
 from spacecloud.api.envelopes import envelope_of
 from spacecloud.api.parameters import ProjectId, ProjectOrAll, wanted
-from spacecloud.api.parts import Api
+from spacecloud.api.responses import done, project_view, result
 from spacecloud.api.schemas import NOTICES, body, lists
 from spacecloud.errors import NotFound
 from spacecloud.model.project import Project

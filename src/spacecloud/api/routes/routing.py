@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from spacecloud.api.answers import done, result
 from spacecloud.api.bodies import read_object
 from spacecloud.api.declare import declare
+from spacecloud.api.dependencies import Api
 from spacecloud.api.envelopes import envelope_of
 from spacecloud.api.parameters import (
     IdFilter,
@@ -19,7 +19,7 @@ from spacecloud.api.parameters import (
     ServiceId,
     wanted,
 )
-from spacecloud.api.parts import Api
+from spacecloud.api.responses import done, result
 from spacecloud.api.schemas import NOTICES, body, lists
 from spacecloud.errors import NotFound
 from spacecloud.model.refs import ServiceKey

@@ -3,17 +3,17 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from spacecloud.api.answers import done, result, secret_view
 from spacecloud.api.bodies import read_object
 from spacecloud.api.declare import declare
+from spacecloud.api.dependencies import Api
 from spacecloud.api.envelopes import envelope_of
 from spacecloud.api.parameters import IdFilter, LooseId, ProjectId, SecretKey, wanted
-from spacecloud.api.parts import Api
+from spacecloud.api.responses import done, result, secret_view
 from spacecloud.api.schemas import NOTICES, body, lists
 from spacecloud.errors import NotFound
-from spacecloud.model.mistakes import validate
 from spacecloud.model.resource import Resource
 from spacecloud.model.secret import Secret
+from spacecloud.model.validation.mistakes import validate
 
 router = APIRouter(prefix="/v1/runner", tags=["secrets"])
 

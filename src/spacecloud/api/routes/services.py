@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from spacecloud.api.answers import done, result, service_view, views
 from spacecloud.api.bodies import read_object
 from spacecloud.api.declare import declare
+from spacecloud.api.dependencies import Api
 from spacecloud.api.envelopes import envelope_of
 from spacecloud.api.log_stream import LogStream
 from spacecloud.api.parameters import (
@@ -21,7 +21,7 @@ from spacecloud.api.parameters import (
     moment,
     wanted,
 )
-from spacecloud.api.parts import Api
+from spacecloud.api.responses import done, result, service_view, views
 from spacecloud.api.schemas import ACCEPTED, LOG_LINES, body, lists
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import InvalidSpec, NotFound

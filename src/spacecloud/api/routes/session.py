@@ -3,15 +3,15 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from spacecloud.api import caller
-from spacecloud.api.answers import result
+from spacecloud.api import client_address
 from spacecloud.api.bodies import read_object
-from spacecloud.api.gatekeeper import bearer
-from spacecloud.api.parts import Api
+from spacecloud.api.dependencies import Api
+from spacecloud.api.middleware import bearer
+from spacecloud.api.responses import result
 from spacecloud.api.schemas import TOKEN, body
 from spacecloud.errors import Unavailable
-from spacecloud.model.mistakes import validate
 from spacecloud.model.resource import Resource
+from spacecloud.model.validation.mistakes import validate
 
 router = APIRouter(prefix="/v1", tags=["session"])
 
@@ -27,7 +27,11 @@ async def login(api: Api, request: Request) -> JSONResponse:
     """A token that is good for seven days."""
     given = validate(Login, await read_object(request), "")
     return JSONResponse(
-        {"token": await api.auth.login(given.user, given.key, caller.address(request.scope))}
+        {
+            "token": await api.auth.login(
+                given.user, given.key, client_address.address(request.scope)
+            )
+        }
     )
 
 

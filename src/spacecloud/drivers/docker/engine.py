@@ -46,7 +46,7 @@ async def connect(url: str) -> AsyncGenerator[aiodocker.Docker]:
         yield docker
 
 
-class EngineRefused(Exception):
+class EngineError(Exception):
     """An answer that is not a success; what it means depends on the question."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -67,7 +67,7 @@ class Engine:
         """None where there is nothing of that name."""
         try:
             return await self.get(path, **params)
-        except EngineRefused as error:
+        except EngineError as error:
             if error.status == NOT_FOUND:
                 return None
             raise
@@ -132,7 +132,7 @@ class Engine:
     async def _forgiving(self, method: str, path: str, ok: tuple[int, ...], **given: Any) -> Any:
         try:
             return await self._call(method, path, **given)
-        except EngineRefused as error:
+        except EngineError as error:
             if error.status in ok:
                 return None
             raise
@@ -170,13 +170,13 @@ class Engine:
         return json.loads(text) if text.strip().startswith((b"{", b"[")) else None
 
 
-def _refused(error: aiodocker.DockerError) -> EngineRefused | Transient:
+def _refused(error: aiodocker.DockerError) -> EngineError | Transient:
     if error.status == UNREACHABLE:
         return Transient(f"the Docker Engine cannot be reached: {error.message}")
-    return EngineRefused(error.status, error.message)
+    return EngineError(error.status, error.message)
 
 
-def meaning(action: str, error: EngineRefused) -> SpaceCloudError:
+def meaning(action: str, error: EngineError) -> SpaceCloudError:
     """``Terminal`` where only another declaration helps: the request itself was at fault."""
     text = f"{action}: {plain(str(error))}"
     return Terminal(text) if error.status == BAD_REQUEST else Transient(text)

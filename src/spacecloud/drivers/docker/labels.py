@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.task import Port, Probe
-from spacecloud.workloads.ops import CreateReplica, replica_id
+from spacecloud.workloads.operations import CreateReplica, replica_id
 
 PREFIX = "space-cloud.io/"
 INSTANCE = PREFIX + "instance"

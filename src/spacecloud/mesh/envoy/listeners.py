@@ -1,9 +1,9 @@
 """LDS: one listener for each entry of a service. Its chains never change while the entry lives."""
 
+from spacecloud.mesh.envoy.access_log import connection_log
 from spacecloud.mesh.envoy.admission import LET_IN, REFUSED, connection_matcher
 from spacecloud.mesh.envoy.http import mesh_connections
 from spacecloud.mesh.envoy.names import NOWHERE_CLUSTER, cluster_name, entry_name
-from spacecloud.mesh.envoy.refusals import connection_log
 from spacecloud.mesh.envoy.resources import Json, typed
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Admission, Entry

@@ -13,7 +13,7 @@ import aiodocker
 import aiohttp
 
 from spacecloud.drivers.docker.images.archive import archive
-from spacecloud.drivers.docker.images.own import Name, recipe
+from spacecloud.drivers.docker.images.platform_images import Name, recipe
 from spacecloud.drivers.docker.images.recipe import Recipe
 from spacecloud.errors import Transient
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from google.protobuf import json_format
 
-from spacecloud.drivers.docker.xds.conversation import Conversation
-from spacecloud.drivers.docker.xds.held import Held
-from spacecloud.drivers.docker.xds.messages import Message, Messages
+from spacecloud.drivers.docker.xds.encoding import Message, Messages
+from spacecloud.drivers.docker.xds.stream import Stream
+from spacecloud.drivers.docker.xds.versions import Versions
 from spacecloud.errors import Terminal, Transient
 from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.mesh.envoy.resources import KINDS, Kind
@@ -35,7 +35,7 @@ class Ads:
         self._wanted: dict[Kind, dict[str, Message]] = {kind: {} for kind in KINDS}
         self._owned: dict[ServiceKey, Messages] = {}
         self._locks: dict[ServiceKey, asyncio.Lock] = {}
-        self._conversation: Conversation | None = None
+        self._stream: Stream | None = None
         self._arrived = asyncio.Event()
 
     async def apply(self, owner: ServiceKey, wanted: Messages) -> None:
@@ -48,13 +48,13 @@ class Ads:
         problem = "the gateway is not connected"
         try:
             async with asyncio.timeout(self._timeout), self._lock(owner):
-                conversation = await self._connected()
+                stream = await self._connected()
                 problem = f"the gateway did not acknowledge {owner} within {self._timeout:g} s"
-                _encode(conversation, wanted)
+                _encode(stream, wanted)
                 former = self._owned.get(owner, NOTHING)
                 self._own(owner, wanted)
                 try:
-                    await _apply(conversation, owner, wanted)
+                    await _apply(stream, owner, wanted)
                 except Terminal:
                     self._own(owner, former)
                     raise
@@ -72,29 +72,29 @@ class Ads:
     def listener_names(self) -> frozenset[str]:
         return frozenset(self._held("listeners")) | self._wanted["listeners"].keys()
 
-    def open(self) -> Conversation:
+    def open(self) -> Stream:
         """Envoy has come. A conversation that was open before is over."""
-        conversation = Conversation(lambda kind: self._wanted[kind], self._refused)
-        if self._conversation is not None:
-            self._conversation.close()
-        self._conversation = conversation
+        stream = Stream(lambda kind: self._wanted[kind], self._refused)
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = stream
         self._arrived.set()
-        return conversation
+        return stream
 
-    def close(self, conversation: Conversation) -> None:
-        conversation.close()
-        if self._conversation is conversation:
-            self._conversation = None
+    def close(self, stream: Stream) -> None:
+        stream.close()
+        if self._stream is stream:
+            self._stream = None
             self._arrived.clear()
 
-    async def _connected(self) -> Conversation:
+    async def _connected(self) -> Stream:
         while True:
             await self._arrived.wait()
-            conversation = self._conversation
-            if conversation is not None:
-                await conversation.introduced()
-                if not conversation.closed:
-                    return conversation
+            stream = self._stream
+            if stream is not None:
+                await stream.introduced()
+                if not stream.closed:
+                    return stream
 
     def _own(self, owner: ServiceKey, wanted: Messages) -> None:
         for kind, messages in self._owned.get(owner, NOTHING).items():
@@ -113,18 +113,18 @@ class Ads:
         if owner is not None:
             self._disowned(owner)
 
-    def _held(self, kind: Kind) -> Held:
-        return self._conversation.held[kind] if self._conversation is not None else Held()
+    def _held(self, kind: Kind) -> Versions:
+        return self._stream.held[kind] if self._stream is not None else Versions()
 
     def _lock(self, owner: ServiceKey) -> asyncio.Lock:
         return self._locks.setdefault(owner, asyncio.Lock())
 
 
-def _encode(conversation: Conversation, wanted: Messages) -> None:
+def _encode(stream: Stream, wanted: Messages) -> None:
     """Before anything is changed: what cannot be said to Envoy must not be wanted of it."""
     for kind, messages in wanted.items():
         for name, message in messages.items():
-            if conversation.held[kind].get(name) != message.version:
+            if stream.held[kind].get(name) != message.version:
                 try:
                     message.encoded()
                 except json_format.ParseError as error:
@@ -133,9 +133,9 @@ def _encode(conversation: Conversation, wanted: Messages) -> None:
                     ) from error
 
 
-async def _apply(conversation: Conversation, owner: ServiceKey, wanted: Messages) -> None:
+async def _apply(stream: Stream, owner: ServiceKey, wanted: Messages) -> None:
     for kind in KINDS:
-        await conversation.bring(kind, wanted[kind])
+        await stream.bring(kind, wanted[kind])
     for kind in REMOVED:
-        held = conversation.held[kind].names_of(owner)
-        await conversation.remove(kind, [name for name in held if name not in wanted[kind]])
+        held = stream.held[kind].names_of(owner)
+        await stream.remove(kind, [name for name in held if name not in wanted[kind]])

@@ -19,7 +19,7 @@ from envoy.service.discovery.v3.discovery_pb2 import (
 )
 
 from spacecloud.drivers.docker.xds.ads import Ads
-from spacecloud.drivers.docker.xds.conversation import Conversation
+from spacecloud.drivers.docker.xds.stream import Stream
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", 64 << 20),
@@ -61,15 +61,15 @@ def _discovery(ads: Ads) -> grpc.GenericRpcHandler:
         requests: AsyncIterator[DeltaDiscoveryRequest],
         context: "grpc.aio.ServicerContext[DeltaDiscoveryRequest, DeltaDiscoveryResponse]",
     ) -> None:
-        conversation = ads.open()
+        stream = ads.open()
         try:
             async with asyncio.TaskGroup() as tasks:
-                speaking = tasks.create_task(_speak(conversation, context), name="speak to Envoy")
+                speaking = tasks.create_task(_speak(stream, context), name="speak to Envoy")
                 async for request in requests:
-                    conversation.hear(request)
+                    stream.hear(request)
                 speaking.cancel()
         finally:
-            ads.close(conversation)
+            ads.close(stream)
 
     return grpc.method_handlers_generic_handler(
         "envoy.service.discovery.v3.AggregatedDiscoveryService",
@@ -84,11 +84,11 @@ def _discovery(ads: Ads) -> grpc.GenericRpcHandler:
 
 
 async def _speak(
-    conversation: Conversation,
+    stream: Stream,
     context: "grpc.aio.ServicerContext[DeltaDiscoveryRequest, DeltaDiscoveryResponse]",
 ) -> None:
     while True:
-        await context.write(await conversation.outbox.get())
+        await context.write(await stream.outbox.get())
 
 
 def _access_logs(logs: Logs) -> grpc.GenericRpcHandler:

@@ -1,0 +1,240 @@
+"""The things that can be listed: their names, their documents, their columns."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from spacecloud.cli import envelopes
+from spacecloud.cli.output import EVENT_HEADINGS, event_rows, joined
+from spacecloud.cli.table import shorten
+from spacecloud.client.client import Client, Document
+
+LONGEST_MESSAGE = 70
+SHOWN_EVENTS = 50
+
+Rows = list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    client: Client
+    project: str
+    """Empty for things that belong to none."""
+
+    id: str | None
+    more: str | None
+    """A service's version, a role's id."""
+
+    is_wide: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    names: tuple[str, ...]
+    """The first is the one that is shown; all are understood."""
+
+    documents: Callable[[Wanted], list[Document]]
+    """For programs."""
+
+    listing: Callable[[Wanted], tuple[tuple[str, ...], Rows]]
+    """For people: headings and rows."""
+
+    has_project: bool = True
+
+
+def _service_documents(wanted: Wanted) -> list[Document]:
+    listed = wanted.client.services(wanted.project, wanted.id, wanted.more)
+    return envelopes.services(wanted.project, listed)
+
+
+def _statuses(wanted: Wanted) -> list[Document]:
+    return wanted.client.status(wanted.project, wanted.id, wanted.more)
+
+
+def _service_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+    statuses = _statuses(wanted)
+    headings: tuple[str, ...] = ("SERVICE", "VERSION", "STATE", "REPLICAS", "PORTS", "URL")
+    headings += ("DOMAIN", "IMAGES", "MESSAGE") if wanted.is_wide else ("MESSAGE",)
+    rows: Rows = []
+    images = _images(wanted) if wanted.is_wide else {}
+    for each in statuses:
+        message = each["message"] or each["nextStep"]
+        row: tuple[Any, ...] = (
+            each["serviceId"],
+            each["version"],
+            each["state"],
+            f"{each['readyReplicas']}/{each['desiredReplicas']}",
+            joined(each["ports"]),
+            joined(each["urls"]) if wanted.is_wide else next(iter(each["urls"]), "-"),
+            message if wanted.is_wide else shorten(message, LONGEST_MESSAGE),
+        )
+        if wanted.is_wide:
+            named = images.get((each["serviceId"], each["version"]), ())
+            row = (*row[:-1], each["domain"], joined(named), row[-1])
+        rows.append(row)
+    return headings, rows
+
+
+def _images(wanted: Wanted) -> dict[tuple[str, str], list[str]]:
+    """As they are declared, by service and version; what runs is told by its digest only."""
+    return {
+        (each["id"], each["version"]): [task["docker"]["image"] for task in each["tasks"]]
+        for each in wanted.client.services(wanted.project, wanted.id)
+    }
+
+
+def _replica_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+    headings: tuple[str, ...] = ("REPLICA", "SERVICE", "VERSION", "STATE", "READY", "RESTARTS")
+    headings += ("ADDRESS", "TASKS") if wanted.is_wide else ()
+    rows: Rows = []
+    for status in _statuses(wanted):
+        for each in status["replicas"]:
+            restarts = sum(task["restarts"] for task in each["tasks"])
+            is_ready = "draining" if each["draining"] else "yes" if each["ready"] else "no"
+            row = (each["id"], status["serviceId"], status["version"], each["status"], is_ready)
+            tasks = joined(f"{t['id']} {t['health'] or t['state']}" for t in each["tasks"])
+            wide = (each["address"] or "-", tasks) if wanted.is_wide else ()
+            rows.append((*row, restarts, *wide))
+    return headings, rows
+
+
+def _replica_documents(wanted: Wanted) -> list[Document]:
+    return [
+        {"project": wanted.project, "service": s["serviceId"], "version": s["version"], **replica}
+        for s in _statuses(wanted)
+        for replica in s["replicas"]
+    ]
+
+
+def _projects(wanted: Wanted) -> list[Document]:
+    return wanted.client.projects(wanted.id or "*")
+
+
+def _project_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+    rows: Rows = [
+        (each["id"], each.get("name") or "-", joined(p["port"] for p in each.get("egress") or ()))
+        for each in _projects(wanted)
+    ]
+    return ("PROJECT", "NAME", "HOST PORTS"), rows
+
+
+def _secrets(wanted: Wanted) -> list[Document]:
+    return wanted.client.secrets(wanted.project, wanted.id)
+
+
+def _secret_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+    rows: Rows = [
+        (each["id"], each["type"], joined(each["data"]), each["rootPath"] or "-")
+        for each in _secrets(wanted)
+    ]
+    return ("SECRET", "TYPE", "KEYS", "FOLDER"), rows
+
+
+def _ingress_routes(wanted: Wanted) -> list[Document]:
+    return wanted.client.ingress_routes(wanted.project, wanted.id)
+
+
+def _ingress_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+    rows: Rows = []
+    for each in _ingress_routes(wanted):
+        source = each.get("source", {})
+        targets = (
+            f"{t['host']}:{t['port']}" + (f" {t['weight']}%" if "weight" in t else "")
+            for t in each["targets"]
+        )
+        row = (
+            each["id"],
+            joined(source.get("hosts", ["*"])),
+            joined(source.get("methods") or ["*"]),
+            f"{source.get('url', '/')} ({source.get('type', 'prefix')})",
+            source.get("rewrite") or "-",
+            joined(targets),
+        )
+        rows.append(row)
+    return ("ROUTE", "HOSTS", "METHODS", "URL", "REWRITE", "TARGETS"), rows
+
+
+def _ingress_global(wanted: Wanted) -> list[Document]:
+    return envelopes.ingress_global(wanted.project, wanted.client.ingress_global(wanted.project))
+
+
+def _ingress_global_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+    rows: Rows = [
+        (direction, each["key"], each.get("op") or "set", each.get("value", ""))
+        for settings in wanted.client.ingress_global(wanted.project)
+        for direction, name in (("request", "headers"), ("response", "resHeaders"))
+        for each in settings.get(name, ())
+    ]
+    return ("DIRECTION", "HEADER", "CHANGE", "VALUE"), rows
+
+
+def _routes(wanted: Wanted) -> list[Document]:
+    return wanted.client.service_routes(wanted.project, wanted.id)
+
+
+def _route_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+    rows: Rows = [
+        (
+            each["id"],
+            each["source"]["port"],
+            len(each.get("matchers", ())) or "all",
+            joined(f"{t.get('version') or t.get('host')} {t['weight']}%" for t in each["targets"]),
+        )
+        for each in _routes(wanted)
+    ]
+    return ("SERVICE", "PORT", "MATCHERS", "TARGETS"), rows
+
+
+def _roles(wanted: Wanted) -> list[Document]:
+    return wanted.client.service_roles(wanted.project, wanted.id, wanted.more)
+
+
+def _role_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+    rows: Rows = [
+        (each["id"], each["service"], each["type"], len(each.get("rules", ())))
+        for each in _roles(wanted)
+    ]
+    return ("ROLE", "SERVICE", "TYPE", "RULES"), rows
+
+
+def _events(wanted: Wanted) -> list[Document]:
+    found = wanted.client.events(wanted.project, wanted.id, SHOWN_EVENTS)
+    return found[::-1]
+
+
+THINGS = (
+    Listing(("services", "service", "svc"), _service_documents, _service_rows),
+    Listing(
+        ("projects", "project"),
+        lambda wanted: envelopes.projects(_projects(wanted)),
+        _project_rows,
+        has_project=False,
+    ),
+    Listing(("replicas", "replica"), _replica_documents, _replica_rows),
+    Listing(
+        ("secrets", "secret"),
+        lambda wanted: envelopes.secrets(wanted.project, _secrets(wanted)),
+        _secret_rows,
+    ),
+    Listing(
+        ("ingress-routes", "ingress-route", "ingress"),
+        lambda wanted: envelopes.ingress_routes(wanted.project, _ingress_routes(wanted)),
+        _ingress_rows,
+    ),
+    Listing(("ingress-global", "ingress-global"), _ingress_global, _ingress_global_rows),
+    Listing(
+        ("events", "event"),
+        _events,
+        lambda wanted: (EVENT_HEADINGS, list(event_rows(_events(wanted)))),
+    ),
+    Listing(
+        ("service-routes", "service-route", "routes", "route"),
+        lambda wanted: envelopes.service_routes(wanted.project, _routes(wanted)),
+        _route_rows,
+    ),
+    Listing(
+        ("service-roles", "service-role", "roles", "role"),
+        lambda wanted: envelopes.service_roles(wanted.project, _roles(wanted)),
+        _role_rows,
+    ),
+)

@@ -1,0 +1,1 @@
+"""What can be wrong with a machine, and what there is of an instance on it."""

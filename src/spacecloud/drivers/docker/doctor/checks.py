@@ -1,0 +1,98 @@
+"""What a doctor looks at: each thing with a word whether it is as it should be, and the fix."""
+
+from collections.abc import Iterable
+
+import aiodocker
+
+from spacecloud.drivers.check import Check
+from spacecloud.drivers.docker.doctor import pool_conflicts, preflight
+from spacecloud.drivers.docker.engine import Engine, EngineError
+from spacecloud.drivers.docker.gateway import admin, bootstrap
+from spacecloud.drivers.docker.host import system_specs
+from spacecloud.drivers.docker.host.firewall import Firewall, run
+from spacecloud.errors import Transient
+from spacecloud.settings import Settings
+
+CONNECTED = "control_plane.connected_state"
+ADMIN_SECONDS = 3.0
+
+
+async def examine(docker: aiodocker.Docker, settings: Settings) -> tuple[Check, ...]:
+    engine = Engine(docker)
+    checks = [
+        _checked("rights", preflight.rights(), "root"),
+        _checked("programs", preflight.missing_programs(), "iptables and ip are there"),
+        _checked("forwarding", preflight.forwarding(), "net.ipv4.ip_forward is on"),
+        _checked("disk", preflight.disk(settings), "there is room"),
+        _checked("clock", preflight.clock(settings), "it has not gone back"),
+        _checked("folders", preflight.folders(settings), str(settings.state_dir)),
+    ]
+    try:
+        checks += [await _engine(engine), await _pools(engine, settings)]
+        own = await preflight.own_processes(engine, settings)
+        ports = (
+            f"{settings.http_port}, {settings.mesh_port} and {settings.dns_port} are free or ours"
+        )
+        checks.append(_checked("ports", preflight.taken_ports(settings, own), ports))
+        checks += [await _part(engine, settings, part) for part in ("gateway", "resolver")]
+    except (Transient, EngineError) as error:
+        said = f"{error}: start it (systemctl start docker), or set SPACE_CLOUD_DOCKER_HOST"
+        checks.append(Check("engine", said, ok=False))
+    checks += [await _rules(settings), await _connected(settings)]
+    return tuple(checks)
+
+
+async def _engine(engine: Engine) -> Check:
+    info, version = await engine.get("info"), await engine.get("version")
+    said = f"{version.get('Version', '?')} (API {version.get('ApiVersion', '?')})"
+    return _checked("engine", preflight.engine_problems(info, version), said)
+
+
+async def _pools(engine: Engine, settings: Settings) -> Check:
+    routes, rules = await run(*pool_conflicts.LIST_ROUTES), await run("iptables-save")
+    networks = await engine.get("networks")
+    said = f"{settings.subnet_pool} and {settings.vip_pool} are nobody else's"
+    return _checked("pools", pool_conflicts.conflicts(settings, networks, routes, rules), said)
+
+
+async def _part(engine: Engine, settings: Settings, part: str) -> Check:
+    found = await engine.find(f"containers/{system_specs.name(settings, part)}/json")
+    if found is None:
+        return Check(part, "it does not run: space-cloud start", ok=False)
+    state = found["State"]
+    since = str(state["StartedAt"]).partition(".")[0].replace("T", " ")
+    if state["Running"] and not state["Paused"]:
+        restarts = found["RestartCount"]
+        again = f", started again {restarts} times by the engine" if restarts else ""
+        return Check(part, f"runs since {since} UTC{again}", ok=True)
+    words = f"it is {state['Status']} (exit code {state['ExitCode']})"
+    return Check(
+        part, f"{words}: space-cloud start, then docker logs {found['Name'][1:]}", ok=False
+    )
+
+
+async def _rules(settings: Settings) -> Check:
+    try:
+        wrong = await Firewall(settings).look()
+    except Transient as error:
+        wrong = (str(error),)
+    fix = ": space-cloud start mends them" if wrong else "all in place, and first"
+    return Check("rules", f"{'; '.join(wrong)}{fix}", ok=not wrong)
+
+
+async def _connected(settings: Settings) -> Check:
+    what = "gateway's configuration"
+    try:
+        path = f"/stats?filter=^{CONNECTED.replace('.', '[.]')}$"
+        text = await admin.read(bootstrap.admin_socket(settings), path, ADMIN_SECONDS)
+    except Transient as error:
+        return Check(what, f"{error}: space-cloud start", ok=False)
+    if text.decode().strip() == f"{CONNECTED}: 1":
+        return Check(what, "the gateway hears the control plane", ok=True)
+    said = "the gateway does not hear the control plane and keeps what it had: space-cloud start"
+    return Check(what, said, ok=False)
+
+
+def _checked(what: str, problems: Iterable[str], fine: str) -> Check:
+    said = tuple(problems)
+    return Check(what, "; ".join(said) if said else fine, ok=not said)

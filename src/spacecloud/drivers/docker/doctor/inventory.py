@@ -1,0 +1,64 @@
+"""What there is of an instance on this machine, told by the engine and the kernel."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import aiodocker
+
+from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker.engine import Engine, EngineError
+from spacecloud.drivers.docker.host import firewall_rules as rules
+from spacecloud.drivers.docker.host.firewall import run
+from spacecloud.errors import Transient
+from spacecloud.settings import Settings
+
+
+async def inventory(docker: aiodocker.Docker, settings: Settings) -> Mapping[str, Any]:
+    """Raises ``Transient`` where engine or kernel cannot be asked."""
+    engine = Engine(docker)
+    try:
+        version = await engine.get("version")
+        everybody = await engine.get("containers/json", all=True, filters=_of(labels.INSTANCE))
+        ours = _of(f"{labels.INSTANCE}={settings.instance}")
+        networks = await engine.get("networks", filters=ours)
+    except EngineError as error:
+        raise Transient(f"the Docker Engine refuses to tell what it has: {error}") from error
+    instances: dict[str, int] = {}
+    for container in everybody:
+        name = container["Labels"][labels.INSTANCE]
+        instances[name] = instances.get(name, 0) + 1
+    return {
+        "engine": {"version": version.get("Version"), "api": version.get("ApiVersion")},
+        "instances": dict(sorted(instances.items())),
+        "containers": [
+            {"name": c["Names"][0].lstrip("/"), "state": c["State"], "status": c["Status"]}
+            for c in sorted(everybody, key=lambda c: str(c["Names"]))
+            if c["Labels"][labels.INSTANCE] == settings.instance
+        ],
+        "networks": sorted(network["Name"] for network in networks),
+        "bridges": await _bridges(settings),
+        "chains": await _chains(settings),
+        "route": (await run("ip", "route", "show", "exact", str(settings.vip_pool))).strip(),
+    }
+
+
+async def _bridges(settings: Settings) -> list[str]:
+    shown = json.loads(await run("ip", "-json", "link", "show", "type", "bridge") or "[]")
+    names = (str(link.get("ifname", "")) for link in shown)
+    return sorted(name for name in names if name.startswith(settings.interface_prefix))
+
+
+async def _chains(settings: Settings) -> dict[str, int]:
+    """Name, as in ``nat SC-…-NAT``, to the number of its rules."""
+    found = rules.parse(await run("iptables-save"))
+    return {
+        f"{table} {chain}": len(its)
+        for table, chains in found.items()
+        for chain, its in chains.items()
+        if chain.startswith(f"{settings.chain_prefix}-")
+    }
+
+
+def _of(label: str) -> dict[str, list[str]]:
+    return {"label": [label]}

@@ -1,0 +1,61 @@
+"""The Docker driver put together: one engine, one Envoy, one resolver, one host."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from spacecloud.drivers.check import Check
+from spacecloud.drivers.docker.doctor import checks
+from spacecloud.drivers.docker.doctor import inventory as stock
+from spacecloud.drivers.docker.doctor import preflight as requirements
+from spacecloud.drivers.docker.engine import connect
+from spacecloud.drivers.docker.gateway.traffic import EnvoyTraffic
+from spacecloud.drivers.docker.host.dns import DnsmasqNames
+from spacecloud.drivers.docker.host.host import DockerHost
+from spacecloud.drivers.docker.pods.replicas import SecretValues
+from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
+from spacecloud.drivers.driver import Driver
+from spacecloud.settings import Settings
+
+
+@asynccontextmanager
+async def docker_driver(
+    settings: Settings, secret_values: SecretValues, now: Callable[[], datetime]
+) -> AsyncGenerator[Driver]:
+    async with connect(settings.docker_host) as docker:
+        workloads = DockerWorkloads(docker, settings, secret_values, now)
+        traffic = EnvoyTraffic(settings)
+        async with traffic.serve(), workloads.run():
+            yield Driver(
+                workloads,
+                traffic,
+                DnsmasqNames(settings),
+                DockerHost(docker, settings),
+                settings.pools,
+            )
+
+
+@asynccontextmanager
+async def docker_host(settings: Settings) -> AsyncGenerator[DockerHost]:
+    """For taking everything away while no control plane runs."""
+    async with connect(settings.docker_host) as docker:
+        yield DockerHost(docker, settings)
+
+
+async def preflight(settings: Settings) -> tuple[str, ...]:
+    """What this machine lacks, a sentence each with the fix; empty when it is ready."""
+    async with connect(settings.docker_host) as docker:
+        return await requirements.preflight(docker, settings)
+
+
+async def examine(settings: Settings) -> tuple[Check, ...]:
+    """Everything that can be wrong with this machine and our part of it."""
+    async with connect(settings.docker_host) as docker:
+        return await checks.examine(docker, settings)
+
+
+async def inventory(settings: Settings) -> Mapping[str, Any]:
+    """What there is of the instance on this machine."""
+    async with connect(settings.docker_host) as docker:
+        return await stock.inventory(docker, settings)

@@ -1,0 +1,1 @@
+"""The gateway as a driver's Traffic: told by xDS, believed when it has acknowledged."""

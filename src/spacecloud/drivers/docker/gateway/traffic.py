@@ -1,0 +1,130 @@
+"""The Docker driver's Traffic: one Envoy, told by xDS, believed when it has acknowledged."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from spacecloud.drivers.docker.gateway import admin
+from spacecloud.drivers.docker.gateway.bootstrap import admin_socket, xds_socket
+from spacecloud.drivers.docker.gateway.revocation import Dialled, Guarded, Revocation
+from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
+from spacecloud.drivers.docker.netlink import OpenNetlink, open_netlink
+from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
+from spacecloud.drivers.docker.xds.denials import DeniedCallLog
+from spacecloud.drivers.docker.xds.encoding import messages
+from spacecloud.drivers.docker.xds.server import serving
+from spacecloud.ingress.table import API_PATHS
+from spacecloud.mesh.envoy.host_ports import host_port_listener, host_port_resources
+from spacecloud.mesh.envoy.ingress import ingress_resources
+from spacecloud.mesh.envoy.names import DOORS, INGRESS, owner_of
+from spacecloud.mesh.envoy.service import service_resources
+from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.traffic import (
+    Admission,
+    DeniedCall,
+    Endpoint,
+    Face,
+    HostPortAccess,
+    IngressTable,
+)
+from spacecloud.settings import Settings
+from spacecloud.workloads.observed import Published
+
+_GuardedService = tuple[Face, Admission | None, dict[Dialled, Guarded]]
+"""What one was made of, and it."""
+
+
+class EnvoyTraffic:
+    """Fulfils ``drivers.driver.Traffic`` while ``serve`` is open."""
+
+    def __init__(self, settings: Settings, open_netlink: OpenNetlink = open_netlink) -> None:
+        """``open_netlink`` opens sockets to the kernel in Envoy's network namespace."""
+        self._revocation = Revocation(settings.mesh_port, open_netlink)
+        self._settings = settings
+        self._ads = Ads(settings.ack_timeout_seconds, self._disowned)
+        self._denied_calls = DeniedCallLog(self._ads.listener_names)
+        self._published: dict[ServiceKey, Published] = {}
+        self._host_ports: dict[int, HostPortAccess] = {}
+        self._guarded: dict[ServiceKey, _GuardedService] = {}
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[None]:
+        """Listen for Envoy. It may come, go and come back while the block is open."""
+        socket = xds_socket(self._settings)
+        async with serving(socket, GATEWAY_UID, self._ads, self._denied_calls.hear):
+            yield
+
+    async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
+        self._doubt(face.key)
+        await self._ads.apply(face.key, messages(service_resources(face, endpoints)))
+        self._published[face.key] = Published(face, endpoints)
+
+    async def withdraw(self, key: ServiceKey) -> None:
+        self._doubt(key)
+        await self._ads.apply(key, NOTHING)
+        self._published.pop(key, None)
+
+    async def publish_ingress(self, table: IngressTable) -> None:
+        settings = self._settings
+        exposed = API_PATHS if settings.expose_api else ()
+        resources = ingress_resources(table, settings.http_port, API_PATHS, exposed)
+        await self._ads.apply(INGRESS, messages(resources))
+
+    async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None:
+        host_vip = str(self._settings.pools.host_vip)
+        # A door that is shut lets nobody in: whoever is still inside is to be found.
+        held = (name for name in self._ads.listener_names() if owner_of(name) == DOORS)
+        shut = {port: HostPortAccess(port, ()) for port in map(host_port_listener, held)}
+        await self._ads.apply(DOORS, messages(host_port_resources(host_ports, host_vip)))
+        self._host_ports |= shut | {door.port: door for door in host_ports}
+
+    def published(self, key: ServiceKey) -> Published | None:
+        return self._published.get(key)
+
+    def knows(self, key: ServiceKey) -> bool:
+        return self._ads.has_of(key)
+
+    def known(self) -> frozenset[ServiceKey]:
+        return frozenset(o for o in self._ads.owners() if o.project != PLATFORM_PROJECT)
+
+    async def in_flight(self) -> Mapping[str, int]:
+        return await admin.in_flight(
+            admin_socket(self._settings), self._settings.ack_timeout_seconds
+        )
+
+    def denied_calls(self) -> AsyncIterator[DeniedCall]:
+        return self._denied_calls.subscribe()
+
+    async def close_revoked(self, allowed: Mapping[ServiceKey, Face]) -> int:
+        self._guarded = {key: self._guarded_of(key, face) for key, face in allowed.items()}
+        guarded: dict[Dialled, Guarded] = {}
+        for _, _, of_service in self._guarded.values():
+            guarded |= of_service
+        host_vip = str(self._settings.pools.host_vip)
+        for door in self._host_ports.values():
+            admission = Admission(blocks=door.blocks)
+            guarded[host_vip, door.port] = Guarded("tcp", admission, admission)
+        return await asyncio.to_thread(self._revocation.look, guarded)
+
+    def _guarded_of(self, key: ServiceKey, face: Face) -> _GuardedService:
+        """The last answer, where nothing of it changed."""
+        enforced, known = self._enforced(key), self._guarded.get(key)
+        if known is not None and known[0] is face and known[1] is enforced:
+            return known
+        behind = {
+            (e.vip, e.port): Guarded(e.protocol, face.admission, enforced) for e in face.entries
+        }
+        return face, enforced, behind
+
+    def _enforced(self, key: ServiceKey) -> Admission | None:
+        published = self._published.get(key)
+        return published.face.admission if published is not None else None
+
+    def _doubt(self, key: ServiceKey) -> None:
+        """Until it has acknowledged what it is sent now: what it holds by then may be either."""
+        if key in self._published:
+            self._published[key] = replace(self._published[key], acknowledged=False)
+
+    def _disowned(self, owner: ServiceKey) -> None:
+        self._published.pop(owner, None)

@@ -1,0 +1,148 @@
+"""The Docker driver's Host: rules, gateway and resolver, observed and mended like any replica."""
+
+import asyncio
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import aiodocker
+
+from spacecloud.dns import zone
+from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker.engine import (
+    CONFLICT,
+    NOT_FOUND,
+    Engine,
+    EngineError,
+    Json,
+)
+from spacecloud.drivers.docker.gateway import bootstrap
+from spacecloud.drivers.docker.host import system_specs
+from spacecloud.drivers.docker.host.dns import names_dir
+from spacecloud.drivers.docker.host.firewall import Firewall, run
+from spacecloud.drivers.docker.host.system_containers import Part, SystemContainers
+from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
+from spacecloud.drivers.docker.pods.replicas import together
+from spacecloud.drivers.driver import HostState
+from spacecloud.errors import DriverError, Transient
+from spacecloud.settings import Settings
+
+REMOVAL_ROUNDS = 20
+REMOVAL_PAUSE_SECONDS = 0.1
+HOST_RESOLV_CONF = Path("/etc/resolv.conf")
+
+
+class DockerHost:
+    """Fulfils ``drivers.driver.Host``."""
+
+    def __init__(self, docker: aiodocker.Docker, settings: Settings) -> None:
+        self._engine = Engine(docker)
+        self._settings = settings
+        self._firewall = Firewall(settings)
+        self._system = SystemContainers(self._engine, settings)
+
+    async def ensure(self) -> HostState:
+        repaired: list[str] = []
+        problems: list[str] = []
+        running: dict[str, Literal["running", "down"]] = {}
+        try:
+            await asyncio.to_thread(self._folders)
+            repaired += await self._firewall.ensure()
+        except DriverError as error:
+            problems.append(str(error))
+        part: Part
+        for part in ("gateway", "resolver"):
+            try:
+                repaired += await self._system.ensure(part)
+                running[part] = "running"
+            except DriverError as error:
+                running[part] = "down"
+                problems.append(f"the {part} does not run: {error}")
+        return HostState(tuple(repaired), tuple(problems), running)
+
+    async def remove(self) -> None:
+        """
+        All that carries our label, whoever made it and in whatever state it is.
+
+        What cannot be removed is told when the rest is gone: ``Transient``.
+        """
+        try:
+            await self._remove_containers()
+            left = await self._remove_networks()
+        except EngineError as error:
+            raise Transient(f"remove what is left: {error}") from error
+        await self._firewall.remove()
+        if left:
+            raise Transient("; ".join(left))
+        await self._remove_bridges()
+        for name in ("names", "names.new", "upstreams"):
+            await asyncio.to_thread(
+                shutil.rmtree, self._settings.run_dir / name, ignore_errors=True
+            )
+
+    async def _remove_containers(self) -> None:
+        """Tasks before the pauses they are in; again, until those are gone that were going."""
+        for _ in range(REMOVAL_ROUNDS):
+            found = await self._engine.get("containers/json", all=True, filters=self._ours)
+            if not found:
+                return
+            tasks = [c["Id"] for c in found if labels.TASK in c["Labels"]]
+            await together(self._remove(id) for id in tasks)
+            await together(self._remove(c["Id"]) for c in found if c["Id"] not in tasks)
+            await asyncio.sleep(REMOVAL_PAUSE_SECONDS)
+
+    async def _remove_networks(self) -> list[str]:
+        left = []
+        for network in await self._engine.get("networks", filters=self._ours):
+            try:
+                await self._engine.delete(f"networks/{network['Id']}")
+            except EngineError as error:
+                left.append(f"network {network['Name']} cannot be removed: {error}")
+        return left
+
+    @property
+    def _ours(self) -> Json:
+        return {"label": [f"{labels.INSTANCE}={self._settings.instance}"]}
+
+    async def _remove_bridges(self) -> None:
+        """Of networks that an engine forgot when it crashed."""
+        shown = json.loads(await run("ip", "-json", "link", "show", "type", "bridge") or "[]")
+        for link in shown:
+            if str(link.get("ifname", "")).startswith(self._settings.interface_prefix):
+                await run("ip", "link", "delete", link["ifname"])
+
+    async def _remove(self, container: str) -> None:
+        await self._engine.delete(
+            f"containers/{container}", ok=(NOT_FOUND, CONFLICT), force=True, v=True
+        )
+
+    def _folders(self) -> None:
+        """They may be gone after a reboot."""
+        settings = self._settings
+        try:
+            sockets = bootstrap.gateway_dir(settings)
+            for folder in (sockets, names_dir(settings), system_specs.upstreams_dir(settings)):
+                folder.mkdir(parents=True, exist_ok=True)
+                folder.chmod(0o755)
+            os.chown(sockets, GATEWAY_UID, GATEWAY_UID)
+            sockets.chmod(0o700)
+            names = zone.hosts_file(zone.platform_names(str(settings.pools.host_vip)))
+            _write(names_dir(settings) / zone.file_name(zone.PLATFORM), names)
+            upstream = HOST_RESOLV_CONF.read_bytes() if HOST_RESOLV_CONF.exists() else b""
+            _write(
+                system_specs.upstreams_dir(settings) / "resolv.conf",
+                upstream.decode("utf-8", "replace"),
+            )
+        except OSError as error:
+            raise Transient(f"the folder {settings.run_dir} cannot be used: {error}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    if path.exists() and path.read_text("utf-8", "replace") == text:
+        return
+    draft = path.parent.parent / f".{path.name}.new"
+    draft.write_text(text, "utf-8")
+    draft.chmod(0o644)
+    draft.replace(path)

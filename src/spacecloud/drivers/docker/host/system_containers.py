@@ -1,0 +1,166 @@
+"""Keep gateway and resolver running: made, made anew, started, unpaused, and seen to stay."""
+
+import asyncio
+import resource
+from pathlib import Path
+from typing import Literal
+
+from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker.engine import (
+    CONFLICT,
+    NOT_FOUND,
+    NOT_MODIFIED,
+    Engine,
+    EngineError,
+    Json,
+)
+from spacecloud.drivers.docker.gateway import bootstrap
+from spacecloud.drivers.docker.host import system_specs
+from spacecloud.drivers.docker.host.dns import names_dir
+from spacecloud.drivers.docker.images.ensure import ensure
+from spacecloud.drivers.docker.images.pulls import Pulls
+from spacecloud.drivers.docker.pods.logs import last_lines
+from spacecloud.errors import NotFound, Transient
+from spacecloud.settings import Settings
+
+Part = Literal["gateway", "resolver"]
+MOST_FILES = 1_048_576
+SETTLING_SECONDS = 0.5
+"""A part that cannot run (a port is taken, an argument is wrong) has ended by then."""
+
+SETTLING_LOOKS = 10
+KILLED = 137
+LAST_LINES = 3
+
+
+class SystemContainers:
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._seen: set[Part] = set()
+        self._restarts: dict[str, int] = {}
+        """Container id to how often the engine had started it again when we looked last."""
+
+        self._images: dict[Part, str] = {}
+
+    async def ensure(self, part: Part) -> list[str]:
+        """What had to be mended. ``Transient`` with the part's own words when it cannot run."""
+        body = self._body(part, await self._image(part))
+        name = system_specs.name(self._settings, part)
+        try:
+            return await self._make_so(part, name, body)
+        except EngineError as error:
+            raise Transient(f"{name}: {error}") from error
+
+    async def _make_so(self, part: Part, name: str, body: Json) -> list[str]:
+        found = await self._engine.find(f"containers/{name}/json")
+        first = part not in self._seen
+        self._seen.add(part)
+        if found is not None and await self._is_other(name, found, body):
+            await self._engine.delete(
+                f"containers/{found['Id']}", ok=(NOT_FOUND, CONFLICT), force=True
+            )
+            found, first = None, True
+        if found is None:
+            body = self._body(part, await self._image_that_is_here(part))
+            made = await self._engine.post("containers/create", body, name=name)
+            await self._engine.post(f"containers/{made['Id']}/start", ok=(NOT_MODIFIED,))
+            await self._see_it_stay(made["Id"])
+            return [] if first else [f"the {part} was gone and was made again"]
+        said = await self._keep_running(part, found)
+        return [] if first else said
+
+    async def _is_other(self, name: str, found: Json, body: Json) -> bool:
+        """Made from another configuration than the one wanted now?"""
+        its = found["Config"]["Labels"] or {}
+        if its.get(labels.INSTANCE) != self._settings.instance:
+            raise Transient(f"a container of this name is not ours: docker rm -f {name}")
+        return bool(its.get(system_specs.CONFIG) != body["Labels"][system_specs.CONFIG])
+
+    async def _keep_running(self, part: Part, found: Json) -> list[str]:
+        id, state = found["Id"], found["State"]
+        if state["Paused"]:
+            await self._engine.post(f"containers/{id}/unpause")
+            return [f"the {part} was paused and goes on"]
+        if state["Running"] and not state["Restarting"]:
+            if await asyncio.to_thread(self._sees_our_folder, part, state["Pid"]):
+                before = self._restarts.get(id, found["RestartCount"])
+                self._restarts = {**self._restarts, id: found["RestartCount"]}
+                ended = found["RestartCount"] > before
+                return [f"the {part} ended, and the engine started it again"] if ended else []
+            said = f"the {part} was started again: its folder had been removed and made anew"
+        else:
+            said = f"the {part} did not run and was started again"
+        # A restart and not a start: the engine's own back-off would make it wait.
+        await self._engine.post(f"containers/{id}/restart", t=0)
+        await self._see_it_stay(id)
+        return [said]
+
+    def _sees_our_folder(self, part: Part, pid: int) -> bool:
+        """A folder that was removed lives on in who has mounted it, and gets nothing new."""
+        gateway_dir = bootstrap.gateway_dir(self._settings)
+        folder = gateway_dir if part == "gateway" else names_dir(self._settings)
+        try:
+            return Path(f"/proc/{pid}/root{folder}").samefile(folder)
+        except OSError:
+            return False
+
+    async def _see_it_stay(self, container: str) -> None:
+        """Started is not yet running: say at once why it ends, if it does."""
+        found = None
+        for _ in range(SETTLING_LOOKS):
+            await asyncio.sleep(SETTLING_SECONDS / SETTLING_LOOKS)
+            found = await self._engine.find(f"containers/{container}/json")
+            if found is None or _was_killed(found):
+                # Not by itself: the look that this event has asked for starts it again.
+                return
+        if found is None or (found["State"]["Running"] and not found["RestartCount"]):
+            return
+        try:
+            said = await last_lines(self._engine.docker, container, LAST_LINES)
+        except NotFound:
+            return
+        code = found["State"]["ExitCode"]
+        raise Transient(f"it ended with code {code}: {' / '.join(said) or 'it said nothing'}")
+
+    def _body(self, part: Part, image: str) -> Json:
+        if part == "resolver":
+            return system_specs.resolver(self._settings, image)
+        return system_specs.gateway(self._settings, image, most_files())
+
+    async def _image(self, part: Part) -> str:
+        if part == "gateway" and self._settings.gateway_image:
+            return await self._configured(self._settings.gateway_image)
+        known = self._images.get(part, "")
+        if not known:
+            known = self._images[part] = await ensure(self._engine.docker, part)
+        return known
+
+    async def _image_that_is_here(self, part: Part) -> str:
+        """Asked for only when it is needed: this is looked at every few seconds."""
+        known = self._images.get(part, "")
+        if known and await self._engine.find(f"images/{known}/json") is None:
+            del self._images[part]
+        return await self._image(part)
+
+    async def _configured(self, image: str) -> str:
+        """Its id, so that a tag that moves is a change; pulled where it is not here."""
+        found = await self._engine.find(f"images/{image}/json")
+        if found is None:
+            await Pulls(self._engine).pull(image, None)
+            found = await self._engine.find(f"images/{image}/json")
+        if found is None:
+            raise Transient(f"image {image} was pulled and is gone again")
+        return str(found["Id"])
+
+
+def _was_killed(found: Json) -> bool:
+    state = found["State"]
+    ended = not state["Running"] or state["Restarting"]
+    return bool(ended and state["ExitCode"] == KILLED)
+
+
+def most_files() -> int:
+    """As many as the engine may give without asking for more than this machine allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)

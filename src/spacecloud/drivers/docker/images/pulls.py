@@ -1,0 +1,119 @@
+"""Get an image from its registry, layer by layer, and say clearly when it cannot be had."""
+
+import asyncio
+import base64
+import json
+import logging
+from collections.abc import Mapping
+
+import stamina
+
+from spacecloud.drivers.docker import releases
+from spacecloud.drivers.docker.engine import Engine, EngineError
+from spacecloud.drivers.docker.images.pull_progress import PullProgress
+from spacecloud.errors import Terminal, Transient
+from spacecloud.model.status import PullView
+
+logger = logging.getLogger(__name__)
+
+TRIES = 3
+SILENCE_SECONDS = 300.0
+"""Without a word of progress: the registry, or the engine, has forgotten us."""
+
+PROGRESS_SECONDS = 2.0
+"""Between two lines on a pull's progress."""
+
+
+class Pulls:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._running: dict[str, PullProgress] = {}
+
+    def running(self) -> Mapping[str, PullView]:
+        """By image."""
+        return {image: progress.view() for image, progress in self._running.items()}
+
+    async def pull(self, image: str, credentials: Mapping[str, str] | None) -> None:
+        """
+        ``Terminal`` at once when the registry says no, and after three tries when it is not
+        reached.
+        """
+        try:
+            async for attempt in stamina.retry_context(
+                on=Transient, attempts=TRIES, wait_initial=0.5, wait_max=4.0, timeout=None
+            ):
+                with attempt:
+                    await self._try(image, credentials)
+        except Transient as error:
+            raise Terminal(
+                f"image {image} cannot be pulled: {TRIES} tries failed, the last with: {error}"
+            ) from error
+        finally:
+            self._running.pop(image, None)
+
+    async def _try(self, image: str, credentials: Mapping[str, str] | None) -> None:
+        headers = {"X-Registry-Auth": _auth(credentials)} if credentials is not None else {}
+        name, tag = split(image)
+        progress = self._running[image] = PullProgress(image)
+        paced = _Paced()
+        try:
+            async with self._engine.stream(
+                "POST",
+                "images/create",
+                headers=headers,
+                silence_seconds=SILENCE_SECONDS,
+                fromImage=name,
+                tag=tag,
+            ) as messages:
+                async for message in messages:
+                    if "error" in message:
+                        raise _failure(image, str(message["error"]), progress.missing())
+                    progress.note(message)
+                    if paced.is_due():
+                        logger.info("%s", progress.view())
+        except EngineError as error:
+            raise _failure(image, str(error)) from error
+
+
+def split(image: str) -> tuple[str, str]:
+    """Name and tag or digest; the engine pulls every tag where none is given."""
+    if "@" in image:
+        name, _, digest = image.partition("@")
+        return name, digest
+    folder, slash, last = image.rpartition("/")
+    name, _, tag = last.partition(":")
+    return folder + slash + name, tag or "latest"
+
+
+def _failure(image: str, words: str, missing: tuple[str, ...] = ()) -> Terminal | Transient:
+    text = words.strip().rstrip(".")
+    if missing:
+        which = "layer" if len(missing) == 1 else "one of the layers"
+        text = f"{text} ({which} {', '.join(missing)})"
+    if releases.says_no_such_image(text):
+        return Terminal(
+            f"image {image} cannot be pulled: {text}: check its name and tag, and "
+            "docker.secret if its registry needs a login"
+        )
+    return Transient(text)
+
+
+class _Paced:
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._last = self._clock()
+
+    def is_due(self) -> bool:
+        if self._clock() - self._last < PROGRESS_SECONDS:
+            return False
+        self._last = self._clock()
+        return True
+
+
+def _auth(credentials: Mapping[str, str]) -> str:
+    body = {
+        "username": credentials.get("username", ""),
+        "password": credentials.get("password", ""),
+        "serveraddress": credentials.get("url", ""),
+    }
+    return base64.urlsafe_b64encode(json.dumps(body).encode()).decode()

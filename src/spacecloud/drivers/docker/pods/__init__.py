@@ -1,0 +1,1 @@
+"""Replicas as networks and containers of the engine."""

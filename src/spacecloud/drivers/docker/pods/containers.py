@@ -1,0 +1,118 @@
+"""A replica as the containers that the engine is asked for. Pure."""
+
+import io
+import tarfile
+from collections.abc import Mapping
+from typing import Any
+
+from spacecloud.drivers.docker import labels
+from spacecloud.model.declared import SecretFacts
+from spacecloud.model.task import Task
+from spacecloud.settings import Settings
+from spacecloud.workloads.operations import CreateReplica
+
+Json = dict[str, Any]
+Values = Mapping[str, Mapping[str, str]]
+"""Secret id to its values."""
+
+MIB = 1024 * 1024
+DEFAULT_MILLICORES = 250
+MOST_PROCESSES = 4096
+PAUSE_PROCESSES = 16
+LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
+HARDENING = ["no-new-privileges"]
+LONGEST_HOSTNAME = 63
+
+
+def resolv_conf(nameserver: str, project: str) -> str:
+    """A name with two dots is tried as it is first: ``api.shop.svc…`` costs one question."""
+    return (
+        f"nameserver {nameserver}\n"
+        f"search {project}.svc.cluster.local svc.cluster.local\n"
+        "options ndots:2 timeout:2 attempts:3\n"
+    )
+
+
+def pause(settings: Settings, op: CreateReplica, image: str, network: str, resolv: str) -> Json:
+    """Holds the namespace: address, names. The engine starts it again, after a reboot too."""
+    return {
+        "Image": image,
+        "Hostname": op.replica[:LONGEST_HOSTNAME].rstrip("-"),
+        "Labels": labels.pod_labels(settings.instance, op),
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": {
+            "NetworkMode": network,
+            "RestartPolicy": {"Name": "always"},
+            "CapDrop": ["ALL"],
+            "SecurityOpt": HARDENING,
+            "ReadonlyRootfs": True,
+            "PidsLimit": PAUSE_PROCESSES,
+            "LogConfig": LOGS,
+            "Binds": [f"{resolv}:/etc/resolv.conf:ro"],
+            "Sysctls": {
+                "net.ipv6.conf.all.disable_ipv6": "1",
+                "net.ipv4.ip_unprivileged_port_start": "0",
+            },
+        },
+        "NetworkingConfig": {
+            "EndpointsConfig": {network: {"IPAMConfig": {"IPv4Address": op.address}}}
+        },
+    }
+
+
+def task(
+    settings: Settings, op: CreateReplica, spec: Task, pause_id: str, resolv: str, values: Values
+) -> Json:
+    resources = spec.resources
+    memory = resources.memory * MIB
+    config: Json = {
+        "Image": op.images[spec.id],
+        "Env": environment(spec, op.secrets, values),
+        "Labels": labels.task_labels(settings.instance, op, spec.id, spec.probe, spec.ports),
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": {
+            "NetworkMode": f"container:{pause_id}",
+            "RestartPolicy": {"Name": "no"},
+            "CapDrop": ["ALL"] if settings.restrict == "restricted" else ["NET_RAW", "MKNOD"],
+            "SecurityOpt": HARDENING,
+            "PidsLimit": MOST_PROCESSES,
+            "LogConfig": LOGS,
+            "Binds": [f"{resolv}:/etc/resolv.conf:ro"],
+            "Memory": memory,
+            # As much as memory means no swap beyond it: the limit is hard.
+            "MemorySwap": memory,
+            "CpuShares": max(2, (resources.cpu or DEFAULT_MILLICORES) * 1024 // 1000),
+            "NanoCpus": resources.cpu_limit * 1_000_000,
+        },
+    }
+    if spec.docker.cmd:
+        config["Cmd"] = list(spec.docker.cmd)
+    return config
+
+
+def environment(spec: Task, secrets: tuple[SecretFacts, ...], values: Values) -> list[str]:
+    """What is written in the task is stronger than what its secrets bring."""
+    types = {secret.id: secret.type for secret in secrets}
+    merged: dict[str, str] = {}
+    for id in spec.secrets:
+        if types.get(id) == "env":
+            merged |= values[id]
+    merged |= spec.env
+    return [f"{name}={value}" for name, value in merged.items()]
+
+
+def files(spec: Task, secrets: tuple[SecretFacts, ...], values: Values) -> bytes | None:
+    """A tar of the file secrets, from the root; None where there are none."""
+    folders = {s.id: s.root_path for s in secrets if s.type == "file" and s.id in spec.secrets}
+    if not folders:
+        return None
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        # No folders: the engine makes those that are missing, and leaves the image's as they are.
+        for id, folder in sorted(folders.items()):
+            for name, content in sorted(values[id].items()):
+                info = tarfile.TarInfo(f"{folder.strip('/')}/{name}".lstrip("/"))
+                data = content.encode()
+                info.size, info.mode = len(data), 0o444
+                tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()

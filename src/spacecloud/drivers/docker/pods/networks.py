@@ -1,0 +1,82 @@
+"""One bridge network per service: its subnet is the caller's identity."""
+
+import hashlib
+from typing import Any
+
+from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker.engine import CONFLICT, Engine, EngineError, meaning
+from spacecloud.errors import Terminal, Transient
+from spacecloud.model.refs import ServiceKey
+from spacecloud.settings import Settings
+
+INTERFACE_HASH_DIGITS = 9
+
+
+def interface(settings: Settings, key: ServiceKey) -> str:
+    """Name of the bridge: ours by its prefix, at most 15 characters."""
+    digest = hashlib.sha256(str(key).encode()).hexdigest()
+    return settings.interface_prefix + digest[:INTERFACE_HASH_DIGITS]
+
+
+class Networks:
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+
+    async def subnet(self, key: ServiceKey) -> str | None:
+        """Of our network of the service. ``Terminal`` when its name is somebody else's."""
+        name = labels.network_name(self._settings.instance, key)
+        found = await self._engine.find(f"networks/{name}")
+        if found is None:
+            return None
+        if not labels.belongs(found["Labels"], self._settings.instance, key):
+            raise Terminal(
+                f"a network called {name} exists and is not ours: rename it, or remove it with "
+                f"docker network rm {name}"
+            )
+        return subnet_of(found)
+
+    async def all(self) -> dict[ServiceKey, str]:
+        filters = {"label": labels.of_instance(self._settings.instance)}
+        found = await self._engine.get("networks", filters=filters)
+        return {
+            ServiceKey(n["Labels"][labels.PROJECT], n["Labels"][labels.SERVICE]): subnet_of(n)
+            for n in found
+        }
+
+    async def create(self, key: ServiceKey, subnet: str) -> None:
+        instance = self._settings.instance
+        first = subnet.rpartition("/")[0].rpartition(".")
+        body = {
+            "Name": labels.network_name(instance, key),
+            "CheckDuplicate": True,
+            "Driver": "bridge",
+            "EnableIPv6": False,
+            "IPAM": {
+                "Driver": "default",
+                "Config": [{"Subnet": subnet, "Gateway": f"{first[0]}.{int(first[2]) + 1}"}],
+            },
+            "Options": {"com.docker.network.bridge.name": interface(self._settings, key)},
+            "Labels": labels.network_labels(instance, key),
+        }
+        try:
+            await self._engine.post("networks/create", body)
+        except EngineError as error:
+            # There already, from a crash between the call and its answer: the next look says.
+            if error.status == CONFLICT and await self.subnet(key) == subnet:
+                return
+            raise Transient(f"create network {subnet} of {key}: {error}") from error
+
+    async def remove(self, key: ServiceKey) -> None:
+        name = labels.network_name(self._settings.instance, key)
+        if await self.subnet(key) is None:
+            return
+        try:
+            await self._engine.delete(f"networks/{name}")
+        except EngineError as error:
+            raise meaning(f"remove network {name}", error) from error
+
+
+def subnet_of(network: dict[str, Any]) -> str:
+    configs = network["IPAM"]["Config"] or [{}]
+    return str(configs[0].get("Subnet", ""))

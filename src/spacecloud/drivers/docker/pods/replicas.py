@@ -1,0 +1,264 @@
+"""Make, start, stop and remove the containers of one replica. Every step may run twice."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from spacecloud.drivers.docker import labels, releases
+from spacecloud.drivers.docker.engine import (
+    CONFLICT,
+    NOT_FOUND,
+    NOT_MODIFIED,
+    Engine,
+    EngineError,
+    meaning,
+    plain,
+)
+from spacecloud.drivers.docker.images.archive import architecture
+from spacecloud.drivers.docker.images.ensure import ensure
+from spacecloud.drivers.docker.pods import containers
+from spacecloud.drivers.docker.probes.healthcheck import probe_of
+from spacecloud.errors import SpaceCloudError, Terminal, Transient
+from spacecloud.model.task import Probe, Task
+from spacecloud.settings import Settings
+from spacecloud.workloads.operations import CreateReplica, RemoveReplica, RestartTask, StopReplica
+
+SecretValues = Callable[[str, str], Awaitable[Mapping[str, str]]]
+"""Project and secret id to values, unsealed."""
+
+DEFAULT_STOP_SIGNAL = "SIGTERM"
+
+
+class Pods:
+    def __init__(self, engine: Engine, settings: Settings, secret_values: SecretValues) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._secret_values = secret_values
+        self._pause_image = ""
+
+    async def create(self, op: CreateReplica) -> None:
+        """
+        What is missing of it; all tasks start together once their pause runs.
+
+        They are made while it starts: that is the longer of the two by far.
+        """
+        probes = await self._check_images(op)
+        values = {
+            secret.id: await self._secret_values(secret.project, secret.id) for secret in op.secrets
+        }
+        resolv = await asyncio.to_thread(self._resolv_conf, op.ref.project)
+        pause_id = await self._pause(op, resolv)
+        made: dict[str, str] = {}
+
+        async def make(task: Task) -> None:
+            made[task.id] = await self._task(op, task, pause_id, resolv, values)
+
+        making = (make(task) for task in _probed(op, probes))
+        await together((self._start(pause_id, f"pod {op.replica}"), *making))
+        await together(self._start(made[id], f"task {op.replica}/{id}") for id in made)
+
+    async def start_task(self, container: str, what: str) -> None:
+        await self._start(container, what)
+
+    async def restart_task(self, op: RestartTask) -> None:
+        grace = int(self._settings.stop_grace_seconds)
+        try:
+            await self._engine.post(f"containers/{op.container}/restart", t=grace)
+        except EngineError as error:
+            raise start_failure(str(op), error) from error
+
+    async def stop(self, op: StopReplica) -> None:
+        """Ask every task to end; nobody waits here."""
+        running = [c for c in await self._of(op) if c["State"] == "running"]
+        await together(self._signal(c["Id"]) for c in running if labels.TASK in (c["Labels"] or {}))
+
+    async def remove(self, op: RemoveReplica) -> None:
+        """Tasks before the pause whose namespace they are in."""
+        found = await self._of(op)
+        tasks = [c["Id"] for c in found if labels.TASK in (c["Labels"] or {})]
+        await together(self._remove(id) for id in tasks)
+        await together(self._remove(c["Id"]) for c in found if c["Id"] not in tasks)
+
+    async def _of(self, op: StopReplica | RemoveReplica) -> list[dict[str, Any]]:
+        slot = op.replica.rpartition("--")[2]
+        wanted = [
+            *labels.of_service(self._settings.instance, op.ref.key),
+            f"{labels.VERSION}={op.ref.version}",
+            f"{labels.SLOT}={slot}",
+        ]
+        found: list[dict[str, Any]] = await self._engine.get(
+            "containers/json", all=True, filters={"label": wanted}
+        )
+        return found
+
+    async def _check_images(self, op: CreateReplica) -> dict[str, Probe | None]:
+        """Task id to the probe that its image brings."""
+        probes = {}
+        for task in op.spec.tasks:
+            image = await self._engine.find(f"images/{op.images[task.id]}/json")
+            if image is None:
+                raise Transient(f"image {task.docker.image} has gone: it will be resolved anew")
+            theirs = image.get("Architecture") or architecture()
+            if theirs != architecture():
+                raise Terminal(
+                    f"image {task.docker.image} is built for {theirs} and this machine is "
+                    f"{architecture()}: use an image for {architecture()}"
+                )
+            probes[task.id] = probe_of(image.get("Config") or {})
+        return probes
+
+    async def _pause(self, op: CreateReplica, resolv: str) -> str:
+        name = labels.container_name(self._settings.instance, op.ref, op.slot, "")
+        network = labels.network_name(self._settings.instance, op.ref.key)
+        image = await self._image_of_pause()
+        body = containers.pause(self._settings, op, image, network, resolv)
+        try:
+            return await self._made(name, op, body)
+        except Transient:
+            # Somebody may have removed the image: the next try looks, and builds it.
+            self._pause_image = ""
+            raise
+
+    async def _task(
+        self,
+        op: CreateReplica,
+        task: Task,
+        pause_id: str,
+        resolv: str,
+        values: containers.Values,
+    ) -> str:
+        name = labels.container_name(self._settings.instance, op.ref, op.slot, task.id)
+        body = containers.task(self._settings, op, task, pause_id, resolv, values)
+        found = await self._made(name, op, body)
+        files = containers.files(task, op.secrets, values)
+        if files is not None:
+            # Into one that was there too: who made it may not have come to this.
+            await self._put_files(found, files, task.id)
+        return found
+
+    async def _made(self, name: str, op: CreateReplica, body: dict[str, Any]) -> str:
+        """The container of that name and revision. Asked for first: mostly there is none yet."""
+        try:
+            return await self._create(name, body)
+        except EngineError as error:
+            if error.status != CONFLICT:
+                raise meaning(f"create {name}", error) from error
+        found = await self._same(name, op, body)
+        if found is not None:
+            return found
+        try:
+            return await self._create(name, body)
+        except EngineError as error:
+            raise meaning(f"create {name}", error) from error
+
+    async def _put_files(self, container: str, files: bytes, task: str) -> None:
+        try:
+            await self._engine.put_archive(container, files)
+        except EngineError as error:
+            # A task without its secrets must never be started.
+            await self._remove(container)
+            text = f"task {task}: its file secrets cannot be written: {error}"
+            hopeless = releases.says_no_such_folder(str(error))
+            raise (Terminal(text) if hopeless else Transient(text)) from error
+
+    async def _same(self, name: str, op: CreateReplica, body: dict[str, Any]) -> str | None:
+        """The container of that name when it is of this revision and pod; else it is removed."""
+        found = await self._engine.find(f"containers/{name}/json")
+        if found is None:
+            return None
+        its = found["Config"]["Labels"] or {}
+        if not labels.belongs(its, self._settings.instance, op.ref.key):
+            raise Terminal(
+                f"a container called {name} exists and is not ours: rename it, or remove it "
+                f"with docker rm {name}"
+            )
+        mode = body["HostConfig"]["NetworkMode"]
+        if (
+            its.get(labels.REVISION) == op.revision
+            and its.get(labels.ADDRESS) == op.address
+            and found["HostConfig"]["NetworkMode"] == mode
+        ):
+            return str(found["Id"])
+        await self._remove(found["Id"])
+        return None
+
+    async def _create(self, name: str, body: dict[str, Any]) -> str:
+        made = await self._engine.post("containers/create", body, name=name)
+        return str(made["Id"])
+
+    async def _start(self, container: str, what: str) -> None:
+        try:
+            await self._engine.post(f"containers/{container}/start", ok=(NOT_MODIFIED,))
+        except EngineError as error:
+            raise start_failure(f"start {what}", error) from error
+
+    async def _signal(self, container: str) -> None:
+        found = await self._engine.find(f"containers/{container}/json")
+        if found is None:
+            return
+        signal = found["Config"].get("StopSignal") or DEFAULT_STOP_SIGNAL
+        await self._engine.post(
+            f"containers/{container}/kill", ok=(NOT_FOUND, CONFLICT), signal=signal
+        )
+
+    async def _remove(self, container: str) -> None:
+        """``CONFLICT``: somebody is removing it already."""
+        await self._engine.delete(
+            f"containers/{container}", ok=(NOT_FOUND, CONFLICT), force=True, v=True
+        )
+
+    async def _image_of_pause(self) -> str:
+        if not self._pause_image:
+            self._pause_image = await ensure(self._engine.docker, "pause")
+        return self._pause_image
+
+    def _resolv_conf(self, project: str) -> str:
+        """Its path on the host. A pod that runs keeps the file that it has mounted."""
+        path = self._settings.state_dir / "resolv" / f"{project}.conf"
+        wanted = containers.resolv_conf(str(self._settings.pools.dns_vip), project)
+        try:
+            if not path.exists() or path.read_text() != wanted:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                draft = Path(f"{path}.new")
+                draft.write_text(wanted)
+                draft.chmod(0o644)
+                draft.replace(path)
+        except OSError as error:
+            raise Transient(f"cannot write {path}: {error.strerror}") from error
+        return str(path)
+
+
+def start_failure(what: str, error: EngineError) -> SpaceCloudError:
+    words = plain(str(error))
+    if error.status == NOT_FOUND and "container" in words and "such" in words:
+        return Transient(f"{what}: it is not there any more")
+    if releases.says_no_such_program(words):
+        return Terminal(f"{what}: {words}: check docker.cmd and the image's entrypoint")
+    return meaning(what, error)
+
+
+def _probed(op: CreateReplica, probes: Mapping[str, Probe | None]) -> Iterable[Task]:
+    """A task that declares no probe has its image's."""
+    for task in op.spec.tasks:
+        yield task if task.probe else task.model_copy(update={"probe": probes[task.id]})
+
+
+async def together(works: Iterable[Awaitable[None]]) -> None:
+    """All at once; the first failure is raised when all have ended."""
+    failures: list[SpaceCloudError] = []
+
+    async def run(work: Awaitable[None]) -> None:
+        try:
+            await work
+        except SpaceCloudError as error:
+            failures.append(error)
+        except EngineError as error:
+            failures.append(Transient(str(error)))
+
+    async with asyncio.TaskGroup() as tasks:
+        for work in works:
+            tasks.create_task(run(work))
+    terminal = [f for f in failures if isinstance(f, Terminal)]
+    if failures:
+        raise (terminal or failures)[0]

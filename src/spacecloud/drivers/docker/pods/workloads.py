@@ -1,0 +1,273 @@
+"""The Docker driver's Workloads: services as networks and containers of one engine."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Never
+
+import aiodocker
+
+from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker.engine import Engine, EngineError
+from spacecloud.drivers.docker.images.pulls import Pulls
+from spacecloud.drivers.docker.pods import logs, observe
+from spacecloud.drivers.docker.pods.networks import Networks
+from spacecloud.drivers.docker.pods.observe import Seen
+from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues
+from spacecloud.drivers.docker.probes.prober import Prober
+from spacecloud.drivers.driver import Hint, LogRequest
+from spacecloud.errors import NotFound, SpaceCloudError, Transient
+from spacecloud.model.refs import ServiceKey
+from spacecloud.model.status import PullView
+from spacecloud.settings import Settings
+from spacecloud.workloads.observed import Health, ObservedWorkloads
+from spacecloud.workloads.operations import (
+    CreateNetwork,
+    CreateReplica,
+    PullImage,
+    RemoveNetwork,
+    RemoveReplica,
+    RestartTask,
+    StartTask,
+    StopReplica,
+    WorkloadOp,
+)
+
+logger = logging.getLogger(__name__)
+
+TELLING_EVENTS = ["start", "die", "destroy", "oom", "pause", "unpause"]
+MOST_HINTS = 10_000
+MOST_INSPECTIONS = 16
+"""Of containers at once, over all looks: the engine is everybody's."""
+
+RECONNECT_SECONDS = 0.5
+
+
+class DockerWorkloads:
+    """Fulfils ``drivers.driver.Workloads`` while ``run`` is open."""
+
+    def __init__(
+        self,
+        docker: aiodocker.Docker,
+        settings: Settings,
+        secret_values: SecretValues,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._engine = Engine(docker)
+        self._settings = settings
+        self._secret_values = secret_values
+        self._networks = Networks(self._engine, settings)
+        self._pods = Pods(self._engine, settings, secret_values)
+        self._pulls = Pulls(self._engine)
+        self._prober = Prober(self._engine, self._health_changed, now)
+        self._services: dict[str, ServiceKey] = {}
+        self._queues: set[asyncio.Queue[Hint]] = set()
+        self._inspections = asyncio.Semaphore(MOST_INSPECTIONS)
+
+    @asynccontextmanager
+    async def run(self) -> AsyncGenerator[None]:
+        """Listen to the engine and ask the tasks, for as long as the block is open."""
+        async with asyncio.TaskGroup() as tasks:
+            watches = [
+                tasks.create_task(self._prober.run(), name="probes"),
+                tasks.create_task(self._listen(), name="engine-events"),
+            ]
+            await asyncio.sleep(0)
+            yield
+            for loop in watches:
+                loop.cancel()
+
+    async def observe(self, key: ServiceKey) -> ObservedWorkloads:
+        filters = {"label": labels.of_service(self._settings.instance, key)}
+        try:
+            subnet = await self._networks.subnet(key)
+            listing = await self._engine.get("containers/json", all=True, filters=filters)
+            seen = await self._inspect([item["Id"] for item in listing])
+        except EngineError as error:
+            raise Transient(f"look at {key}: {error}") from error
+        health = await self._health(key, seen)
+        return observe.workloads(key, subnet, seen, health)
+
+    async def observe_all(self) -> Mapping[ServiceKey, ObservedWorkloads]:
+        filters = {"label": labels.of_instance(self._settings.instance)}
+        try:
+            subnets = await self._networks.all()
+            listing = await self._engine.get("containers/json", all=True, filters=filters)
+        except EngineError as error:
+            raise Transient(f"look at everything: {error}") from error
+        by_service: dict[ServiceKey, list[Seen]] = {key: [] for key in subnets}
+        for item in listing:
+            seen = observe.listed(item)
+            if seen is not None:
+                by_service.setdefault(seen.tag.ref.key, []).append(seen)
+        return {
+            key: observe.workloads(key, subnets.get(key), seen, {})
+            for key, seen in by_service.items()
+        }
+
+    async def images(self, references: Iterable[str]) -> Mapping[str, str | None]:
+        found: dict[str, str | None] = {}
+        for reference in references:
+            try:
+                image = await self._engine.find(f"images/{reference}/json")
+            except EngineError as error:
+                raise Transient(f"look for image {reference}: {error}") from error
+            found[reference] = None if image is None else str(image["Id"])
+        return found
+
+    async def execute(self, op: WorkloadOp) -> None:
+        try:
+            await self._execute(op)
+        except EngineError as error:
+            raise Transient(f"{op}: {error}") from error
+
+    def hints(self) -> AsyncGenerator[Hint]:
+        queue: asyncio.Queue[Hint] = asyncio.Queue(MOST_HINTS)
+        self._queues.add(queue)
+        return self._hints(queue)
+
+    async def _hints(self, queue: asyncio.Queue[Hint]) -> AsyncGenerator[Hint]:
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._queues.discard(queue)
+
+    async def logs(self, request: LogRequest) -> AsyncGenerator[bytes]:
+        container = await self._container(request.project, request.replica, request.task)
+        async for line in logs.lines(
+            self._engine.docker,
+            container,
+            follow=request.follow,
+            tail=request.tail,
+            since=request.since,
+        ):
+            yield line
+
+    async def last_lines(self, project: str, replica: str, task: str, count: int) -> list[str]:
+        try:
+            container = await self._container(project, replica, task)
+            return await logs.last_lines(self._engine.docker, container, count)
+        except (SpaceCloudError, EngineError) as error:
+            logger.debug("no last lines of %s/%s: %s", replica, task, error)
+            return []
+
+    def pulls(self) -> Mapping[str, PullView]:
+        return self._pulls.running()
+
+    async def _execute(self, op: WorkloadOp) -> None:
+        match op:
+            case CreateNetwork():
+                await self._networks.create(op.key, op.subnet)
+            case RemoveNetwork():
+                await self._networks.remove(op.key)
+            case PullImage():
+                credentials = (
+                    await self._secret_values(op.ref.project, op.secret) if op.secret else None
+                )
+                await self._pulls.pull(op.image, credentials)
+            case CreateReplica():
+                await self._pods.create(op)
+            case StartTask():
+                await self._pods.start_task(op.container, f"task {op.replica}/{op.task}")
+            case RestartTask():
+                await self._pods.restart_task(op)
+            case StopReplica():
+                await self._pods.stop(op)
+            case RemoveReplica():
+                await self._pods.remove(op)
+
+    async def _inspect(self, ids: list[str]) -> list[Seen]:
+        found: dict[str, Seen] = {}
+
+        async def one(id: str) -> None:
+            async with self._inspections:
+                item = await self._engine.find(f"containers/{id}/json")
+            seen = observe.inspected(item) if item is not None else None
+            if seen is not None:
+                found[id] = seen
+
+        if len(ids) == 1:
+            await one(ids[0])
+        elif ids:
+            failed: list[BaseException] = []
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    for id in ids:
+                        tasks.create_task(one(id))
+            except* (EngineError, Transient) as group:
+                failed.extend(group.exceptions)
+            # Not within `except*`: Python before 3.11.4 wraps what is raised there in a group.
+            if failed:
+                raise Transient(f"inspect containers: {failed[0]}") from failed[0]
+        return [found[id] for id in ids if id in found]
+
+    async def _health(self, key: ServiceKey, seen: list[Seen]) -> dict[str, Health]:
+        targets = [container.target for container in seen]
+        running = {target.container for target in targets if target is not None}
+        gone = {c for c in self._prober.watched() if self._services.get(c) == key} - running
+        self._prober.forget(gone)
+        for container in gone:
+            self._services.pop(container, None)
+        self._services.update(dict.fromkeys(running, key))
+        return await self._prober.health(target for target in targets if target is not None)
+
+    def _health_changed(self, container: str) -> None:
+        key = self._services.get(container)
+        if key is not None:
+            self._tell(Hint(key, "health"))
+
+    def _tell(self, hint: Hint) -> None:
+        for queue in self._queues:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(hint)
+
+    async def _listen(self) -> Never:
+        filters = {
+            "type": ["container"],
+            "event": TELLING_EVENTS,
+            "label": [f"{labels.INSTANCE}={self._settings.instance}"],
+        }
+        while True:
+            try:
+                async with self._engine.stream("GET", "events", filters=filters) as events:
+                    self._tell(Hint(None, "the engine's events are heard from now on"))
+                    async for event in events:
+                        self._hear(event["Actor"]["Attributes"])
+            except (Transient, EngineError) as error:
+                logger.warning("the engine's events are not heard: %s", error)
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _hear(self, attributes: Mapping[str, str]) -> None:
+        tag = labels.read(attributes)
+        if tag is not None:
+            self._tell(Hint(tag.ref.key, "engine"))
+        else:
+            self._tell(Hint(None, f"{attributes.get('name', 'a container')} changed"))
+
+    async def _container(self, project: str, replica: str, task: str) -> str:
+        filters = {
+            "label": [
+                f"{labels.INSTANCE}={self._settings.instance}",
+                f"{labels.PROJECT}={project}",
+                labels.TASK,
+            ]
+        }
+        try:
+            listing = await self._engine.get("containers/json", all=True, filters=filters)
+        except EngineError as error:
+            raise Transient(f"look for {replica}: {error}") from error
+        seen = [s for item in listing if (s := observe.listed(item)) is not None]
+        pod = [s for s in seen if s.tag.replica == replica]
+        if not pod:
+            raise NotFound(f"there is no replica {replica} in project {project}")
+        wanted = task or pod[0].tag.expected_tasks[0]
+        for container in pod:
+            if container.tag.task == wanted:
+                return container.id
+        raise NotFound(
+            f"replica {replica} has no task {wanted}: it has {', '.join(pod[0].tag.expected_tasks)}"
+        )

@@ -1,0 +1,1 @@
+"""Can a task take requests? Asked by its probe, and remembered."""

@@ -1,0 +1,130 @@
+"""One question to one run of a task: can it take requests, and if not, why not?"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import aiohttp
+
+from spacecloud.drivers.docker.engine import Engine, EngineError, Json, plain
+from spacecloud.drivers.docker.probes.listening import only_on_loopback
+from spacecloud.errors import Transient
+from spacecloud.model.task import Probe
+
+PORTLESS_AGE = timedelta(seconds=1)
+"""A task that nobody can ask is ready when it has lived so long: one that ends at once is not."""
+
+MOST_EXECS = 4
+"""At once, over all tasks: a burst of new services must not become a burst of processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One run of a task's container."""
+
+    container: str
+    started_at: datetime
+    address: str
+    pid: int
+    """On the host; 0 where it is not known."""
+
+    ports: tuple[int, ...]
+    probe: Probe | None
+
+
+class ProbeRunner:
+    def __init__(
+        self, engine: Engine, session: aiohttp.ClientSession, now: Callable[[], datetime]
+    ) -> None:
+        self._engine = engine
+        self._session = session
+        self._now = now
+        self._execs = asyncio.Semaphore(MOST_EXECS)
+
+    async def ask(self, target: Target, probe: Probe) -> str:
+        """Empty when it is ready; else why not."""
+        try:
+            match probe.type:
+                case "http":
+                    async with asyncio.timeout(probe.timeout_seconds):
+                        return await self._http(target, probe)
+                case "exec":
+                    # Waiting for its turn is not the task's fault.
+                    async with self._execs, asyncio.timeout(probe.timeout_seconds):
+                        return await self._exec(target, probe)
+                case "tcp":
+                    async with asyncio.timeout(probe.timeout_seconds):
+                        return await self._tcp(target, probe)
+        except TimeoutError:
+            return f"no answer to its {probe.type} probe within {probe.timeout_seconds:g} s"
+
+    async def _tcp(self, target: Target, probe: Probe) -> str:
+        if probe.port is None and not target.ports:
+            age = self._now() - target.started_at
+            return "" if age >= PORTLESS_AGE else "it has no port to ask, and has only just started"
+        ports = (probe.port,) if probe.port is not None else target.ports
+        for port in ports:
+            try:
+                _, writer = await asyncio.open_connection(target.address, port)
+            except OSError:
+                return await _nobody_listens(target, port)
+            writer.close()
+        return ""
+
+    async def _http(self, target: Target, probe: Probe) -> str:
+        port = probe.port or next(iter(target.ports), None)
+        if port is None:
+            return "its http probe needs a port: the task declares none"
+        url = f"http://{target.address}:{port}{probe.path}"
+        try:
+            async with self._session.get(url, allow_redirects=False) as answer:
+                if 200 <= answer.status < 400:
+                    return ""
+                return f"GET {probe.path} on port {port} answered {answer.status}"
+        except aiohttp.ClientConnectorError:
+            return await _nobody_listens(target, port)
+        except (aiohttp.ClientError, OSError) as error:
+            return f"GET {probe.path} on port {port} failed: {error}"
+
+    async def _exec(self, target: Target, probe: Probe) -> str:
+        command = " ".join(probe.command)
+        body = {"Cmd": list(probe.command), "AttachStdout": True, "AttachStderr": True}
+        try:
+            made = await self._engine.post(f"containers/{target.container}/exec", body)
+            ended = await self._run(made["Id"])
+        except EngineError as error:
+            return f"its command {command!r} cannot be run: {plain(str(error))}"
+        except Transient as error:
+            return f"its command {command!r} could not be run: {error}"
+        code = ended.get("ExitCode")
+        return "" if code == 0 else f"its command {command!r} ended with code {code}"
+
+    async def _run(self, exec: str) -> Json:
+        """Until its command has ended. One that takes too long is killed: they would pile up."""
+        try:
+            await self._engine.run_exec(exec)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._kill(exec))
+            raise
+        ended: Json = await self._engine.get(f"exec/{exec}/json")
+        return ended
+
+    async def _kill(self, exec: str) -> None:
+        """The engine offers no way; the process is one of this machine like any other."""
+        with contextlib.suppress(EngineError, Transient, ProcessLookupError):
+            state = await self._engine.get(f"exec/{exec}/json")
+            if state.get("Running") and state.get("Pid"):
+                os.kill(state["Pid"], signal.SIGKILL)
+
+
+async def _nobody_listens(target: Target, port: int) -> str:
+    if await asyncio.to_thread(only_on_loopback, target.pid, port):
+        return (
+            f"listens on 127.0.0.1:{port} only, where nobody but its own pod reaches it: "
+            f"make it listen on 0.0.0.0:{port}"
+        )
+    return f"nothing listens on port {port}"

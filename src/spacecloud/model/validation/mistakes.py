@@ -1,0 +1,160 @@
+"""What is wrong with a document, in the words and the spelling of the one who wrote it."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from spacecloud.errors import InvalidSpec, Mistake
+from spacecloud.model.resource import Resource
+from spacecloud.model.validation.masked import masked_errors
+from spacecloud.model.validation.wording import at, expectation
+
+R = TypeVar("R", bound=Resource)
+Location = tuple[int | str, ...]
+
+HIDDEN = frozenset({"data", "env", "aesKey", "privateKey", "key", "value"})
+"""Fields that may hold what nobody else should read: nothing below them is shown."""
+
+LONGEST = 60
+OTHER_SPELLINGS = {
+    "methods": "method",
+    "rewrite": "rewriteURL",
+    "scheme": "schema",
+    "ignoreCase": "isIgnoreCase",
+}
+"""Where the model accepts a second name, its errors tell the first."""
+
+IS_KEY = "[key]"
+"""How pydantic marks that a key of a mapping is meant and not its value."""
+
+
+def validate(model: type[R], given: Any, prefix: str) -> R:
+    """Raises ``InvalidSpec`` with every mistake; ``prefix`` is where ``given`` stands."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        mistakes = mistakes_of(error, given, prefix, model)
+    raise InvalidSpec(summary(mistakes), mistakes)
+
+
+def mistakes_of(
+    error: ValidationError, given: Any, prefix: str, model: type[BaseModel]
+) -> tuple[Mistake, ...]:
+    return tuple(mistake for _, mistake in located_mistakes(error, given, prefix, model))
+
+
+def located_mistakes(
+    error: ValidationError, given: Any, prefix: str, model: type[BaseModel]
+) -> tuple[tuple[Location, Mistake], ...]:
+    """Each with its place in ``given``, for those who know what stands where."""
+    faults = _faults(error)
+    for other in masked_errors(model, given, faults):
+        try:
+            model.model_validate(other)
+        except ValidationError as another:
+            known = {(fault["loc"], fault["msg"]) for fault in faults}
+            faults += [f for f in _faults(another) if (f["loc"], f["msg"]) not in known]
+    places = [fault["loc"] for fault in faults]
+    return tuple(
+        _mistake(fault, given, prefix, model)
+        for fault in faults
+        # A list whose entries are wrong counts as empty, which nobody wrote.
+        if fault["type"] != "too_short" or not any(_is_below(p, fault["loc"]) for p in places)
+    )
+
+
+def _faults(error: ValidationError) -> list[Mapping[str, Any]]:
+    return [*error.errors(include_url=False, include_input=False)]
+
+
+def _is_below(place: Location, above: Location) -> bool:
+    return len(place) > len(above) and place[: len(above)] == above
+
+
+def summary(mistakes: Iterable[Mistake]) -> str:
+    first, *others = mistakes
+    return f"{1 + len(others)} mistakes, the first: {first}" if others else str(first)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant."""
+    by_lower = {each.lower().replace("_", ""): each for each in known}
+    wanted = name.lower().replace("_", "")
+    found = difflib.get_close_matches(wanted, by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """An ending for a sentence: the nearest known name, else all of them."""
+    names = list(known)
+    meant = nearest(name, names)
+    return f"did you mean {meant}?" if meant else f"known are {', '.join(names)}"
+
+
+def shown(value: Any) -> Any:
+    """A value as a message may repeat it: scalars, shortened; never a container's content."""
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST else value[: LONGEST - 1] + "…"
+    if isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 10**20 else "a number of many digits"
+    return None
+
+
+def _mistake(
+    fault: Mapping[str, Any], given: Any, prefix: str, model: type[BaseModel]
+) -> tuple[Location, Mistake]:
+    location = tuple(part for part in fault["loc"] if part != IS_KEY)
+    is_key = location != fault["loc"]
+    written, value = _as_written(given, location)
+    path = path_of(prefix, written)
+    if fault["type"] == "extra_forbidden":
+        name = str(location[-1])
+        parent = at(model, location[:-1]).model
+        known = [] if parent is None else [f.alias or n for n, f in parent.model_fields.items()]
+        return written, Mistake(path, f"there is no such field; {did_you_mean(name, known)}")
+    message = "as a name: " * is_key + expectation(fault, at(model, location), value)
+    is_hidden = is_key or fault["type"] in ("missing", "value_error")
+    of_signing_key = location[:1] == ("secrets",)
+    is_hidden = is_hidden or not location or of_signing_key or bool(HIDDEN & set(location))
+    return written, Mistake(path, message, None if is_hidden else shown(value))
+
+
+def path_of(prefix: str, location: Iterable[int | str]) -> str:
+    """``spec`` and ``("tasks", 0, "env", "a.b")`` as ``spec.tasks[0].env["a.b"]``."""
+    path = prefix
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif re.fullmatch(r"[\w*/-]+", part):
+            path += f".{part}" if path else part
+        else:
+            path += f"[{part!r}]"
+    return path
+
+
+def location_of(path: str) -> Location:
+    """The reverse of ``path_of`` without a prefix."""
+    parts = re.findall(r"\[(\d+)\]|\['(.*?)'\]|([^.\[\]]+)", path)
+    return tuple(int(number) if number else quoted or name for number, quoted, name in parts)
+
+
+def _as_written(given: Any, location: Location) -> tuple[Location, Any]:
+    """The location in the spelling that was used, and what stands there; None for nothing."""
+    written: list[int | str] = []
+    for part in location:
+        key = part
+        if isinstance(given, Mapping):
+            other = OTHER_SPELLINGS.get(str(part), "")
+            key = other if part not in given and other in given else part
+            given = given.get(key)
+        elif isinstance(given, list | tuple) and isinstance(part, int) and part < len(given):
+            given = given[part]
+        else:
+            given = None
+        written.append(key)
+    return tuple(written), given

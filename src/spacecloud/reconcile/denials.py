@@ -1,0 +1,85 @@
+"""Calls that policy refused: counted per caller, shown in status, told as events."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Never
+
+from spacecloud.drivers.driver import Traffic
+from spacecloud.mesh.explain import caller_at, why_refused
+from spacecloud.model.refs import ServiceKey
+from spacecloud.model.status import DeniedCallView
+from spacecloud.model.traffic import DeniedCall
+from spacecloud.reconcile.events import EventRecorder
+from spacecloud.reconcile.policy_cache import PolicyCache
+
+logger = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 1.0
+MOST_PER_SERVICE = 50
+
+
+@dataclass
+class _Tally:
+    count: int
+    last: datetime
+    reason: str
+
+
+class DeniedCalls:
+    def __init__(
+        self,
+        traffic: Traffic,
+        policies: PolicyCache,
+        events: EventRecorder,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._traffic = traffic
+        self._policies = policies
+        self._events = events
+        self._now = now
+        self._pending: dict[DeniedCall, int] = {}
+        self._tallies: dict[ServiceKey, dict[tuple[str, int], _Tally]] = {}
+
+    def of(self, key: ServiceKey) -> tuple[DeniedCallView, ...]:
+        """The latest first."""
+        views = [
+            DeniedCallView(caller=caller, port=port, count=t.count, last=t.last, reason=t.reason)
+            for (caller, port), t in self._tallies.get(key, {}).items()
+        ]
+        return tuple(sorted(views, key=lambda view: view.last, reverse=True))
+
+    @property
+    def total(self) -> int:
+        return sum(t.count for of_key in self._tallies.values() for t in of_key.values())
+
+    async def listen(self) -> None:
+        async for denied in self._traffic.denied_calls():
+            self._pending[denied] = self._pending.get(denied, 0) + 1
+
+    async def flush(self) -> Never:
+        """A flood of refused calls costs one event a second and caller."""
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            pending, self._pending = self._pending, {}
+            for denied, count in pending.items():
+                await self._count(denied, count)
+
+    async def _count(self, denied: DeniedCall, count: int) -> None:
+        policy = await self._policies.policy()
+        key = caller_at(denied.caller_address, policy)
+        caller = str(key) if key is not None else denied.caller_address
+        reason = (
+            why_refused(key, denied.callee, policy)
+            if key is not None
+            else "no service has this address"
+        )
+        tallies = self._tallies.setdefault(denied.callee, {})
+        known = tallies.pop((caller, denied.port), _Tally(0, self._now(), ""))
+        tallies[caller, denied.port] = _Tally(known.count + count, self._now(), reason)
+        while len(tallies) > MOST_PER_SERVICE:
+            del tallies[next(iter(tallies))]
+        message = f"a call from {caller} to port {denied.port} was refused: {reason}"
+        self._events.record(denied.callee, "Refused", message, "warning", count=count)

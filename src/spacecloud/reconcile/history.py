@@ -1,0 +1,153 @@
+"""
+What one look cannot see: how often a task ended, since when a replica drains, what was refused.
+
+Kept per service, in memory alone. Losing it costs patience, never correctness.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from spacecloud.model.refs import ServiceRef
+from spacecloud.workloads.observed import (
+    History,
+    Observed,
+    ObservedReplica,
+    ObservedTask,
+    Published,
+)
+from spacecloud.workloads.operations import PublishTraffic, PullImage, StopReplica
+from spacecloud.workloads.repair import STABLE_AFTER
+from spacecloud.workloads.simulate import drained_since
+
+REFUSAL_LASTS = timedelta(minutes=5)
+"""Then it is tried again: the image may have come, the registry may let us in."""
+
+REPORT_SPACING = timedelta(milliseconds=150)
+"""Two idle reports closer together are one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A task was seen to have ended since the last look."""
+
+    replica: ObservedReplica
+    task: ObservedTask
+    in_a_row: int
+
+
+@dataclass
+class HistoryRecorder:
+    _exits: dict[str, tuple[int, datetime | None]] = field(default_factory=dict)
+    _pulled: set[tuple[ServiceRef, int, str]] = field(default_factory=set)
+    _draining: dict[str, datetime] = field(default_factory=dict)
+    _idle: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    _stopping: dict[str, datetime] = field(default_factory=dict)
+    _refused: dict[tuple[ServiceRef, int], tuple[str, datetime]] = field(default_factory=dict)
+    _refused_publication: tuple[Published, str, datetime] | None = None
+    last_output: dict[str, str] = field(default_factory=dict)
+    """Container id of a task that ended to the end of its log."""
+
+    def note(
+        self, observed: Observed, in_flight: Mapping[str, int] | None, now: datetime
+    ) -> tuple[Exit, ...]:
+        """Take in a look; ``in_flight`` None: the gateway could not be asked."""
+        self._meet_the_clock(now)
+        replicas = observed.workloads.replicas
+        exits = tuple(self._note_exits(replicas))
+        self._draining = drained_since(self._draining, observed.published, now)
+        self._note_idle(in_flight, now)
+        there = {replica.id for replica in replicas}
+        self._stopping = {id: since for id, since in self._stopping.items() if id in there}
+        return exits
+
+    def note_done(self, op: object, now: datetime) -> None:
+        match op:
+            case PullImage(ref=ref, generation=generation, image=image):
+                self._pulled = {p for p in self._pulled if p[0] != ref or p[1] == generation}
+                self._pulled.add((ref, generation, image))
+            case StopReplica(replica=replica):
+                self._stopping[replica] = now
+            case PublishTraffic():
+                self._refused_publication = None
+            case _:
+                pass
+
+    def refuse(self, ref: ServiceRef, generation: int, reason: str, now: datetime) -> None:
+        self._refused = {k: v for k, v in self._refused.items() if k[0] != ref}
+        self._refused[ref, generation] = (reason, now)
+
+    def refuse_publication(self, op: PublishTraffic, reason: str, now: datetime) -> None:
+        self._refused_publication = (Published(op.face, op.endpoints), reason, now)
+
+    def history(self, now: datetime) -> History:
+        publication = self._refused_publication
+        if publication is not None and now - publication[2] >= REFUSAL_LASTS:
+            publication = None
+        return History(
+            exits={container: count for container, (count, _) in self._exits.items()},
+            pulled=frozenset(self._pulled),
+            draining_since=dict(self._draining),
+            idle_reports={address: count for address, (count, _) in self._idle.items()},
+            stopping_since=dict(self._stopping),
+            refused={
+                key: reason
+                for key, (reason, at) in self._refused.items()
+                if now - at < REFUSAL_LASTS
+            },
+            rejected_publication=publication[:2] if publication is not None else None,
+        )
+
+    def is_stopping(self, replica: str) -> bool:
+        return replica in self._stopping
+
+    def refused_until(self) -> datetime | None:
+        """When the earliest refusal is over; the look then tries again."""
+        times = [at for _, at in self._refused.values()]
+        if self._refused_publication is not None:
+            times.append(self._refused_publication[2])
+        return min(times) + REFUSAL_LASTS if times else None
+
+    def _meet_the_clock(self, now: datetime) -> None:
+        """What seems to be still to come was before the clock was set back: it is now, then."""
+        self._draining = {address: min(at, now) for address, at in self._draining.items()}
+        self._stopping = {replica: min(at, now) for replica, at in self._stopping.items()}
+        self._idle = {address: (n, min(at, now)) for address, (n, at) in self._idle.items()}
+        self._refused = {key: (why, min(at, now)) for key, (why, at) in self._refused.items()}
+        if self._refused_publication is not None:
+            published, why, at = self._refused_publication
+            self._refused_publication = (published, why, min(at, now))
+
+    def _note_exits(self, replicas: Iterable[ObservedReplica]) -> Iterable[Exit]:
+        tasks = [(replica, task) for replica in replicas for task in replica.tasks]
+        there = {task.container for _, task in tasks}
+        self._exits = {c: known for c, known in self._exits.items() if c in there}
+        self.last_output = {c: words for c, words in self.last_output.items() if c in there}
+        for replica, task in tasks:
+            if task.state != "exited":
+                continue
+            count, seen = self._exits.get(task.container, (0, None))
+            if count and seen == task.exited_at:
+                continue
+            count = 1 if _had_peace(task) else count + 1
+            self._exits[task.container] = (count, task.exited_at)
+            yield Exit(replica, task, count)
+
+    def _note_idle(self, in_flight: Mapping[str, int] | None, now: datetime) -> None:
+        if in_flight is None:
+            return
+        reports: dict[str, tuple[int, datetime]] = {}
+        for address, since in self._draining.items():
+            count, last = self._idle.get(address, (0, since - REPORT_SPACING))
+            if in_flight.get(address, 0) > 0:
+                reports[address] = (0, now)
+            elif now - last >= REPORT_SPACING:
+                reports[address] = (count + 1, now)
+            else:
+                reports[address] = (count, last)
+        self._idle = reports
+
+
+def _had_peace(task: ObservedTask) -> bool:
+    started, ended = task.started_at, task.exited_at
+    return started is not None and ended is not None and ended - started >= STABLE_AFTER

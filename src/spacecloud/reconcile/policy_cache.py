@@ -1,0 +1,18 @@
+"""Everything that is declared and the policy that follows from it, built once per change."""
+
+from spacecloud.mesh.policy import Policy
+from spacecloud.model.declared import Declared
+from spacecloud.store.port import Store
+
+
+class PolicyCache:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._policy = Policy(Declared({}, {}))
+
+    async def policy(self) -> Policy:
+        """As of now; the same object while nothing changes."""
+        declared = await self._store.declared()
+        if declared is not self._policy.declared:
+            self._policy = Policy(declared, self._policy)
+        return self._policy

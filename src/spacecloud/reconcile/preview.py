@@ -1,0 +1,99 @@
+"""What applying or deleting documents would change: tried on a copy, decided as for real."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from spacecloud.drivers.driver import Workloads
+from spacecloud.ingress import table
+from spacecloud.mesh import explain
+from spacecloud.mesh.policy import Policy, affected
+from spacecloud.model.declared import Declared, DeclaredVersion
+from spacecloud.model.envelope import Envelope
+from spacecloud.model.refs import ServiceKey
+from spacecloud.model.status import PlannedStep, PlanView, ServicePlan
+from spacecloud.reconcile.dry_run import dry_run
+from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.reconcile.services import ServiceReconciler
+from spacecloud.report.notices import notices_of
+from spacecloud.store.port import Store
+from spacecloud.workloads.forecast import plan
+
+
+class Preview:
+    def __init__(
+        self,
+        store: Store,
+        workloads: Workloads,
+        policies: PolicyCache,
+        services: ServiceReconciler,
+    ) -> None:
+        self._store = store
+        self._workloads = workloads
+        self._policies = policies
+        self._services = services
+
+    async def check(self, envelopes: Sequence[Envelope]) -> None:
+        """Raises what accepting them one after the other would, for all of them at once."""
+        async with self._store.rehearsal() as draft:
+            await dry_run(draft, envelopes, delete=False)
+
+    async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
+        before = await self._policies.policy()
+        async with self._store.rehearsal() as draft:
+            changes = await dry_run(draft, envelopes, delete=delete)
+            after = Policy(await self._as_resolved(before.declared, await draft.declared()))
+            keys = set(affected(before, after)) | set(_keys(envelopes))
+            plans = [await self._service_plan(key, after, draft) for key in sorted(keys)]
+            routes = table.read(await draft.ingress())
+        warnings = [*table.warnings(routes, after.declared)]
+        warnings += [f"{e.name}: {n}" for e in envelopes if not delete for n in notices_of(e.spec)]
+        return PlanView(
+            documents=tuple(changes),
+            services=tuple(p for p in plans if p.steps or p.problem),
+            warnings=tuple(dict.fromkeys(warnings)),
+        )
+
+    async def _service_plan(self, key: ServiceKey, policy: Policy, store: Store) -> ServicePlan:
+        shown = plan(await self._services.simulate(key, policy, store))
+        steps = tuple(
+            PlannedStep(
+                number=number,
+                after=step.after,
+                kind=type(step.op).__name__,
+                operation=str(step.op),
+                cause=step.cause,
+                forecast=number >= shown.now,
+            )
+            for number, step in enumerate(shown.steps)
+        )
+        notices = explain.warnings(key, policy) if key in policy.declared.services else ()
+        return ServicePlan(service=str(key), steps=steps, problem=shown.problem, notices=notices)
+
+    async def _as_resolved(self, before: Declared, after: Declared) -> Declared:
+        """A document that changes nothing, whose tags still mean the same, needs no step."""
+        services = {
+            key: replace(
+                service,
+                versions=tuple([await self._kept(before, v) for v in service.versions]),
+            )
+            for key, service in after.services.items()
+        }
+        return replace(after, services=services)
+
+    async def _kept(self, before: Declared, version: DeclaredVersion) -> DeclaredVersion:
+        service = before.services.get(version.ref.key)
+        was = next((v for v in service.versions if v.ref == version.ref), None) if service else None
+        if was is None or was.generation == version.generation or was.spec != version.spec:
+            return version
+        if any(t.docker.image_pull_policy == "always" for t in version.spec.tasks):
+            return version
+        wanted = {task.id: task.docker.image for task in version.spec.tasks}
+        here = await self._workloads.images(sorted(set(wanted.values())))
+        same = was.images == {task: here.get(image) for task, image in wanted.items()}
+        return was if same else version
+
+
+def _keys(envelopes: Iterable[Envelope]) -> Iterable[ServiceKey]:
+    for envelope in envelopes:
+        if envelope.kind.name == "service":
+            yield ServiceKey(envelope.ids["project"], envelope.ids["serviceId"])

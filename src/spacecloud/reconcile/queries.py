@@ -1,0 +1,162 @@
+"""What the API asks of the running control plane: status comes from the last look."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from spacecloud.drivers.driver import Driver, LogRequest
+from spacecloud.errors import NotFound
+from spacecloud.ingress import table
+from spacecloud.mesh import explain
+from spacecloud.mesh.policy import Policy
+from spacecloud.model.declared import DeclaredService, DeclaredVersion
+from spacecloud.model.envelope import Envelope
+from spacecloud.model.status import (
+    Finding,
+    PlanView,
+    ServiceStatus,
+    event_view,
+)
+from spacecloud.model.traffic import IngressTable
+from spacecloud.reconcile.denials import DeniedCalls
+from spacecloud.reconcile.platform import Platform
+from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.reconcile.preview import Preview
+from spacecloud.reconcile.services import ServiceReconciler
+from spacecloud.report.diagnosis import findings
+from spacecloud.report.notices import notices_of
+from spacecloud.report.status import Relations, removing, status_of
+from spacecloud.store.port import Store
+
+SHOWN_EVENTS = 10
+DETAILED = 20
+"""Up to so many services, status says events and relations; of more, one asks singly."""
+
+
+class Queries:
+    """Fulfils ``api.backend.Backend``."""
+
+    def __init__(
+        self,
+        store: Store,
+        driver: Driver,
+        policies: PolicyCache,
+        services: ServiceReconciler,
+        platform: Platform,
+        refusals: DeniedCalls,
+        http_port: int,
+    ) -> None:
+        self._store = store
+        self._driver = driver
+        self._policies = policies
+        self._services = services
+        self._platform = platform
+        self._denied_calls = refusals
+        self._preview = Preview(store, driver.workloads, policies, services)
+        self._http_port = http_port
+
+    async def status(
+        self, project: str, service: str | None, version: str | None
+    ) -> list[ServiceStatus]:
+        policy = await self._policies.policy()
+        wanted = [
+            (declared, v)
+            for key, declared in policy.declared.services.items()
+            if key.project == project and service in (None, key.service)
+            for v in declared.versions
+            if version in (None, v.ref.version)
+        ]
+        ingress = table.table(table.read(await self._store.ingress()), policy.declared)
+        found = [
+            status_of(
+                declared,
+                v,
+                self._services.snapshots.get(declared.key),
+                await self._relations(declared, v, policy, ingress, len(wanted)),
+            )
+            for declared, v in wanted
+        ]
+        return found + list(self._leaving(policy, project, service, version))
+
+    async def why(self, project: str, service: str, version: str | None) -> list[Finding]:
+        statuses = await self.status(project, service, version)
+        if not statuses:
+            raise NotFound(f"there is no service {project}/{service}")
+        return list(findings(statuses, self._platform.state))
+
+    async def check(self, envelopes: Sequence[Envelope]) -> None:
+        await self._preview.check(envelopes)
+
+    async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
+        return await self._preview.plan(envelopes, delete=delete)
+
+    def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
+        return self._driver.workloads.logs(request)
+
+    def notices(self, envelope: Envelope) -> tuple[str, ...]:
+        return notices_of(envelope.spec)
+
+    async def healthy(self) -> bool:
+        return self._platform.works
+
+    def metrics(self) -> bytes:
+        registry = CollectorRegistry()
+        services = Gauge("space_cloud_services", "Services that were looked at", registry=registry)
+        replicas = Gauge(
+            "space_cloud_replicas",
+            "Replicas on the engine",
+            ["project", "service"],
+            registry=registry,
+        )
+        refused = Gauge("space_cloud_refused_calls", "Calls that policy refused", registry=registry)
+        services.set(len(self._services.snapshots))
+        refused.set(self._denied_calls.total)
+        for key, snapshot in self._services.snapshots.items():
+            count = len(snapshot.situation.observed.workloads.replicas)
+            replicas.labels(key.project, key.service).set(count)
+        return generate_latest(registry)
+
+    async def _relations(
+        self,
+        service: DeclaredService,
+        version: DeclaredVersion,
+        policy: Policy,
+        ingress: IngressTable,
+        of_how_many: int,
+    ) -> Relations:
+        key = service.key
+        urls = table.urls_of(key, ingress, self._http_port, version.ref.version)
+        running = self._driver.workloads.pulls()
+        images = dict.fromkeys(task.docker.image for task in version.spec.tasks)
+        pulls = tuple(running[image] for image in images if image in running)
+        if of_how_many > DETAILED:
+            return Relations(urls=urls, pulls=pulls)
+        return Relations(
+            urls=urls,
+            pulls=pulls,
+            admits=explain.admits(key, policy),
+            calls=explain.calls(key, policy),
+            refusals=self._denied_calls.of(key),
+            notices=(
+                *notices_of(version.spec),
+                *explain.warnings(key, policy),
+                *table.unreached(key, ingress),
+            ),
+            events=tuple(
+                event_view(e)
+                for e in await self._store.events(key.project, key.service, SHOWN_EVENTS)
+            ),
+        )
+
+    def _leaving(
+        self, policy: Policy, project: str, service: str | None, version: str | None
+    ) -> Iterable[ServiceStatus]:
+        for key, snapshot in sorted(self._services.snapshots.items()):
+            if key.project != project or service not in (None, key.service):
+                continue
+            declared = policy.declared.services.get(key)
+            known = {v.ref for v in declared.versions} if declared is not None else set()
+            there = {r.ref for r in snapshot.situation.observed.workloads.replicas}
+            for ref in sorted(there - known):
+                if version in (None, ref.version):
+                    yield removing(ref, snapshot)

@@ -1,0 +1,123 @@
+"""Where keys come from: the store's bell, the engine's hints, and a periodic look at everything."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from typing import Never
+
+from spacecloud.drivers.driver import Driver
+from spacecloud.errors import DriverError
+from spacecloud.mesh.policy import affected
+from spacecloud.model.refs import ServiceKey
+from spacecloud.reconcile.controller import Controller
+from spacecloud.reconcile.platform import Platform
+from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.reconcile.services import ServiceReconciler
+from spacecloud.store.port import Store
+from spacecloud.workloads.observed import ObservedWorkloads
+
+logger = logging.getLogger(__name__)
+
+
+class Watches:
+    def __init__(
+        self,
+        store: Store,
+        driver: Driver,
+        policies: PolicyCache,
+        services: ServiceReconciler,
+        platform: Platform,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.controller = Controller[ServiceKey]("services", services, services.last_error, now)
+        self._changes = store.changes()
+        self._hints = driver.workloads.hints()
+        self._driver = driver
+        self._policies = policies
+        self._services = services
+        self._platform = platform
+
+    async def hear_declarations(self) -> None:
+        """A change of one service may change how others look: whom they let in."""
+        before = await self._policies.policy()
+        async for change in self._changes:
+            if change.kind in ("service", "ingress", "project"):
+                self._platform.declaration_changed()
+            if change.kind == "secret":
+                self._add_project(change.project)
+            if change.kind != "service":
+                continue
+            key = ServiceKey(change.project, change.id)
+            self._services.declaration_changed(key)
+            self.controller.queue.add(key)
+            after = await self._policies.policy()
+            if after is not before:
+                for other in affected(before, after) - {key}:
+                    self.controller.queue.add(other)
+                before = after
+
+    async def hear_engine(self) -> None:
+        async for hint in self._hints:
+            if hint.key is not None:
+                self._services.invalidate(hint.key)
+                self.controller.queue.add(hint.key)
+            else:
+                logger.info("looking at everything: %s", hint.reason)
+                self._platform.wake()
+                await self._look_at_what_changed()
+
+    async def look_now_and_then(self, seconds: float) -> Never:
+        """One listing of the engine tells which services differ from their last look."""
+        while True:
+            await self._look_at_what_changed()
+            await asyncio.sleep(seconds)
+
+    async def _look_at_what_changed(self) -> None:
+        """What was never looked at counts as changed."""
+        try:
+            observed = await self._driver.workloads.observe_all()
+            named = await self._services.refresh_names()
+        except DriverError as error:
+            logger.warning("the engine could not be listed, will retry: %s", error)
+            return
+        await self._add_what_differs(observed, named)
+
+    async def _add_what_differs(
+        self, observed: Mapping[ServiceKey, ObservedWorkloads], named: frozenset[ServiceKey]
+    ) -> None:
+        declared = (await self._policies.policy()).declared.services
+        keys = declared.keys() | observed.keys() | named | self._driver.traffic.known()
+        self._services.cache_absence(k for k in keys if k not in observed and k not in self._seen())
+        for key in keys:
+            if self._differs(key, observed.get(key)):
+                self.controller.queue.add(key)
+
+    def _seen(self) -> Collection[ServiceKey]:
+        """Services of which something may have been made since the listing."""
+        return self._services.snapshots.keys()
+
+    def _differs(self, key: ServiceKey, observed: ObservedWorkloads | None) -> bool:
+        snapshot = self._services.snapshots.get(key)
+        if snapshot is None or snapshot.plan.steps or snapshot.plan.problem or snapshot.last_error:
+            return True
+        seen = snapshot.situation.observed
+        return (
+            _shape(seen.workloads) != _shape(observed or ObservedWorkloads(key, None))
+            or self._driver.traffic.published(key) != seen.published
+            or self._services.names(key) != seen.names
+        )
+
+    def _add_project(self, project: str) -> None:
+        for key in self._services.snapshots:
+            if key.project == project:
+                self.controller.queue.add(key)
+
+
+def _shape(world: ObservedWorkloads) -> tuple[object, ...]:
+    """What a listing can see: what is there and whether it runs, not how it feels."""
+    replicas = tuple(
+        (r.id, r.revision, r.pause, tuple(sorted((t.container, t.state) for t in r.tasks)))
+        for r in world.replicas
+    )
+    return (world.network, replicas)

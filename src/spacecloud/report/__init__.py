@@ -1,0 +1,1 @@
+"""What is told of services: status, diagnosis, notices, from the last look. Pure."""

@@ -1,0 +1,19 @@
+"""What was seen and decided at the last look at a service: the source of its status."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from spacecloud.workloads.plan import Plan
+from spacecloud.workloads.situation import Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    situation: Situation
+    plan: Plan
+
+    last_error: str = ""
+    """What failed when the plan was last carried out, and will be tried again."""
+
+    last_output: Mapping[str, str] = field(default_factory=dict)
+    """Container id of a task that ended to the end of its log."""

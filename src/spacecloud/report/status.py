@@ -1,0 +1,273 @@
+"""
+How a version is doing, in the words that a person reads.
+
+| what is so                                              | state       |
+|---------------------------------------------------------|-------------|
+| the latest apply was not looked at yet                  | progressing |
+| the engine or the gateway refuse it as written          | failed      |
+| a task ended three times in a row and is not ready      | failed      |
+| none are wanted, none run                               | asleep      |
+| as many serve as are wanted, of the wanted revision     | ready       |
+| some serve, but not as declared, and a task is in trouble | degraded  |
+| anything else                                           | progressing |
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from spacecloud.model.declared import DeclaredService, DeclaredVersion
+from spacecloud.model.refs import ServiceRef
+from spacecloud.model.status import (
+    DeniedCallView,
+    EventView,
+    PullView,
+    ReplicaStatus,
+    ServiceStatus,
+    State,
+    TaskStatus,
+)
+from spacecloud.report.snapshot import Snapshot
+from spacecloud.workloads.observed import ObservedReplica, ObservedTask
+from spacecloud.workloads.operations import PullImage, Wait, short
+from spacecloud.workloads.rollout import serves
+from spacecloud.workloads.situation import in_service
+
+CRASHES_UNTIL_FAILED = 3
+LONG_START = timedelta(seconds=10)
+"""A start that takes longer, beside replicas that serve, is told as trouble."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relations:
+    """What other parts know of a service."""
+
+    urls: tuple[str, ...] = ()
+    pulls: tuple[PullView, ...] = ()
+    admits: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
+    refusals: tuple[DeniedCallView, ...] = ()
+    notices: tuple[str, ...] = ()
+    events: tuple[EventView, ...] = ()
+
+
+def status_of(
+    service: DeclaredService,
+    version: DeclaredVersion,
+    snapshot: Snapshot | None,
+    relations: Relations,
+) -> ServiceStatus:
+    seen = snapshot.situation.desired.version(version.ref) if snapshot is not None else None
+    replicas = _replicas(version.ref, snapshot)
+    state, message = _verdict(version, seen, snapshot)
+    return ServiceStatus(
+        **_names(
+            service_id=version.ref.service,
+            version=version.ref.version,
+            desired_replicas=version.spec.min_replicas,
+            replicas=tuple(_replica(r, snapshot) for r in replicas if snapshot is not None),
+            project=version.ref.project,
+            ready_replicas=sum(in_service(r) for r in replicas),
+            generation=version.generation,
+            observed_generation=seen.generation if seen is not None else 0,
+            state=state,
+            message=message,
+            next_step=_next_step(version.ref, snapshot, relations.pulls)
+            if state != "ready"
+            else "",
+            pulls=relations.pulls,
+            domain=version.ref.key.domain,
+            version_domain=version.ref.domain,
+            default_version=service.versions[0].ref == version.ref,
+            ports=tuple(f"{p.port}/{p.protocol}" for p in version.spec.ports),
+            urls=relations.urls,
+            admits=relations.admits,
+            calls=relations.calls,
+            refusals=relations.refusals,
+            notices=relations.notices,
+            events=relations.events,
+        )
+    )
+
+
+def removing(ref: ServiceRef, snapshot: Snapshot) -> ServiceStatus:
+    """Of a version that is deleted and not yet gone."""
+    return ServiceStatus(
+        **_names(
+            service_id=ref.service,
+            version=ref.version,
+            desired_replicas=0,
+            replicas=tuple(_replica(r, snapshot) for r in _replicas(ref, snapshot)),
+            project=ref.project,
+            state="removing",
+            next_step=_next_step(ref, snapshot, ()),
+            domain=ref.key.domain,
+            version_domain=ref.domain,
+        )
+    )
+
+
+def _names(**fields: Any) -> dict[str, Any]:
+    """The model is built by its wire names."""
+    aliases = {name: f.alias or name for name, f in ServiceStatus.model_fields.items()}
+    return {aliases[name]: value for name, value in fields.items()}
+
+
+def _replicas(ref: ServiceRef, snapshot: Snapshot | None) -> list[ObservedReplica]:
+    if snapshot is None:
+        return []
+    return [r for r in snapshot.situation.observed.workloads.replicas if r.ref == ref]
+
+
+def _verdict(
+    version: DeclaredVersion, seen: DeclaredVersion | None, snapshot: Snapshot | None
+) -> tuple[State, str]:
+    if snapshot is None or seen is None or seen.generation < version.generation:
+        return "progressing", "accepted, not looked at yet"
+    situation = snapshot.situation
+    refused = situation.history.refused.get((version.ref, version.generation))
+    if refused is not None:
+        return "failed", refused
+    if situation.history.rejected_publication is not None and snapshot.plan.problem:
+        return "failed", f"the gateway refuses it: {snapshot.plan.problem}"
+    revision = situation.revision_of(seen)
+    current = [r for r in _replicas(version.ref, snapshot) if r.revision == revision]
+    serving = sum(serves(r, situation) for r in current)
+    wanted = version.spec.min_replicas
+    troubles = [t for r in current if (t := _trouble(r, snapshot))]
+    watches = [t for r in current if (t := _crash_loop(r, snapshot))]
+    message = next(iter(troubles), "") or snapshot.last_error or snapshot.plan.problem
+    if watches and serving == 0:
+        return "failed", watches[0]
+    if wanted == 0:
+        return ("progressing", "") if _replicas(version.ref, snapshot) else ("asleep", "")
+    if serving >= wanted and revision is not None and _is_published(snapshot):
+        return "ready", snapshot.last_error
+    others = [r for r in _replicas(version.ref, snapshot) if serves(r, situation)]
+    if others and any(_is_serious(r, situation.now) for r in current):
+        return "degraded", message
+    return "progressing", message
+
+
+def _is_published(snapshot: Snapshot) -> bool:
+    published, face = snapshot.situation.observed.published, snapshot.situation.desired.face
+    return (
+        published is not None
+        and published.acknowledged
+        and face is not None
+        and published.face.entries == face.entries
+        and published.face.admission == face.admission
+        and snapshot.situation.observed.names == face.names
+    )
+
+
+def _trouble(replica: ObservedReplica, snapshot: Snapshot) -> str:
+    """Why it is not ready, in one line; empty when it only needs a moment."""
+    for task in replica.tasks:
+        reason = _reason(task, snapshot)
+        if reason:
+            return f"{replica.id}/{task.task}: {reason}"
+    return f"{replica.id}: its pod is {replica.pause}" if replica.pause != "running" else ""
+
+
+def _is_serious(replica: ObservedReplica, now: datetime) -> bool:
+    """More than a start that takes its time."""
+    return replica.pause != "running" or any(
+        task.state == "exited"
+        or task.error != ""
+        or task.health.state == "failing"
+        or (
+            task.health.state != "ready"
+            and task.started_at is not None
+            and now - task.started_at > LONG_START
+        )
+        for task in replica.tasks
+    )
+
+
+def _crash_loop(replica: ObservedReplica, snapshot: Snapshot) -> str:
+    for task in replica.tasks:
+        exits = snapshot.situation.history.exits.get(task.container, 0)
+        if exits >= CRASHES_UNTIL_FAILED and task.health.state != "ready":
+            words = snapshot.last_output.get(task.container, "")
+            said = f"; last said: {words}" if words else ""
+            return f"{replica.id}/{task.task} ended {exits} times in a row: {_ending(task)}{said}"
+    return ""
+
+
+def _reason(task: ObservedTask, snapshot: Snapshot) -> str:
+    if task.error:
+        return task.error
+    if task.state == "exited":
+        words = snapshot.last_output.get(task.container, "")
+        return _ending(task) + (f"; last said: {words}" if words else "")
+    if task.state == "running" and task.health.state != "ready":
+        return task.health.reason
+    return ""
+
+
+def _ending(task: ObservedTask) -> str:
+    if task.out_of_memory:
+        return "killed, it used more memory than its limit"
+    return f"exited with code {task.exit_code}" if task.exit_code is not None else "ended"
+
+
+def _replica(replica: ObservedReplica, snapshot: Snapshot | None) -> ReplicaStatus:
+    assert snapshot is not None
+    draining = {e.address for e in snapshot.situation.acknowledged if e.draining}
+    states = {task.state for task in replica.tasks}
+    status = "RUNNING" if states == {"running"} and replica.pause == "running" else "PENDING"
+    if any(t.state == "exited" and t.exit_code for t in replica.tasks):
+        status = "FAILED"
+    return ReplicaStatus.model_validate(
+        {
+            "id": replica.id,
+            "status": status,
+            "ready": in_service(replica),
+            "address": replica.address,
+            "revision": replica.revision,
+            "draining": replica.address in draining,
+            "tasks": [_task(name, replica, snapshot) for name in replica.expected_tasks],
+        }
+    )
+
+
+def _task(name: str, replica: ObservedReplica, snapshot: Snapshot) -> TaskStatus:
+    task = next((t for t in replica.tasks if t.task == name), None)
+    if task is None:
+        return TaskStatus(id=name, state="missing")
+    return TaskStatus.model_validate(
+        {
+            "id": name,
+            "state": task.state,
+            "health": task.health.state if task.state == "running" else "",
+            "image": _image(task, replica, snapshot),
+            "restarts": snapshot.situation.history.exits.get(task.container, 0),
+            "exitCode": task.exit_code,
+            "reason": _reason(task, snapshot),
+        }
+    )
+
+
+def _image(task: ObservedTask, replica: ObservedReplica, snapshot: Snapshot) -> str:
+    """As it was written, where the replica is of what is declared; else the engine's id."""
+    version = snapshot.situation.desired.version(replica.ref)
+    for spec in version.spec.tasks if version is not None else ():
+        if (
+            spec.id == task.task
+            and version is not None
+            and version.images.get(spec.id) == task.image
+        ):
+            return spec.docker.image
+    return short(task.image)
+
+
+def _next_step(ref: ServiceRef, snapshot: Snapshot | None, pulls: tuple[PullView, ...]) -> str:
+    """What takes longest of what is due: a pull, a wait, and only then the rest in order."""
+    if pulls:
+        return "; ".join(map(str, pulls))
+    if snapshot is None:
+        return ""
+    ops = [s.op for s in snapshot.plan.steps if getattr(s.op, "ref", ref) == ref]
+    ops.sort(key=lambda op: 0 if isinstance(op, PullImage) else 1 if isinstance(op, Wait) else 2)
+    return str(ops[0]) if ops else ""

@@ -1,0 +1,65 @@
+"""
+Let a replica go without losing a request.
+
+draining published → acknowledged → nothing in flight (two reports) or patience over →
+asked to end → ended or grace over → out of the endpoints → removed. Each look takes the step
+that is due; a crash in between only starts the waiting anew.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from spacecloud.model.traffic import Endpoint
+from spacecloud.workloads.draft import PlanBuilder, Steps
+from spacecloud.workloads.observed import ObservedReplica
+from spacecloud.workloads.operations import AwaitIdle, AwaitStopped, RemoveReplica, StopReplica
+from spacecloud.workloads.situation import Situation, is_live
+
+IDLE_REPORTS = 2
+BETWEEN_REPORTS = timedelta(milliseconds=200)
+
+
+def drain(
+    situation: Situation,
+    replica: ObservedReplica,
+    endpoints: Iterable[Endpoint],
+    cause: str,
+    builder: PlanBuilder,
+    *,
+    after: Steps,
+) -> None:
+    """``after``: the publication of ``endpoints``, where this plan has one."""
+    if not is_live(replica):
+        builder.add(RemoveReplica(replica.ref, replica.id), cause, after=after)
+        return
+    asked = situation.history.stopping_since.get(replica.id)
+    if asked is not None:
+        grace = asked + situation.termination.grace
+        if situation.now < grace:
+            builder.add(AwaitStopped(replica.id), "asked to end")
+            builder.look_again(grace)
+        else:
+            late = f"did not end within {situation.termination.grace.total_seconds():g} s"
+            builder.add(RemoveReplica(replica.ref, replica.id), late, after=after)
+        return
+    acknowledged = {e.address: e for e in situation.acknowledged}.get(replica.address)
+    if acknowledged is not None and acknowledged.draining:
+        _drain(situation, replica, cause, builder)
+    elif acknowledged is None and replica.address not in {e.address for e in endpoints}:
+        builder.add(StopReplica(replica.ref, replica.id), cause)
+
+
+def _drain(
+    situation: Situation, replica: ObservedReplica, cause: str, builder: PlanBuilder
+) -> None:
+    history, stop = situation.history, StopReplica(replica.ref, replica.id)
+    since = history.draining_since.get(replica.address, situation.now)
+    until = since + situation.termination.drain
+    if history.idle_reports.get(replica.address, 0) >= IDLE_REPORTS:
+        builder.add(stop, f"{cause}; nothing in flight")
+    elif situation.now >= until:
+        seconds = situation.termination.drain.total_seconds()
+        builder.add(stop, f"{cause}; still busy after {seconds:g} s")
+    else:
+        builder.add(AwaitIdle(replica.id, until), cause)
+        builder.look_again(min(until, situation.now + BETWEEN_REPORTS))

@@ -1,0 +1,139 @@
+"""The world as a driver saw it, at the moment it looked. Everything here can be seen again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.traffic import Endpoint, Face
+
+HealthState = Literal["unknown", "starting", "ready", "failing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """
+    What the probes of a task say.
+
+    ``unknown``: not asked yet. ``starting``: never yet ready since it started. ``failing``:
+    was ready, is not now.
+    """
+
+    state: HealthState = "unknown"
+    failures: int = 0
+    """In a row."""
+
+    reason: str = ""
+    """The last failure, as a sentence: "nothing listens on port 8080"."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedTask:
+    container: str
+    """The engine's id."""
+
+    task: str
+    state: Literal["created", "running", "exited"]
+    image: str
+    started_at: datetime | None = None
+    exited_at: datetime | None = None
+    exit_code: int | None = None
+    out_of_memory: bool = False
+    error: str = ""
+    """The engine's own words on why it did not start."""
+
+    health: Health = Health()
+    grace_seconds: float = 60
+    tolerated_failures: int = 3
+    """Of its probe, before a ready task leaves traffic."""
+
+    orphaned: bool = False
+    """Runs in a namespace that its pause has left: unreachable, though it looks alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedReplica:
+    id: str
+    ref: ServiceRef
+    slot: int
+    revision: str
+    address: str
+    pause: Literal["missing", "running", "stopped", "off its network"]
+    expected_tasks: tuple[str, ...]
+    """Task ids that belong to it, as its creation wrote down."""
+
+    tasks: tuple[ObservedTask, ...]
+
+    @property
+    def ready(self) -> bool:
+        return (
+            self.pause == "running"
+            and {t.task for t in self.tasks} == set(self.expected_tasks)
+            and all(
+                t.state == "running" and t.health.state == "ready" and not t.orphaned
+                for t in self.tasks
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedWorkloads:
+    """One service on the engine."""
+
+    key: ServiceKey
+    network: str | None
+    """Its subnet; None where there is no network."""
+
+    replicas: tuple[ObservedReplica, ...] = ()
+    """Sorted by id, of all versions, declared or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What the gateway last acknowledged for a service."""
+
+    face: Face
+    endpoints: tuple[Endpoint, ...]
+    acknowledged: bool = True
+    """False once it was sent something else and has not acknowledged that: it may hold either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    workloads: ObservedWorkloads
+    images: Mapping[str, str | None] = field(default_factory=dict)
+    """Image reference to the local image's id; None where it is not here."""
+
+    published: Published | None = None
+    in_gateway: bool = False
+    """The gateway holds something of the service, from this or an earlier process."""
+
+    names: tuple[tuple[str, str], ...] = ()
+    """What the resolver answers for the service now."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a single look cannot see. Losing it (a crash) costs patience, never correctness."""
+
+    exits: Mapping[str, int] = field(default_factory=dict)
+    """Container id to its exits in a row, without ten minutes of peace between them."""
+
+    pulled: frozenset[tuple[ServiceRef, int, str]] = frozenset()
+    """(version, generation, image) that has been pulled."""
+
+    draining_since: Mapping[str, datetime] = field(default_factory=dict)
+    """Address to the moment the gateway acknowledged that it drains."""
+
+    idle_reports: Mapping[str, int] = field(default_factory=dict)
+    """Address to the number of reports in a row that showed nothing in flight."""
+
+    stopping_since: Mapping[str, datetime] = field(default_factory=dict)
+    """Replica to the moment its tasks were asked to end."""
+
+    refused: Mapping[tuple[ServiceRef, int], str] = field(default_factory=dict)
+    """(version, generation) that the engine cannot run as written, with its reason."""
+
+    rejected_publication: tuple[Published, str] | None = None
+    """What the gateway refused last, and its words."""

@@ -1,0 +1,119 @@
+"""
+Keep a replica that stays alive: restart what ended, restart what does not answer, wait.
+
+| task                                  | what is done                                        |
+|---------------------------------------|-----------------------------------------------------|
+| missing, or made and never started    | made and started (current revision only)            |
+| exited                                | started after 1 s, 2 s, 4 s … 5 min                 |
+| alive in a namespace its pause left   | restarted                                           |
+| not ready for longer than its grace   | restarted                                           |
+| failing twice as often as is tolerated| restarted                                           |
+| starting                              | waited for                                          |
+"""
+
+from datetime import datetime, timedelta
+
+from spacecloud.workloads.creation import creation
+from spacecloud.workloads.draft import PlanBuilder
+from spacecloud.workloads.observed import ObservedReplica, ObservedTask
+from spacecloud.workloads.operations import AwaitReady, AwaitRestart, RestartTask, StartTask
+from spacecloud.workloads.rollout import VersionRollout
+from spacecloud.workloads.situation import Situation
+
+FIRST_DELAY = timedelta(seconds=1)
+LONGEST_DELAY = timedelta(minutes=5)
+STABLE_AFTER = timedelta(minutes=10)
+"""A task that ran this long before it ended starts from the first pause again."""
+
+
+def restart_delay(exits: int) -> timedelta:
+    """1 s after the first exit in a row, doubling to 5 min."""
+    return min(FIRST_DELAY * (1 << min(max(exits, 1) - 1, 16)), LONGEST_DELAY)
+
+
+def repair(
+    situation: Situation, replica: ObservedReplica, rollout: VersionRollout, builder: PlanBuilder
+) -> None:
+    if replica.id in situation.history.stopping_since:
+        return
+    if _complete(situation, replica, rollout, builder):
+        return
+    waits = False
+    for task in replica.tasks:
+        match task.state:
+            case "exited":
+                _restart_exited(situation, replica, task, builder)
+            case "running":
+                waits |= _look_after_running(situation, replica, task, builder)
+            case "created":
+                pass
+    if waits:
+        builder.add(AwaitReady(replica.id), "not every task is ready")
+
+
+def _complete(
+    situation: Situation, replica: ObservedReplica, rollout: VersionRollout, builder: PlanBuilder
+) -> bool:
+    """Was something of it missing? Only a current replica can be completed: its spec is known."""
+    there = {task.task for task in replica.tasks if task.state != "created"}
+    missing = sorted(set(replica.expected_tasks) - there)
+    refused = (rollout.version.ref, rollout.version.generation) in situation.history.refused
+    if not missing or rollout.revision is None or refused:
+        return False
+    if replica.revision != rollout.revision:
+        return False
+    cause = f"{' and '.join(missing)} not there" if len(missing) < 4 else "tasks are not there"
+    builder.add(creation(situation, rollout, replica.slot, replica.address), cause)
+    return True
+
+
+def _restart_exited(
+    situation: Situation, replica: ObservedReplica, task: ObservedTask, builder: PlanBuilder
+) -> None:
+    exits = max(situation.history.exits.get(task.container, 1), 1)
+    why = _why_it_ended(task)
+    exited_at = task.exited_at or situation.now
+    due = exited_at + restart_delay(exits)
+    # What ended in the future ended before the clock was set back: nobody knows when.
+    if exited_at <= situation.now < due:
+        builder.add(AwaitRestart(replica.id, task.task, due), f"{why}, exit {exits} in a row")
+        builder.look_again(due)
+    else:
+        builder.add(StartTask(replica.ref, replica.id, task.task, task.container), why)
+
+
+def _why_it_ended(task: ObservedTask) -> str:
+    if task.out_of_memory:
+        return "killed: it used more memory than its limit"
+    return f"exited with code {task.exit_code}" if task.exit_code is not None else "exited"
+
+
+def _look_after_running(
+    situation: Situation, replica: ObservedReplica, task: ObservedTask, builder: PlanBuilder
+) -> bool:
+    """True while it must become ready."""
+    restart = RestartTask(replica.ref, replica.id, task.task, task.container)
+    if task.orphaned:
+        builder.add(restart, "its pause container was restarted and left it behind")
+        return False
+    match task.health.state:
+        case "ready":
+            return False
+        case "failing":
+            if task.health.failures >= 2 * task.tolerated_failures:
+                builder.add(restart, f"failed {task.health.failures} probes: {task.health.reason}")
+                return False
+            return task.health.failures >= task.tolerated_failures
+        case "starting" | "unknown":
+            overdue = _grace_ends(situation, task)
+            if overdue <= situation.now:
+                builder.add(
+                    restart, f"not ready after {task.grace_seconds:g} s: {task.health.reason}"
+                )
+                return False
+            builder.look_again(overdue)
+            return True
+
+
+def _grace_ends(situation: Situation, task: ObservedTask) -> datetime:
+    return (task.started_at or situation.now) + timedelta(seconds=task.grace_seconds)

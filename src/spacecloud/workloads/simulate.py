@@ -1,0 +1,233 @@
+"""
+What an operation makes of the world when all goes well.
+
+The forecast of a plan is made with it, and so is the memory driver: there the world is what
+is imagined.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from spacecloud.model.declared import DeclaredService
+from spacecloud.workloads.drain import IDLE_REPORTS
+from spacecloud.workloads.observed import (
+    Health,
+    History,
+    ObservedReplica,
+    ObservedTask,
+    ObservedWorkloads,
+    Published,
+)
+from spacecloud.workloads.operations import (
+    AwaitIdle,
+    AwaitReady,
+    AwaitRestart,
+    AwaitStopped,
+    CreateNetwork,
+    CreateReplica,
+    Op,
+    PinImages,
+    PublishNames,
+    PublishTraffic,
+    PullImage,
+    ReleaseAddresses,
+    RemoveNetwork,
+    RemoveReplica,
+    RestartTask,
+    StartTask,
+    StopReplica,
+    WithdrawTraffic,
+    WorkloadOp,
+)
+from spacecloud.workloads.situation import UNKNOWN_IMAGE, Situation
+
+
+def simulate(situation: Situation, op: Op) -> Situation:
+    """The situation after an operation, or after what it waits for."""
+    match op:
+        case PullImage():
+            return _pulled(situation, op)
+        case PinImages():
+            return _pinned(situation, op)
+        case ReleaseAddresses():
+            return replace(situation, desired=replace(situation.desired, declared=None))
+        case PublishNames():
+            return replace(situation, observed=replace(situation.observed, names=op.names))
+        case PublishTraffic():
+            return _published(situation, op)
+        case WithdrawTraffic():
+            observed = replace(situation.observed, published=None, in_gateway=False)
+            return replace(situation, observed=observed)
+        case AwaitReady() | AwaitIdle() | AwaitStopped() | AwaitRestart():
+            return _waited(situation, op)
+        case _:
+            workloads = state_after(situation.observed.workloads, op, situation.now)
+            history = situation.history
+            if isinstance(op, StopReplica):
+                since = {**history.stopping_since, op.replica: situation.now}
+                history = replace(history, stopping_since=since)
+            observed = replace(situation.observed, workloads=workloads)
+            return replace(situation, observed=observed, history=history)
+
+
+def state_after(world: ObservedWorkloads, op: WorkloadOp, now: datetime) -> ObservedWorkloads:
+    """One service on an engine, after an operation. New tasks run and are not ready yet."""
+    match op:
+        case CreateNetwork():
+            return replace(world, network=op.subnet)
+        case RemoveNetwork():
+            return replace(world, network=None)
+        case CreateReplica():
+            others = [r for r in world.replicas if r.id != op.replica]
+            before = next((r for r in world.replicas if r.id == op.replica), None)
+            made = _replica(op, before, now)
+            return replace(world, replicas=tuple(sorted([*others, made], key=lambda r: r.id)))
+        case RemoveReplica():
+            return replace(world, replicas=tuple(r for r in world.replicas if r.id != op.replica))
+        case StartTask() | RestartTask():
+            return _each_task(
+                world, op.replica, lambda t: _started(t, now) if t.task == op.task else t
+            )
+        case StopReplica() | PullImage():
+            return world
+
+
+def ended(world: ObservedWorkloads, replica: str, now: datetime) -> ObservedWorkloads:
+    return _each_task(
+        world, replica, lambda t: replace(t, state="exited", exited_at=now, exit_code=0)
+    )
+
+
+def became_ready(world: ObservedWorkloads, replica: str) -> ObservedWorkloads:
+    return _each_task(
+        world,
+        replica,
+        lambda t: replace(t, health=Health("ready")) if t.state == "running" else t,
+    )
+
+
+def _pulled(situation: Situation, op: PullImage) -> Situation:
+    images = dict(situation.observed.images)
+    if images.get(op.image) is None:
+        images[op.image] = UNKNOWN_IMAGE + op.image
+    pulled = situation.history.pulled | {(op.ref, op.generation, op.image)}
+    return replace(
+        situation,
+        observed=replace(situation.observed, images=images),
+        history=replace(situation.history, pulled=pulled),
+    )
+
+
+def _pinned(situation: Situation, op: PinImages) -> Situation:
+    declared = situation.desired.declared
+    if declared is None:
+        return situation
+    versions = tuple(
+        replace(v, images=dict(op.images))
+        if v.ref == op.ref and v.generation == op.generation
+        else v
+        for v in declared.versions
+    )
+    known = {**situation.observed.images, **{image: image for _, image in op.images}}
+    return replace(
+        situation,
+        desired=replace(
+            situation.desired,
+            declared=DeclaredService(declared.key, declared.allocation, versions),
+        ),
+        observed=replace(situation.observed, images=known),
+    )
+
+
+def _published(situation: Situation, op: PublishTraffic) -> Situation:
+    published = Published(op.face, op.endpoints)
+    observed = replace(situation.observed, published=published, in_gateway=True)
+    since = drained_since(situation.history.draining_since, published, situation.now)
+    history = replace(situation.history, draining_since=since)
+    return replace(situation, observed=observed, history=history)
+
+
+def drained_since(
+    before: Mapping[str, datetime], published: Published | None, now: datetime
+) -> dict[str, datetime]:
+    """Since when each draining address is acknowledged as such."""
+    endpoints = published.endpoints if published is not None else ()
+    return {e.address: before.get(e.address, now) for e in endpoints if e.draining}
+
+
+def _waited(
+    situation: Situation, op: AwaitReady | AwaitIdle | AwaitStopped | AwaitRestart
+) -> Situation:
+    observed, history = situation.observed, situation.history
+    match op:
+        case AwaitReady():
+            world = became_ready(observed.workloads, op.replica)
+            return replace(situation, observed=replace(observed, workloads=world))
+        case AwaitStopped():
+            world = ended(observed.workloads, op.replica, situation.now)
+            return replace(situation, observed=replace(observed, workloads=world))
+        case AwaitRestart():
+            return replace(situation, now=max(situation.now, op.until))
+        case AwaitIdle():
+            return replace(situation, history=_idle(history, observed.workloads, op.replica))
+
+
+def _idle(history: History, world: ObservedWorkloads, replica: str) -> History:
+    addresses = [r.address for r in world.replicas if r.id == replica]
+    reports = {**history.idle_reports, **dict.fromkeys(addresses, IDLE_REPORTS)}
+    return replace(history, idle_reports=reports)
+
+
+def _replica(op: CreateReplica, before: ObservedReplica | None, now: datetime) -> ObservedReplica:
+    there = {t.task: t for t in before.tasks if t.state != "created"} if before else {}
+    tasks = tuple(there.get(task.id) or _new_task(op, task.id, now) for task in op.spec.tasks)
+    return ObservedReplica(
+        id=op.replica,
+        ref=op.ref,
+        slot=op.slot,
+        revision=op.revision,
+        address=op.address,
+        pause="running",
+        expected_tasks=tuple(task.id for task in op.spec.tasks),
+        tasks=tasks,
+    )
+
+
+def _new_task(op: CreateReplica, task: str, now: datetime) -> ObservedTask:
+    spec = next(t for t in op.spec.tasks if t.id == task)
+    return ObservedTask(
+        container=f"{op.ref.project}--{op.replica}--{task}--{op.revision}",
+        task=task,
+        state="running",
+        image=op.images[task],
+        started_at=now,
+        health=Health("starting"),
+        grace_seconds=spec.probe.grace_seconds if spec.probe else 60,
+        tolerated_failures=spec.probe.failures if spec.probe else 3,
+    )
+
+
+def _started(task: ObservedTask, now: datetime) -> ObservedTask:
+    return replace(
+        task,
+        state="running",
+        started_at=now,
+        exited_at=None,
+        exit_code=None,
+        out_of_memory=False,
+        orphaned=False,
+        health=Health("starting"),
+    )
+
+
+def _each_task(
+    world: ObservedWorkloads, replica: str, change: Callable[[ObservedTask], ObservedTask]
+) -> ObservedWorkloads:
+    return replace(
+        world,
+        replicas=tuple(
+            replace(r, tasks=tuple(change(t) for t in r.tasks)) if r.id == replica else r
+            for r in world.replicas
+        ),
+    )

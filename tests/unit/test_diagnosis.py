@@ -1,0 +1,169 @@
+"""Status and its reasons: how a version is said to be, and what to do about it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from builders import (
+    NOON,
+    a_service,
+    a_situation,
+    a_task,
+    a_version,
+    declared_service,
+    declaring,
+    later,
+)
+from spacecloud.drivers.driver import HostState
+from spacecloud.model.status import DeniedCallView, ServiceStatus
+from spacecloud.report.diagnosis import findings
+from spacecloud.report.snapshot import Snapshot
+from spacecloud.report.status import Relations, status_of
+from spacecloud.workloads.decide import decide
+from spacecloud.workloads.forecast import plan
+from spacecloud.workloads.observed import Health, History
+from spacecloud.workloads.simulate import simulate
+from spacecloud.workloads.situation import Situation
+
+FINE = HostState(parts={"gateway": "running", "resolver": "running"})
+
+
+def settled(situation: Situation) -> Situation:
+    for step in plan(situation).steps:
+        situation = simulate(situation, step.op)
+    return situation
+
+
+def with_task(situation: Situation, **changes: Any) -> Situation:
+    workloads = situation.observed.workloads
+    replicas = tuple(
+        replace(r, tasks=tuple(replace(t, **changes) for t in r.tasks)) for r in workloads.replicas
+    )
+    observed = replace(situation.observed, workloads=replace(workloads, replicas=replicas))
+    return replace(situation, observed=observed)
+
+
+def status(
+    situation: Situation, relations: Relations | None = None, **snapshot: Any
+) -> ServiceStatus:
+    version = situation.desired.versions[0]
+    seen = Snapshot(situation, decide(situation), **snapshot)
+    return status_of(declared_service(version), version, seen, relations or Relations())
+
+
+def test_what_is_declared_and_runs_is_ready_and_nothing_is_wrong() -> None:
+    found = status(settled(a_situation(a_version())), Relations(admits=("shop/api",)))
+
+    assert (found.state, found.message, found.next_step) == ("ready", "", "")
+    assert findings([found], FINE) == ()
+
+
+def test_an_apply_that_was_not_looked_at_yet_is_progressing() -> None:
+    situation = settled(a_situation(a_version()))
+    newer = a_version(generation=2)
+
+    found = status_of(
+        declared_service(newer), newer, Snapshot(situation, decide(situation)), Relations()
+    )
+
+    assert (found.state, found.generation, found.observed_generation) == ("progressing", 2, 1)
+    assert "not looked at yet" in findings([found], FINE)[0].problem
+
+
+def test_a_refused_image_is_failed_with_its_reason() -> None:
+    version = a_version()
+    reason = "image web:1 cannot be pulled: not found"
+    history = History(refused={(version.ref, 1): reason})
+    found = status(a_situation(version, images={"web:1": None}, history=history))
+
+    assert (found.state, found.message) == ("failed", reason)
+    assert findings([found], FINE)[0].fix.startswith("check the image's name")
+
+
+@pytest.mark.parametrize(
+    ("exits", "state"), [(1, "progressing"), (2, "progressing"), (3, "failed")]
+)
+def test_a_task_that_ends_three_times_in_a_row_is_failed(exits: int, state: str) -> None:
+    gone = with_task(
+        settled(a_situation(a_version())),
+        state="exited",
+        exit_code=127,
+        exited_at=NOON,
+        health=Health(),
+    )
+    container = gone.observed.workloads.replicas[0].tasks[0].container
+    gone = replace(gone, history=History(exits={container: exits}))
+
+    found = status(gone, last_output={container: "sh: nope: not found"})
+
+    assert found.state == state
+    assert "code 127" in found.message
+    assert "sh: nope: not found" in found.message
+    assert "does not exist in the image" in findings([found], FINE)[0].fix
+
+
+def test_an_older_replica_that_serves_beside_a_new_one_in_trouble_is_degraded() -> None:
+    old = settled(a_situation(a_version()))
+    spec = a_service(tasks=[a_task(env={"A": "1"})])
+    new = a_version(spec=spec, generation=2, images={"main": "sha256:aaaa"})
+    changed = declaring(old, new)
+    for step in decide(changed).steps:
+        changed = simulate(changed, step.op)
+    first, second = changed.observed.workloads.replicas
+    broken = replace(
+        second,
+        tasks=tuple(
+            replace(t, health=Health("starting", 5, "nothing listens on port 8080"))
+            for t in second.tasks
+        ),
+    )
+    assert status(changed).state == "progressing"
+    workloads = replace(changed.observed.workloads, replicas=(first, broken))
+    observed = replace(changed.observed, workloads=workloads)
+    changed = replace(changed, observed=observed, now=later(11))
+
+    found = status(changed)
+
+    assert found.state == "degraded"
+    assert "nothing listens on port 8080" in found.message
+    assert "ports say what it" in findings([found], FINE)[0].fix
+
+
+def test_none_wanted_and_none_there_is_asleep() -> None:
+    asleep = settled(a_situation(a_version(spec=a_service(scale={"replicas": 0}))))
+
+    found = status(asleep)
+
+    assert found.state == "asleep"
+    assert "minReplicas" in findings([found], FINE)[0].fix
+
+
+def test_a_gateway_that_is_down_is_the_first_to_mend() -> None:
+    found = status(a_situation(a_version()))
+    down = HostState(parts={"gateway": "down", "resolver": "running"})
+
+    first = findings([found], down)[0]
+
+    assert (first.severity, first.subject) == ("error", "platform")
+    assert "gateway" in first.problem
+
+
+def test_a_refused_caller_is_told_with_the_line_that_lets_it_in() -> None:
+    refusal = DeniedCallView.model_validate(
+        {"caller": "shop/web", "port": 6379, "count": 2, "last": NOON, "reason": "add {…}"}
+    )
+    relations = Relations(refusals=(refusal,), admits=("shop/api",))
+    found = status(settled(a_situation(a_version())), relations)
+
+    (finding,) = findings([found], FINE)
+
+    assert finding.problem == "shop/web was refused on port 6379, 2 times"
+    assert finding.fix == "add {…}"
+
+
+def test_a_service_that_nobody_can_reach_is_pointed_out() -> None:
+    (finding,) = findings([status(settled(a_situation(a_version())))], FINE)
+
+    assert finding.severity == "note"
+    assert "nobody may call it" in finding.problem

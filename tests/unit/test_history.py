@@ -1,0 +1,182 @@
+"""What is remembered between two looks."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from builders import NOON, a_situation, a_version, later
+from spacecloud.model.traffic import Endpoint
+from spacecloud.reconcile.history import REFUSAL_LASTS, HistoryRecorder
+from spacecloud.workloads.forecast import plan
+from spacecloud.workloads.observed import Observed
+from spacecloud.workloads.operations import PublishTraffic, PullImage, StopReplica
+from spacecloud.workloads.simulate import simulate
+
+REF = a_version().ref
+
+
+def running() -> Observed:
+    situation = a_situation(a_version())
+    for step in plan(situation).steps:
+        situation = simulate(situation, step.op)
+    return situation.observed
+
+
+def ended(observed: Observed, at: datetime, *, lived: timedelta) -> Observed:
+    workloads = observed.workloads
+    replicas = tuple(
+        replace(
+            r,
+            tasks=tuple(
+                replace(t, state="exited", exit_code=1, exited_at=at, started_at=at - lived)
+                for t in r.tasks
+            ),
+        )
+        for r in workloads.replicas
+    )
+    return replace(observed, workloads=replace(workloads, replicas=replicas))
+
+
+def test_a_clock_that_is_set_back_does_not_make_anybody_wait_for_it_to_come_again() -> None:
+    observed = draining(running())
+    [endpoint] = observed.published.endpoints if observed.published is not None else []
+    memory = HistoryRecorder()
+    memory.note(observed, {}, NOON)
+    memory.note_done(StopReplica(REF, "web--v1--0"), NOON)
+    memory.refuse(REF, 1, "no such image", NOON)
+    back = NOON - timedelta(hours=1)
+
+    memory.note(observed, {}, back)
+    memory.note(observed, {}, back + timedelta(seconds=1))
+
+    history = memory.history(back + REFUSAL_LASTS)
+    assert history.draining_since == {endpoint.address: back}
+    assert history.stopping_since == {"web--v1--0": back}
+    assert history.idle_reports[endpoint.address] >= 2
+    assert not history.refused
+
+
+def exits(memory: HistoryRecorder) -> list[int]:
+    return list(memory.history(NOON).exits.values())
+
+
+def test_an_exit_is_counted_once_however_often_it_is_seen() -> None:
+    memory = HistoryRecorder()
+    gone = ended(running(), later(1), lived=timedelta(seconds=1))
+
+    seen = [len(memory.note(gone, None, later(n))) for n in (1, 2, 3)]
+
+    assert seen == [1, 0, 0]
+    assert exits(memory) == [1]
+
+
+def test_exits_in_a_row_add_up_and_ten_minutes_of_peace_end_the_row() -> None:
+    memory = HistoryRecorder()
+
+    memory.note(ended(running(), later(1), lived=timedelta(seconds=1)), None, later(1))
+    memory.note(ended(running(), later(5), lived=timedelta(seconds=2)), None, later(5))
+    assert exits(memory) == [2]
+    memory.note(ended(running(), later(9), lived=timedelta(minutes=9)), None, later(9))
+    assert exits(memory) == [3]
+    memory.note(ended(running(), later(99), lived=timedelta(minutes=10)), None, later(99))
+    assert exits(memory) == [1]
+
+
+def test_a_container_that_is_gone_is_forgotten() -> None:
+    memory = HistoryRecorder()
+    memory.note(ended(running(), later(1), lived=timedelta(seconds=1)), None, later(1))
+
+    memory.note(a_situation(a_version()).observed, None, later(2))
+
+    assert exits(memory) == []
+
+
+def draining(observed: Observed) -> Observed:
+    assert observed.published is not None
+    endpoints = (Endpoint("v1", "10.180.0.2", draining=True),)
+    return replace(observed, published=replace(observed.published, endpoints=endpoints))
+
+
+def test_two_idle_reports_need_some_time_between_them() -> None:
+    memory = HistoryRecorder()
+    look = draining(running())
+
+    reports = []
+    for milliseconds in (0, 10, 20, 200, 210, 400):
+        memory.note(look, {}, later(milliseconds / 1000))
+        reports.append(memory.history(NOON).idle_reports["10.180.0.2"])
+
+    assert reports == [1, 1, 1, 2, 2, 3]
+
+
+def test_a_request_in_flight_starts_the_reports_anew() -> None:
+    memory = HistoryRecorder()
+    look = draining(running())
+
+    memory.note(look, {}, later(0))
+    memory.note(look, {"10.180.0.2": 1}, later(1))
+
+    assert memory.history(NOON).idle_reports["10.180.0.2"] == 0
+    memory.note(look, {}, later(2))
+    assert memory.history(NOON).idle_reports["10.180.0.2"] == 1
+
+
+def test_no_report_is_not_an_idle_report() -> None:
+    memory = HistoryRecorder()
+    look = draining(running())
+
+    memory.note(look, None, later(0))
+    memory.note(look, None, later(1))
+
+    assert memory.history(NOON).idle_reports == {}
+
+
+def test_draining_is_timed_from_its_first_acknowledgement() -> None:
+    memory = HistoryRecorder()
+    look = draining(running())
+
+    memory.note(look, {}, later(1))
+    memory.note(look, {}, later(8))
+
+    assert memory.history(NOON).draining_since == {"10.180.0.2": later(1)}
+
+
+def test_a_refusal_is_forgotten_after_a_while_and_replaced_by_the_next_generations() -> None:
+    memory = HistoryRecorder()
+    memory.refuse(REF, 1, "no such image", NOON)
+    memory.refuse(REF, 2, "no such image either", NOON)
+
+    assert memory.history(later(1)).refused == {(REF, 2): "no such image either"}
+    assert memory.refused_until() == NOON + REFUSAL_LASTS
+    assert memory.history(NOON + REFUSAL_LASTS).refused == {}
+
+
+def test_a_publication_that_succeeds_ends_its_refusal() -> None:
+    memory = HistoryRecorder()
+    published = running().published
+    assert published is not None
+    op = PublishTraffic(published.face, published.endpoints)
+    memory.refuse_publication(op, "bad", NOON)
+
+    assert memory.history(later(1)).rejected_publication == (published, "bad")
+    memory.note_done(op, later(2))
+    assert memory.history(later(3)).rejected_publication is None
+    assert memory.refused_until() is None
+
+
+def test_a_pull_counts_for_its_generation_alone() -> None:
+    memory = HistoryRecorder()
+
+    memory.note_done(PullImage(REF, "web:1", "", 1), NOON)
+    memory.note_done(PullImage(REF, "web:1", "", 2), NOON)
+
+    assert memory.history(NOON).pulled == {(REF, 2, "web:1")}
+
+
+def test_a_replica_that_was_asked_to_end_is_remembered_while_it_is_there() -> None:
+    memory = HistoryRecorder()
+    memory.note_done(StopReplica(REF, "web--v1--0"), NOON)
+
+    memory.note(running(), None, later(1))
+    assert memory.is_stopping("web--v1--0")
+    memory.note(a_situation(a_version()).observed, None, later(2))
+    assert not memory.is_stopping("web--v1--0")
