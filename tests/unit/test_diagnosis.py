@@ -15,8 +15,7 @@ from builders import (
     declaring,
     later,
 )
-from spacecloud.drivers.driver import HostState
-from spacecloud.model.status import DeniedCallView, ServiceStatus
+from spacecloud.model.status import DeniedCallView, HostState, ServiceStatus
 from spacecloud.report.diagnosis import findings
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.report.status import Relations, status_of

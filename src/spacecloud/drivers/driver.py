@@ -12,13 +12,13 @@ Coroutines raise ``Transient`` or ``Terminal`` and nothing else.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Protocol
 
 from spacecloud.model.addresses import Pools
 from spacecloud.model.refs import ServiceKey
-from spacecloud.model.status import PullView
+from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
 from spacecloud.workloads.observed import ObservedWorkloads, Published
 from spacecloud.workloads.operations import WorkloadOp
@@ -125,20 +125,6 @@ class Names(Protocol):
     async def publish(self, key: ServiceKey, names: tuple[tuple[str, str], ...]) -> None: ...
 
     async def published(self) -> Mapping[ServiceKey, tuple[tuple[str, str], ...]]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class HostState:
-    """Is the ground that all services stand on as it should be?"""
-
-    repaired: tuple[str, ...] = ()
-    """What had to be mended just now, a sentence each."""
-
-    problems: tuple[str, ...] = ()
-    """What could not be mended, a sentence each with the fix."""
-
-    parts: Mapping[str, Literal["running", "down"]] = field(default_factory=dict)
-    """``gateway``, ``resolver``."""
 
 
 class Host(Protocol):

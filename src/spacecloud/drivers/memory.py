@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from spacecloud.drivers.driver import Driver, Hint, HostState, LogRequest
+from spacecloud.drivers.driver import Driver, Hint, LogRequest
 from spacecloud.errors import NotFound, Terminal
 from spacecloud.model.addresses import Pools
 from spacecloud.model.refs import ServiceKey
-from spacecloud.model.status import PullView
+from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
 from spacecloud.workloads.observed import ObservedWorkloads, Published
 from spacecloud.workloads.operations import (

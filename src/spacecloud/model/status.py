@@ -1,5 +1,7 @@
 """What is reported back: status of services and plans, as the API answers them."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -189,3 +191,17 @@ class PlanView(Resource):
     """Only those with steps or a problem."""
 
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """Is the ground that all services stand on as it should be?"""
+
+    repaired: tuple[str, ...] = ()
+    """What had to be mended just now, a sentence each."""
+
+    problems: tuple[str, ...] = ()
+    """What could not be mended, a sentence each with the fix."""
+
+    parts: Mapping[str, Literal["running", "down"]] = field(default_factory=dict)
+    """``gateway``, ``resolver``."""

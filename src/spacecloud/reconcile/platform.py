@@ -9,10 +9,11 @@ import asyncio
 import logging
 from typing import Never
 
-from spacecloud.drivers.driver import Driver, HostState
+from spacecloud.drivers.driver import Driver
 from spacecloud.errors import DriverError
 from spacecloud.ingress import table
 from spacecloud.mesh.policy import host_ports
+from spacecloud.model.status import HostState
 from spacecloud.model.traffic import HostPortAccess, IngressTable
 from spacecloud.reconcile.events import PLATFORM, EventRecorder
 from spacecloud.reconcile.policy_cache import PolicyCache

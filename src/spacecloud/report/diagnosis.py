@@ -8,8 +8,7 @@ tasks, then who was refused, then what only surprises.
 import re
 from collections.abc import Iterable, Sequence
 
-from spacecloud.drivers.driver import HostState
-from spacecloud.model.status import Finding, ReplicaStatus, ServiceStatus, TaskStatus
+from spacecloud.model.status import Finding, HostState, ReplicaStatus, ServiceStatus, TaskStatus
 
 BY_EXIT_CODE = {
     126: "its command is a file that cannot be executed: check docker.cmd and the file's mode",

@@ -25,8 +25,8 @@ from spacecloud.drivers.docker.host.firewall import Firewall, run
 from spacecloud.drivers.docker.host.system_containers import Part, SystemContainers
 from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
 from spacecloud.drivers.docker.pods.replicas import together
-from spacecloud.drivers.driver import HostState
 from spacecloud.errors import DriverError, Transient
+from spacecloud.model.status import HostState
 from spacecloud.settings import Settings
 
 REMOVAL_ROUNDS = 20
