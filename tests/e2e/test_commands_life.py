@@ -122,8 +122,18 @@ def asked(stage: Stage) -> int:
 
 
 def beyond_loopback() -> str:
-    """An address of this machine that every engine gives it."""
-    command = ["docker", "network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}"]
+    """
+    An address of this machine that every engine gives it.
+
+    Asked of the kernel: engine 20.10 tells no gateway of its bridge until it was restarted once.
+    """
+    name = '{{index .Options "com.docker.network.bridge.name"}}'
+    bridge = output("docker", "network", "inspect", "bridge", "-f", name)
+    (interface,) = json.loads(output("ip", "-json", "-4", "address", "show", "dev", bridge))
+    return str(interface["addr_info"][0]["local"])
+
+
+def output(*command: str) -> str:
     return subprocess.run(command, text=True, capture_output=True, check=True).stdout.strip()
 
 
