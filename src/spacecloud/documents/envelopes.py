@@ -42,7 +42,7 @@ def envelope(tree: Tree, faults: Faults, *, for_deletion: bool) -> Envelope | No
     if not isinstance(tree.value, dict):
         faults.add("a document is a mapping with type, meta and spec", tree.line)
         return None
-    before = len(faults.found)
+    before = faults.count
     for part in tree.value:
         if part not in PARTS:
             message = f"there is no such field; {did_you_mean(part, PARTS)}"
@@ -51,7 +51,7 @@ def envelope(tree: Tree, faults: Faults, *, for_deletion: bool) -> Envelope | No
     ids = _ids(kind, tree, faults) if kind is not None else None
     name = f"{kind.name} {'/'.join(ids.values())}" if kind and ids else ""
     spec = Resource() if for_deletion else _spec(kind, tree, faults, name)
-    if kind is None or ids is None or spec is None or len(faults.found) > before:
+    if kind is None or ids is None or spec is None or faults.count > before:
         return None
     document = {} if for_deletion else Given(tree)
     return Envelope(kind, ids, spec, document, tree.line, faults.source)
@@ -114,9 +114,10 @@ def _spec(kind: Kind | None, tree: Tree, faults: Faults, name: str) -> Resource 
     try:
         return kind.model.model_validate(given)
     except ValidationError as error:
-        found = located_mistakes(error, given, "spec", kind.model)
+        found, more = located_mistakes(error, given, "spec", kind.model)
     for location, mistake in found:
         faults.take(mistake, tree.line_of(("spec", *location)), name)
+    faults.more += more
     return None
 
 

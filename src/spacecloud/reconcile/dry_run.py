@@ -1,14 +1,15 @@
 """Documents written to a copy of the store: what each changes, and what is wrong with any."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from spacecloud.errors import Conflict, InvalidSpec, Mistake, NotFound, SpaceCloudError
+from spacecloud.errors import Conflict, InvalidSpec, NotFound, SpaceCloudError
 from spacecloud.ingress import mistakes
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.project import Project, redacted
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.routing import IngressRoute
 from spacecloud.model.status import DocumentChange
+from spacecloud.model.validation.mistakes import Refused
 from spacecloud.reconcile.diff import changed_fields
 from spacecloud.store.by_kind import erase, write
 from spacecloud.store.port import Accepted, Store
@@ -41,17 +42,10 @@ def together(refused: Sequence[tuple[Envelope, SpaceCloudError]]) -> SpaceCloudE
     (envelope, error), *others = refused
     if not others and not isinstance(error, InvalidSpec):
         return type(error)(f"{envelope.name}: {error}")
-    found = tuple(m for envelope, error in refused for m in _mistakes(envelope, error))
-    if len(found) == 1:
-        return InvalidSpec(str(found[0]), found)
-    return InvalidSpec(f"{len(found)} mistakes, the first: {found[0]}", found)
-
-
-def _mistakes(envelope: Envelope, error: SpaceCloudError) -> Iterable[Mistake]:
-    known = error.mistakes if isinstance(error, InvalidSpec) else ()
-    for mistake in known or (Mistake("", str(error)),):
-        path = ".".join(part for part in (envelope.source, mistake.path) if part)
-        yield Mistake(path, mistake.message, mistake.value)
+    found = Refused()
+    for each, fault in refused:
+        found.take(fault, each.source)
+    return found.error()
 
 
 async def _erased(draft: Store, envelope: Envelope) -> DocumentChange:
