@@ -33,7 +33,9 @@ def envelopes_of(documents: Any, path: str, *, delete: bool = False) -> list[Env
     for number, document in enumerate(documents):
         source = f"{path}[{number}]"
         try:
-            envelopes.append(replace(_envelope(document, delete=delete), source=source))
+            envelopes.append(
+                replace(_envelope(document, refused.room, delete=delete), source=source)
+            )
         except InvalidSpec as error:
             refused.take(error, source)
     if refused:
@@ -41,7 +43,7 @@ def envelopes_of(documents: Any, path: str, *, delete: bool = False) -> list[Env
     return sorted(envelopes, key=lambda envelope: envelope.kind.order)
 
 
-def _envelope(document: Any, *, delete: bool) -> Envelope:
+def _envelope(document: Any, most_mistakes: int, *, delete: bool) -> Envelope:
     if not isinstance(document, dict):
         raise _wrong("", "a document is an object with type, meta and spec")
     kind = _kind(document.get("type"))
@@ -51,7 +53,7 @@ def _envelope(document: Any, *, delete: bool) -> Envelope:
         return Envelope(kind, ids, Resource(), {})
     if not isinstance(spec, dict):
         raise _wrong("spec", "an object is expected")
-    return Envelope(kind, ids, validate(kind.model, spec, "spec"), spec)
+    return Envelope(kind, ids, validate(kind.model, spec, "spec", most_mistakes), spec)
 
 
 def _kind(name: Any) -> Kind:

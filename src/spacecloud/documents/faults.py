@@ -43,14 +43,19 @@ class Faults:
     def count(self) -> int:
         return len(self.found) + self.more
 
+    @property
+    def room(self) -> int:
+        """For so many more; those beyond are counted only."""
+        return MOST_MISTAKES - len(self.found)
+
     def add(self, message: str, line: int | None = None, path: str = "") -> None:
-        if len(self.found) < MOST_MISTAKES:
+        if self.room:
             self.found.append(FileMistake(path, message, None, line, self.source))
         else:
             self.more += 1
 
     def take(self, mistake: Mistake, line: int, document: str = "") -> None:
-        if len(self.found) < MOST_MISTAKES:
+        if self.room:
             known = mistake.path, mistake.message, mistake.value
             self.found.append(FileMistake(*known, line, self.source, document))
         else:

@@ -34,17 +34,17 @@ IS_KEY = "[key]"
 """How pydantic marks that a key of a mapping is meant and not its value."""
 
 
-def validate(model: type[R], given: Any, prefix: str) -> R:
-    """Raises ``InvalidSpec`` with the mistakes; ``prefix`` is where ``given`` stands."""
+def validate(model: type[R], given: Any, prefix: str, most: int = MOST_MISTAKES) -> R:
+    """Raises ``InvalidSpec`` with ``most`` mistakes; ``prefix`` is where ``given`` stands."""
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        located, more = located_mistakes(error, given, prefix, model)
+        located, more = located_mistakes(error, given, prefix, model, most)
     raise refusal(tuple(mistake for _, mistake in located), more)
 
 
 def located_mistakes(
-    error: ValidationError, given: Any, prefix: str, model: type[BaseModel]
+    error: ValidationError, given: Any, prefix: str, model: type[BaseModel], most: int
 ) -> tuple[tuple[tuple[Location, Mistake], ...], int]:
     """
     Each with its place in ``given``, for those who know what stands where, and how many more.
@@ -59,7 +59,7 @@ def located_mistakes(
             known = {(fault["loc"], fault["msg"]) for fault in faults}
             faults += [f for f in _faults(another) if (f["loc"], f["msg"]) not in known]
     told = _without_consequences(faults)
-    located = tuple(_mistake(fault, given, prefix, model) for fault in told[:MOST_MISTAKES])
+    located = tuple(_mistake(fault, given, prefix, model) for fault in told[:most])
     return located, len(told) - len(located)
 
 
@@ -96,6 +96,11 @@ class Refused:
         self._mistakes += [_under(document, mistake) for mistake in listed]
         self._more += len(found) - len(listed)
         self._more += error.more if isinstance(error, InvalidSpec) else 0
+
+    @property
+    def room(self) -> int:
+        """For so many more, and for one: of what is refused at least one mistake is known."""
+        return max(1, MOST_MISTAKES - len(self._mistakes))
 
     def __bool__(self) -> bool:
         return bool(self._mistakes)
