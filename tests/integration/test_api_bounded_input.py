@@ -2,13 +2,17 @@
 
 import json
 import socket
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from api_server import ApiServer, an_api_server
+from envoy_host import envoy_binary
 from spacecloud.api.routes.session import MOST_LOGIN_BYTES
 
 pytestmark = pytest.mark.attack
@@ -25,9 +29,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         yield running
 
 
+def port_of(server: ApiServer) -> int:
+    return int(server.url.rpartition(":")[2])
+
+
 def connected(server: ApiServer) -> socket.socket:
-    host, _, port = server.url.removeprefix("http://").partition(":")
-    return socket.create_connection((host, int(port)), timeout=SOON_SECONDS)
+    return socket.create_connection(("127.0.0.1", port_of(server)), timeout=SOON_SECONDS)
 
 
 def head(path: str, *more: str) -> bytes:
@@ -150,3 +157,80 @@ def test_headers_have_a_limit(server: ApiServer) -> None:
         read = connection.makefile("rb").readline()
 
     assert b" 400 " in read
+
+
+TYPES = "type.googleapis.com/envoy.extensions.filters"
+
+
+def at(port: int) -> dict[str, Any]:
+    return {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}
+
+
+def proxy(listen: int, upstream: int) -> dict[str, Any]:
+    router = {"@type": f"{TYPES}.http.router.v3.Router"}
+    route = {"match": {"prefix": "/"}, "route": {"cluster": "api"}}
+    manager = {
+        "@type": f"{TYPES}.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "api",
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+        "http_filters": [{"name": "router", "typed_config": router}],
+    }
+    chain = {"filters": [{"name": "http", "typed_config": manager}]}
+    endpoints = {
+        "cluster_name": "api",
+        "endpoints": [{"lb_endpoints": [{"endpoint": at(upstream)}]}],
+    }
+    return {
+        "static_resources": {
+            "listeners": [{"name": "http", **at(listen), "filter_chains": [chain]}],
+            "clusters": [{"name": "api", "type": "STATIC", "load_assignment": endpoints}],
+        }
+    }
+
+
+@contextmanager
+def an_envoy_before(server: ApiServer, folder: Path) -> Generator[int]:
+    """The port on which it listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = folder / "envoy.json"
+    config.write_text(json.dumps(proxy(port, port_of(server))))
+    command = [envoy_binary(), "-c", config, "--use-dynamic-base-id", "--concurrency", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        wait_until_it_listens(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_until_it_listens(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            assert time.monotonic() < deadline, "Envoy does not listen"
+            time.sleep(0.05)
+        else:
+            return
+
+
+@pytest.mark.parametrize(
+    ("path", "has_token", "status"),
+    [(SERVICE, True, 413), (SERVICE, False, 401), (LOGIN, False, 413)],
+)
+def test_20_mib_through_the_gateway_are_answered_and_not_reset(
+    server: ApiServer, tmp_path: Path, path: str, has_token: bool, status: int
+) -> None:
+    token = [f"Authorization: Bearer {server.api.token}"] * has_token
+    with (
+        an_envoy_before(server, tmp_path) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=SOON_SECONDS) as connection,
+    ):
+        connection.sendall(head(path, f"Content-Length: {20 * MIB}", *token))
+        connection.sendall(b"x" * (20 * MIB))
+        found, _ = answered(connection)
+
+    assert found == status
