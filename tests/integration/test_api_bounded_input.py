@@ -195,7 +195,14 @@ def an_envoy_before(server: ApiServer, folder: Path) -> Generator[int]:
         port = free.getsockname()[1]
     config = folder / "envoy.json"
     config.write_text(json.dumps(proxy(port, port_of(server))))
-    command = [envoy_binary(), "-c", config, "--use-dynamic-base-id", "--concurrency", "1"]
+    command = [
+        str(envoy_binary()),
+        "-c",
+        str(config),
+        "--use-dynamic-base-id",
+        "--concurrency",
+        "1",
+    ]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         wait_until_it_listens(port)
