@@ -95,7 +95,9 @@ def trees(text: str, faults: Faults) -> list[Tree]:
             reader.take(event)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        faults.add(_in_words(error), mark.line + 1 if mark else None)
+        # What is missing at the end is told of the last line, and not of the one after it.
+        last = 1 + text.rstrip().count("\n")
+        faults.add(_in_words(error), min(mark.line + 1, last) if mark else None)
     except YAMLError as error:
         first = str(error).strip().partition("\n")[0]
         faults.add(f"this is not YAML: {first}")
