@@ -80,8 +80,9 @@ async def test_it_works_once_the_gateway_was_told_by_this_process(setup: Setup) 
     async def works() -> None:
         assert await setup.plane.queries.healthy()
 
-    async def waits(table: IngressTable) -> None:
+    async def waits(table: IngressTable) -> dict[str, str]:
         await told.wait()
+        return {}
 
     told = asyncio.Event()
     setattr(setup.traffic, "publish_ingress", waits)  # noqa: B010 - a method of an instance

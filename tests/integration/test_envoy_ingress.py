@@ -4,6 +4,7 @@ import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
@@ -228,6 +229,10 @@ async def test_the_api_is_told_who_calls_and_not_by_the_caller() -> None:
 
     assert here.body.decode() == "127.0.0.1"
     assert there.body.decode() == str(live.subnet("shop/api")[2])
+
+
+def a_server_that_says_api(live: Mesh) -> AbstractAsyncContextManager[None]:
+    return serving(the_api(live), _i_am_the_api)
 
 
 async def _who_calls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -15,6 +15,7 @@ from spacecloud.drivers.docker.gateway.bootstrap import arguments, document
 from spacecloud.ingress.table import API_PATHS, read, table
 from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
+from spacecloud.mesh.envoy.public import public_resources
 from spacecloud.mesh.envoy.resources import Resources
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.policy import Policy
@@ -30,6 +31,7 @@ def static(settings: Settings, *every: Resources) -> dict[str, Any]:
     whole = document(settings)
     routes = {route["name"]: route for resources in every for route in resources.routes}
     loads = {load["cluster_name"]: load for resources in every for load in resources.endpoints}
+    scopes = [scope for resources in every for scope in resources.scopes]
     for resources in every:
         for cluster in resources.clusters:
             shown = _bare(cluster)
@@ -38,7 +40,7 @@ def static(settings: Settings, *every: Resources) -> dict[str, Any]:
             whole["static_resources"]["clusters"].append(shown)
         for listener in resources.listeners:
             shown = _bare(listener)
-            _put_routes_in(shown, routes)
+            _put_routes_in(shown, routes, scopes)
             whole["static_resources"]["listeners"].append(shown)
     return whole
 
@@ -49,13 +51,30 @@ def _bare(resource: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _put_routes_in(listener: dict[str, Any], routes: dict[str, Any]) -> None:
+def _put_routes_in(
+    listener: dict[str, Any], routes: dict[str, Any], scopes: list[dict[str, Any]]
+) -> None:
     chains = [*listener["filter_chains"]]
     chains += [listener["default_filter_chain"]] if "default_filter_chain" in listener else []
     for chain in chains:
         manager = chain["filters"][0]["typed_config"]
         if "rds" in manager:
             manager["route_config"] = _bare(routes[manager.pop("rds")["route_config_name"]])
+        if "scoped_routes" in manager:
+            scoped = manager["scoped_routes"]
+            del scoped["scoped_rds"], scoped["rds_config_source"]
+            every = [_inline(scope, routes) for scope in scopes]
+            scoped["scoped_route_configurations_list"] = {"scoped_route_configurations": every}
+
+
+def _inline(scope: dict[str, Any], routes: dict[str, Any]) -> dict[str, Any]:
+    shown = _bare(scope)
+    if "route_configuration_name" in shown:
+        name = shown.pop("route_configuration_name")
+        # The trial is a table as any other; none is given to it here.
+        nothing = {"@type": "", "name": name, "virtual_hosts": []}
+        shown["route_configuration"] = _bare(routes.get(name, nothing))
+    return shown
 
 
 def validate(folder: Path, whole: dict[str, Any]) -> str:
@@ -111,7 +130,8 @@ def test_envoy_accepts_ingress_and_doors(tmp_path: Path) -> None:
         static(
             Settings(run=tmp_path, http_port=21122, mesh_port=21001),
             service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
-            ingress_resources(routes, 21122, API_PATHS, API_PATHS),
+            public_resources(21122, API_PATHS, API_PATHS),
+            ingress_resources(routes),
             host_port_resources(
                 (HostPortAccess(25, ()), HostPortAccess(5432, ("10.120.0.0/21",))), "10.121.0.11"
             ),
@@ -182,7 +202,8 @@ def test_no_route_that_anybody_can_write_spoils_the_others(
         static(
             Settings(run=tmp_path),
             service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
-            ingress_resources(routes, 21122, API_PATHS),
+            public_resources(21122, API_PATHS),
+            ingress_resources(routes),
         ),
     )
 

@@ -7,7 +7,7 @@ the order of creation. A prefix matches whole segments: ``/api`` leads to ``/api
 to ``/apix``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from spacecloud.ingress.mistakes import mistakes
@@ -21,6 +21,10 @@ API_PATHS = ("/v1/config", "/v1/runner", "/v1/api", "/docs", "/openapi.json")
 """Where the API answers, to callers on loopback before any route."""
 
 ANY_HOST = "*"
+
+
+_SHOWN = 100
+"""Characters of a rule's name that are repeated in the gateway's answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,42 @@ def urls_of(
         and any(t.key == key and version in ("", t.version) and t.weight for t in rule.targets)
         for host in rule.hosts
     )
+
+
+def unserved(
+    key: ServiceKey, routes: Sequence[KnownRoute], declared: Declared, refused: Mapping[str, str]
+) -> tuple[str, ...]:
+    """
+    Of the routes that lead to a service, those that are left out, a sentence each.
+
+    ``refused`` are those that the gateway refuses, by id, with its words.
+    """
+    finder = _Finder(declared)
+    return tuple(
+        sentence
+        for known in routes
+        if any(_leads_to(key, finder.target(written)) for written in known.route.targets)
+        for sentence in _left_out(known, refused)
+    )
+
+
+def refused_by_gateway(id: str, words: str) -> str:
+    return f"ingress route {id} is not served: {words}"
+
+
+def _leads_to(key: ServiceKey, found: IngressTarget | str) -> bool:
+    return isinstance(found, IngressTarget) and found.key == key
+
+
+def _left_out(known: KnownRoute, refused: Mapping[str, str]) -> Iterable[str]:
+    for mistake in mistakes(known.route):
+        yield f"ingress route {known.id} is not served: {mistake}"
+    if known.id in refused:
+        yield refused_by_gateway(known.id, refused[known.id])
+
+
+def without(table: IngressTable, ids: Container[str]) -> IngressTable:
+    return IngressTable(tuple(rule for rule in table.rules if rule.id not in ids))
 
 
 def unreached(key: ServiceKey, table: IngressTable) -> tuple[str, ...]:
@@ -181,7 +221,7 @@ def _edits(changes: Iterable[HeaderChange]) -> tuple[HeaderEdit, ...]:
 
 
 def _refusal(known: KnownRoute) -> str:
-    rule = (known.route.rule or {}).get("rule", "allow")
+    rule = str((known.route.rule or {}).get("rule", "allow"))[:_SHOWN]
     if rule == "allow":
         return ""
     if rule == "deny":
@@ -194,8 +234,7 @@ def _refusal(known: KnownRoute) -> str:
 
 def _route_warnings(known: KnownRoute, finder: _Finder) -> Iterable[str]:
     name, route = f"ingress route {known.id}", known.route
-    for mistake in mistakes(route):
-        yield f"{name} is not served: {mistake}"
+    yield from _left_out(known, {})
     for written in route.targets:
         found = finder.target(written)
         if isinstance(found, str):
