@@ -10,6 +10,8 @@ to ``/apix``.
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from spacecloud.ingress.mistakes import mistakes
 from spacecloud.model.declared import Declared, DeclaredService, StoredDocument
 from spacecloud.model.refs import MESH_DOMAIN, VERSION_SUFFIX, ServiceKey
@@ -36,11 +38,28 @@ class KnownRoute:
 
 
 def read(documents: Iterable[StoredDocument]) -> tuple[KnownRoute, ...]:
-    """Kept documents as routes, in the order given: the order of creation."""
-    return tuple(
-        KnownRoute(f"{d.project}/{d.id}", IngressRoute.model_validate(d.document))
-        for d in documents
-    )
+    """
+    Kept documents as routes, in the order given: the order of creation.
+
+    One that cannot be read, as another release may have kept it, is left out: ``unreadable``.
+    """
+    read = ((f"{d.project}/{d.id}", _parsed(d)) for d in documents)
+    return tuple(KnownRoute(id, route) for id, route in read if isinstance(route, IngressRoute))
+
+
+def unreadable(documents: Iterable[StoredDocument]) -> Mapping[str, str]:
+    """The ids of those that ``read`` leaves out, with the reason."""
+    read = ((f"{d.project}/{d.id}", _parsed(d)) for d in documents)
+    return {id: reason for id, reason in read if isinstance(reason, str)}
+
+
+def _parsed(document: StoredDocument) -> IngressRoute | str:
+    try:
+        return IngressRoute.model_validate(document.document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        return f"its document cannot be read: {place}: {first['msg']}"
 
 
 def table(routes: Sequence[KnownRoute], declared: Declared) -> IngressTable:
@@ -94,8 +113,8 @@ def unserved(
     )
 
 
-def refused_by_gateway(id: str, words: str) -> str:
-    return f"ingress route {id} is not served: {words}"
+def not_served(id: str, reason: str) -> str:
+    return f"ingress route {id} is not served: {reason}"
 
 
 def _leads_to(key: ServiceKey, found: IngressTarget | str) -> bool:
@@ -104,9 +123,9 @@ def _leads_to(key: ServiceKey, found: IngressTarget | str) -> bool:
 
 def _left_out(known: KnownRoute, refused: Mapping[str, str]) -> Iterable[str]:
     for mistake in mistakes(known.route):
-        yield f"ingress route {known.id} is not served: {mistake}"
+        yield not_served(known.id, mistake)
     if known.id in refused:
-        yield refused_by_gateway(known.id, refused[known.id])
+        yield not_served(known.id, refused[known.id])
 
 
 def without(table: IngressTable, ids: Container[str]) -> IngressTable:

@@ -45,6 +45,8 @@ class Platform:
         self.refused_routes: Mapping[str, str] = {}
         """Ids of the ingress routes that the gateway refuses, with its words."""
 
+        self._told_of: Mapping[str, str] = {}
+
         self._store = store
         self._driver = driver
         self._policies = policies
@@ -135,19 +137,21 @@ class Platform:
 
     async def _publish_ingress(self) -> None:
         policy = await self._policies.policy()
-        wanted = table.table(table.read(await self._store.ingress()), policy.declared)
+        documents = await self._store.ingress()
+        wanted = table.table(table.read(documents), policy.declared)
         if wanted != self._table:
             # Until it is acknowledged the gateway may hold either.
             self._table = None
-            self._tell_refused(await self._driver.traffic.publish_ingress(wanted))
+            self.refused_routes = await self._driver.traffic.publish_ingress(wanted)
             self._table = wanted
+        self._tell_not_served({**table.unreadable(documents), **self.refused_routes})
 
-    def _tell_refused(self, refused: Mapping[str, str]) -> None:
-        for id in refused.keys() - self.refused_routes.keys():
-            sentence = table.refused_by_gateway(id, refused[id])
+    def _tell_not_served(self, reasons: Mapping[str, str]) -> None:
+        for id, reason in sorted(reasons.items() - self._told_of.items()):
+            sentence = table.not_served(id, reason)
             logger.error("%s", sentence)
-            self._events.record(PLATFORM, "IngressRouteRefused", sentence, "error")
-        self.refused_routes = refused
+            self._events.record(PLATFORM, "IngressRouteNotServed", sentence, "error")
+        self._told_of = reasons
 
     async def _publish_host_ports(self) -> None:
         policy = await self._policies.policy()
