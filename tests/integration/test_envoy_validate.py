@@ -3,15 +3,20 @@
 import copy
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from envoy_host import envoy_binary
 from mesh_world import a_spec, a_world
 from spacecloud.drivers.docker.gateway.bootstrap import arguments, document
+from spacecloud.errors import InvalidSpec
+from spacecloud.ingress.mistakes import check
 from spacecloud.ingress.table import API_PATHS, read, table
 from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
@@ -21,8 +26,17 @@ from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declared, StoredDocument
 from spacecloud.model.refs import ServiceKey
-from spacecloud.model.traffic import Endpoint, HostPortAccess
+from spacecloud.model.routing import IngressRoute
+from spacecloud.model.service import Service
+from spacecloud.model.traffic import (
+    Endpoint,
+    HeaderEdit,
+    HostPortAccess,
+    IngressRule,
+    IngressTable,
+)
 from spacecloud.settings import Settings
+from strategies import ingress_routes, services
 from unit.test_mesh_policy import worlds
 
 
@@ -208,3 +222,94 @@ def test_no_route_that_anybody_can_write_spoils_the_others(
     )
 
     assert said.strip().endswith("OK"), said
+
+
+def accepted(document: dict[str, Any]) -> bool:
+    """What ``apply`` says to it."""
+    try:
+        check(IngressRoute.model_validate(document))
+    except (InvalidSpec, ValidationError):
+        return False
+    return True
+
+
+@pytest.mark.attack
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.lists(ingress_routes, min_size=1, max_size=8))
+def test_envoy_accepts_every_ingress_route_that_is_accepted(
+    tmp_path: Path, written: list[dict[str, Any]]
+) -> None:
+    world = a_world({"shop/web": a_spec()})
+    kept = [document for document in written if accepted(document)]
+    known = read(StoredDocument("shop", str(n), document) for n, document in enumerate(kept))
+    assert len(table(known, world).rules) == len(kept)
+
+    said = validate(
+        tmp_path,
+        static(
+            Settings(run=tmp_path),
+            service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
+            public_resources(21122, API_PATHS),
+            ingress_resources(table(known, world)),
+        ),
+    )
+
+    assert said.strip().endswith("OK"), said
+
+
+@pytest.mark.attack
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.lists(services, min_size=1, max_size=4))
+def test_envoy_accepts_every_service_that_is_accepted(
+    tmp_path: Path, written: list[dict[str, Any]]
+) -> None:
+    longest = "s" * 55
+    world = a_world(
+        {
+            f"{'p' * 63}/{longest}{n}": Service.model_validate(document)
+            for n, document in enumerate(written)
+        }
+    )
+
+    every = [service_resources(face, ()) for face in Policy(world).faces().values()]
+
+    said = validate(tmp_path, static(Settings(run=tmp_path), *every))
+    assert said.strip().endswith("OK"), said
+
+
+@pytest.mark.attack
+def test_envoy_accepts_whitelists_of_thousands(tmp_path: Path) -> None:
+    peers = [{"projectId": f"p{n}", "service": "*"} for n in range(3_000)]
+    callers = {
+        f"p{n}/caller": a_spec(upstreams=[{"projectId": "*", "service": "*"}]) for n in range(20)
+    }
+    world = a_world({"shop/web": a_spec(whitelists=peers), **callers})
+
+    every = [service_resources(Policy(world).face(ServiceKey("shop", "web")), ())]
+
+    said = validate(tmp_path, static(Settings(run=tmp_path), *every))
+    assert said.strip().endswith("OK"), said
+
+
+def test_what_envoy_refuses_is_seen_by_these_tests(tmp_path: Path) -> None:
+    rule = IngressRule("shop/r", ("*",), (), "prefix", "/", "", ())
+    bad = replace(rule, request_headers=(HeaderEdit("x", "v" * 20_000, "set"),))
+
+    said = validate(
+        tmp_path,
+        static(
+            Settings(run=tmp_path),
+            public_resources(21122, API_PATHS),
+            ingress_resources(IngressTable((bad,))),
+        ),
+    )
+
+    assert not said.strip().endswith("OK")
