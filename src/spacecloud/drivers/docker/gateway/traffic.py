@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from spacecloud.drivers.docker.gateway import admin
 from spacecloud.drivers.docker.gateway.bootstrap import admin_socket, xds_socket
+from spacecloud.drivers.docker.gateway.ingress import Ingress
 from spacecloud.drivers.docker.gateway.revocation import Dialled, Guarded, Revocation
 from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
-from spacecloud.drivers.docker.ingress import Ingress
 from spacecloud.drivers.docker.netlink import OpenNetlink, open_netlink
 from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
 from spacecloud.drivers.docker.xds.denials import DeniedCallLog
