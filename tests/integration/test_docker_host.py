@@ -19,6 +19,7 @@ from spacecloud.drivers.docker.host.dns import names_dir
 from spacecloud.drivers.docker.host.firewall import run
 from spacecloud.drivers.docker.host.host import DockerHost
 from spacecloud.drivers.docker.images.ensure import ensure
+from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.errors import Transient
 from spacecloud.model.refs import ServiceKey
@@ -166,7 +167,7 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
     await scene.host.ensure()
     instance = scene.settings.instance
     pause = await ensure(scene.docker, "pause")
-    await Networks(Engine(scene.docker), scene.settings).create(
+    await Networks(Engine(scene.docker), scene.settings, Ownership.of(scene.settings)).create(
         ServiceKey("shop", "api"), "10.130.64.0/25"
     )
     labelled: dict[str, Any] = {
@@ -203,7 +204,9 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
 async def test_a_stranger_on_our_network_is_told_and_holds_up_nothing_else(scene: Scene) -> None:
     await scene.host.ensure()
     key = ServiceKey("shop", "api")
-    await Networks(Engine(scene.docker), scene.settings).create(key, "10.130.65.0/25")
+    await Networks(Engine(scene.docker), scene.settings, Ownership.of(scene.settings)).create(
+        key, "10.130.65.0/25"
+    )
     network = labels.network_name(scene.settings.instance, key)
     config: dict[str, Any] = {
         "Image": await ensure(scene.docker, "pause"),

@@ -22,11 +22,15 @@ pytestmark = pytest.mark.attack
 
 INSTANCE = "default"
 ID = "a" * 64
-OWNER = Ownership(INSTANCE, frozenset(), b"k" * 32)
 WITHOUT_A_KEY = Ownership(INSTANCE, frozenset(), None)
 OF_AN_UPGRADE = Ownership(INSTANCE, frozenset({ID}), b"k" * 32)
 REF = ServiceRef("shop", "api", "v1")
 NAME = labels.container_name(INSTANCE, REF, 3, "main")
+
+
+def an_owner() -> Ownership:
+    """Of one installation, and each without a memory of what it has seen."""
+    return Ownership(INSTANCE, frozenset(), b"k" * 32)
 
 
 def replica_labels(**changes: str) -> dict[str, str]:
@@ -57,24 +61,26 @@ def shown(its: Any, name: str = NAME) -> dict[str, Any]:
 
 
 def test_what_was_made_with_a_mark_is_ours_listed_shown_or_told_of() -> None:
-    made = OWNER.marked("replica", NAME, replica_labels())
+    made = an_owner().marked("replica", NAME, replica_labels())
     event = {"Actor": {"ID": ID, "Attributes": {**made, "name": NAME, "image": "x"}}}
 
-    assert OWNER.has("replica", listed(made))
-    assert OWNER.has("replica", shown(made))
-    assert OWNER.has("replica", ownership.as_listed(event))
-    assert not OWNER.has("part", listed(made))
+    assert an_owner().has("replica", listed(made))
+    assert an_owner().has("replica", shown(made))
+    assert an_owner().has("replica", ownership.as_listed(event))
+    assert not an_owner().has("part", listed(made))
 
 
 def test_labels_without_a_mark_are_nobodys_even_under_our_name() -> None:
-    assert not OWNER.has_container(listed(replica_labels()))
+    assert not an_owner().has_container(listed(replica_labels()))
 
 
 def test_a_copy_of_all_labels_under_another_name_is_not_ours() -> None:
-    made = OWNER.marked("replica", NAME, replica_labels())
+    made = an_owner().marked("replica", NAME, replica_labels())
 
-    assert not OWNER.has_container(listed(made, name=NAME + "-copy"))
-    assert not OWNER.has_container({**listed(made), "Names": [f"/{NAME}-copy", f"/other/{NAME}"]})
+    assert not an_owner().has_container(listed(made, name=NAME + "-copy"))
+    assert not an_owner().has_container(
+        {**listed(made), "Names": [f"/{NAME}-copy", f"/other/{NAME}"]}
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,19 +98,21 @@ def test_a_copy_of_all_labels_under_another_name_is_not_ours() -> None:
     ],
 )
 def test_a_mark_holds_for_no_other_labels(change: dict[str, str]) -> None:
-    made = OWNER.marked("replica", NAME, replica_labels())
+    made = an_owner().marked("replica", NAME, replica_labels())
 
-    assert not OWNER.has_container(listed({**made, **replica_labels(**change)} | _mark_of(made)))
+    assert not an_owner().has_container(
+        listed({**made, **replica_labels(**change)} | _mark_of(made))
+    )
 
 
 def test_a_mark_of_another_installation_is_not_ours() -> None:
     other = Ownership(INSTANCE, frozenset(), b"o" * 32)
 
-    assert not OWNER.has_container(listed(other.marked("replica", NAME, replica_labels())))
+    assert not an_owner().has_container(listed(other.marked("replica", NAME, replica_labels())))
 
 
 def test_labels_that_an_image_brings_beside_ours_change_nothing() -> None:
-    made = OWNER.marked("replica", NAME, replica_labels())
+    made = an_owner().marked("replica", NAME, replica_labels())
     brought = {
         system_specs.PART: "gateway",
         system_specs.CONFIG: "abc",
@@ -112,39 +120,55 @@ def test_labels_that_an_image_brings_beside_ours_change_nothing() -> None:
         "team": "blue",
     }
 
-    assert OWNER.has("replica", listed({**brought, **made}))
-    assert not OWNER.has("part", listed({**brought, **made}))
+    assert an_owner().has("replica", listed({**brought, **made}))
+    assert not an_owner().has("part", listed({**brought, **made}))
 
 
 def test_a_network_is_ours_by_its_mark() -> None:
     key = ServiceKey("shop", "api")
     name = labels.network_name(INSTANCE, key)
     its = labels.network_labels(INSTANCE, key)
-    made = {"Id": ID, "Name": name, "Labels": OWNER.marked("network", name, its)}
+    made = {"Id": ID, "Name": name, "Labels": an_owner().marked("network", name, its)}
 
-    assert ownership.belongs(OWNER, made, key)
-    assert not ownership.belongs(OWNER, made, ServiceKey("shop", "web"))
-    assert not ownership.belongs(OWNER, {**made, "Labels": its}, key)
-    assert not ownership.belongs(OWNER, {**made, "Name": "x"}, key)
+    assert ownership.belongs(an_owner(), made, key)
+    assert not ownership.belongs(an_owner(), made, ServiceKey("shop", "web"))
+    assert not ownership.belongs(an_owner(), {**made, "Labels": its}, key)
+    assert not ownership.belongs(an_owner(), {**made, "Name": "x"}, key)
+
+
+def test_one_that_is_renamed_is_still_ours_and_a_copy_of_it_is_not(tmp_path: Path) -> None:
+    settings = Settings(instance=INSTANCE, state=tmp_path)
+    settings.state_dir.mkdir()
+    installation.write_secret(settings, installation.new_secret())
+    owner = Ownership.of(settings)
+    made = owner.marked("replica", NAME, replica_labels())
+    assert not owner.has("replica", listed(made, name="renamed-by-hand"))
+
+    assert owner.has("replica", listed(made))
+    assert owner.has("replica", listed(made, name="renamed-by-hand"))
+
+    assert not owner.has("replica", listed(made, name="renamed-by-hand", id="b" * 64))
+    assert Ownership.of(settings).has("replica", listed(made, name="renamed-by-hand"))
 
 
 # ------------------------------------------------------------------ upgrades, and no key
 
 
-def test_what_was_adopted_is_ours_by_its_id_with_its_name_and_labels() -> None:
+def test_what_was_adopted_is_ours_by_its_id() -> None:
     its = replica_labels()
 
     assert OF_AN_UPGRADE.has("replica", listed(its))
     assert OF_AN_UPGRADE.has("replica", shown(its))
     assert not OF_AN_UPGRADE.has("replica", listed(its, id="b" * 64))
-    assert not OF_AN_UPGRADE.has("replica", listed(its, name="x"))
+    assert OF_AN_UPGRADE.has("replica", listed(its, name="renamed-by-hand"))
+    assert not OF_AN_UPGRADE.has("replica", listed({**its, labels.TASKS: "5"}))
 
 
 def test_without_a_key_name_and_labels_must_be_of_one_thing() -> None:
     gateway = {labels.INSTANCE: INSTANCE, system_specs.PART: "gateway", system_specs.CONFIG: "abc"}
 
     assert WITHOUT_A_KEY.has_container(listed(replica_labels()))
-    assert WITHOUT_A_KEY.has_container(listed(OWNER.marked("replica", NAME, replica_labels())))
+    assert WITHOUT_A_KEY.has_container(listed(an_owner().marked("replica", NAME, replica_labels())))
     assert WITHOUT_A_KEY.has_container(listed(gateway, name="space-cloud-gateway"))
     assert not WITHOUT_A_KEY.has_container(listed(replica_labels(), name="brave_curie"))
     assert not WITHOUT_A_KEY.has_container(listed(gateway, name="space-cloud-resolver"))
@@ -202,13 +226,13 @@ def test_no_labels_without_the_key_are_ours(changes: dict[str, str], name: str) 
 
     for each in (name, NAME):
         for found in (listed(its, name=each), shown(its, name=each)):
-            assert not OWNER.has_container(found)
-            assert not OWNER.has("network", found)
+            assert not an_owner().has_container(found)
+            assert not an_owner().has("network", found)
 
 
 @given(st.dictionaries(st.sampled_from(["Id", "Name", "Names", "Labels", "Config", "Actor"]), JSON))
 def test_any_answer_of_the_engine_is_survived(found: dict[str, Any]) -> None:
-    for owner in (OWNER, WITHOUT_A_KEY, OF_AN_UPGRADE):
+    for owner in (an_owner(), WITHOUT_A_KEY, OF_AN_UPGRADE):
         assert not owner.has_container(found)
         assert not owner.has("network", found)
         assert not owner.has_container(ownership.as_listed(found))
@@ -237,13 +261,13 @@ def test_a_label_of_another_shape_is_not_ours(label: str, text: str) -> None:
 
 
 def test_a_mark_that_is_no_text_is_survived() -> None:
-    assert not OWNER.has_container(listed({**replica_labels(), MARK: "\ud800"}))
+    assert not an_owner().has_container(listed({**replica_labels(), MARK: "\ud800"}))
 
 
 @pytest.mark.parametrize("nothing", [None, [], 5, "x"])
 def test_a_container_without_labels_is_seen_by_nobody(nothing: Any) -> None:
-    assert not OWNER.has_container(listed(nothing))
-    assert not OWNER.has_container({"Id": ID, "Name": "/x", "Config": nothing})
+    assert not an_owner().has_container(listed(nothing))
+    assert not an_owner().has_container({"Id": ID, "Name": "/x", "Config": nothing})
     assert observe.listed(listed(None)) is None
 
 

@@ -11,8 +11,8 @@ the labels that belong to it: enough to take an installation away, never to run 
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal, Self
 
 from spacecloud import installation
@@ -47,13 +47,24 @@ _SIGNED: Mapping[Kind, tuple[str, ...]] = {
 """All that is read of each kind: what an image adds beside it is not looked at."""
 
 
-@dataclass(frozen=True, slots=True)
 class Ownership:
     """Its repr does not show the key."""
 
-    instance: str
-    adopted: frozenset[str]
-    _key: bytes | None
+    def __init__(
+        self,
+        instance: str,
+        adopted: frozenset[str],
+        key: bytes | None,
+        keep: Callable[[frozenset[str]], None] = lambda ids: None,
+    ) -> None:
+        """``keep``: writes down what is adopted from now on."""
+        self._instance = instance
+        self._adopted = adopted
+        self._key = key
+        self._keep = keep
+        self._seen: set[str] = set()
+        """Containers that had their own name when they were looked at: whose are known if they
+        are renamed."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -62,11 +73,12 @@ class Ownership:
         key = None
         if secret is not None:
             key = hmac.digest(secret, b"space-cloud marks", hashlib.sha256)
-        return cls(settings.instance, installation.read_adopted(settings), key)
+        keep = partial(installation.write_adopted, settings)
+        return cls(settings.instance, installation.read_adopted(settings), key, keep)
 
     def __repr__(self) -> str:
         known = "no key" if self._key is None else "a key"
-        return f"Ownership({self.instance}, {known}, {len(self.adopted)} adopted)"
+        return f"Ownership({self._instance}, {known}, {len(self._adopted)} adopted)"
 
     def marked(self, kind: Kind, name: str, its: Mapping[str, str]) -> dict[str, str]:
         """The labels to make it with."""
@@ -78,18 +90,41 @@ class Ownership:
 
         False for whatever else the engine may say.
         """
-        its, names = labels_of(found), names_of(found)
-        if its.get(labels.INSTANCE) != self.instance:
+        its, names, id = labels_of(found), names_of(found), id_of(found)
+        if its.get(labels.INSTANCE) != self._instance:
             return False
         if self._key is None:
-            return is_as_named(self.instance, kind, names, its)
-        given = its.get(MARK, "").encode("utf-8", "replace")
-        if any(hmac.compare_digest(given, self._mark(kind, n, its).encode()) for n in names):
+            return is_as_named(self._instance, kind, names, its)
+        if any(self._is_marked(kind, name, its) for name in names):
+            self._seen.add(id)
             return True
-        return id_of(found) in self.adopted and is_as_named(self.instance, kind, names, its)
+        if id not in self._adopted | self._seen:
+            return False
+        return self._has_renamed(kind, id, its)
 
     def has_container(self, found: Json) -> bool:
         return self.has("replica", found) or self.has("part", found)
+
+    def forget_all_but(self, listing: Iterable[Json]) -> None:
+        """What is not there any more need not be remembered."""
+        self._seen &= {id_of(item) for item in listing}
+
+    def _has_renamed(self, kind: Kind, id: str, its: Mapping[str, str]) -> bool:
+        """One that we know by its id. It is written down, for who has not seen it before."""
+        name = name_of(self._instance, kind, its)
+        if name is None:
+            return False
+        if id in self._adopted:
+            return True
+        if not self._is_marked(kind, name, its):
+            return False
+        self._adopted |= {id}
+        self._keep(self._adopted)
+        return True
+
+    def _is_marked(self, kind: Kind, name: str, its: Mapping[str, str]) -> bool:
+        given = its.get(MARK, "").encode("utf-8", "replace")
+        return hmac.compare_digest(given, self._mark(kind, name, its).encode())
 
     def _mark(self, kind: Kind, name: str, its: Mapping[str, str]) -> str:
         said = [kind, name, *(its.get(label, "") for label in _SIGNED[kind])]
@@ -98,23 +133,24 @@ class Ownership:
 
 def is_as_named(instance: str, kind: Kind, names: tuple[str, ...], its: Mapping[str, str]) -> bool:
     """Are its labels those of the name that it has, of a form that we write?"""
+    return its.get(labels.INSTANCE) == instance and name_of(instance, kind, its) in names
+
+
+def name_of(instance: str, kind: Kind, its: Mapping[str, str]) -> str | None:
+    """What we call the one with these labels; None where we write no such labels."""
     match kind:
         case "replica":
             tag = labels.read(its)
             if tag is None or (tag.task and tag.task not in tag.expected_tasks):
-                return False
-            wanted = labels.container_name(instance, tag.ref, tag.slot, tag.task)
+                return None
+            return labels.container_name(instance, tag.ref, tag.slot, tag.task)
         case "part":
-            part = its.get(system_specs.PART, "")
-            if part not in PARTS:
-                return False
-            wanted = f"{labels.scope(instance)}-{part}"
+            # A replica may have that label from its image; a part is of no project.
+            part = its.get(system_specs.PART, "") if labels.PROJECT not in its else ""
+            return f"{labels.scope(instance)}-{part}" if part in PARTS else None
         case "network":
             key = labels.read_key(its)
-            if key is None:
-                return False
-            wanted = labels.network_name(instance, key)
-    return its.get(labels.INSTANCE) == instance and wanted in names
+            return labels.network_name(instance, key) if key is not None else None
 
 
 def belongs(owner: Ownership, found: Json, key: ServiceKey) -> bool:

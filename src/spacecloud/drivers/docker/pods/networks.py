@@ -20,10 +20,10 @@ def interface(settings: Settings, key: ServiceKey) -> str:
 
 
 class Networks:
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, owner: Ownership) -> None:
         self._engine = engine
         self._settings = settings
-        self._owner = Ownership.of(settings)
+        self._owner = owner
 
     async def subnet(self, key: ServiceKey) -> str | None:
         """Of our network of the service. ``Terminal`` when its name is somebody else's."""

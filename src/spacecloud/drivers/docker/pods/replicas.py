@@ -32,11 +32,13 @@ DEFAULT_STOP_SIGNAL = "SIGTERM"
 
 
 class Pods:
-    def __init__(self, engine: Engine, settings: Settings, secret_values: SecretValues) -> None:
+    def __init__(
+        self, engine: Engine, settings: Settings, secret_values: SecretValues, owner: Ownership
+    ) -> None:
         self._engine = engine
         self._settings = settings
         self._secret_values = secret_values
-        self._owner = Ownership.of(settings)
+        self._owner = owner
         self._pause_image = ""
 
     async def create(self, op: CreateReplica) -> None:

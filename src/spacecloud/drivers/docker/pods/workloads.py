@@ -61,8 +61,8 @@ class DockerWorkloads:
         self._secret_values = secret_values
         self._owner = Ownership.of(settings)
         self._told_strangers: set[str] = set()
-        self._networks = Networks(self._engine, settings)
-        self._pods = Pods(self._engine, settings, secret_values)
+        self._networks = Networks(self._engine, settings, self._owner)
+        self._pods = Pods(self._engine, settings, secret_values, self._owner)
         self._pulls = Pulls(self._engine)
         self._prober = Prober(self._engine, self._health_changed, now)
         self._services: dict[str, ServiceKey] = {}
@@ -102,6 +102,7 @@ class DockerWorkloads:
         except EngineError as error:
             raise Transient(f"look at everything: {error}") from error
         by_service: dict[ServiceKey, list[Seen]] = {key: [] for key in subnets}
+        self._owner.forget_all_but(listing)
         self._tell_strangers(listing)
         for item in listing:
             seen = self._listed(item)
