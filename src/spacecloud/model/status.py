@@ -16,6 +16,10 @@ fails; ``message`` says why. ``removing``: deleted, not yet gone. ``asleep``: ze
 """
 
 
+NOT_LOOKED_AT = "accepted, not looked at yet"
+"""The message of a version before the first look at its latest apply."""
+
+
 class TaskStatus(Resource):
     id: str
     state: Literal["missing", "created", "running", "exited"]

@@ -60,6 +60,9 @@ class ServiceReconciler:
         self.snapshots: dict[ServiceKey, Snapshot] = {}
         """The last look at each service."""
 
+        self.look_failures: dict[ServiceKey, str] = {}
+        """Of services whose last look did not succeed: why. Empty while one is going on."""
+
         self._store = store
         self._observer = Observer(driver)
         self._driver = driver
@@ -75,7 +78,9 @@ class ServiceReconciler:
     async def __call__(self, key: ServiceKey) -> datetime | None:
         self._declaration_changed[key] = asyncio.Event()
         recorder = self._recorders.setdefault(key, HistoryRecorder())
+        self.look_failures.setdefault(key, "")
         situation, exits = await self._look(key, recorder)
+        del self.look_failures[key]
         for seen in exits:
             await self._note_exit(key, seen)
         decided = decide(situation)
@@ -104,6 +109,8 @@ class ServiceReconciler:
 
     def last_error(self, key: ServiceKey, reason: str) -> None:
         """Something went wrong that will be tried again."""
+        if key in self.look_failures:
+            self.look_failures[key] = reason
         snapshot = self.snapshots.get(key)
         if snapshot is not None:
             self.snapshots[key] = replace(snapshot, last_error=reason)

@@ -9,11 +9,12 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import aiodocker
 import aiohttp
 
-from spacecloud.errors import SpaceCloudError, Terminal, Transient
+from spacecloud.errors import Terminal, Transient
 
 Json = dict[str, Any]
 
@@ -25,6 +26,9 @@ MOST_LINE_BYTES = 16 * 1024 * 1024
 """Of one message in a stream."""
 
 NOT_MODIFIED, BAD_REQUEST, NOT_FOUND, CONFLICT = 304, 400, 404, 409
+PASSING = frozenset({403, NOT_FOUND, 408, CONFLICT, 429})
+"""Of the refusals that blame the request, those that time may change; 403: it is in use."""
+
 UNREACHABLE = 900
 """What the client library says where there was no answer."""
 
@@ -120,7 +124,11 @@ class Engine:
         try:
             async with AsyncExitStack() as opened:
                 query = self.docker._query(
-                    path, method=method, params=_query(params), headers=headers, timeout=limits
+                    quoted(path),
+                    method=method,
+                    params=_query(params),
+                    headers=headers,
+                    timeout=limits,
                 )
                 async with asyncio.timeout(SLOW_CALL_SECONDS):
                     response = await opened.enter_async_context(query)
@@ -156,7 +164,7 @@ class Engine:
         try:
             async with (
                 asyncio.timeout(seconds),
-                self.docker._query(path, method=method, **given) as response,
+                self.docker._query(quoted(path), method=method, **given) as response,
                 response,
             ):
                 text = await response.read()
@@ -179,10 +187,27 @@ def _refused(error: aiodocker.DockerError) -> EngineError | Transient:
     return EngineError(error.status, error.message)
 
 
-def meaning(action: str, error: EngineError) -> SpaceCloudError:
+def quoted(path: str) -> str:
+    """
+    What stands between slashes as that and nothing else: no query, no escape, no way up.
+
+    ``Terminal`` where it cannot be said: names come from documents, labels and images.
+    """
+    segments = path.split("/")
+    if not {"", ".", ".."}.isdisjoint(segments):
+        raise Terminal(f"{path!a} does not name anything of the Docker Engine")
+    return "/".join(quote(segment, safe=":@") for segment in segments)
+
+
+def meaning(action: str, error: EngineError) -> Terminal | Transient:
     """``Terminal`` where only another declaration helps: the request itself was at fault."""
     text = f"{action}: {plain(str(error))}"
-    return Terminal(text) if error.status == BAD_REQUEST else Transient(text)
+    return Terminal(text) if is_final(error) else Transient(text)
+
+
+def is_final(error: EngineError) -> bool:
+    """The same request will be refused again."""
+    return 400 <= error.status < 500 and error.status not in PASSING
 
 
 def plain(message: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import aiodocker
 import aiohttp
 
-from spacecloud.drivers.docker.engine import CALL_SECONDS, NOT_FOUND
+from spacecloud.drivers.docker.engine import CALL_SECONDS, NOT_FOUND, quoted
 from spacecloud.errors import NotFound, Transient
 
 HEADER_BYTES = 8
@@ -63,7 +63,7 @@ async def _frames(
 ) -> AsyncIterator[tuple[int, bytes]]:
     """Our tasks have no terminal, so both streams come in one, each frame with its length."""
     never: Any = aiohttp.ClientTimeout(total=None)
-    path = f"containers/{container}/logs"
+    path = quoted(f"containers/{container}/logs")
     async with docker._query(path, params=options, timeout=never) as response, response:
         while header := await _exactly(response.content, HEADER_BYTES):
             yield header[0], await _exactly(response.content, int.from_bytes(header[4:], "big"))
