@@ -71,14 +71,14 @@ class LineCutter:
         return line
 
 
-def message(text: str) -> str:
-    """One line that a terminal shows and does not obey, at most ``LONGEST_MESSAGE`` long."""
+def message(text: str, longest: int = LONGEST_MESSAGE) -> str:
+    """One line that a terminal shows and does not obey, of at most ``longest`` characters."""
     # Cut before it is searched as well: what comes in may be long.
-    shown = visible(text[: 4 * LONGEST_MESSAGE]).replace("\t", " ")
-    if len(shown) <= LONGEST_MESSAGE and len(text) <= 4 * LONGEST_MESSAGE:
+    shown = visible(text[: 4 * longest]).replace("\t", " ")
+    if len(shown) <= longest and len(text) <= 4 * longest:
         return shown
     told = f" … [cut, {len(text)} characters]"
-    return shown[: LONGEST_MESSAGE - len(told)] + told
+    return shown[: longest - len(told)] + told
 
 
 def visible(text: str) -> str:
