@@ -1,5 +1,6 @@
 """A task: one container of a service. All tasks of a replica share one localhost."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
@@ -12,7 +13,13 @@ from spacecloud.model.validation.located import NO_VOLUMES, located
 
 Protocol = Literal["http", "tcp"]
 
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
+EnvName = Annotated[str, StringConstraints(pattern=VARIABLE)]
+
+
+def is_variable(name: str) -> bool:
+    """Can it be the name of an environment variable?"""
+    return re.fullmatch(VARIABLE.strip("^$"), name) is not None
 
 
 class Port(Resource):
