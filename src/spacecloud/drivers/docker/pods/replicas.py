@@ -165,10 +165,10 @@ class Pods:
         except EngineError as error:
             # A task without its secrets must never be started.
             await self._remove(container)
+            # The engine names the file, never what is in it.
+            text = f"task {task}: its file secrets cannot be written: {error}"
             hopeless = releases.says_no_such_folder(str(error))
-            why = "their rootPath is no folder" if hopeless else f"code {error.status}"
-            text = f"task {task}: its file secrets cannot be written: {why}"
-            raise (Terminal(text) if hopeless else Transient(text)) from None
+            raise (Terminal(text) if hopeless else Transient(text)) from error
 
     async def _same(self, name: str, op: CreateReplica, body: dict[str, Any]) -> str | None:
         """The container of that name when it is of this revision and pod; else it is removed."""
