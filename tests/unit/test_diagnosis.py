@@ -70,7 +70,7 @@ def test_an_apply_that_was_not_looked_at_yet_is_progressing() -> None:
     assert "not looked at yet" in findings([found], FINE)[0].problem
 
 
-@pytest.mark.parametrize("sight", [None, "of the apply before"])
+@pytest.mark.parametrize("snapshot", [None, "of the apply before"])
 def test_a_look_that_failed_is_told_with_its_reason(snapshot: str | None) -> None:
     situation = settled(a_situation(a_version()))
     seen = Snapshot(situation, decide(situation)) if snapshot else None
