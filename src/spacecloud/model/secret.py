@@ -1,5 +1,6 @@
 """Secrets: values that tasks get as environment or files, and registry credentials."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -31,3 +32,16 @@ class Secret(Resource):
             if not key or "/" in key or key in (".", "..") or "\0" in key:
                 raise ValueError(f"{key!r} cannot be a key: no slash, not empty, not . or ..")
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFacts:
+    """A secret without its values."""
+
+    project: str
+    id: str
+    type: Literal["env", "file", "docker"]
+    root_path: str
+    keys: tuple[str, ...]
+    version: int
+    """Grows with every change of a value."""

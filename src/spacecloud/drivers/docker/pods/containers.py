@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spacecloud.drivers.docker import labels
-from spacecloud.model.declared import SecretFacts
+from spacecloud.model.secret import SecretFacts
 from spacecloud.model.task import Task
 from spacecloud.settings import Settings
 from spacecloud.workloads.operations import CreateReplica
