@@ -78,6 +78,8 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
         yield "revision", f"{status['revision']} ({status['revisionHash']})"
     for url in status["urls"]:
         yield "url", url
+    for sentence in status.get("notServed", ()):
+        yield "error", click.style(sentence, fg="red")
     domains = [status["domain"]] if status["defaultVersion"] else []
     yield "domain", joined([*domains, status["versionDomain"]])
     yield "ports", joined(status["ports"], "none")

@@ -178,6 +178,16 @@ PROJECT_VALUES = (
     "INSERT INTO counters VALUES ('in clear', 1)",
 )
 
+INSTALLATION = (
+    # The same secret as in the state folder: a database of another installation is told.
+    """
+    CREATE TABLE installation (
+        id     INTEGER PRIMARY KEY CHECK (id = 1),
+        secret BLOB NOT NULL
+    ) STRICT
+    """,
+)
+
 REVISIONS = (
     """
     CREATE TABLE revisions (
@@ -235,4 +245,4 @@ REVISIONS = (
     "ALTER TABLE versions ADD COLUMN resolved INTEGER NOT NULL DEFAULT 0",
 )
 
-MIGRATIONS = (FIRST, WHICH_CHANGED, PROJECT_VALUES, REVISIONS)
+MIGRATIONS = (FIRST, WHICH_CHANGED, PROJECT_VALUES, INSTALLATION, REVISIONS)
