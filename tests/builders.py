@@ -10,6 +10,7 @@ from spacecloud.mesh.policy import Policy
 from spacecloud.model.addresses import Allocation
 from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.revision import Revision, hash_of
 from spacecloud.model.service import Service
 from spacecloud.model.traffic import Face
 from spacecloud.workloads.observed import History, Observed, ObservedWorkloads
@@ -52,8 +53,14 @@ def a_version(
         generation=generation,
         order=order,
         vip=IPv4Address("10.184.2.1") + order,
-        images=images or {},
+        revision=a_revision(spec or a_service(), images) if images else None,
+        resolved=generation if images else 0,
     )
+
+
+def a_revision(spec: Service, images: Mapping[str, str], number: int = 1) -> Revision:
+    document = spec.as_given()
+    return Revision(number, hash_of(document, images, ()), document, images, (), 1, NOON)
 
 
 def declared_service(*versions: DeclaredVersion, key: ServiceKey = WEB) -> DeclaredService:
@@ -80,7 +87,14 @@ def a_situation(
 
 
 def declaring(situation: Situation, *versions: DeclaredVersion) -> Situation:
-    """The same world, with other versions declared."""
-    service = declared_service(*versions)
+    """The same world, with other versions declared; what was recorded of each stays."""
+    service = declared_service(*(_as_recorded(situation, v) for v in versions))
     face = face_of(service) if versions else None
     return replace(situation, desired=Desired(WEB, service, face, situation.desired.secrets))
+
+
+def _as_recorded(situation: Situation, version: DeclaredVersion) -> DeclaredVersion:
+    before = situation.desired.version(version.ref)
+    if before is None or version.revision is not None:
+        return version
+    return replace(version, revision=before.revision, resolved=before.resolved)

@@ -78,7 +78,7 @@ async def in_memory(folder: Path) -> AsyncIterator[Place]:
 
 @asynccontextmanager
 async def on_docker(folder: Path) -> AsyncIterator[Place]:
-    async def no_secrets(project: str, id: str) -> Mapping[str, str]:
+    async def no_secrets(project: str, id: str, version: int | None) -> Mapping[str, str]:
         return {}
 
     settings = Settings(

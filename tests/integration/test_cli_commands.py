@@ -67,6 +67,8 @@ def test_wide_lists_say_more(shop: Plane) -> None:
 
     assert "api.shop.svc.cluster.local" in wide
     assert "space-cloud-example/api:1" in wide
+    assert wide.splitlines()[0].split()[6] == "REVISION"
+    assert wide.splitlines()[1].split()[6] == "1"
     assert len(wide.splitlines()) == 2
 
 
@@ -146,7 +148,9 @@ def test_the_status_says_replicas_addresses_policy_and_events(shop: Plane) -> No
     out = shop.cli("status", "shop/api").out
 
     assert out.startswith("shop/api@v1  ready  2 of 2 replicas ready\n")
+    (replica, _) = json.loads(shop.cli("status", "shop/api", "-o", "json").out)[0]["replicas"]
     for words in (
+        f"revision   1 ({replica['revision']})",
         "domain     api.shop.svc.cluster.local, api-v1-internal.shop.svc.cluster.local",
         "called by  shop/web",
         "calls      shop/cache",

@@ -18,6 +18,7 @@ from spacecloud.model.addresses import Pools
 from spacecloud.model.envelope import Envelope, kind_named
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.routing import IngressRoute
+from spacecloud.model.secret import Secret
 from spacecloud.model.service import Service
 from spacecloud.model.status import ServiceStatus
 from spacecloud.model.stored import STORED
@@ -186,6 +187,50 @@ async def test_a_change_is_rolled_out_and_the_old_replica_is_gone(setup: Setup) 
 
     await eventually(replaced)
     await setup.settles()
+
+
+async def test_the_status_numbers_the_revisions_that_are_rolled_out(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service())
+    first = await setup.settles()
+    await setup.store.put_service(API, a_service(whitelists=[]))
+    same = await setup.settles()
+    await setup.store.put_service(API, a_service(labels={"new": "1"}))
+
+    async def replaced() -> None:
+        status = await setup.status()
+        assert status.state == "ready"
+        assert [r.revision for r in status.replicas] == [status.revision_hash]
+        assert status.revision == 2
+
+    await eventually(replaced)
+    assert (first.revision, same.revision) == (1, 1)
+    assert first.replicas[0].revision == first.revision_hash == same.revision_hash
+    assert [r.number for r in await setup.store.revisions(API)] == [2, 1]
+
+
+async def test_a_secret_that_changes_is_a_revision_whose_values_are_kept(setup: Setup) -> None:
+    def a_secret(value: str) -> Secret:
+        return Secret.model_validate({"type": "env", "data": {"PASS": value}})
+
+    task = {"id": "main", "docker": {"image": "api:1"}, "secrets": ["db"]}
+    await setup.store.put_secret("shop", "db", a_secret("old"))
+    await setup.store.put_service(API, Service.model_validate({"tasks": [task]}))
+    await setup.settles()
+    await setup.store.put_secret("shop", "db", a_secret("new"))
+
+    async def recorded() -> None:
+        status = await setup.status()
+        assert (status.state, status.revision) == ("ready", 2)
+        assert [r.revision for r in status.replicas] == [status.revision_hash]
+
+    await eventually(recorded)
+    second, first = await setup.store.revisions(API)
+    values = [
+        await setup.store.secret_values("shop", s.id, s.version)
+        for revision in (first, second)
+        for s in revision.secrets
+    ]
+    assert values == [{"PASS": "old"}, {"PASS": "new"}]
 
 
 async def test_a_busy_replica_is_not_stopped_before_its_patience_is_over(setup: Setup) -> None:

@@ -32,7 +32,7 @@ HOSTILE = (
 )
 
 
-async def no_values(project: str, secret: str) -> Mapping[str, str]:
+async def no_values(project: str, secret: str, version: int | None = None) -> Mapping[str, str]:
     return {}
 
 

@@ -136,7 +136,7 @@ async def test_an_image_for_another_machine_is_hopeless_and_names_both(
     image = await engine.find(f"images/{reference}/json")
     assert image is not None
 
-    async def no_secrets(project: str, id: str) -> dict[str, str]:
+    async def no_secrets(project: str, id: str, version: int | None) -> dict[str, str]:
         return {}
 
     settings = Settings(instance="pulls", state=tmp_path)

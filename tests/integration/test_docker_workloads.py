@@ -20,8 +20,8 @@ from spacecloud.drivers.docker.engine import Engine, EngineError
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Terminal, Transient
-from spacecloud.model.declared import SecretFacts
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.settings import Settings
 from spacecloud.workloads.observed import ObservedReplica, ObservedTask
@@ -41,14 +41,19 @@ pytestmark = pytest.mark.docker
 KEY = ServiceKey("shop", "api")
 REF = ServiceRef("shop", "api", "v1")
 SUBNET = "10.140.0.0/25"
+GONE = 99
 SECRETS: Mapping[str, Mapping[str, str]] = {
     "creds": {"TOKEN": "s3cret-in-env"},
     "conf": {"app.ini": "s3cret-in-file"},
 }
+"""As they are at version 1; at any later one each value ends with its number."""
 
 
-async def values(project: str, id: str) -> Mapping[str, str]:
-    return SECRETS[id]
+async def values(project: str, id: str, version: int | None) -> Mapping[str, str]:
+    if version == GONE:
+        raise NotFound(f"no revision names version {version} of secret {project}/{id} any more")
+    end = "" if version in (None, 1) else f"-{version}"
+    return {key: value + end for key, value in SECRETS[id].items()}
 
 
 def now() -> datetime:
@@ -288,6 +293,37 @@ async def test_secrets_reach_the_task_and_no_label(bench: Bench) -> None:
     assert "s3cret-in-file" in json.dumps(content)
     shown = await bench.docker.containers.container(container).show()
     assert "s3cret" not in json.dumps(shown["Config"]["Labels"])
+
+
+async def test_a_task_gets_the_values_of_the_versions_that_its_revision_names(
+    bench: Bench,
+) -> None:
+    facts = (
+        SecretFacts("shop", "creds", "env", "", ("TOKEN",), 2),
+        SecretFacts("shop", "conf", "file", "/etc/app", ("app.ini",), 3),
+    )
+    task = bench.task(secrets=["creds", "conf"])
+    await bench.workloads.execute(bench.op(task, secrets=facts))
+    container = (await bench.ready()).tasks[0].container
+
+    environment = await bench.call(container, "http", "http://127.0.0.1:8080/env")
+    content = await bench.call(
+        container, "http", "http://127.0.0.1:8080/file?path=/etc/app/app.ini"
+    )
+
+    assert "s3cret-in-env-2" in json.dumps(environment)
+    assert "s3cret-in-file-3" in json.dumps(content)
+
+
+async def test_a_replica_whose_secret_has_moved_on_is_not_made_and_is_tried_again(
+    bench: Bench,
+) -> None:
+    facts = (SecretFacts("shop", "creds", "env", "", ("TOKEN",), GONE),)
+
+    with pytest.raises(Transient, match="no revision names"):
+        await bench.workloads.execute(bench.op(bench.task(secrets=["creds"]), secrets=facts))
+
+    assert (await bench.workloads.observe(KEY)).replicas == ()
 
 
 async def test_a_task_that_was_made_and_not_started_has_its_secret_files_when_it_is(

@@ -78,7 +78,7 @@ class Scene:
                 await self.driver.host.ensure()
 
 
-async def no_secrets(project: str, id: str) -> Mapping[str, str]:
+async def no_secrets(project: str, id: str, version: int | None) -> Mapping[str, str]:
     return {}
 
 

@@ -27,6 +27,7 @@ from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.database import Database, migrate
 from spacecloud.store.event_rows import KEPT_EVENTS
 from spacecloud.store.migrations import FIRST, MIGRATIONS, WHICH_CHANGED
+from spacecloud.store.port import NextRevision
 from spacecloud.store.sqlite import SqliteStore
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
@@ -41,6 +42,7 @@ from spacecloud.model.addresses import Pools
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.secrets.keyfile import open_sealer
+from spacecloud.store.port import NextRevision
 from spacecloud.store.sqlite import SqliteStore
 
 async def main(folder: Path, start: int) -> None:
@@ -366,7 +368,9 @@ async def test_what_is_remembered_of_the_declared_is_what_a_fresh_look_says(
             case 4:
                 for declared in await store.versions(ref.project, ref.service):
                     images = {"main": f"sha256:{dice.randrange(3)}"}
-                    await store.pin_images(declared.ref, declared.generation, images)
+                    number = declared.revision.number if declared.revision is not None else 0
+                    next = NextRevision(number + dice.randrange(2), "hash", images, ())
+                    await store.record_revision(declared.ref, declared.generation, next)
         if dice.randrange(3):
             continue
         now = await store.declared()

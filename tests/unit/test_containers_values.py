@@ -15,8 +15,8 @@ from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.pods import containers, observe
 from spacecloud.drivers.docker.pods.networks import interface
 from spacecloud.drivers.docker.probes.prober import judged
-from spacecloud.model.declared import SecretFacts
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.secret import SecretFacts
 from spacecloud.settings import Settings
 from spacecloud.workloads.observed import Health
 from spacecloud.workloads.operations import CreateReplica

@@ -38,8 +38,8 @@ def test_a_new_service_gets_network_names_images_replica_and_traffic() -> None:
 [] -> #0 create network 10.180.0.0/25: the service has no network
 [] -> #1 publish names web-v1-internal.shop.svc.cluster.local=10.184.2.1, web.shop.svc.cluster.local=10.184.1.0: no names yet
 [] -> #2 publish endpoints []: the gateway does not know the service yet
-[] -> #3 resolve v1 to main=aaaa: generation 1 has no images yet
-[0] -> #4 create replica web--v1--0 at 10.180.0.2 (revision 43919d27a95c): 1 wanted, slot 0 is empty
+[] -> #3 resolve v1 to revision 1: main=aaaa: generation 1 has no revision yet
+[0, 3] -> #4 create replica web--v1--0 at 10.180.0.2 (revision 97112dc609d1): 1 wanted, slot 0 is empty
 [0, 1, 2, 3, 4] -> #5 wait until web--v1--0 is ready: not every task is ready
 [5] -> #6 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready\
 """)
@@ -60,16 +60,16 @@ def test_a_changed_image_is_replaced_new_before_old() -> None:
     )
 
     assert str(plan(changed)) == snapshot("""\
-[] -> #0 resolve v1 to main=aaaa: generation 2 has no images yet
-[] -> #1 create replica web--v1--1 at 10.180.0.3 (revision 9ba35efdaa3c): 1 wanted, slot 1 is empty
+[] -> #0 resolve v1 to revision 2: main=aaaa: generation 2 has no revision yet
+[0] -> #1 create replica web--v1--1 at 10.180.0.3 (revision 33e614f398c1): 1 wanted, slot 1 is empty
 [0, 1] -> #2 wait until web--v1--1 is ready: not every task is ready
 [2] -> #3 publish endpoints [v1=10.180.0.2, v1=10.180.0.3]: 10.180.0.3 ready
 [3] -> #4 publish endpoints [v1=10.180.0.2 draining, v1=10.180.0.3]: 10.180.0.2 draining
-[4] -> #5 wait until web--v1--0 has no request in flight: replaced by revision 9ba35efdaa3c
-[5] -> #6 stop replica web--v1--0: replaced by revision 9ba35efdaa3c; nothing in flight
+[4] -> #5 wait until web--v1--0 has no request in flight: replaced by revision 33e614f398c1
+[5] -> #6 stop replica web--v1--0: replaced by revision 33e614f398c1; nothing in flight
 [6] -> #7 wait until web--v1--0 has stopped: asked to end
 [7] -> #8 publish endpoints [v1=10.180.0.3]: 10.180.0.2 gone
-[8] -> #9 remove replica web--v1--0: replaced by revision 9ba35efdaa3c\
+[8] -> #9 remove replica web--v1--0: replaced by revision 33e614f398c1\
 """)
 
 
@@ -189,7 +189,7 @@ def test_the_same_document_again_resolves_its_tag_anew() -> None:
     again = plan(declaring(rebuilt, a_version(generation=2)))
 
     assert not same
-    assert "resolve v1 to main=bbbb" in str(again)
+    assert "resolve v1 to revision 2: main=bbbb" in str(again)
     assert "create replica web--v1--1" in str(again)
 
 
@@ -205,7 +205,7 @@ def test_a_dead_pause_means_the_pod_is_built_again_at_its_address() -> None:
     assert str(plan(broken)) == snapshot("""\
 [] -> #0 publish endpoints []: 10.180.0.2 gone
 [] -> #1 remove replica web--v1--0: its pause container is stopped
-[1] -> #2 create replica web--v1--0 at 10.180.0.2 (revision 43919d27a95c): its pause container is stopped
+[1] -> #2 create replica web--v1--0 at 10.180.0.2 (revision 97112dc609d1): its pause container is stopped
 [0, 1, 2] -> #3 wait until web--v1--0 is ready: not every task is ready
 [3] -> #4 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready\
 """)
@@ -224,7 +224,7 @@ def test_a_network_that_was_removed_by_hand_is_there_before_its_pods_are_built_a
 [] -> #0 create network 10.180.0.0/25: the service has no network
 [] -> #1 publish endpoints []: 10.180.0.2 gone
 [] -> #2 remove replica web--v1--0: its pause container is off its network
-[0, 2] -> #3 create replica web--v1--0 at 10.180.0.2 (revision 43919d27a95c): its pause container is off its network
+[0, 2] -> #3 create replica web--v1--0 at 10.180.0.2 (revision 97112dc609d1): its pause container is off its network
 [0, 1, 2, 3] -> #4 wait until web--v1--0 is ready: not every task is ready
 [4] -> #5 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready\
 """)

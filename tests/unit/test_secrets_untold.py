@@ -12,9 +12,8 @@ from spacecloud.drivers.docker.engine import EngineError
 from spacecloud.drivers.docker.pods.containers import environment
 from spacecloud.drivers.docker.pods.replicas import create_failure
 from spacecloud.errors import InvalidSpec, Terminal, Transient
-from spacecloud.model.declared import SecretFacts
 from spacecloud.model.refs import ServiceRef
-from spacecloud.model.secret import Secret
+from spacecloud.model.secret import Secret, SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.model.task import Task
 from spacecloud.model.validation.mistakes import validate

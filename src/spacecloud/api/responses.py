@@ -5,9 +5,9 @@ from typing import Any
 
 from fastapi.responses import JSONResponse
 
-from spacecloud.model.declared import DeclaredVersion, SecretFacts, StoredDocument
+from spacecloud.model.declared import DeclaredVersion, StoredDocument
 from spacecloud.model.resource import Resource
-from spacecloud.model.secret import REDACTED
+from spacecloud.model.secret import REDACTED, SecretFacts
 
 
 def done() -> JSONResponse:

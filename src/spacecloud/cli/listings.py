@@ -54,7 +54,7 @@ def _statuses(wanted: Wanted) -> list[Document]:
 def _service_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
     statuses = _statuses(wanted)
     headings: tuple[str, ...] = ("SERVICE", "VERSION", "STATE", "REPLICAS", "PORTS", "URL")
-    headings += ("DOMAIN", "IMAGES", "MESSAGE") if wanted.is_wide else ("MESSAGE",)
+    headings += ("REVISION", "DOMAIN", "IMAGES", "MESSAGE") if wanted.is_wide else ("MESSAGE",)
     rows: Rows = []
     images = _images(wanted) if wanted.is_wide else {}
     for each in statuses:
@@ -70,7 +70,7 @@ def _service_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
         )
         if wanted.is_wide:
             named = images.get((each["serviceId"], each["version"]), ())
-            row = (*row[:-1], each["domain"], joined(named), row[-1])
+            row = (*row[:-1], each["revision"] or "-", each["domain"], joined(named), row[-1])
         rows.append(row)
     return headings, rows
 

@@ -74,6 +74,8 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
         yield "next", status["nextStep"]
     if status["generation"] > status["observedGeneration"]:
         yield "apply", f"{status['generation']} is accepted and not looked at yet"
+    if status["revision"]:
+        yield "revision", f"{status['revision']} ({status['revisionHash']})"
     for url in status["urls"]:
         yield "url", url
     for sentence in status.get("notServed", ()):

@@ -1,27 +1,15 @@
 """What the store hands out: declarations with the facts that belong to them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Literal
 
 from spacecloud.model.addresses import Allocation
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.revision import Revision
 from spacecloud.model.service import Service
-
-
-@dataclass(frozen=True, slots=True)
-class SecretFacts:
-    """A secret without its values."""
-
-    project: str
-    id: str
-    type: Literal["env", "file", "docker"]
-    root_path: str
-    keys: tuple[str, ...]
-    version: int
-    """Grows with every change of a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +25,20 @@ class DeclaredVersion:
     vip: IPv4Address
     """Of the version's own domain."""
 
-    images: Mapping[str, str] = field(default_factory=dict)
-    """Task id to image id, as resolved for this generation; empty until then."""
+    revision: Revision | None = None
+    """The latest that was recorded."""
+
+    resolved: int = 0
+    """The generation that it was recorded for, or found to make the same of."""
 
     applied_at: datetime | None = None
+
+    @property
+    def images(self) -> Mapping[str, str]:
+        """Task id to image id, as resolved for this generation; empty until then."""
+        if self.revision is None or self.resolved != self.generation:
+            return {}
+        return self.revision.images
 
 
 @dataclass(frozen=True, slots=True)

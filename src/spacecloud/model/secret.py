@@ -1,5 +1,6 @@
 """Secrets: values that tasks get as environment or files, and registry credentials."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -45,3 +46,16 @@ class Secret(Resource):
                     f"the key {shown} is no name of an environment variable: letters, digits, "
                     "dots, _ and -, and no digit at the start"
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFacts:
+    """A secret without its values."""
+
+    project: str
+    id: str
+    type: Literal["env", "file", "docker"]
+    root_path: str
+    keys: tuple[str, ...]
+    version: int
+    """Grows with every change of a value."""

@@ -121,6 +121,12 @@ class ServiceStatus(Resource):
     observed_generation: int = 0
     """The latest that was looked at; smaller than ``generation`` means: not yet."""
 
+    revision: int = 0
+    """Number of the latest that was recorded; 0 until images are resolved for the first time."""
+
+    revision_hash: str = ""
+    """Of the same one: what its replicas carry as their ``revision``."""
+
     state: State = "progressing"
     message: Told = ""
     """One line: why it is not ready; empty when it is."""

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import SpaceCloudError
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.declared import DeclaredService, SecretFacts
+from spacecloud.model.declared import DeclaredService
 from spacecloud.model.refs import ServiceKey
+from spacecloud.model.secret import SecretFacts
 from spacecloud.store.port import Store
 from spacecloud.workloads.observed import Observed, ObservedWorkloads
 from spacecloud.workloads.situation import Desired

@@ -22,16 +22,16 @@ from spacecloud.reconcile.history import Exit, HistoryRecorder
 from spacecloud.reconcile.observe import Observer
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.report.snapshot import Snapshot
-from spacecloud.store.port import Store
+from spacecloud.store.port import NextRevision, Store
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.observed import ObservedWorkloads
 from spacecloud.workloads.operations import (
     CreateReplica,
     Op,
-    PinImages,
     PublishNames,
     PublishTraffic,
     PullImage,
+    RecordRevision,
     ReleaseAddresses,
     RestartTask,
     StartTask,
@@ -207,8 +207,9 @@ class ServiceReconciler:
             case PublishNames():
                 await self._driver.names.publish(op.key, op.names)
                 self._names[key] = op.names
-            case PinImages():
-                await self._store.pin_images(op.ref, op.generation, dict(op.images))
+            case RecordRevision():
+                next = NextRevision(op.number, op.hash, dict(op.images), op.secrets)
+                await self._store.record_revision(op.ref, op.generation, next)
             case ReleaseAddresses():
                 await self._store.release(op.key)
             case PullImage():

@@ -74,6 +74,8 @@ def status_of(
             ready_replicas=sum(in_service(r) for r in replicas),
             generation=version.generation,
             observed_generation=seen.generation if seen is not None else 0,
+            revision=version.revision.number if version.revision is not None else 0,
+            revision_hash=version.revision.hash if version.revision is not None else "",
             state=state,
             message=message,
             next_step=_next_step(version.ref, snapshot, relations.pulls)

@@ -6,7 +6,6 @@ read, parsed or built again: an unchanged service is the same object.
 """
 
 import itertools
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -21,6 +20,7 @@ from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.model.stored import STORED
+from spacecloud.store import revision_rows
 from spacecloud.store.address_rows import address, network
 from spacecloud.store.database import Session
 
@@ -62,10 +62,14 @@ def _read(
 ) -> dict[ServiceKey, DeclaredService]:
     """Sorted. What did not change since ``known`` is the same object."""
     where = " WHERE project = ? AND service = ?" if only else ""
+    versions_where = " WHERE v.project = ? AND v.service = ?" if only else ""
     versions: dict[ServiceKey, list[DeclaredVersion]] = {}
     for project, service, version, *facts in db.rows(
-        "SELECT project, service, version, generation, spec, place, vip, images, applied_at"
-        f" FROM versions{where} ORDER BY project, service, place",
+        "SELECT v.project, v.service, v.version, v.generation, v.spec, v.place, v.vip,"
+        f" v.applied_at, v.resolved, {revision_rows.COLUMNS}"
+        " FROM versions AS v LEFT JOIN revisions AS r ON r.number = v.revision"
+        " AND (r.project, r.service, r.version) = (v.project, v.service, v.version)"
+        f"{versions_where} ORDER BY v.project, v.service, v.place",
         *(only or ()),
     ):
         ref = ServiceRef(project, service, version)
@@ -92,12 +96,13 @@ def _same(known: DeclaredService, built: DeclaredService) -> bool:
 
 
 def _version(ref: ServiceRef, facts: list[Any], service: DeclaredService | None) -> DeclaredVersion:
-    """A generation is never used twice: within one, only pinned images change."""
-    generation, text, place, vip, images_text, applied_at = facts
-    images = json.loads(images_text)
+    """A generation is never used twice: within one, only the revision changes."""
+    generation, text, place, vip, applied_at, resolved, *row = facts
+    revision = revision_rows.revision_from(ref.project, row) if row[0] is not None else None
     for known in service.versions if service is not None else ():
         if known.generation == generation:
-            return known if images == known.images else replace(known, images=images)
+            is_same = (known.revision, known.resolved) == (revision, resolved)
+            return known if is_same else replace(known, revision=revision, resolved=resolved)
     try:
         spec = Service.model_validate_json(text, context=STORED)
     except ValidationError as error:
@@ -106,7 +111,7 @@ def _version(ref: ServiceRef, facts: list[Any], service: DeclaredService | None)
             f"it again ({error.error_count()} mistakes)"
         ) from error
     when = datetime.fromisoformat(applied_at)
-    return DeclaredVersion(ref, spec, generation, place, address(vip), images, when)
+    return DeclaredVersion(ref, spec, generation, place, address(vip), revision, resolved, when)
 
 
 def _blocks(db: Session) -> dict[str, tuple[Any, ...]]:

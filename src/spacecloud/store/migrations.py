@@ -188,4 +188,61 @@ INSTALLATION = (
     """,
 )
 
-MIGRATIONS = (FIRST, WHICH_CHANGED, PROJECT_VALUES, INSTALLATION)
+REVISIONS = (
+    """
+    CREATE TABLE revisions (
+        project    TEXT NOT NULL,
+        service    TEXT NOT NULL,
+        version    TEXT NOT NULL,
+        number     INTEGER NOT NULL,
+        hash       TEXT NOT NULL,
+        document   TEXT NOT NULL,
+        images     TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        created_at TEXT NOT NULL,
+        PRIMARY KEY (project, service, version, number),
+        FOREIGN KEY (project, service, version)
+            REFERENCES versions (project, service, version) ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE revision_secrets (
+        project        TEXT NOT NULL,
+        service        TEXT NOT NULL,
+        version        TEXT NOT NULL,
+        number         INTEGER NOT NULL,
+        secret         TEXT NOT NULL,
+        secret_version INTEGER NOT NULL,
+        type           TEXT NOT NULL,
+        root_path      TEXT NOT NULL,
+        keys           TEXT NOT NULL,
+        PRIMARY KEY (project, service, version, number, secret),
+        FOREIGN KEY (project, service, version, number)
+            REFERENCES revisions (project, service, version, number) ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX revision_secrets_by_secret ON revision_secrets (project, secret, secret_version)",
+    # A secret's values outlive it while a revision names them: they belong to the project.
+    """
+    CREATE TABLE values_by_version (
+        project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+        secret  TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        key     TEXT NOT NULL,
+        sealed  BLOB NOT NULL,
+        PRIMARY KEY (project, secret, version, key)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "INSERT INTO values_by_version SELECT project, secret, version, key, sealed"
+    " FROM secret_values JOIN secrets USING (project) WHERE secrets.id = secret_values.secret",
+    "DROP TABLE secret_values",
+    "ALTER TABLE values_by_version RENAME TO secret_values",
+    # What was pinned becomes revision 1 at the next start, which can compute its hash.
+    "CREATE TABLE legacy_pins AS"
+    " SELECT project, service, version, images FROM versions WHERE images <> '{}'",
+    "ALTER TABLE versions DROP COLUMN images",
+    "ALTER TABLE versions ADD COLUMN revision INTEGER",
+    "ALTER TABLE versions ADD COLUMN resolved INTEGER NOT NULL DEFAULT 0",
+)
+
+MIGRATIONS = (FIRST, WHICH_CHANGED, PROJECT_VALUES, INSTALLATION, REVISIONS)

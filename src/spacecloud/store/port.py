@@ -16,13 +16,13 @@ from spacecloud.model.declared import (
     DeclaredService,
     DeclaredVersion,
     Event,
-    SecretFacts,
     StoredDocument,
 )
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.revision import Revision
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
-from spacecloud.model.secret import Secret
+from spacecloud.model.secret import Secret, SecretFacts
 from spacecloud.model.service import Service
 
 Difference = Literal["created", "updated", "unchanged"]
@@ -41,6 +41,21 @@ class Accepted:
     def created(self) -> bool:
         """False when the version existed already."""
         return self.change == "created"
+
+
+@dataclass(frozen=True, slots=True)
+class NextRevision:
+    """What is recorded of a revision beside the document, which the store has."""
+
+    number: int
+    """The latest one's, when the same goes into its containers; else the next."""
+
+    hash: str
+    images: Mapping[str, str]
+    """Task id to image id."""
+
+    secrets: tuple[SecretFacts, ...]
+    """Those that its tasks name, at the versions that were seen."""
 
 
 class Store(Protocol):
@@ -88,8 +103,17 @@ class Store(Protocol):
         """Everything, services on their way out included."""
         ...
 
-    async def pin_images(self, ref: ServiceRef, generation: int, images: Mapping[str, str]) -> None:
-        """Nothing happens when that generation is not the latest any more."""
+    async def record_revision(self, ref: ServiceRef, generation: int, next: NextRevision) -> None:
+        """
+        Write down what this generation runs: the latest revision again, or one more.
+
+        Nothing happens when that generation is not the latest any more, when another revision
+        was recorded meanwhile, or when the values of a secret that it names are gone.
+        """
+        ...
+
+    async def revisions(self, ref: ServiceRef) -> list[Revision]:
+        """Those that are kept of a declared version, newest first: the last ten."""
         ...
 
     async def release(self, key: ServiceKey) -> None:
@@ -109,12 +133,22 @@ class Store(Protocol):
 
     async def secrets(self, project: str) -> list[SecretFacts]: ...
 
-    async def secret_values(self, project: str, id: str) -> Mapping[str, str]:
-        """Unsealed, for the driver alone. ``NotFound`` when there is none."""
+    async def secret_values(
+        self, project: str, id: str, version: int | None = None
+    ) -> Mapping[str, str]:
+        """
+        Unsealed, for the driver alone; of the latest version where none is given.
+
+        A version's values stay while a kept revision names it. ``NotFound`` when there is none.
+        """
         ...
 
     async def delete_secret(self, project: str, id: str) -> bool:
-        """``Conflict`` while a declared task uses it."""
+        """
+        ``Conflict`` while a declared task uses it.
+
+        Values that a kept revision names stay, sealed, until that one goes.
+        """
         ...
 
     # routes, roles, ingress

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from spacecloud.errors import Conflict, InvalidSpec, Mistake, NotFound
-from spacecloud.model.declared import Change, SecretFacts
-from spacecloud.model.secret import REDACTED, Secret
+from spacecloud.model.declared import Change
+from spacecloud.model.secret import REDACTED, Secret, SecretFacts
 from spacecloud.store.database import Session
 from spacecloud.store.port import Difference
 from spacecloud.store.project_rows import ensure_project
@@ -26,48 +26,53 @@ def check_key(db: Session, sealer: Sealer) -> None:
 
 def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secret) -> Difference:
     ensure_project(db, project)
-    row = db.row("SELECT type, root_path FROM secrets WHERE project = ? AND id = ?", project, id)
+    row = db.row(
+        "SELECT type, root_path, version FROM secrets WHERE project = ? AND id = ?", project, id
+    )
     if row is not None and row[0] != secret.type:
         raise Conflict(
             f"secret {project}/{id} is of type {row[0]} and cannot become {secret.type}: delete "
             "it first, or choose another id"
         )
-    stored = _values(db, sealer, project, id)
+    stored = _values(db, sealer, project, id, row[2]) if row is not None else {}
     values = _with_kept(secret.data, stored, f"{project}/{id}")
     if row is not None and values == stored and row[1] == secret.root_path:
         return "unchanged"
+    version = _next_version(db, project, id)
     db.run(
-        "INSERT INTO secrets VALUES (?, ?, ?, ?, 1) ON CONFLICT (project, id) DO UPDATE SET"
-        " root_path = excluded.root_path, version = version + 1",
+        "INSERT OR REPLACE INTO secrets VALUES (?, ?, ?, ?, ?)",
         project,
         id,
         secret.type,
         secret.root_path,
+        version,
     )
-    db.run("DELETE FROM secret_values WHERE project = ? AND secret = ?", project, id)
     for key, value in values.items():
         sealed = sealer.seal(value, project, id, key)
-        db.run("INSERT INTO secret_values VALUES (?, ?, ?, ?)", project, id, key, sealed)
+        db.run(
+            "INSERT INTO secret_values VALUES (?, ?, ?, ?, ?)", project, id, version, key, sealed
+        )
+    forget_unnamed_values(db, project)
     db.notify(Change("secret", project, id))
     return "created" if row is None else "updated"
 
 
 def set_key(db: Session, sealer: Sealer, project: str, id: str, key: str, value: str) -> None:
     stored = _stored(db, project, id)
-    values = {**_values(db, sealer, project, id), key: value}
+    values = {**_values(db, sealer, project, id, stored.version), key: value}
     put_secret(db, sealer, project, id, _shaped(stored, stored.root_path, values))
 
 
 def delete_key(db: Session, sealer: Sealer, project: str, id: str, key: str) -> None:
     stored = _stored(db, project, id)
-    values = _values(db, sealer, project, id)
+    values = _values(db, sealer, project, id, stored.version)
     values.pop(key, None)
     put_secret(db, sealer, project, id, _shaped(stored, stored.root_path, values))
 
 
 def set_root_path(db: Session, sealer: Sealer, project: str, id: str, root_path: str) -> None:
     stored = _stored(db, project, id)
-    values = _values(db, sealer, project, id)
+    values = _values(db, sealer, project, id, stored.version)
     put_secret(db, sealer, project, id, _shaped(stored, root_path, values))
 
 
@@ -77,7 +82,9 @@ def secrets(db: Session, project: str) -> list[SecretFacts]:
     )
     keys: dict[str, list[str]] = {}
     for id, key in db.rows(
-        "SELECT secret, key FROM secret_values WHERE project = ? ORDER BY secret, key", project
+        "SELECT id, key FROM secrets JOIN secret_values AS v USING (project, version)"
+        " WHERE project = ? AND v.secret = id ORDER BY id, key",
+        project,
     ):
         keys.setdefault(id, []).append(key)
     return [
@@ -86,9 +93,31 @@ def secrets(db: Session, project: str) -> list[SecretFacts]:
     ]
 
 
-def secret_values(db: Session, sealer: Sealer, project: str, id: str) -> Mapping[str, str]:
-    _stored(db, project, id)
-    return _values(db, sealer, project, id)
+def secret_values(
+    db: Session, sealer: Sealer, project: str, id: str, version: int | None
+) -> Mapping[str, str]:
+    if version is None:
+        version = _stored(db, project, id).version
+    elif not _is_named(db, project, id, version):
+        raise NotFound(f"no revision names version {version} of secret {project}/{id} any more")
+    return _values(db, sealer, project, id, version)
+
+
+def has_values(db: Session, secret: SecretFacts) -> bool:
+    """Are the values of this version of it still kept?"""
+    return _is_named(db, secret.project, secret.id, secret.version)
+
+
+def forget_unnamed_values(db: Session, project: str) -> None:
+    """Those of versions that are neither the latest nor named by a kept revision."""
+    db.run(
+        "DELETE FROM secret_values AS v WHERE project = ?"
+        " AND NOT EXISTS (SELECT 1 FROM secrets AS s"
+        " WHERE (s.project, s.id, s.version) = (v.project, v.secret, v.version))"
+        " AND NOT EXISTS (SELECT 1 FROM revision_secrets AS r"
+        " WHERE (r.project, r.secret, r.secret_version) = (v.project, v.secret, v.version))",
+        project,
+    )
 
 
 def delete_secret(db: Session, project: str, id: str) -> bool:
@@ -107,6 +136,7 @@ def delete_secret(db: Session, project: str, id: str) -> bool:
         raise Conflict(f"secret {project}/{id} is used by {names}: change or delete them first")
     gone = db.run("DELETE FROM secrets WHERE project = ? AND id = ?", project, id) > 0
     if gone:
+        forget_unnamed_values(db, project)
         db.notify(Change("secret", project, id))
     return gone
 
@@ -120,11 +150,38 @@ def _stored(db: Session, project: str, id: str) -> SecretFacts:
     return SecretFacts(project, id, row[0], row[1], (), row[2])
 
 
-def _values(db: Session, sealer: Sealer, project: str, id: str) -> dict[str, str]:
-    rows = db.rows(
-        "SELECT key, sealed FROM secret_values WHERE project = ? AND secret = ? ORDER BY key",
+def _next_version(db: Session, project: str, id: str) -> int:
+    """Later than all that are kept: a deleted secret's values may be, for a revision."""
+    row = db.row(
+        "SELECT max(version) FROM (SELECT version FROM secrets WHERE project = :1 AND id = :2"
+        " UNION ALL SELECT secret_version FROM revision_secrets"
+        " WHERE project = :1 AND secret = :2)",
         project,
         id,
+    )
+    return 1 + ((row[0] if row else None) or 0)
+
+
+def _is_named(db: Session, project: str, id: str, version: int) -> bool:
+    return bool(
+        db.row(
+            "SELECT 1 FROM secrets WHERE project = :1 AND id = :2 AND version = :3 UNION ALL"
+            " SELECT 1 FROM revision_secrets"
+            " WHERE project = :1 AND secret = :2 AND secret_version = :3",
+            project,
+            id,
+            version,
+        )
+    )
+
+
+def _values(db: Session, sealer: Sealer, project: str, id: str, version: int) -> dict[str, str]:
+    rows = db.rows(
+        "SELECT key, sealed FROM secret_values"
+        " WHERE project = ? AND secret = ? AND version = ? ORDER BY key",
+        project,
+        id,
+        version,
     )
     return {key: sealer.unseal(sealed, project, id, key) for key, sealed in rows}
 

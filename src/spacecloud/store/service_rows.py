@@ -1,6 +1,5 @@
 """Service versions as rows: what may be declared beside what is there, and what is kept of it."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -14,6 +13,7 @@ from spacecloud.store.canonical import as_kept, difference
 from spacecloud.store.database import Session
 from spacecloud.store.port import Accepted
 from spacecloud.store.project_rows import ensure_project
+from spacecloud.store.secret_rows import forget_unnamed_values
 
 LONGEST_LABEL = 63
 OF_THIS_VERSION = " WHERE project = ? AND service = ? AND version = ?"
@@ -30,8 +30,7 @@ def put_service(
         _check_domain(db, ref)
         _insert(db, pools, ref, kept, generation)
     db.run(
-        "UPDATE versions SET spec = ?, generation = ?, images = '{}', applied_at = ?"
-        + OF_THIS_VERSION,
+        "UPDATE versions SET spec = ?, generation = ?, applied_at = ?" + OF_THIS_VERSION,
         kept,
         generation,
         now.isoformat(),
@@ -45,6 +44,7 @@ def delete_service(db: Session, ref: ServiceRef) -> bool:
     """Routes go with the last version; addresses stay until they are released."""
     if not db.run("DELETE FROM versions" + OF_THIS_VERSION, *ref):
         return False
+    forget_unnamed_values(db, ref.project)
     db.run(
         "DELETE FROM routes WHERE project = :1 AND service = :2 AND NOT EXISTS"
         " (SELECT 1 FROM versions WHERE project = :1 AND service = :2)",
@@ -52,15 +52,6 @@ def delete_service(db: Session, ref: ServiceRef) -> bool:
     )
     db.notify(Change("service", *ref.key))
     return True
-
-
-def pin_images(db: Session, ref: ServiceRef, generation: int, images: Mapping[str, str]) -> None:
-    db.run(
-        "UPDATE versions SET images = ?" + OF_THIS_VERSION + " AND generation = ?",
-        json.dumps(dict(images), sort_keys=True),
-        *ref,
-        generation,
-    )
 
 
 def release(db: Session, key: ServiceKey) -> None:

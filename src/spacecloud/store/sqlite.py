@@ -14,18 +14,25 @@ from spacecloud.model.declared import (
     DeclaredService,
     DeclaredVersion,
     Event,
-    SecretFacts,
     StoredDocument,
 )
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.revision import Revision
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
-from spacecloud.model.secret import Secret
+from spacecloud.model.secret import Secret, SecretFacts
 from spacecloud.model.service import Service
-from spacecloud.store import document_rows, event_rows, project_rows, secret_rows, service_rows
+from spacecloud.store import (
+    document_rows,
+    event_rows,
+    project_rows,
+    revision_rows,
+    secret_rows,
+    service_rows,
+)
 from spacecloud.store.database import Database
 from spacecloud.store.declared_rows import DeclaredReader
-from spacecloud.store.port import Accepted, Difference
+from spacecloud.store.port import Accepted, Difference, NextRevision
 from spacecloud.store.sealer import Sealer
 
 
@@ -54,6 +61,7 @@ class SqliteStore:
             if await database.write(partial(project_rows.seal_what_is_clear, sealer=sealer)):
                 await database.rewrite()
                 await database.write(project_rows.all_is_sealed)
+            await database.write(revision_rows.adopt_pinned_images)
             yield cls(database, pools, sealer, now)
 
     @asynccontextmanager
@@ -105,8 +113,12 @@ class SqliteStore:
     async def declared(self) -> Declared:
         return await self._read(self._declared.read)
 
-    async def pin_images(self, ref: ServiceRef, generation: int, images: Mapping[str, str]) -> None:
-        await self._write(lambda db: service_rows.pin_images(db, ref, generation, images))
+    async def record_revision(self, ref: ServiceRef, generation: int, next: NextRevision) -> None:
+        now = self._now()
+        await self._write(lambda db: revision_rows.record_revision(db, now, ref, generation, next))
+
+    async def revisions(self, ref: ServiceRef) -> list[Revision]:
+        return await self._read(lambda db: revision_rows.revisions(db, ref))
 
     async def release(self, key: ServiceKey) -> None:
         await self._write(lambda db: service_rows.release(db, key))
@@ -130,9 +142,13 @@ class SqliteStore:
     async def secrets(self, project: str) -> list[SecretFacts]:
         return await self._read(lambda db: secret_rows.secrets(db, project))
 
-    async def secret_values(self, project: str, id: str) -> Mapping[str, str]:
+    async def secret_values(
+        self, project: str, id: str, version: int | None = None
+    ) -> Mapping[str, str]:
         sealer = self._sealer
-        return await self._read(lambda db: secret_rows.secret_values(db, sealer, project, id))
+        return await self._read(
+            lambda db: secret_rows.secret_values(db, sealer, project, id, version)
+        )
 
     async def delete_secret(self, project: str, id: str) -> bool:
         return await self._write(lambda db: secret_rows.delete_secret(db, project, id))

@@ -13,7 +13,6 @@ def creation(
     images = situation.images_of(version)
     assert rollout.revision is not None
     assert images is not None
-    used = {name for task in version.spec.tasks for name in task.secrets}
     return CreateReplica(
         ref=version.ref,
         slot=slot,
@@ -22,5 +21,5 @@ def creation(
         subnet=str(situation.subnet),
         spec=version.spec,
         images=images,
-        secrets=tuple(s for id, s in sorted(situation.desired.secrets.items()) if id in used),
+        secrets=situation.secrets_of(version),
     )

@@ -17,10 +17,10 @@ from spacecloud.workloads.drain import drain
 from spacecloud.workloads.observed import ObservedReplica, Published
 from spacecloud.workloads.operations import (
     CreateNetwork,
-    PinImages,
     PublishNames,
     PublishTraffic,
     PullImage,
+    RecordRevision,
     ReleaseAddresses,
     RemoveNetwork,
     RemoveReplica,
@@ -184,12 +184,13 @@ def _version(
             repair(situation, replica, rollout, builder)
     if refused is not None:
         return
-    if version.spec.min_replicas and not situation.is_pinned(version):
-        _resolve_images(situation, version, builder)
+    before = network
+    if version.spec.min_replicas and not situation.is_recorded(version):
+        before += _resolve(situation, version, builder)
     if rollout.revision is None:
         return
     for replica in rebuilt:
-        _rebuild(situation, rollout, replica, network, builder)
+        _rebuild(situation, rollout, replica, before, builder)
     for slot in rollout.missing:
         try:
             address = free_address(situation.subnet, taken)
@@ -198,32 +199,49 @@ def _version(
             return
         taken.add(address)
         cause = f"{version.spec.min_replicas} wanted, slot {slot} is empty"
-        builder.add(creation(situation, rollout, slot, address), cause, after=network)
+        builder.add(creation(situation, rollout, slot, address), cause, after=before)
 
 
 def _rebuild(
     situation: Situation,
     rollout: VersionRollout,
     replica: ObservedReplica,
-    network: Steps,
+    before: Steps,
     builder: PlanBuilder,
 ) -> None:
     cause = f"its pause container is {replica.pause}"
     removed = builder.add(RemoveReplica(replica.ref, replica.id), cause)
     op = creation(situation, rollout, replica.slot, replica.address)
-    builder.add(op, cause, after=(*network, *removed))
+    builder.add(op, cause, after=(*before, *removed))
 
 
-def _resolve_images(situation: Situation, version: DeclaredVersion, builder: PlanBuilder) -> None:
-    """An image id per task, pulled where it must be; every apply resolves anew."""
+def _resolve(situation: Situation, version: DeclaredVersion, builder: PlanBuilder) -> Steps:
+    """
+    An image id per task, pulled where it must be; every apply resolves anew.
+
+    Answers with the step that records the revision, which comes before any container of it.
+    """
     found = situation.images_of(version)
     if found is not None:
-        op = PinImages(version.ref, version.generation, tuple(sorted(found.items())))
-        builder.add(op, f"generation {version.generation} has no images yet")
-        return
+        number, hash = situation.next_revision(version, found)
+        images, secrets = tuple(sorted(found.items())), situation.secrets_of(version)
+        op = RecordRevision(version.ref, version.generation, number, hash, images, secrets)
+        return builder.add(op, _why_record(situation, version))
     first_of = {task.docker.image: task for task in reversed(version.spec.tasks)}
     for task in version.spec.tasks:
         docker, cause = task.docker, situation.why_pull(version, task)
         if cause and task is first_of[docker.image]:
             pull = PullImage(version.ref, docker.image, docker.secret, version.generation)
             builder.add(pull, cause)
+    return ()
+
+
+def _why_record(situation: Situation, version: DeclaredVersion) -> str:
+    latest = version.revision
+    if latest is None or version.resolved != version.generation:
+        return f"generation {version.generation} has no revision yet"
+    if not situation.is_pinned(version):
+        return f"an image of revision {latest.number} is not here any more"
+    known = {secret.id: secret.version for secret in latest.secrets}
+    changed = [s.id for s in situation.secrets_of(version) if known.get(s.id) != s.version]
+    return f"secret {', '.join(changed)} changed"

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from spacecloud.model.declared import SecretFacts
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.model.traffic import Endpoint, Face
 
@@ -51,16 +51,23 @@ class PullImage(Operation):
 
 
 @dataclass(frozen=True, slots=True)
-class PinImages(Operation):
-    """Write down which image ids this generation runs, so that a moved tag changes nothing."""
+class RecordRevision(Operation):
+    """Write down what this generation runs, so that a moved tag changes nothing."""
 
     ref: ServiceRef
     generation: int
+    number: int
+    """The latest one's, where the same goes into its containers; else the next."""
+
+    hash: str
     images: tuple[tuple[str, str], ...]
     """(task id, image id), sorted."""
 
+    secrets: tuple[SecretFacts, ...]
+    """Those that its tasks name, by id."""
+
     def __str__(self) -> str:
-        return f"resolve {self.ref.version} to " + ", ".join(
+        return f"resolve {self.ref.version} to revision {self.number}: " + ", ".join(
             f"{task}={short(image)}" for task, image in self.images
         )
 
@@ -233,7 +240,7 @@ WorkloadOp = (
 )
 """What a driver's Workloads carries out."""
 
-StoreOp = PinImages | ReleaseAddresses
+StoreOp = RecordRevision | ReleaseAddresses
 TrafficOp = PublishTraffic | WithdrawTraffic
 WaitOp = AwaitReady | AwaitIdle | AwaitStopped | AwaitRestart
 Op = WorkloadOp | StoreOp | TrafficOp | PublishNames | WaitOp

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from spacecloud.model.declared import DeclaredService
+from spacecloud.model.declared import DeclaredService, DeclaredVersion
+from spacecloud.model.revision import Revision
 from spacecloud.workloads.drain import IDLE_REPORTS
 from spacecloud.workloads.observed import (
     Health,
@@ -27,10 +28,10 @@ from spacecloud.workloads.operations import (
     CreateNetwork,
     CreateReplica,
     Op,
-    PinImages,
     PublishNames,
     PublishTraffic,
     PullImage,
+    RecordRevision,
     ReleaseAddresses,
     RemoveNetwork,
     RemoveReplica,
@@ -48,8 +49,8 @@ def simulate(situation: Situation, op: Op) -> Situation:
     match op:
         case PullImage():
             return _pulled(situation, op)
-        case PinImages():
-            return _pinned(situation, op)
+        case RecordRevision():
+            return _recorded(situation, op)
         case ReleaseAddresses():
             return replace(situation, desired=replace(situation.desired, declared=None))
         case PublishNames():
@@ -119,12 +120,12 @@ def _pulled(situation: Situation, op: PullImage) -> Situation:
     )
 
 
-def _pinned(situation: Situation, op: PinImages) -> Situation:
+def _recorded(situation: Situation, op: RecordRevision) -> Situation:
     declared = situation.desired.declared
     if declared is None:
         return situation
     versions = tuple(
-        replace(v, images=dict(op.images))
+        replace(v, revision=_revision(v, op, situation.now), resolved=op.generation)
         if v.ref == op.ref and v.generation == op.generation
         else v
         for v in declared.versions
@@ -138,6 +139,13 @@ def _pinned(situation: Situation, op: PinImages) -> Situation:
         ),
         observed=replace(situation.observed, images=known),
     )
+
+
+def _revision(version: DeclaredVersion, op: RecordRevision, now: datetime) -> Revision:
+    if version.revision is not None and version.revision.number == op.number:
+        return version.revision
+    document, images = version.spec.as_given(), dict(op.images)
+    return Revision(op.number, op.hash, document, images, op.secrets, op.generation, now)
 
 
 def _published(situation: Situation, op: PublishTraffic) -> Situation:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network
 
-from spacecloud.model.declared import DeclaredService, DeclaredVersion, SecretFacts
+from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.revision import hash_of
+from spacecloud.model.secret import SecretFacts
 from spacecloud.model.task import Task
 from spacecloud.model.traffic import Endpoint, Face
 from spacecloud.workloads.observed import History, Observed, ObservedReplica
-from spacecloud.workloads.revision import revision
 
 UNKNOWN_IMAGE = "unknown until it is pulled: "
 """What a forecast has in place of an image's id, before the image's name."""
@@ -97,9 +98,33 @@ class Situation:
         images = self.images_of(version)
         if images is None:
             return None
+        if version.revision is not None and self.is_recorded(version):
+            return version.revision.hash
+        return self.next_revision(version, images)[1]
+
+    def is_recorded(self, version: DeclaredVersion) -> bool:
+        """Is its latest revision what it is to run, and are all images of it here?"""
+        return (
+            self.is_pinned(version)
+            and version.revision is not None
+            and version.revision.holds_secrets(self.secrets_of(version))
+        )
+
+    def next_revision(self, version: DeclaredVersion, images: Mapping[str, str]) -> tuple[int, str]:
+        """Number and hash: the latest one's where the same goes into a container."""
+        latest = version.revision
+        number = latest.number + 1 if latest is not None else 1
         if any(image.startswith(UNKNOWN_IMAGE) for image in images.values()):
-            return UNKNOWN_REVISION
-        return revision(version.spec, self.desired.secrets, images)
+            return number, UNKNOWN_REVISION
+        document, secrets = version.spec.as_given(), self.secrets_of(version)
+        if latest is not None and latest.is_made_of(document, images, secrets):
+            return latest.number, latest.hash
+        return number, hash_of(document, images, secrets)
+
+    def secrets_of(self, version: DeclaredVersion) -> tuple[SecretFacts, ...]:
+        """Those that its tasks name, by id."""
+        used = {name for task in version.spec.tasks for name in task.secrets}
+        return tuple(s for id, s in sorted(self.desired.secrets.items()) if id in used)
 
 
 def in_service(replica: ObservedReplica) -> bool:

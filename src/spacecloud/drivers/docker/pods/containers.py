@@ -7,7 +7,7 @@ from typing import Any
 
 from spacecloud.drivers.docker import labels
 from spacecloud.errors import Terminal
-from spacecloud.model.declared import SecretFacts
+from spacecloud.model.secret import SecretFacts
 from spacecloud.model.task import Task, is_variable
 from spacecloud.settings import Settings
 from spacecloud.workloads.operations import CreateReplica

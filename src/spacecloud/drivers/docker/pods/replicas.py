@@ -21,13 +21,14 @@ from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import containers
 from spacecloud.drivers.docker.probes.healthcheck import probe_of
-from spacecloud.errors import SpaceCloudError, Terminal, Transient
+from spacecloud.errors import NotFound, SpaceCloudError, Terminal, Transient
+from spacecloud.model.secret import SecretFacts
 from spacecloud.model.task import Probe, Task
 from spacecloud.settings import Settings
 from spacecloud.workloads.operations import CreateReplica, RemoveReplica, RestartTask, StopReplica
 
-SecretValues = Callable[[str, str], Awaitable[Mapping[str, str]]]
-"""Project and secret id to values, unsealed."""
+SecretValues = Callable[[str, str, int | None], Awaitable[Mapping[str, str]]]
+"""Project, secret id and version to values, unsealed. None: the latest version."""
 
 DEFAULT_STOP_SIGNAL = "SIGTERM"
 
@@ -49,9 +50,7 @@ class Pods:
         They are made while it starts: that is the longer of the two by far.
         """
         probes = await self._check_images(op)
-        values = {
-            secret.id: await self._secret_values(secret.project, secret.id) for secret in op.secrets
-        }
+        values = {secret.id: await self._values(secret) for secret in op.secrets}
         resolv = await asyncio.to_thread(self._resolv_conf, op.ref.project)
         pause_id = await self._pause(op, resolv)
         made: dict[str, str] = {}
@@ -98,6 +97,13 @@ class Pods:
             "containers/json", all=True, filters={"label": wanted}
         )
         return [container for container in found if self._owner.has("replica", container)]
+
+    async def _values(self, secret: SecretFacts) -> Mapping[str, str]:
+        """Of the version that the revision names, whatever was written since."""
+        try:
+            return await self._secret_values(secret.project, secret.id, secret.version)
+        except NotFound as error:
+            raise Transient(str(error)) from error
 
     async def _check_images(self, op: CreateReplica) -> dict[str, Probe | None]:
         """Task id to the probe that its image brings."""

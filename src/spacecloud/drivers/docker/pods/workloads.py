@@ -176,7 +176,9 @@ class DockerWorkloads:
                 await self._networks.remove(op.key)
             case PullImage():
                 credentials = (
-                    await self._secret_values(op.ref.project, op.secret) if op.secret else None
+                    await self._secret_values(op.ref.project, op.secret, None)
+                    if op.secret
+                    else None
                 )
                 await self._pulls.pull(op.image, credentials)
             case CreateReplica():
