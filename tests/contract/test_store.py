@@ -8,6 +8,7 @@ a folder of its own and the address pools, and yields a ``Store``.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -16,8 +17,8 @@ from typing import Any
 import pytest
 
 from spacecloud.errors import Conflict, InvalidSpec, NotFound
-from spacecloud.model.addresses import Pools
-from spacecloud.model.declared import Change, Event
+from spacecloud.model.addresses import Addresses, Allocation, Pools
+from spacecloud.model.declared import Change, DeclaredService, Event
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
@@ -73,6 +74,10 @@ def a_docker_secret(password: str = "hunter2") -> Secret:
 
 def an_ingress(host: str) -> IngressRoute:
     return IngressRoute.model_validate({"targets": [{"host": host, "port": 80}]})
+
+
+async def allocation_of(store: Store, key: ServiceKey) -> Allocation | None:
+    return (await store.declared()).addresses.services.get(key)
 
 
 # services
@@ -242,10 +247,10 @@ async def test_addresses_are_distinct_and_inside_their_pools(store: Store) -> No
     for ref in refs:
         await store.put_service(ref, a_service())
 
-    services = (await store.declared()).services.values()
+    allocations = (await store.declared()).addresses.services.values()
 
-    subnets = [s.allocation.subnet for s in services]
-    vips = [s.allocation.vip for s in services] + [v.vip for s in services for v in s.versions]
+    subnets = [a.subnet for a in allocations]
+    vips = [vip for a in allocations for vip in (a.vip, *a.versions.values())]
     assert len(set(subnets)) == 20
     assert all(net.subnet_of(POOLS.subnets) for net in subnets)
     assert len(set(vips)) == 60
@@ -257,79 +262,79 @@ async def test_every_subnet_is_in_a_block_of_its_own_project(store: Store) -> No
         await store.put_service(ServiceRef("shop", f"s{n}", "v1"), a_service())
         await store.put_service(ServiceRef("bank", f"s{n}", "v1"), a_service())
 
-    declared = await store.declared()
+    addresses = (await store.declared()).addresses
 
-    for key, service in declared.services.items():
+    for key, allocation in addresses.services.items():
         owners = [
             project
-            for project, blocks in declared.blocks.items()
-            if any(service.allocation.subnet.subnet_of(block) for block in blocks)
+            for project, blocks in addresses.blocks.items()
+            if any(allocation.subnet.subnet_of(block) for block in blocks)
         ]
         assert owners == [key.project]
 
 
 async def test_addresses_do_not_change_while_a_service_is_declared(store: Store) -> None:
     await store.put_service(API, a_service())
-    before = await store.service(API.key)
+    before = await allocation_of(store, API.key)
     assert before is not None
 
     await store.put_service(API, a_service(labels={"a": "b"}))
+    unchanged = await allocation_of(store, API.key)
     await store.put_service(ServiceRef("shop", "api", "v2"), a_service())
 
-    after = await store.service(API.key)
+    after = await allocation_of(store, API.key)
     assert after is not None
-    assert after.allocation == before.allocation
-    assert after.versions[0].vip == before.versions[0].vip
+    assert unchanged == before
+    assert (after.subnet, after.vip) == (before.subnet, before.vip)
+    assert after.versions.items() > before.versions.items()
 
 
 async def test_a_deleted_service_holds_its_addresses_until_they_are_released(store: Store) -> None:
     await store.put_service(API, a_service())
-    before = await store.service(API.key)
+    before = await allocation_of(store, API.key)
     assert before is not None
 
     await store.delete_service(API)
-    leaving = await store.service(API.key)
+    leaving, held = await store.service(API.key), await allocation_of(store, API.key)
     await store.release(API.key)
     gone = await store.service(API.key)
 
-    assert leaving is not None
-    assert leaving.allocation == before.allocation
-    assert leaving.versions == ()
+    assert leaving == DeclaredService(API.key, ())
+    assert held == replace(before, versions={})
     assert gone is None
-    assert (await store.declared()).blocks == {}
+    assert (await store.declared()).addresses == Addresses()
 
 
 async def test_a_service_that_is_declared_again_before_release_keeps_its_addresses(
     store: Store,
 ) -> None:
     await store.put_service(API, a_service())
-    before = await store.service(API.key)
+    before = await allocation_of(store, API.key)
     await store.delete_service(API)
 
     await store.put_service(API, a_service())
     await store.release(API.key)
 
-    after = await store.service(API.key)
+    after, held = await store.service(API.key), await allocation_of(store, API.key)
     assert before is not None
     assert after is not None
-    assert after.allocation == before.allocation
+    assert held is not None
+    assert (held.subnet, held.vip) == (before.subnet, before.vip)
     assert len(after.versions) == 1
 
 
 async def test_a_released_virtual_ip_is_not_the_next_one_given(store: Store) -> None:
     await store.put_service(API, a_service())
-    old = await store.service(API.key)
+    old = await allocation_of(store, API.key)
     await store.delete_service(API)
     await store.release(API.key)
 
     await store.put_service(WEB, a_service())
 
-    new = await store.service(WEB.key)
+    new = await allocation_of(store, WEB.key)
     assert old is not None
     assert new is not None
-    assert {new.allocation.vip, new.versions[0].vip}.isdisjoint(
-        {old.allocation.vip, old.versions[0].vip}
-    )
+    assert {new.vip, *new.versions.values()}.isdisjoint({old.vip, *old.versions.values()})
 
 
 async def test_a_used_up_pool_is_a_conflict_and_leaves_nothing_behind(
@@ -814,9 +819,7 @@ async def test_a_rehearsal_answers_as_the_store_would_and_leaves_no_trace(store:
 
     assert await store.declared() == before
     await store.put_service(WEB, a_service())
-    assert (await store.declared()).services[WEB.key].allocation == (
-        rehearsed.services[WEB.key].allocation
-    )
+    assert await allocation_of(store, WEB.key) == rehearsed.addresses.services[WEB.key]
 
 
 async def test_replicas_of_two_versions_never_have_the_same_name(store: Store) -> None:

@@ -266,7 +266,7 @@ async def test_a_changed_whitelist_is_published_and_replaces_no_replica(setup: S
     async def published() -> None:
         known = setup.traffic.published(API.key)
         assert known is not None
-        assert known.face.admission.blocks == ()
+        assert known.face.sources.blocks == ()
 
     await eventually(published)
     after = await setup.settles()

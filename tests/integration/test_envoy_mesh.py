@@ -308,7 +308,7 @@ async def test_a_host_port_opens_for_the_project_that_asked_and_for_no_other(liv
     await live.stack.enter_async_context(serving(inside(live.host.name, listen), greet))
     bank = a_world({"shop/api": a_spec(), "bank/bill": a_spec()})
     await live.apply(bank)
-    block = str(bank.blocks["bank"][0])
+    block = str(bank.addresses.blocks["bank"][0])
     host_vip = str(live.host.settings.pools.host_vip)
 
     await live.traffic.publish_host_ports((HostPortAccess(5999, (block,)),))

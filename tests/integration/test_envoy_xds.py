@@ -221,8 +221,8 @@ async def test_a_push_carries_the_changed_resources_and_no_others(
         envoy.heard.clear()
 
         face = face_of(API)
-        admission = replace(face.admission, blocks=())
-        await traffic.publish(replace(face, admission=admission), one("10.1.1.2"))
+        sources = replace(face.sources, blocks=())
+        await traffic.publish(replace(face, sources=sources), one("10.1.1.2"))
         kinds = {heard.type_url for heard in envoy.heard}
         assert kinds == {TYPES["routes"]}
         taking.cancel()
@@ -304,10 +304,10 @@ async def test_envoys_own_words_reach_the_service_that_is_wrong() -> None:
 @needs_root
 async def test_a_dead_control_plane_costs_no_request_and_a_new_one_sends_nothing_twice() -> None:
     async with envoy_host() as host:
-        host.network(WORLD.services[API].allocation.subnet)
-        replica = str(WORLD.services[API].allocation.subnet[3])
-        subnet, vip = WORLD.services[WEB].allocation.subnet, WORLD.services[API].allocation.vip
-        listening = host.listen(WORLD.services[API].allocation.subnet, 3, 8080)
+        host.network(WORLD.addresses.services[API].subnet)
+        replica = str(WORLD.addresses.services[API].subnet[3])
+        subnet, vip = WORLD.addresses.services[WEB].subnet, WORLD.addresses.services[API].vip
+        listening = host.listen(WORLD.addresses.services[API].subnet, 3, 8080)
         async with serving(listening, echo_request):
             first = traffic_of(host)
             async with first.serve():

@@ -350,6 +350,7 @@ async def test_what_is_remembered_of_the_declared_is_what_a_fresh_look_says(
             case 3:
                 await store.release(ref.key)
             case 4:
+                before = await store.declared()
                 for declared in await store.versions(ref.project, ref.service):
                     images = {"main": f"sha256:{dice.randrange(3)}"}
                     await store.pin_images(declared.ref, declared.generation, images)
@@ -359,8 +360,13 @@ async def test_what_is_remembered_of_the_declared_is_what_a_fresh_look_says(
         async with opened(tmp_path) as fresh:
             anew = await fresh.declared()
         assert list(now.services.items()) == list(anew.services.items())
-        assert now.blocks == anew.blocks
+        assert list(now.addresses.services.items()) == list(anew.addresses.services.items())
+        assert now.addresses.blocks == anew.addresses.blocks
+        assert now.addresses is before.addresses or now.addresses != before.addresses
         for key, service in now.services.items():
             assert service is before.services.get(key) or service != before.services.get(key)
+        for key, held in now.addresses.services.items():
+            known = before.addresses.services.get(key)
+            assert held is known or held != known
         before = now
     assert before.services

@@ -7,11 +7,12 @@ project shop" is a handful of CIDRs and not one per service. Each further block 
 is twice as large as its last, which keeps that handful small.
 """
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 from spacecloud.errors import Conflict
+from spacecloud.model.refs import ServiceKey
 
 FIRST_BLOCK = 16
 """Subnets in a project's first block."""
@@ -49,10 +50,25 @@ class Allocation:
 
     subnet: IPv4Network
     vip: IPv4Address
+    """Of its own domain."""
 
-    @property
-    def gateway(self) -> IPv4Address:
-        return self.subnet[1]
+    versions: Mapping[str, IPv4Address] = field(default_factory=dict)
+    """Version to the virtual IP of the version's domain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """All that is given out. Empty where the platform gives addresses by itself."""
+
+    services: Mapping[ServiceKey, Allocation] = field(default_factory=dict)
+    """Of every declared service, those on their way out included."""
+
+    blocks: Mapping[str, tuple[IPv4Network, ...]] = field(default_factory=dict)
+    """Project to its blocks of subnets."""
+
+    def cidrs(self, project: str) -> tuple[str, ...]:
+        """The project's blocks as text."""
+        return tuple(map(str, self.blocks.get(project, ())))
 
 
 def next_subnet(

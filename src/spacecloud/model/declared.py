@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Literal
 
-from spacecloud.model.addresses import Allocation
+from spacecloud.model.addresses import Addresses
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
 
@@ -34,9 +33,6 @@ class DeclaredVersion:
     order: int
     """Place among the versions of the service: the first declared is the smallest."""
 
-    vip: IPv4Address
-    """Of the version's own domain."""
-
     images: Mapping[str, str] = field(default_factory=dict)
     """Task id to image id, as resolved for this generation; empty until then."""
 
@@ -46,7 +42,6 @@ class DeclaredVersion:
 @dataclass(frozen=True, slots=True)
 class DeclaredService:
     key: ServiceKey
-    allocation: Allocation
     versions: tuple[DeclaredVersion, ...]
     """In their order. Empty: deleted, and on its way out."""
 
@@ -56,8 +51,8 @@ class Declared:
     """Everything that policy depends on, at one moment."""
 
     services: Mapping[ServiceKey, DeclaredService]
-    blocks: Mapping[str, tuple[IPv4Network, ...]]
-    """Project to its blocks of subnets."""
+    addresses: Addresses = Addresses()
+    """Of those services. Empty where nobody allocates any: the platform has its own."""
 
 
 @dataclass(frozen=True, slots=True)

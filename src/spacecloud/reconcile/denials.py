@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Never
 
 from spacecloud.drivers.driver import Traffic
-from spacecloud.mesh.explain import caller_at, why_refused
+from spacecloud.mesh.explain import why_refused
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import DeniedCallView
 from spacecloud.model.traffic import DeniedCall
@@ -69,10 +69,10 @@ class DeniedCalls:
 
     async def _count(self, denied: DeniedCall, count: int) -> None:
         policy = await self._policies.policy()
-        key = caller_at(denied.caller_address, policy)
+        key = policy.addressing.at(denied.caller_address)
         caller = str(key) if key is not None else denied.caller_address
         reason = (
-            why_refused(key, denied.callee, policy)
+            why_refused(key, denied.callee, policy.authorization)
             if key is not None
             else "no service has this address"
         )

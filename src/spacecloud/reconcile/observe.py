@@ -23,7 +23,9 @@ class Observer:
         declared = policy.declared.services.get(key)
         if declared is None or not declared.versions:
             return Desired(key, declared)
-        return Desired(key, declared, policy.face(key), await _secrets(declared, store))
+        secrets = await _secrets(declared, store)
+        allocation = policy.declared.addresses.services.get(key)
+        return Desired(key, declared, policy.face(key), secrets, allocation)
 
     async def observed(
         self,

@@ -12,7 +12,7 @@ from typing import Never
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import DriverError
 from spacecloud.ingress import table
-from spacecloud.mesh.policy import host_ports
+from spacecloud.mesh.host_ports import host_ports
 from spacecloud.model.status import HostState
 from spacecloud.model.traffic import HostPortAccess, IngressTable
 from spacecloud.reconcile.events import PLATFORM, EventRecorder
@@ -134,7 +134,7 @@ class Platform:
 
     async def _publish_host_ports(self) -> None:
         policy = await self._policies.policy()
-        wanted = host_ports(policy.declared, await self._store.projects())
+        wanted = host_ports(policy.declared.addresses, await self._store.projects())
         if wanted != self._host_ports:
             self._host_ports = None
             await self._driver.traffic.publish_host_ports(wanted)

@@ -134,12 +134,12 @@ class Queries:
         return Relations(
             urls=urls,
             pulls=pulls,
-            admits=explain.admits(key, policy),
-            calls=explain.calls(key, policy),
+            admits=explain.callers(key, policy.authorization),
+            calls=explain.callees(key, policy.authorization),
             refusals=self._denied_calls.of(key),
             notices=(
                 *notices_of(version.spec),
-                *explain.warnings(key, policy),
+                *explain.warnings(key, policy.authorization),
                 *table.unreached(key, ingress),
             ),
             events=tuple(

@@ -156,7 +156,8 @@ def _is_published(snapshot: Snapshot) -> bool:
         and published.acknowledged
         and face is not None
         and published.face.entries == face.entries
-        and published.face.admission == face.admission
+        and published.face.sources == face.sources
+        and published.face.rule == face.rule
         and snapshot.situation.observed.names == face.names
     )
 

@@ -47,6 +47,14 @@ def give_back(db: Session, key: ServiceKey) -> bool:
     return gone > 0
 
 
+def read_blocks(db: Session) -> dict[str, tuple[IPv4Network, ...]]:
+    """Sorted by project, each project's sorted."""
+    blocks: dict[str, list[IPv4Network]] = {}
+    for project, text in db.rows("SELECT project, network FROM blocks"):
+        blocks.setdefault(project, []).append(network(text))
+    return {project: tuple(sorted(nets)) for project, nets in sorted(blocks.items())}
+
+
 def _take_subnet(db: Session, pools: Pools, project: str) -> IPv4Network:
     blocks = db.rows("SELECT network, project = ? FROM blocks", project)
     # Another project's subnets are never inside this one's blocks.

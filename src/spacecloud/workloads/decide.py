@@ -88,7 +88,7 @@ def _take_away(situation: Situation, rollout: Rollout, builder: PlanBuilder) -> 
 def _network(situation: Situation, builder: PlanBuilder) -> Steps:
     declared, workloads = situation.desired.declared, situation.observed.workloads
     assert declared is not None
-    subnet = str(declared.allocation.subnet)
+    subnet = str(situation.subnet)
     if workloads.network == subnet:
         return ()
     if not workloads.replicas and not any(v.spec.min_replicas for v in declared.versions):

@@ -134,7 +134,7 @@ def _pinned(situation: Situation, op: PinImages) -> Situation:
         situation,
         desired=replace(
             situation.desired,
-            declared=DeclaredService(declared.key, declared.allocation, versions),
+            declared=DeclaredService(declared.key, versions),
         ),
         observed=replace(situation.observed, images=known),
     )

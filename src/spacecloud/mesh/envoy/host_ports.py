@@ -6,7 +6,7 @@ from spacecloud.mesh.envoy.clusters import CONNECT_TIMEOUT, NO_LIMITS
 from spacecloud.mesh.envoy.listeners import connections_to, virtual_listener
 from spacecloud.mesh.envoy.names import DOORS
 from spacecloud.mesh.envoy.resources import Json, Resources, typed
-from spacecloud.model.traffic import Admission, HostPortAccess
+from spacecloud.model.traffic import HostPortAccess, SourceRanges
 
 
 def host_port_resources(host_ports: Iterable[HostPortAccess], host_vip: str) -> Resources:
@@ -42,5 +42,5 @@ def _cluster(access: HostPortAccess) -> Json:
 
 def _listener(access: HostPortAccess, host_vip: str) -> Json:
     name = f"{DOORS}|{access.port}"
-    chains = connections_to(name, Admission(blocks=access.blocks))
+    chains = connections_to(name, SourceRanges(blocks=access.blocks))
     return virtual_listener(name, host_vip, access.port, chains)

@@ -21,17 +21,17 @@ from spacecloud.mesh.envoy.names import DOORS, INGRESS, owner_of
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import (
-    Admission,
     DeniedCall,
     Endpoint,
     Face,
     HostPortAccess,
     IngressTable,
+    SourceRanges,
 )
 from spacecloud.settings import Settings
 from spacecloud.workloads.observed import Published
 
-_GuardedService = tuple[Face, Admission | None, dict[Dialled, Guarded]]
+_GuardedService = tuple[Face, SourceRanges | None, dict[Dialled, Guarded]]
 """What one was made of, and it."""
 
 
@@ -103,8 +103,8 @@ class EnvoyTraffic:
             guarded |= of_service
         host_vip = str(self._settings.pools.host_vip)
         for door in self._host_ports.values():
-            admission = Admission(blocks=door.blocks)
-            guarded[host_vip, door.port] = Guarded("tcp", admission, admission)
+            sources = SourceRanges(blocks=door.blocks)
+            guarded[host_vip, door.port] = Guarded("tcp", sources, sources)
         return await asyncio.to_thread(self._revocation.look, guarded)
 
     def _guarded_of(self, key: ServiceKey, face: Face) -> _GuardedService:
@@ -113,13 +113,13 @@ class EnvoyTraffic:
         if known is not None and known[0] is face and known[1] is enforced:
             return known
         behind = {
-            (e.vip, e.port): Guarded(e.protocol, face.admission, enforced) for e in face.entries
+            (e.vip, e.port): Guarded(e.protocol, face.sources, enforced) for e in face.entries
         }
         return face, enforced, behind
 
-    def _enforced(self, key: ServiceKey) -> Admission | None:
+    def _enforced(self, key: ServiceKey) -> SourceRanges | None:
         published = self._published.get(key)
-        return published.face.admission if published is not None else None
+        return published.face.sources if published is not None else None
 
     def _doubt(self, key: ServiceKey) -> None:
         """Until it has acknowledged what it is sent now: what it holds by then may be either."""
