@@ -43,6 +43,7 @@ from spacecloud.errors import (
     SpaceCloudError,
     Unavailable,
 )
+from spacecloud.model.addresses import PoolAllocator
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.settings import Settings
@@ -74,7 +75,7 @@ async def serve(settings: Settings) -> None:
         database = settings.state_dir / "store.db"
         sealer = open_sealer(settings.state_dir / "secret.key", database)
         async with (
-            SqliteStore.open(database, settings.pools, sealer, utc_now) as store,
+            SqliteStore.open(database, PoolAllocator(settings.pools), sealer, utc_now) as store,
             _driver(settings, store) as driver,
         ):
             plane = ControlPlane(

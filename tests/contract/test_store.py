@@ -2,7 +2,8 @@
 What every store promises.
 
 Another implementation joins by adding its opener to ``OPENERS``: a context manager that takes
-a folder of its own and the address pools, and yields a ``Store``.
+a folder of its own and who allocates addresses, and yields a ``Store``. One whose platform
+gives addresses by itself passes all but what stands under "addresses".
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from spacecloud.errors import Conflict, InvalidSpec, NotFound
-from spacecloud.model.addresses import Addresses, Allocation, Pools
+from spacecloud.model.addresses import Addresses, Allocation, Grant, Held, PoolAllocator, Pools
 from spacecloud.model.declared import Change, DeclaredService, Event
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
@@ -25,10 +26,10 @@ from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import REDACTED, Secret
 from spacecloud.model.service import Service
 from spacecloud.secrets.keyfile import open_sealer
-from spacecloud.store.port import Store
+from spacecloud.store.port import Allocator, Store
 from spacecloud.store.sqlite import SqliteStore
 
-Opener = Callable[[Path, Pools], AbstractAsyncContextManager[Store]]
+Opener = Callable[[Path, Allocator], AbstractAsyncContextManager[Store]]
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 POOLS = Pools()
@@ -37,10 +38,10 @@ WEB = ServiceRef("shop", "web", "v1")
 
 
 @asynccontextmanager
-async def sqlite(folder: Path, pools: Pools) -> AsyncGenerator[Store]:
+async def sqlite(folder: Path, allocator: Allocator) -> AsyncGenerator[Store]:
     path = folder / "store.db"
     sealer = open_sealer(folder / "secret.key", path)
-    async with SqliteStore.open(path, pools, sealer, lambda: NOW) as store:
+    async with SqliteStore.open(path, allocator, sealer, lambda: NOW) as store:
         yield store
 
 
@@ -54,7 +55,7 @@ def opener(request: pytest.FixtureRequest) -> Opener:
 
 @pytest.fixture
 async def store(opener: Opener, tmp_path: Path) -> AsyncIterator[Store]:
-    async with opener(tmp_path, POOLS) as opened:
+    async with opener(tmp_path, PoolAllocator(POOLS)) as opened:
         yield opened
 
 
@@ -74,6 +75,19 @@ def a_docker_secret(password: str = "hunter2") -> Secret:
 
 def an_ingress(host: str) -> IngressRoute:
     return IngressRoute.model_validate({"targets": [{"host": host, "port": 80}]})
+
+
+class Remembering(PoolAllocator):
+    """What was asked, what was answered, and what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__(POOLS)
+        self.asked: list[tuple[str, Grant, Held]] = []
+
+    def allocate(self, version: str, held: Held) -> Grant:
+        grant = super().allocate(version, held)
+        self.asked.append((version, grant, held))
+        return grant
 
 
 async def allocation_of(store: Store, key: ServiceKey) -> Allocation | None:
@@ -98,12 +112,12 @@ async def test_a_declared_version_is_read_back_as_it_was_given(store: Store) -> 
 
 
 async def test_a_declaration_survives_closing_and_opening(opener: Opener, tmp_path: Path) -> None:
-    async with opener(tmp_path, POOLS) as store:
+    async with opener(tmp_path, PoolAllocator(POOLS)) as store:
         await store.put_service(API, a_service())
         await store.put_secret("shop", "db", a_secret(PASS="s3cret"))
         before = await store.declared()
 
-    async with opener(tmp_path, POOLS) as store:
+    async with opener(tmp_path, PoolAllocator(POOLS)) as store:
         assert await store.declared() == before
         assert await store.secret_values("shop", "db") == {"PASS": "s3cret"}
 
@@ -257,6 +271,29 @@ async def test_addresses_are_distinct_and_inside_their_pools(store: Store) -> No
     assert all(vip in POOLS.vips for vip in vips)
 
 
+async def test_a_store_gives_out_what_its_allocator_says_and_tells_it_what_is_held(
+    opener: Opener, tmp_path: Path
+) -> None:
+    allocator = Remembering()
+    async with opener(tmp_path, allocator) as store:
+        await store.put_service(API, a_service())
+        await store.put_service(API, a_service(labels={"a": "b"}))
+        await store.put_service(ServiceRef("bank", "bill", "v7"), a_service())
+        await store.put_service(ServiceRef("shop", "api", "v2"), a_service())
+        addresses = (await store.declared()).addresses
+
+    first, bank, second = (grant for _, grant, _ in allocator.asked)
+    asked = [(version, held.service) for version, _, held in allocator.asked]
+    assert asked == [("v1", None), ("v7", None), ("v2", first.service)]
+    held = allocator.asked[2][2]
+    assert (held.blocks, held.foreign) == ([first.block], [bank.block])
+    assert held.subnets == {first.service.subnet}
+    assert held.vips == {first.service.vip, first.vip, bank.service.vip, bank.vip}
+    assert held.last_vip == bank.vip
+    assert addresses.services == {API.key: second.service, ServiceKey("bank", "bill"): bank.service}
+    assert addresses.blocks == {"bank": (bank.block,), "shop": (first.block,)}
+
+
 async def test_every_subnet_is_in_a_block_of_its_own_project(store: Store) -> None:
     for n in range(20):
         await store.put_service(ServiceRef("shop", f"s{n}", "v1"), a_service())
@@ -341,7 +378,7 @@ async def test_a_used_up_pool_is_a_conflict_and_leaves_nothing_behind(
     opener: Opener, tmp_path: Path
 ) -> None:
     pools = Pools(IPv4Network("10.9.0.0/24"), 25, IPv4Network("10.8.0.0/16"))
-    async with opener(tmp_path, pools) as store:
+    async with opener(tmp_path, PoolAllocator(pools)) as store:
         await store.put_service(API, a_service())
         await store.put_service(WEB, a_service())
 

@@ -12,7 +12,7 @@ import pytest
 from eventually import eventually
 from spacecloud.drivers.memory import MemoryTraffic, MemoryWorkloads, memory_driver
 from spacecloud.errors import NotFound
-from spacecloud.model.addresses import Pools
+from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.envelope import Envelope, kind_named
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
@@ -56,7 +56,9 @@ async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
         return datetime.now(UTC)
 
     sealer = open_sealer(tmp_path / "secret.key", tmp_path / "store.db")
-    async with SqliteStore.open(tmp_path / "store.db", Pools(), sealer, now) as store:
+    async with SqliteStore.open(
+        tmp_path / "store.db", PoolAllocator(Pools()), sealer, now
+    ) as store:
         driver = memory_driver(Pools(), now)
         plane = ControlPlane(
             store,

@@ -17,7 +17,7 @@ from time import perf_counter
 import pytest
 
 from spacecloud.errors import Unavailable
-from spacecloud.model.addresses import Pools
+from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.declared import Change, Event
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceRef
@@ -37,7 +37,7 @@ WRITER = """
 import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from spacecloud.model.addresses import Pools
+from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.secrets.keyfile import open_sealer
@@ -47,7 +47,7 @@ async def main(folder: Path, start: int) -> None:
     database = folder / "store.db"
     sealer = open_sealer(folder / "secret.key", database)
     now = lambda: datetime(2030, 1, 1, tzinfo=UTC)
-    async with SqliteStore.open(database, Pools(), sealer, now) as store:
+    async with SqliteStore.open(database, PoolAllocator(Pools()), sealer, now) as store:
         for n in range(start, start + 1_000_000):
             ref = ServiceRef("shop", f"s{n % 50}", f"v{n % 3}")
             tasks = [{"id": "main", "docker": {"image": f"app:{n}"}}]
@@ -61,7 +61,9 @@ asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
 
 def opened(folder: Path, pools: Pools = Pools()) -> AbstractAsyncContextManager[SqliteStore]:
     path = folder / "store.db"
-    return SqliteStore.open(path, pools, open_sealer(folder / "secret.key", path), lambda: NOW)
+    return SqliteStore.open(
+        path, PoolAllocator(pools), open_sealer(folder / "secret.key", path), lambda: NOW
+    )
 
 
 @pytest.fixture

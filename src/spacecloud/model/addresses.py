@@ -8,7 +8,7 @@ is twice as large as its last, which keeps that handful small.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 
 from spacecloud.errors import Conflict
@@ -69,6 +69,60 @@ class Addresses:
     def cidrs(self, project: str) -> tuple[str, ...]:
         """The project's blocks as text."""
         return tuple(map(str, self.blocks.get(project, ())))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is given out already, as far as the next allocation depends on it."""
+
+    service: Allocation | None
+    """The service's own; None for a new one."""
+
+    blocks: Collection[IPv4Network]
+    """The project's."""
+
+    foreign: Collection[IPv4Network]
+    """All other projects'."""
+
+    subnets: Collection[IPv4Network]
+    """Of the project's services."""
+
+    vips: Collection[IPv4Address]
+    """Everybody's."""
+
+    last_vip: IPv4Address | None
+    """The one that was given last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a new version gets."""
+
+    service: Allocation
+    """What the service held already, or its first; the version's virtual IP with it."""
+
+    vip: IPv4Address
+    """The version's."""
+
+    block: IPv4Network | None = None
+    """A new one for the project."""
+
+
+class PoolAllocator:
+    """Fulfils ``store.port.Allocator`` from pools of addresses."""
+
+    def __init__(self, pools: Pools) -> None:
+        self._pools = pools
+
+    def allocate(self, version: str, held: Held) -> Grant:
+        if held.service is not None:
+            vip = next_vip(self._pools, held.last_vip, held.vips)
+            versions = {**held.service.versions, version: vip}
+            return Grant(replace(held.service, versions=versions), vip)
+        subnet, block = next_subnet(self._pools, held.blocks, held.foreign, held.subnets)
+        own = next_vip(self._pools, held.last_vip, held.vips)
+        vip = next_vip(self._pools, own, {*held.vips, own})
+        return Grant(Allocation(subnet, own, {version: vip}), vip, block)
 
 
 def next_subnet(
