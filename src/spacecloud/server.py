@@ -22,7 +22,7 @@ import uvicorn
 
 from spacecloud import directories, lock, supervisor
 from spacecloud.api.app import create_app
-from spacecloud.api.auth import PASSWORD_FILE, Auth
+from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
 from spacecloud.commands import diagnostics, lifecycle
 from spacecloud.commands.context import Machine, check, need_root, read_settings
@@ -44,6 +44,7 @@ from spacecloud.errors import (
     Unavailable,
 )
 from spacecloud.model.addresses import PoolAllocator
+from spacecloud.model.defaults import PASSWORD_FILE
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.settings import Settings

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mesh_world import a_spec, a_world, peers
 from spacecloud.drivers.docker.xds.encoding import messages
-from spacecloud.ingress.table import API_PATHS, read, table
+from spacecloud.ingress.table import read, table
 from spacecloud.mesh.addressing import SourceMatcher
 from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
@@ -22,6 +22,7 @@ from spacecloud.mesh.envoy.resources import KINDS
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.envoy.source_ranges import ALLOWED, DENIED, connection_matcher, rbac
 from spacecloud.mesh.policy import Policy
+from spacecloud.model.api import API_PATHS
 from spacecloud.model.declared import Declared, StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Caller, Endpoint, HostPortAccess, SourceRanges

@@ -13,9 +13,10 @@ from spacecloud.drivers.driver import Driver
 from spacecloud.errors import DriverError
 from spacecloud.ingress import table
 from spacecloud.mesh.host_ports import host_ports
+from spacecloud.model.refs import PLATFORM
 from spacecloud.model.status import HostState
 from spacecloud.model.traffic import HostPortAccess, IngressTable
-from spacecloud.reconcile.events import PLATFORM, EventRecorder
+from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.store.port import Store
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from spacecloud.model.declared import SecretFacts
-from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.refs import ServiceKey, ServiceRef, replica_id, short_image
 from spacecloud.model.service import Service
 from spacecloud.model.traffic import Endpoint, Face
 
@@ -61,7 +61,7 @@ class PinImages(Operation):
 
     def __str__(self) -> str:
         return f"resolve {self.ref.version} to " + ", ".join(
-            f"{task}={short(image)}" for task, image in self.images
+            f"{task}={short_image(image)}" for task, image in self.images
         )
 
 
@@ -237,14 +237,3 @@ StoreOp = PinImages | ReleaseAddresses
 TrafficOp = PublishTraffic | WithdrawTraffic
 WaitOp = AwaitReady | AwaitIdle | AwaitStopped | AwaitRestart
 Op = WorkloadOp | StoreOp | TrafficOp | PublishNames | WaitOp
-
-
-def replica_id(ref: ServiceRef, slot: int) -> str:
-    """``web--v1--0``: unique in its project; the text before the first ``--`` is the service."""
-    return f"{ref.service}--{ref.version}--{slot}"
-
-
-def short(image: str) -> str:
-    """The first 12 digits of an image id; anything else as it is."""
-    digits = image.removeprefix("sha256:")
-    return digits[:12] if digits != image else image

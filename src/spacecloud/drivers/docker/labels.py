@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.refs import ServiceKey, ServiceRef, replica_id
 from spacecloud.model.task import Port, Probe
-from spacecloud.workloads.operations import CreateReplica, replica_id
+from spacecloud.workloads.operations import CreateReplica
 
 PREFIX = "space-cloud.io/"
 INSTANCE = PREFIX + "instance"

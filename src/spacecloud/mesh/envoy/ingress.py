@@ -6,15 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from spacecloud.mesh.envoy.http import forward, ingress_connections
 from spacecloud.mesh.envoy.listeners import bound
-from spacecloud.mesh.envoy.names import API_CLUSTER, INGRESS, cluster_name
+from spacecloud.mesh.envoy.names import API_CLUSTER, cluster_name
 from spacecloud.mesh.envoy.resources import Json, Resources, typed
 from spacecloud.mesh.envoy.routes import ENVOYS_MARKS, absences, sentences
+from spacecloud.model.api import CALLER_HEADER
+from spacecloud.model.refs import INGRESS
 from spacecloud.model.traffic import HeaderEdit, IngressRule, IngressTable, IngressTarget
 
 OUTSIDE = f"{INGRESS}|outside"
-CALLER = "x-space-cloud-caller"
-"""Tells the API the address at the other end of the connection; nobody else can set it."""
-
 LOOPBACK = f"{INGRESS}|loopback"
 
 ANY_HOST = "*"
@@ -98,7 +97,10 @@ def _api_route(path: str) -> Json:
         # X-Forwarded-For does not tell: Envoy writes its own address there for loopback.
         "request_headers_to_add": [
             {
-                "header": {"key": CALLER, "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},
+                "header": {
+                    "key": CALLER_HEADER,
+                    "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+                },
                 "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
             }
         ],

@@ -3,14 +3,8 @@ What resources are called. Every name begins with its owner, so that whoever lis
 holds can tell whose it is.
 """
 
-from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Entry
-
-INGRESS = ServiceKey(PLATFORM_PROJECT, "ingress")
-"""Owner of what the outside reaches."""
-
-DOORS = ServiceKey(PLATFORM_PROJECT, "host")
-"""Owner of the host's ports."""
 
 CONTROL_CLUSTER = "control"
 """The control plane's socket for xDS and logs; in the bootstrap."""

@@ -9,7 +9,7 @@ import aiodocker
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, EngineError
 from spacecloud.drivers.docker.host import firewall_rules as rules
-from spacecloud.drivers.docker.host.firewall import run
+from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 

@@ -14,12 +14,12 @@ from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
 from spacecloud.drivers.docker.xds.denials import DeniedCallLog
 from spacecloud.drivers.docker.xds.encoding import messages
 from spacecloud.drivers.docker.xds.server import serving
-from spacecloud.ingress.table import API_PATHS
 from spacecloud.mesh.envoy.host_ports import host_port_listener, host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
-from spacecloud.mesh.envoy.names import DOORS, INGRESS, owner_of
+from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.mesh.envoy.service import service_resources
-from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.api import API_PATHS
+from spacecloud.model.refs import HOST, INGRESS, PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import (
     DeniedCall,
     Endpoint,
@@ -74,9 +74,9 @@ class EnvoyTraffic:
     async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None:
         host_vip = str(self._settings.pools.host_vip)
         # A door that is shut lets nobody in: whoever is still inside is to be found.
-        held = (name for name in self._ads.listener_names() if owner_of(name) == DOORS)
+        held = (name for name in self._ads.listener_names() if owner_of(name) == HOST)
         shut = {port: HostPortAccess(port, ()) for port in map(host_port_listener, held)}
-        await self._ads.apply(DOORS, messages(host_port_resources(host_ports, host_vip)))
+        await self._ads.apply(HOST, messages(host_port_resources(host_ports, host_vip)))
         self._host_ports |= shut | {door.port: door for door in host_ports}
 
     def published(self, key: ServiceKey) -> Published | None:
