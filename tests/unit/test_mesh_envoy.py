@@ -10,6 +10,7 @@ from google.protobuf import json_format
 from google.protobuf.any_pb2 import Any as AnyMessage
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inline_snapshot import snapshot
 
 from mesh_world import a_spec, a_world, peers
 from spacecloud.drivers.docker.xds.encoding import messages
@@ -18,7 +19,7 @@ from spacecloud.mesh.addressing import SourceMatcher
 from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
 from spacecloud.mesh.envoy.names import owner_of
-from spacecloud.mesh.envoy.resources import KINDS
+from spacecloud.mesh.envoy.resources import KINDS, Resources
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.envoy.source_ranges import ALLOWED, DENIED, connection_matcher, rbac
 from spacecloud.mesh.policy import Policy
@@ -119,6 +120,44 @@ def test_requests_and_connections_are_allowed_by_the_same_table(
     assert _chain(connection_matcher(sources), address) == (ALLOWED if expected else DENIED)
     (policy,) = rbac(sources)["rbac"]["rules"]["policies"].values()
     assert any(_is(principal, address) for principal in policy["principals"]) == expected
+
+
+def test_when_the_oldest_version_goes_only_endpoints_change() -> None:
+    """Its open TCP connections are left to drain: no filter chain is another one."""
+    both = {"v1": a_spec("tcp:5432"), "v2": a_spec("tcp:5432")}
+    before = Policy(a_world({"shop/api": both})).face(API)
+    entries = tuple(
+        replace(e, version="v2") if e.of_service else e
+        for e in before.entries
+        if e.of_service or e.version == "v2"
+    )
+    after = replace(before, entries=entries)
+    v1, v2 = Endpoint("v1", "10.120.0.2"), Endpoint("v2", "10.120.0.3")
+
+    was = _by_name(service_resources(before, (v1, v2)))
+    now = _by_name(service_resources(after, (replace(v1, draining=True), v2)))
+
+    assert [f"{kind} {name}" for kind, name in sorted(was.keys() - now.keys())] == snapshot(
+        ["listeners shop/api|10.121.1.1:5432"]
+    )
+    assert [
+        f"{kind} {name}" for kind, name in sorted(now) if now[kind, name] != was[kind, name]
+    ] == snapshot(["endpoints shop/api|v1|5432", "endpoints shop/api||5432"])
+    general = ("endpoints", "shop/api||5432")
+    assert _addresses(was[general]) == snapshot(["10.120.0.2 HEALTHY"])
+    assert _addresses(now[general]) == snapshot(["10.120.0.2 DRAINING", "10.120.0.3 HEALTHY"])
+
+
+def _by_name(resources: Resources) -> dict[tuple[str, str], Any]:
+    return {(kind, name): resource for kind, name, resource in resources}
+
+
+def _addresses(assignment: Any) -> list[str]:
+    return [
+        f"{e['endpoint']['address']['socket_address']['address']} {e['health_status']}"
+        for locality in assignment["endpoints"]
+        for e in locality["lb_endpoints"]
+    ]
 
 
 def test_ingress_and_doors_are_messages_that_envoy_has() -> None:

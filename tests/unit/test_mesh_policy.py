@@ -221,8 +221,8 @@ def test_the_service_domain_leads_to_the_oldest_version_that_declares_the_port()
     allocation = declared.addresses.services[API]
     general, (v1, v2, v3) = str(allocation.vip), map(str, allocation.versions.values())
     assert set(shown.entries) == {
-        Entry(general, 80, "http", "v1"),
-        Entry(general, 5432, "tcp", "v2"),
+        Entry(general, 80, "http", "v1", of_service=True),
+        Entry(general, 5432, "tcp", "v2", of_service=True),
         Entry(v1, 80, "http", "v1"),
         Entry(v2, 80, "http", "v2"),
         Entry(v2, 5432, "tcp", "v2"),

@@ -100,16 +100,11 @@ class Policy:
         if not service.versions:
             return Face(key, entries=(), ports=(), sources=SourceRanges(), names=())
         allocation = self.declared.addresses.services[key]
+        entries = tuple(sorted(_entries(service, allocation)))
         return Face(
             key=key,
-            entries=tuple(sorted(_entries(service, allocation))),
-            ports=tuple(
-                sorted(
-                    VersionPort(version.ref.version, port.port, port.protocol)
-                    for version in service.versions
-                    for port in version.spec.ports
-                )
-            ),
+            entries=entries,
+            ports=tuple(sorted(_ports(service, entries))),
             sources=self.addressing.ranges(self.authorization.callers(key)),
             names=tuple(sorted(_names(service, allocation))),
             rule=self.authorization.rule(key),
@@ -133,7 +128,17 @@ def _entries(service: DeclaredService, allocation: Allocation) -> Iterable[Entry
             yield Entry(str(allocation.versions[name]), port.port, port.protocol, name)
             if port.port not in general:
                 general.add(port.port)
-                yield Entry(str(allocation.vip), port.port, port.protocol, name)
+                vip = str(allocation.vip)
+                yield Entry(vip, port.port, port.protocol, name, of_service=True)
+
+
+def _ports(service: DeclaredService, entries: Iterable[Entry]) -> Iterable[VersionPort]:
+    for version in service.versions:
+        for port in version.spec.ports:
+            yield VersionPort(version.ref.version, port.port, port.protocol)
+    for entry in entries:
+        if entry.of_service and entry.protocol == "tcp":
+            yield VersionPort("", entry.port, entry.protocol)
 
 
 def _names(service: DeclaredService, allocation: Allocation) -> Iterable[tuple[str, str]]:

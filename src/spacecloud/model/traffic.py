@@ -63,11 +63,15 @@ class Entry:
     port: int
     protocol: Protocol
     version: str
+    of_service: bool = False
+    """At the service's own virtual IP: another version may answer there later."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class VersionPort:
     version: str
+    """Empty: of the service's own domain, whichever version answers there."""
+
     port: int
     protocol: Protocol
 
@@ -79,7 +83,10 @@ class Face:
     """Sorted; of the service's domain and of each version's."""
 
     ports: tuple[VersionPort, ...]
-    """Sorted; every port of every version: one upstream cluster each."""
+    """
+    Sorted; one upstream cluster each: every port of every version, and the TCP ports of the
+    service's own domain.
+    """
 
     sources: SourceRanges
     names: tuple[tuple[str, str], ...]

@@ -152,7 +152,11 @@ def _with_leaving_versions(
         return face
     declared = {port.version for port in face.ports}
     leaving = {e.version for e in endpoints} - declared
-    kept = {port for port in published.face.ports if port.version in leaving}
+    kept = {
+        port
+        for port in published.face.ports
+        if port.version in leaving or (leaving and not port.version)
+    }
     return replace(face, ports=tuple(sorted({*face.ports, *kept})))
 
 

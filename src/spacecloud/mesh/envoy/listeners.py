@@ -1,4 +1,4 @@
-"""LDS: one listener for each entry of a service. Its chains never change while the entry lives."""
+"""LDS: one listener for each entry of a service. Its chains change with its protocol alone."""
 
 from spacecloud.mesh.envoy.access_log import connection_log
 from spacecloud.mesh.envoy.http import mesh_connections
@@ -16,7 +16,8 @@ def entry_listener(key: ServiceKey, entry: Entry, sources: SourceRanges) -> Json
             "filter_chains": [{"name": "requests", "filters": [mesh_connections(name)]}]
         }
     else:
-        chains = connections_to(cluster_name(key, entry.version, entry.port), sources)
+        version = "" if entry.of_service else entry.version
+        chains = connections_to(cluster_name(key, version, entry.port), sources)
     return virtual_listener(name, entry.vip, entry.port, chains)
 
 

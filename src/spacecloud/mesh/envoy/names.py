@@ -17,6 +17,7 @@ NOWHERE_CLUSTER = "nowhere"
 
 
 def cluster_name(key: ServiceKey, version: str, port: int) -> str:
+    """``version`` empty: of the service's own domain."""
     return f"{key}|{version}|{port}"
 
 
