@@ -7,7 +7,16 @@ from spacecloud.errors import Unavailable
 from spacecloud.model.defaults import PASSWORD_FILE
 from spacecloud.settings import Settings
 
-OURS_IN_STATE = ("store.db*", "secret.key", "jwt.key", PASSWORD_FILE, "space-cloud.log*")
+OURS_IN_STATE = (
+    "store.db*",
+    "secret.key",
+    "jwt.key",
+    PASSWORD_FILE,
+    "installation",
+    "adopted",
+    "beginning",
+    "space-cloud.log*",
+)
 OURS_IN_RUN = (
     "api.sock",
     "serve.lock",

@@ -70,8 +70,11 @@ class ServiceRef(NamedTuple):
 HOST = ServiceKey(PLATFORM_PROJECT, "host")
 """The ports of the host that projects may reach: their domain, their owner at the gateway."""
 
+API = ServiceKey(PLATFORM_PROJECT, "api")
+"""Owner of the public listener and of the routes to the API: no document changes either."""
+
 INGRESS = ServiceKey(PLATFORM_PROJECT, "ingress")
-"""Who owns what the gateway has of the outside's routes."""
+"""Owner of the ingress route table."""
 
 PLATFORM = ServiceKey(PLATFORM_PROJECT, "platform")
 """Whom events of the machine itself are about: repaired rules, a gateway that came back."""

@@ -34,14 +34,13 @@ def _held(db: Session, key: ServiceKey) -> Held:
     blocks = db.rows("SELECT network, project = ? FROM blocks", key.project)
     # Another project's subnets are never inside this one's blocks.
     subnets = db.rows("SELECT subnet FROM services WHERE project = ?", key.project)
-    vips = db.rows("SELECT vip FROM services UNION ALL SELECT vip FROM versions")
     last = db.row("SELECT value FROM counters WHERE name = 'vip'")
     return Held(
         service=_allocation(db, key),
         blocks=[network(text) for text, ours in blocks if ours],
         foreign=[network(text) for text, ours in blocks if not ours],
         subnets={network(text) for (text,) in subnets},
-        vips={address(text) for (text,) in vips},
+        vips=_TakenVips(db),
         last_vip=IPv4Address(last[0]) if last and last[0] else None,
     )
 
@@ -54,6 +53,19 @@ def _allocation(db: Session, key: ServiceKey) -> Allocation | None:
     versions = db.rows("SELECT version, vip FROM versions" + of_key, *key)
     vips = {version: address(vip) for version, vip in versions}
     return Allocation(network(row[0]), address(row[1]), vips)
+
+
+class _TakenVips:
+    """Asked one by one: most often the first that is asked for is free."""
+
+    def __init__(self, db: Session) -> None:
+        self._db = db
+
+    def __contains__(self, vip: object) -> bool:
+        sql = (
+            "SELECT 1 FROM services WHERE vip = :1 UNION ALL SELECT 1 FROM versions WHERE vip = :1"
+        )
+        return self._db.row(sql, str(vip)) is not None
 
 
 def give_back(db: Session, key: ServiceKey) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from spacecloud.drivers.docker import labels, releases
+from spacecloud.drivers.docker import labels, ownership, releases
 from spacecloud.drivers.docker.concurrent import together
 from spacecloud.drivers.docker.engine import (
     CONFLICT,
@@ -18,6 +18,7 @@ from spacecloud.drivers.docker.engine import (
 )
 from spacecloud.drivers.docker.images.archive import architecture
 from spacecloud.drivers.docker.images.ensure import ensure
+from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import containers
 from spacecloud.drivers.docker.probes.healthcheck import probe_of
 from spacecloud.errors import SpaceCloudError, Terminal, Transient
@@ -32,10 +33,13 @@ DEFAULT_STOP_SIGNAL = "SIGTERM"
 
 
 class Pods:
-    def __init__(self, engine: Engine, settings: Settings, secret_values: SecretValues) -> None:
+    def __init__(
+        self, engine: Engine, settings: Settings, secret_values: SecretValues, owner: Ownership
+    ) -> None:
         self._engine = engine
         self._settings = settings
         self._secret_values = secret_values
+        self._owner = owner
         self._pause_image = ""
 
     async def create(self, op: CreateReplica) -> None:
@@ -72,12 +76,14 @@ class Pods:
     async def stop(self, op: StopReplica) -> None:
         """Ask every task to end; nobody waits here."""
         running = [c for c in await self._of(op) if c["State"] == "running"]
-        await together(self._signal(c["Id"]) for c in running if labels.TASK in (c["Labels"] or {}))
+        await together(
+            self._signal(c["Id"]) for c in running if labels.TASK in ownership.labels_of(c)
+        )
 
     async def remove(self, op: RemoveReplica) -> None:
         """Tasks before the pause whose namespace they are in."""
         found = await self._of(op)
-        tasks = [c["Id"] for c in found if labels.TASK in (c["Labels"] or {})]
+        tasks = [c["Id"] for c in found if labels.TASK in ownership.labels_of(c)]
         await together(self._remove(id) for id in tasks)
         await together(self._remove(c["Id"]) for c in found if c["Id"] not in tasks)
 
@@ -91,7 +97,7 @@ class Pods:
         found: list[dict[str, Any]] = await self._engine.get(
             "containers/json", all=True, filters={"label": wanted}
         )
-        return found
+        return [container for container in found if self._owner.has("replica", container)]
 
     async def _check_images(self, op: CreateReplica) -> dict[str, Probe | None]:
         """Task id to the probe that its image brings."""
@@ -168,8 +174,8 @@ class Pods:
         found = await self._engine.find(f"containers/{name}/json")
         if found is None:
             return None
-        its = found["Config"]["Labels"] or {}
-        if not labels.belongs(its, self._settings.instance, op.ref.key):
+        its = ownership.labels_of(found)
+        if not self._owner.has("replica", found) or labels.read_key(its) != op.ref.key:
             raise Terminal(
                 f"a container called {name} exists and is not ours: rename it, or remove it "
                 f"with docker rm {name}"
@@ -185,7 +191,8 @@ class Pods:
         return None
 
     async def _create(self, name: str, body: dict[str, Any]) -> str:
-        made = await self._engine.post("containers/create", body, name=name)
+        marked = {**body, "Labels": self._owner.marked("replica", name, body["Labels"])}
+        made = await self._engine.post("containers/create", marked, name=name)
         return str(made["Id"])
 
     async def _start(self, container: str, what: str) -> None:
