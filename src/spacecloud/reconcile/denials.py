@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Never
 
-from spacecloud.drivers.driver import Traffic
+from spacecloud.drivers.driver import Meter
 from spacecloud.mesh.explain import why_refused
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import DeniedCallView
@@ -31,12 +31,12 @@ class _Tally:
 class DeniedCalls:
     def __init__(
         self,
-        traffic: Traffic,
+        meter: Meter,
         policies: PolicyCache,
         events: EventRecorder,
         now: Callable[[], datetime],
     ) -> None:
-        self._traffic = traffic
+        self._meter = meter
         self._policies = policies
         self._events = events
         self._now = now
@@ -56,7 +56,7 @@ class DeniedCalls:
         return sum(t.count for of_key in self._tallies.values() for t in of_key.values())
 
     async def listen(self) -> None:
-        async for denied in self._traffic.denied_calls():
+        async for denied in self._meter.denied_calls():
             self._pending[denied] = self._pending.get(denied, 0) + 1
 
     async def flush(self) -> Never:

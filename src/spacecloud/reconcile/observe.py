@@ -57,7 +57,7 @@ class Observer:
         if published is None or not any(e.draining for e in published.endpoints):
             return None
         try:
-            return await self._driver.traffic.in_flight()
+            return await self._driver.meter.in_flight()
         except SpaceCloudError as error:
             logger.warning("the gateway does not say what is in flight: %s", error)
             return None

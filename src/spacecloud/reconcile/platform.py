@@ -143,7 +143,7 @@ class Platform:
         if wanted != self._table:
             # Until it is acknowledged the gateway may hold either.
             self._table = None
-            self.refused_routes = await self._driver.traffic.publish_ingress(wanted)
+            self.refused_routes = await self._driver.edge.publish_ingress(wanted)
             self._table = wanted
         self._tell_not_served({**table.unreadable(documents), **self.refused_routes})
 
@@ -159,7 +159,7 @@ class Platform:
         wanted = host_ports(policy.declared.addresses, await self._store.projects())
         if wanted != self._host_ports:
             self._host_ports = None
-            await self._driver.traffic.publish_host_ports(wanted)
+            await self._driver.edge.publish_host_ports(wanted)
             self._host_ports = wanted
 
 

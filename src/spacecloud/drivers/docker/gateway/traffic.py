@@ -35,7 +35,7 @@ _GuardedService = tuple[Face, SourceRanges | None, dict[Dialled, Guarded]]
 
 
 class EnvoyTraffic:
-    """Fulfils ``drivers.driver.Traffic`` while ``serve`` is open."""
+    """Fulfils ``Traffic``, ``Edge`` and ``Meter`` of ``drivers.driver`` while ``serve`` is open."""
 
     def __init__(self, settings: Settings, open_netlink: OpenNetlink = open_netlink) -> None:
         """``open_netlink`` opens sockets to the kernel in Envoy's network namespace."""
