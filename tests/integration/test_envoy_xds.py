@@ -22,7 +22,8 @@ from mesh_world import POOLS, a_spec, a_world
 from spacecloud.drivers.docker.gateway.bootstrap import xds_socket
 from spacecloud.drivers.docker.gateway.traffic import EnvoyTraffic
 from spacecloud.errors import Terminal, Transient
-from spacecloud.mesh.envoy.resources import KINDS, TYPES
+from spacecloud.mesh.envoy.resources import TYPES
+from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Endpoint, Entry, Face
@@ -162,7 +163,7 @@ async def test_what_was_not_acknowledged_leaves_a_doubt_about_what_there_was(
         await envoy.begin()
         async with asyncio.TaskGroup() as tasks:
             publishing = tasks.create_task(traffic.publish(face_of(API), one("10.1.1.1")))
-            for _ in KINDS:
+            for _ in {kind for kind, _, _ in service_resources(face_of(API), ())}:
                 await envoy.take(await envoy.hear())
             await publishing
         before = traffic.published(API)
