@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from spacecloud.api.auth import ADMIN, PASSWORD_FILE
+from spacecloud.model.defaults import ADMIN, PASSWORD_FILE
 from spacecloud.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

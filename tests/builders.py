@@ -7,10 +7,11 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.addresses import Allocation
+from spacecloud.model.addresses import Addresses, Allocation
 from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision, hash_of
+from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.model.traffic import Face
 from spacecloud.workloads.observed import History, Observed, ObservedWorkloads
@@ -52,7 +53,6 @@ def a_version(
         spec=spec or a_service(),
         generation=generation,
         order=order,
-        vip=IPv4Address("10.184.2.1") + order,
         revision=a_revision(spec or a_service(), images) if images else None,
         resolved=generation if images else 0,
     )
@@ -64,13 +64,27 @@ def a_revision(spec: Service, images: Mapping[str, str], number: int = 1) -> Rev
 
 
 def declared_service(*versions: DeclaredVersion, key: ServiceKey = WEB) -> DeclaredService:
-    allocation = Allocation(IPv4Network("10.180.0.0/25"), IPv4Address("10.184.1.0"))
-    return DeclaredService(key, allocation, versions)
+    return DeclaredService(key, versions)
+
+
+def allocation_of(service: DeclaredService) -> Allocation:
+    vips = {v.ref.version: IPv4Address("10.184.2.1") + v.order for v in service.versions}
+    return Allocation(IPv4Network("10.180.0.0/25"), IPv4Address("10.184.1.0"), vips)
 
 
 def face_of(service: DeclaredService) -> Face:
-    blocks = {service.key.project: (IPv4Network("10.180.0.0/21"),)}
-    return Policy(Declared({service.key: service}, blocks)).face(service.key)
+    key, blocks = service.key, {service.key.project: (IPv4Network("10.180.0.0/21"),)}
+    addresses = Addresses({key: allocation_of(service)}, blocks)
+    return Policy(Declared({key: service}, addresses)).face(key)
+
+
+def desired_of(
+    *versions: DeclaredVersion, secrets: Mapping[str, SecretFacts] | None = None
+) -> Desired:
+    service = declared_service(*versions)
+    if not versions:
+        return Desired(WEB, service)
+    return Desired(WEB, service, face_of(service), secrets or {}, allocation_of(service))
 
 
 def a_situation(
@@ -79,18 +93,15 @@ def a_situation(
     history: History | None = None,
 ) -> Situation:
     """Declared, and nothing of it exists yet but the image ``web:1``."""
-    service = declared_service(*versions)
-    face = face_of(service) if versions else None
     here = {"web:1": "sha256:aaaa", "sha256:aaaa": "sha256:aaaa"} if images is None else images
     observed = Observed(ObservedWorkloads(WEB, None), images=here)
-    return Situation(Desired(WEB, service, face), observed, history or History(), NOON)
+    return Situation(desired_of(*versions), observed, history or History(), NOON)
 
 
 def declaring(situation: Situation, *versions: DeclaredVersion) -> Situation:
     """The same world, with other versions declared; what was recorded of each stays."""
-    service = declared_service(*(_as_recorded(situation, v) for v in versions))
-    face = face_of(service) if versions else None
-    return replace(situation, desired=Desired(WEB, service, face, situation.desired.secrets))
+    recorded = (_as_recorded(situation, version) for version in versions)
+    return replace(situation, desired=desired_of(*recorded, secrets=situation.desired.secrets))
 
 
 def _as_recorded(situation: Situation, version: DeclaredVersion) -> DeclaredVersion:

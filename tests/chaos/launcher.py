@@ -23,7 +23,7 @@ import aiodocker
 
 from chaos.faults import GROUND, Fault, Injector, engine_call
 from spacecloud import server
-from spacecloud.drivers.docker import engine
+from spacecloud.drivers.docker import engine, process
 from spacecloud.drivers.docker.host import dns, firewall, host
 from spacecloud.drivers.docker.images import ensure
 from spacecloud.drivers.docker.pods import logs
@@ -291,7 +291,7 @@ def main() -> None:
         CALL_SECONDS,
         SLOW_CALL_SECONDS,
     )
-    firewall.COMMAND_SECONDS = COMMAND_SECONDS
+    process.COMMAND_SECONDS = COMMAND_SECONDS
     for owner, name, wrapper in (
         (ServiceReconciler, "__call__", reconciling),
         (ServiceReconciler, "_do", doing),
@@ -302,10 +302,10 @@ def main() -> None:
         (Database, "write", queued),
         (Database, "_write", store_writes),
         (dns.DnsmasqNames, "_write", name_files),
-        (firewall, "run", rule_changes),
+        (process, "run", rule_changes),
     ):
         setattr(owner, name, wrapper(getattr(owner, name)))
-    vars(host)["run"] = firewall.run
+    vars(firewall)["run"] = vars(host)["run"] = process.run
     server.utc_now = shifted_now
     server.main()
 

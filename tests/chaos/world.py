@@ -21,8 +21,8 @@ from spacecloud.drivers.docker.gateway.bootstrap import admin_socket
 from spacecloud.drivers.docker.host.dns import names_dir
 from spacecloud.drivers.docker.pods.networks import interface
 from spacecloud.mesh.envoy.host_ports import host_port_listener
-from spacecloud.mesh.envoy.names import DOORS, owner_of
-from spacecloud.model.refs import ServiceKey
+from spacecloud.mesh.envoy.names import owner_of
+from spacecloud.model.refs import HOST, ServiceKey
 from spacecloud.settings import Settings
 
 World = tuple[str, ...]
@@ -100,7 +100,7 @@ def served(plane: Plane, project: str) -> list[str]:
 def doors(plane: Plane) -> list[int]:
     """Ports of the host that the gateway leads to."""
     names = [cluster["name"] for cluster in _clusters(plane)]
-    return sorted(host_port_listener(name) for name in names if owner_of(name) == DOORS)
+    return sorted(host_port_listener(name) for name in names if owner_of(name) == HOST)
 
 
 def _containers() -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 from eventually import eventually
 from spacecloud.drivers.memory import MemoryTraffic, MemoryWorkloads, memory_driver
 from spacecloud.errors import NotFound, Terminal, Transient
-from spacecloud.model.addresses import Pools
+from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.envelope import Envelope, kind_named
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.routing import IngressRoute
@@ -62,7 +62,9 @@ async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
         return datetime.now(UTC)
 
     sealer = open_sealer(tmp_path / "secret.key", tmp_path / "store.db")
-    async with SqliteStore.open(tmp_path / "store.db", Pools(), sealer, now) as store:
+    async with SqliteStore.open(
+        tmp_path / "store.db", PoolAllocator(Pools()), sealer, now
+    ) as store:
         driver = memory_driver(Pools(), now)
         plane = ControlPlane(
             store,
@@ -363,7 +365,7 @@ async def test_a_changed_whitelist_is_published_and_replaces_no_replica(setup: S
     async def published() -> None:
         known = setup.traffic.published(API.key)
         assert known is not None
-        assert known.face.admission.blocks == ()
+        assert known.face.sources.blocks == ()
 
     await eventually(published)
     after = await setup.settles()

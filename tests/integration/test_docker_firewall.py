@@ -11,7 +11,8 @@ from bridged_pods import inside, listening, pods, serving, settings_of
 from eventually import eventually
 from spacecloud.drivers.docker.host import firewall as firewall_module
 from spacecloud.drivers.docker.host import firewall_rules
-from spacecloud.drivers.docker.host.firewall import Firewall, run
+from spacecloud.drivers.docker.host.firewall import Firewall
+from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 

@@ -15,7 +15,7 @@ import pytest
 
 from spacecloud.errors import NotFound
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.addresses import Pools
+from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.database import migrate
@@ -55,14 +55,20 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.executescript(SQL.read_text())
     sealer = open_sealer(tmp_path / "secret.key", path)
-    async with SqliteStore.open(path, Pools(), sealer, lambda: NOW) as store:
+    async with SqliteStore.open(path, PoolAllocator(Pools()), sealer, lambda: NOW) as store:
         yield store
 
 
 async def desired_of(store: SqliteStore, key: ServiceKey) -> Desired:
     declared = await store.declared()
     secrets = {facts.id: facts for facts in await store.secrets(key.project)}
-    return Desired(key, declared.services[key], Policy(declared).face(key), secrets)
+    return Desired(
+        key,
+        declared.services[key],
+        Policy(declared).face(key),
+        secrets,
+        declared.addresses.services[key],
+    )
 
 
 async def running(store: SqliteStore, service: str) -> Situation:
@@ -164,6 +170,6 @@ async def test_an_upgrade_that_was_cut_short_is_finished_by_the_next_start(
     sealer = open_sealer(tmp_path / "secret.key", path)
 
     for _ in range(2):
-        async with SqliteStore.open(path, Pools(), sealer, lambda: NOW) as store:
+        async with SqliteStore.open(path, PoolAllocator(Pools()), sealer, lambda: NOW) as store:
             (revision,) = await store.revisions(ServiceRef("shop", "s0", "v1"))
             assert (revision.number, revision.hash) == (1, HASHES["s0"])

@@ -5,6 +5,8 @@ The ports: what the control plane needs from a place that can run replicas.
 |-----------|-------------------------------------|------------------------|--------|
 | Workloads | containers and networks on the engine | Deployments          | dicts  |
 | Traffic   | Envoy, fed by xDS                   | Istio's resources      | dicts  |
+| Edge      | Envoy, fed by xDS                   | Istio's resources      | dicts  |
+| Meter     | Envoy's counters and access log     | Istio's metrics        | dicts  |
 | Names     | resolver files                      | Services               | dicts  |
 | Host      | rules, gateway, resolver            | nothing                | nothing|
 
@@ -94,17 +96,6 @@ class Traffic(Protocol):
 
     async def withdraw(self, key: ServiceKey) -> None: ...
 
-    async def publish_ingress(self, table: IngressTable) -> Mapping[str, str]:
-        """
-        Serve the rules; returns when the gateway has acknowledged. The API is served first.
-
-        A rule that the gateway refuses is left out and holds up no other: the id of each, with
-        the gateway's words.
-        """
-        ...
-
-    async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None: ...
-
     def published(self, key: ServiceKey) -> Published | None:
         """What was last acknowledged; None when this process does not know."""
         ...
@@ -117,15 +108,34 @@ class Traffic(Protocol):
         """Every service of which it does."""
         ...
 
+    async def close_revoked(self, allowed: Mapping[ServiceKey, Face]) -> int:
+        """Close every live connection through the mesh that policy no longer allows; how many."""
+        ...
+
+
+class Edge(Protocol):
+    """What is no call between services: the outside to a service, a service to the host."""
+
+    async def publish_ingress(self, table: IngressTable) -> Mapping[str, str]:
+        """
+        Serve the rules; returns when the gateway has acknowledged. The API is served first.
+
+        A rule that the gateway refuses is left out and holds up no other: the id of each, with
+        the gateway's words.
+        """
+        ...
+
+    async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None: ...
+
+
+class Meter(Protocol):
+    """What the gateway counts."""
+
     async def in_flight(self) -> Mapping[str, int]:
         """Replica address to requests and connections in flight now."""
         ...
 
     def denied_calls(self) -> AsyncIterator[DeniedCall]: ...
-
-    async def close_revoked(self, allowed: Mapping[ServiceKey, Face]) -> int:
-        """Close every live connection through the mesh that policy no longer allows; how many."""
-        ...
 
 
 class Names(Protocol):
@@ -148,6 +158,8 @@ class Host(Protocol):
 class Driver:
     workloads: Workloads
     traffic: Traffic
+    edge: Edge
+    meter: Meter
     names: Names
     host: Host
     pools: Pools

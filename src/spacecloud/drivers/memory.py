@@ -122,6 +122,8 @@ class MemoryWorkloads:
 
 
 class MemoryTraffic:
+    """Fulfils ``Traffic``, ``Edge`` and ``Meter``."""
+
     def __init__(self) -> None:
         self.ingress = IngressTable()
         self.refuses: dict[str, str] = {}
@@ -190,6 +192,13 @@ class MemoryHost:
 def memory_driver(
     pools: Pools, now: Callable[[], datetime], ready_after: timedelta = timedelta(0)
 ) -> Driver:
+    gateway = MemoryTraffic()
     return Driver(
-        MemoryWorkloads(now, ready_after), MemoryTraffic(), MemoryNames(), MemoryHost(), pools
+        workloads=MemoryWorkloads(now, ready_after),
+        traffic=gateway,
+        edge=gateway,
+        meter=gateway,
+        names=MemoryNames(),
+        host=MemoryHost(),
+        pools=pools,
     )

@@ -32,7 +32,7 @@ class ControlPlane:
         self.events = EventRecorder(store, now)
         self.services = ServiceReconciler(store, driver, policies, self.events, termination, now)
         self.platform = Platform(store, driver, policies, self.events)
-        self._denied_calls = DeniedCalls(driver.traffic, policies, self.events, now)
+        self._denied_calls = DeniedCalls(driver.meter, policies, self.events, now)
         self._watches = Watches(store, driver, policies, self.services, self.platform, now)
         self._resync_seconds = resync_seconds
         self.queries = Queries(

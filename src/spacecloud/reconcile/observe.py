@@ -24,7 +24,9 @@ class Observer:
         declared = policy.declared.services.get(key)
         if declared is None or not declared.versions:
             return Desired(key, declared)
-        return Desired(key, declared, policy.face(key), await _secrets(declared, store))
+        secrets = await _secrets(declared, store)
+        allocation = policy.declared.addresses.services.get(key)
+        return Desired(key, declared, policy.face(key), secrets, allocation)
 
     async def observed(
         self,
@@ -56,7 +58,7 @@ class Observer:
         if published is None or not any(e.draining for e in published.endpoints):
             return None
         try:
-            return await self._driver.traffic.in_flight()
+            return await self._driver.meter.in_flight()
         except SpaceCloudError as error:
             logger.warning("the gateway does not say what is in flight: %s", error)
             return None

@@ -13,10 +13,11 @@ from typing import Never
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import DriverError, Terminal
 from spacecloud.ingress import table
-from spacecloud.mesh.policy import host_ports
+from spacecloud.mesh.host_ports import host_ports
+from spacecloud.model.refs import PLATFORM
 from spacecloud.model.status import HostState
 from spacecloud.model.traffic import HostPortAccess, IngressTable
-from spacecloud.reconcile.events import PLATFORM, EventRecorder
+from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.store.port import Store
 
@@ -142,7 +143,7 @@ class Platform:
         if wanted != self._table:
             # Until it is acknowledged the gateway may hold either.
             self._table = None
-            self.refused_routes = await self._driver.traffic.publish_ingress(wanted)
+            self.refused_routes = await self._driver.edge.publish_ingress(wanted)
             self._table = wanted
         self._tell_not_served({**table.unreadable(documents), **self.refused_routes})
 
@@ -155,10 +156,10 @@ class Platform:
 
     async def _publish_host_ports(self) -> None:
         policy = await self._policies.policy()
-        wanted = host_ports(policy.declared, await self._store.projects())
+        wanted = host_ports(policy.declared.addresses, await self._store.projects())
         if wanted != self._host_ports:
             self._host_ports = None
-            await self._driver.traffic.publish_host_ports(wanted)
+            await self._driver.edge.publish_host_ports(wanted)
             self._host_ports = wanted
 
 

@@ -151,13 +151,13 @@ class Queries:
             urls=urls,
             pulls=pulls,
             look_failure=look_failure,
-            admits=explain.admits(key, policy),
-            calls=explain.calls(key, policy),
+            admits=explain.callers(key, policy.authorization),
+            calls=explain.callees(key, policy.authorization),
             refusals=self._denied_calls.of(key),
             not_served=ingress.not_served(key),
             notices=(
                 *notices_of(version.spec),
-                *explain.warnings(key, policy),
+                *explain.warnings(key, policy.authorization),
                 *table.unreached(key, ingress.served),
             ),
             events=tuple(

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
-from spacecloud.model.refs import ServiceRef
+from spacecloud.model.refs import ServiceRef, short_image
 from spacecloud.model.status import (
     NOT_LOOKED_AT,
     DeniedCallView,
@@ -30,7 +30,7 @@ from spacecloud.model.status import (
 )
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.observed import ObservedReplica, ObservedTask
-from spacecloud.workloads.operations import PullImage, Wait, short
+from spacecloud.workloads.operations import PullImage, Wait
 from spacecloud.workloads.rollout import serves
 from spacecloud.workloads.situation import in_service
 
@@ -166,7 +166,8 @@ def _is_published(snapshot: Snapshot) -> bool:
         and published.acknowledged
         and face is not None
         and published.face.entries == face.entries
-        and published.face.admission == face.admission
+        and published.face.sources == face.sources
+        and published.face.rule == face.rule
         and snapshot.situation.observed.names == face.names
     )
 
@@ -269,7 +270,7 @@ def _image(task: ObservedTask, replica: ObservedReplica, snapshot: Snapshot) -> 
             and version.images.get(spec.id) == task.image
         ):
             return spec.docker.image
-    return short(task.image)
+    return short_image(task.image)
 
 
 def _next_step(ref: ServiceRef, snapshot: Snapshot | None, pulls: tuple[PullView, ...]) -> str:

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from spacecloud.model.addresses import Grant, Held
 from spacecloud.model.declared import (
     Change,
     Declared,
@@ -58,6 +59,18 @@ class NextRevision:
     """Those that its tasks name, at the versions that were seen."""
 
 
+class Allocator(Protocol):
+    """
+    Decides which addresses a new version gets, for a store whose platform gives none by itself.
+
+    Pure: the store keeps the answer in the transaction of the write that asked for it.
+    """
+
+    def allocate(self, version: str, held: Held) -> Grant:
+        """``Conflict`` when there is none left."""
+        ...
+
+
 class Store(Protocol):
     # projects
     async def put_project(self, id: str, project: Project) -> Difference:
@@ -79,11 +92,11 @@ class Store(Protocol):
     # services
     async def put_service(self, ref: ServiceRef, spec: Service) -> Accepted:
         """
-        Declare one version; addresses are allocated in the same transaction.
+        Declare one version; where addresses are allocated, in the same transaction.
 
         The project is created where it does not exist. ``InvalidSpec`` when a secret that a
         task names is missing or of the wrong type; ``Conflict`` when its domain would be
-        another one's or the address pool is used up.
+        another one's or no address is left.
         """
         ...
 
@@ -96,7 +109,7 @@ class Store(Protocol):
         ...
 
     async def service(self, key: ServiceKey) -> DeclaredService | None:
-        """With no versions when it is deleted but still holds addresses; None when unknown."""
+        """With no versions when it is deleted and not released yet; None when unknown."""
         ...
 
     async def declared(self) -> Declared:
@@ -117,7 +130,11 @@ class Store(Protocol):
         ...
 
     async def release(self, key: ServiceKey) -> None:
-        """Give a deleted service's addresses back. Nothing happens when it is declared again."""
+        """
+        Forget a deleted service of which nothing runs any more, its addresses with it.
+
+        Nothing happens when it is declared again.
+        """
         ...
 
     # secrets

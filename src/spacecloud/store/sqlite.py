@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from spacecloud.model.addresses import Pools
 from spacecloud.model.declared import (
     Change,
     Declared,
@@ -32,7 +31,7 @@ from spacecloud.store import (
 )
 from spacecloud.store.database import Database
 from spacecloud.store.declared_rows import DeclaredReader
-from spacecloud.store.port import Accepted, Difference, NextRevision
+from spacecloud.store.port import Accepted, Allocator, Difference, NextRevision
 from spacecloud.store.sealer import Sealer
 
 
@@ -40,10 +39,10 @@ class SqliteStore:
     """Fulfils ``store.port.Store``."""
 
     def __init__(
-        self, database: Database, pools: Pools, sealer: Sealer, now: Callable[[], datetime]
+        self, database: Database, allocator: Allocator, sealer: Sealer, now: Callable[[], datetime]
     ) -> None:
         self._database = database
-        self._pools = pools
+        self._allocator = allocator
         self._sealer = sealer
         self._now = now
         self._declared = DeclaredReader()
@@ -53,7 +52,7 @@ class SqliteStore:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, path: Path, pools: Pools, sealer: Sealer, now: Callable[[], datetime]
+        cls, path: Path, allocator: Allocator, sealer: Sealer, now: Callable[[], datetime]
     ) -> AsyncGenerator[Self]:
         """``Unavailable`` when the file or the key is not the right one, with what to do."""
         async with Database.open(path) as database:
@@ -62,12 +61,12 @@ class SqliteStore:
                 await database.rewrite()
                 await database.write(project_rows.all_is_sealed)
             await database.write(revision_rows.adopt_pinned_images)
-            yield cls(database, pools, sealer, now)
+            yield cls(database, allocator, sealer, now)
 
     @asynccontextmanager
     async def rehearsal(self) -> AsyncGenerator["SqliteStore"]:
         async with self._database.copy() as database:
-            yield SqliteStore(database, self._pools, self._sealer, self._now)
+            yield SqliteStore(database, self._allocator, self._sealer, self._now)
 
     async def installation(self) -> bytes | None:
         """The secret of the installation that it belongs to; None where it knows none yet."""
@@ -90,8 +89,8 @@ class SqliteStore:
         return await self._write(lambda db: project_rows.delete_project(db, id))
 
     async def put_service(self, ref: ServiceRef, spec: Service) -> Accepted:
-        pools, now = self._pools, self._now()
-        return await self._write(lambda db: service_rows.put_service(db, pools, now, ref, spec))
+        allocator, now = self._allocator, self._now()
+        return await self._write(lambda db: service_rows.put_service(db, allocator, now, ref, spec))
 
     async def delete_service(self, ref: ServiceRef) -> bool:
         return await self._write(lambda db: service_rows.delete_service(db, ref))

@@ -88,7 +88,7 @@ def _take_away(situation: Situation, rollout: Rollout, builder: PlanBuilder) -> 
 def _network(situation: Situation, builder: PlanBuilder) -> Steps:
     declared, workloads = situation.desired.declared, situation.observed.workloads
     assert declared is not None
-    subnet = str(declared.allocation.subnet)
+    subnet = str(situation.subnet)
     if workloads.network == subnet:
         return ()
     if not workloads.replicas and not any(v.spec.min_replicas for v in declared.versions):
@@ -152,7 +152,11 @@ def _with_leaving_versions(
         return face
     declared = {port.version for port in face.ports}
     leaving = {e.version for e in endpoints} - declared
-    kept = {port for port in published.face.ports if port.version in leaving}
+    kept = {
+        port
+        for port in published.face.ports
+        if port.version in leaving or (leaving and not port.version)
+    }
     return replace(face, ports=tuple(sorted({*face.ports, *kept})))
 
 

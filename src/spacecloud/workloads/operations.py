@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.refs import ServiceKey, ServiceRef, replica_id, short_image
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.model.traffic import Endpoint, Face
@@ -68,7 +68,7 @@ class RecordRevision(Operation):
 
     def __str__(self) -> str:
         return f"resolve {self.ref.version} to revision {self.number}: " + ", ".join(
-            f"{task}={short(image)}" for task, image in self.images
+            f"{task}={short_image(image)}" for task, image in self.images
         )
 
 
@@ -244,14 +244,3 @@ StoreOp = RecordRevision | ReleaseAddresses
 TrafficOp = PublishTraffic | WithdrawTraffic
 WaitOp = AwaitReady | AwaitIdle | AwaitStopped | AwaitRestart
 Op = WorkloadOp | StoreOp | TrafficOp | PublishNames | WaitOp
-
-
-def replica_id(ref: ServiceRef, slot: int) -> str:
-    """``web--v1--0``: unique in its project; the text before the first ``--`` is the service."""
-    return f"{ref.service}--{ref.version}--{slot}"
-
-
-def short(image: str) -> str:
-    """The first 12 digits of an image id; anything else as it is."""
-    digits = image.removeprefix("sha256:")
-    return digits[:12] if digits != image else image

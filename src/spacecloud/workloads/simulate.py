@@ -135,7 +135,7 @@ def _recorded(situation: Situation, op: RecordRevision) -> Situation:
         situation,
         desired=replace(
             situation.desired,
-            declared=DeclaredService(declared.key, declared.allocation, versions),
+            declared=DeclaredService(declared.key, versions),
         ),
         observed=replace(situation.observed, images=known),
     )

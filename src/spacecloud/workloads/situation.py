@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network
 
+from spacecloud.model.addresses import Allocation
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import hash_of
@@ -39,6 +40,9 @@ class Desired:
 
     secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
 
+    allocation: Allocation | None = None
+    """None exactly when no version is declared."""
+
     @property
     def versions(self) -> tuple[DeclaredVersion, ...]:
         return self.declared.versions if self.declared is not None else ()
@@ -64,8 +68,8 @@ class Situation:
     @property
     def subnet(self) -> IPv4Network:
         """Of a declared service."""
-        assert self.desired.declared is not None
-        return self.desired.declared.allocation.subnet
+        assert self.desired.allocation is not None
+        return self.desired.allocation.subnet
 
     def is_pinned(self, version: DeclaredVersion) -> bool:
         """Has it an image for each task, and are all of them here?"""

@@ -11,6 +11,7 @@ import aiodocker
 
 from spacecloud.dns import zone
 from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker.concurrent import together
 from spacecloud.drivers.docker.engine import (
     CONFLICT,
     NOT_FOUND,
@@ -21,12 +22,13 @@ from spacecloud.drivers.docker.engine import (
 from spacecloud.drivers.docker.gateway import bootstrap
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.dns import names_dir
-from spacecloud.drivers.docker.host.firewall import Firewall, run
+from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.host.system_containers import Part, SystemContainers
 from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
 from spacecloud.drivers.docker.ownership import Ownership, labels_of
-from spacecloud.drivers.docker.pods.replicas import together
+from spacecloud.drivers.docker.process import run
 from spacecloud.errors import DriverError, Transient
+from spacecloud.model.refs import HOST
 from spacecloud.model.status import HostState
 from spacecloud.settings import Settings
 
@@ -134,7 +136,7 @@ class DockerHost:
             os.chown(sockets, GATEWAY_UID, GATEWAY_UID)
             sockets.chmod(0o700)
             names = zone.hosts_file(zone.platform_names(str(settings.pools.host_vip)))
-            _write(names_dir(settings) / zone.file_name(zone.PLATFORM), names)
+            _write(names_dir(settings) / zone.file_name(HOST), names)
             upstream = HOST_RESOLV_CONF.read_bytes() if HOST_RESOLV_CONF.exists() else b""
             _write(
                 system_specs.upstreams_dir(settings) / "resolv.conf",
