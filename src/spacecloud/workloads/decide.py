@@ -11,8 +11,6 @@ from spacecloud.errors import Conflict
 from spacecloud.model.addresses import free_address
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.traffic import Endpoint, Face
-from spacecloud.workloads.creation import creation
-from spacecloud.workloads.draft import PlanBuilder, Steps
 from spacecloud.workloads.drain import drain
 from spacecloud.workloads.observed import ObservedReplica, Published
 from spacecloud.workloads.operations import (
@@ -26,9 +24,9 @@ from spacecloud.workloads.operations import (
     RemoveReplica,
     WithdrawTraffic,
 )
-from spacecloud.workloads.plan import Plan
+from spacecloud.workloads.plan import Plan, PlanBuilder, Steps
 from spacecloud.workloads.repair import repair
-from spacecloud.workloads.rollout import Rollout, VersionRollout, roll_out
+from spacecloud.workloads.rollout import Rollout, VersionRollout, creation, roll_out
 from spacecloud.workloads.situation import Situation
 
 

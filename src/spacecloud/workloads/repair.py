@@ -13,11 +13,10 @@ Keep a replica that stays alive: restart what ended, restart what does not answe
 
 from datetime import datetime, timedelta
 
-from spacecloud.workloads.creation import creation
-from spacecloud.workloads.draft import PlanBuilder
 from spacecloud.workloads.observed import ObservedReplica, ObservedTask
 from spacecloud.workloads.operations import AwaitReady, AwaitRestart, RestartTask, StartTask
-from spacecloud.workloads.rollout import VersionRollout
+from spacecloud.workloads.plan import PlanBuilder
+from spacecloud.workloads.rollout import VersionRollout, creation
 from spacecloud.workloads.situation import Situation
 
 FIRST_DELAY = timedelta(seconds=1)

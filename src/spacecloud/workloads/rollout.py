@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.traffic import Endpoint
 from spacecloud.workloads.observed import ObservedReplica
+from spacecloud.workloads.operations import CreateReplica
 from spacecloud.workloads.situation import Situation, in_service, is_live
 
 
@@ -62,6 +63,27 @@ def serves(replica: ObservedReplica, situation: Situation) -> bool:
     """Callers reach it: it is in service, and the gateway has said that it knows."""
     return in_service(replica) and any(
         e.address == replica.address and not e.draining for e in situation.acknowledged
+    )
+
+
+def creation(
+    situation: Situation, rollout: VersionRollout, slot: int, address: str
+) -> CreateReplica:
+    """What a new replica is made of, of the wanted revision, which must be known."""
+    version = rollout.version
+    images = situation.images_of(version)
+    assert rollout.revision is not None
+    assert images is not None
+    used = {name for task in version.spec.tasks for name in task.secrets}
+    return CreateReplica(
+        ref=version.ref,
+        slot=slot,
+        revision=rollout.revision,
+        address=address,
+        subnet=str(situation.subnet),
+        spec=version.spec,
+        images=images,
+        secrets=tuple(s for id, s in sorted(situation.desired.secrets.items()) if id in used),
     )
 
 
