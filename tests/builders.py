@@ -8,12 +8,13 @@ from typing import Any
 
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.addresses import Allocation
-from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
+from spacecloud.model.declared import Declared as Everything
+from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
-from spacecloud.model.service import Service
+from spacecloud.model.service import Service, declared_replicas
 from spacecloud.model.traffic import Face
 from spacecloud.workloads.observed import History, Observed, ObservedWorkloads
-from spacecloud.workloads.situation import Desired, Situation
+from spacecloud.workloads.situation import Declared, Desired, Leaving, Situation
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WEB = ServiceKey("shop", "web")
@@ -63,7 +64,15 @@ def declared_service(*versions: DeclaredVersion, key: ServiceKey = WEB) -> Decla
 
 def face_of(service: DeclaredService) -> Face:
     blocks = {service.key.project: (IPv4Network("10.180.0.0/21"),)}
-    return Policy(Declared({service.key: service}, blocks)).face(service.key)
+    return Policy(Everything({service.key: service}, blocks)).face(service.key)
+
+
+def desired(*versions: DeclaredVersion) -> Desired:
+    service = declared_service(*versions)
+    if not versions:
+        return Leaving(WEB, service.allocation)
+    wanted = {v.ref: declared_replicas(v.spec) for v in versions}
+    return Declared(service, face_of(service), replicas=wanted)
 
 
 def a_situation(
@@ -72,15 +81,11 @@ def a_situation(
     history: History | None = None,
 ) -> Situation:
     """Declared, and nothing of it exists yet but the image ``web:1``."""
-    service = declared_service(*versions)
-    face = face_of(service) if versions else None
     here = {"web:1": "sha256:aaaa", "sha256:aaaa": "sha256:aaaa"} if images is None else images
     observed = Observed(ObservedWorkloads(WEB, None), images=here)
-    return Situation(Desired(WEB, service, face), observed, history or History(), NOON)
+    return Situation(desired(*versions), observed, history or History(), NOON)
 
 
 def declaring(situation: Situation, *versions: DeclaredVersion) -> Situation:
     """The same world, with other versions declared."""
-    service = declared_service(*versions)
-    face = face_of(service) if versions else None
-    return replace(situation, desired=Desired(WEB, service, face, situation.desired.secrets))
+    return replace(situation, desired=desired(*versions))

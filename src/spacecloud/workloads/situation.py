@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network
 
+from spacecloud.model.addresses import Allocation
 from spacecloud.model.declared import DeclaredService, DeclaredVersion, SecretFacts
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.task import Task
 from spacecloud.model.traffic import Endpoint, Face
 from spacecloud.workloads.observed import History, Observed, ObservedReplica
+from spacecloud.workloads.operations import PullImage
 from spacecloud.workloads.revision import revision
 
 UNKNOWN_IMAGE = "unknown until it is pulled: "
@@ -28,22 +30,65 @@ class TerminationLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Desired:
+class Unknown:
+    """The store does not know the service: what is there of it is not ours to keep."""
+
     key: ServiceKey
-    declared: DeclaredService | None
-    """None: the store does not know the service. No versions: it is on its way out."""
-
-    face: Face | None = None
-    """None exactly when no version is declared."""
-
-    secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
 
     @property
     def versions(self) -> tuple[DeclaredVersion, ...]:
-        return self.declared.versions if self.declared is not None else ()
+        return ()
 
-    def version(self, ref: ServiceRef) -> DeclaredVersion | None:
-        return next((v for v in self.versions if v.ref == ref), None)
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """No version is declared any more; its addresses are given back when nothing is left."""
+
+    key: ServiceKey
+    allocation: Allocation
+
+    @property
+    def versions(self) -> tuple[DeclaredVersion, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    service: DeclaredService
+    face: Face
+    secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
+    replicas: Mapping[ServiceRef, int] = field(default_factory=dict)
+    """How many are wanted of each version; what scales sets it."""
+
+    @property
+    def key(self) -> ServiceKey:
+        return self.service.key
+
+    @property
+    def versions(self) -> tuple[DeclaredVersion, ...]:
+        return self.service.versions
+
+    @property
+    def subnet(self) -> IPv4Network:
+        return self.service.allocation.subnet
+
+
+Desired = Unknown | Leaving | Declared
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What one version runs, as far as its images tell."""
+
+    images: Mapping[str, str] | None
+    """Task id to image id; None while one must be pulled first."""
+
+    revision: str | None
+    pulls: tuple[tuple[Task, str], ...] = ()
+    """Tasks whose image must be pulled, one for each image, with the reason."""
+
+    is_pinned: bool = False
+    """Are these the images that the store has for this generation?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +105,63 @@ class Situation:
         published = self.observed.published
         return published.endpoints if published is not None else ()
 
-    @property
-    def subnet(self) -> IPv4Network:
-        """Of a declared service."""
-        assert self.desired.declared is not None
-        return self.desired.declared.allocation.subnet
+    def version(self, ref: ServiceRef) -> DeclaredVersion | None:
+        return next((v for v in self.desired.versions if v.ref == ref), None)
 
-    def is_pinned(self, version: DeclaredVersion) -> bool:
+    def wanted(self, version: DeclaredVersion) -> int:
+        """How many replicas of it; 0 where nothing is declared."""
+        match self.desired:
+            case Declared(replicas=replicas):
+                return replicas.get(version.ref, 0)
+            case Unknown() | Leaving():
+                return 0
+
+    def resolution(self, version: DeclaredVersion) -> Resolution:
+        """Made once in a decision, and carried."""
+        images = self._images_of(version)
+        first_of = {task.docker.image: task for task in reversed(version.spec.tasks)}
+        pulls = (
+            tuple((t, self._why_pull(version, t)) for t in version.spec.tasks)
+            if images is None
+            else ()
+        )
+        return Resolution(
+            images=images,
+            revision=self._revision(version, images),
+            pulls=tuple((t, why) for t, why in pulls if why and t is first_of[t.docker.image]),
+            is_pinned=self._is_pinned(version),
+        )
+
+    def pulling(self, version: DeclaredVersion, task: Task) -> PullImage | None:
+        """The pull that is under way for it."""
+        for pull in self.observed.pulls:
+            same = (pull.op.ref, pull.op.image, pull.op.secret) == (
+                version.ref,
+                task.docker.image,
+                task.docker.secret,
+            )
+            if same and pull.state == "running":
+                return pull.op
+        return None
+
+    def _is_pinned(self, version: DeclaredVersion) -> bool:
         """Has it an image for each task, and are all of them here?"""
         tasks = {task.id for task in version.spec.tasks}
         here = (self.observed.images.get(image) is not None for image in version.images.values())
         return version.images.keys() == tasks and all(here)
 
-    def images_of(self, version: DeclaredVersion) -> Mapping[str, str] | None:
+    def _images_of(self, version: DeclaredVersion) -> Mapping[str, str] | None:
         """
         By task: those that are pinned, or are about to be. None while one must be pulled first.
         """
-        if self.is_pinned(version):
+        if self._is_pinned(version):
             return version.images
         tasks = version.spec.tasks
-        if any(self.why_pull(version, task) for task in tasks):
+        if any(self._why_pull(version, task) for task in tasks):
             return None
         return {task.id: self.observed.images[task.docker.image] or "" for task in tasks}
 
-    def why_pull(self, version: DeclaredVersion, task: Task) -> str:
+    def _why_pull(self, version: DeclaredVersion, task: Task) -> str:
         """Empty when the image that is here will do."""
         docker = task.docker
         if self.observed.images.get(docker.image) is None:
@@ -93,13 +171,16 @@ class Situation:
             return "imagePullPolicy is always"
         return ""
 
-    def revision_of(self, version: DeclaredVersion) -> str | None:
-        images = self.images_of(version)
+    def _revision(self, version: DeclaredVersion, images: Mapping[str, str] | None) -> str | None:
         if images is None:
             return None
         if any(image.startswith(UNKNOWN_IMAGE) for image in images.values()):
             return UNKNOWN_REVISION
-        return revision(version.spec, self.desired.secrets, images)
+        match self.desired:
+            case Declared(secrets=secrets):
+                return revision(version.spec, secrets, images)
+            case Unknown() | Leaving():
+                return None
 
 
 def in_service(replica: ObservedReplica) -> bool:
@@ -119,6 +200,13 @@ def in_service(replica: ObservedReplica) -> bool:
             )
             for task in replica.tasks
         )
+    )
+
+
+def may_serve(replica: ObservedReplica) -> bool:
+    """In service, or of no verdict yet: an earlier process may have put it there."""
+    return in_service(replica) or (
+        is_live(replica) and any(t.health.state == "unknown" for t in replica.tasks)
     )
 
 
