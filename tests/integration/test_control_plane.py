@@ -71,6 +71,7 @@ async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(plane.run())
             yield Setup(store, plane, driver.workloads, driver.traffic)
+            assert plane.controller.longest_hold < 1
             running.cancel()
 
 
