@@ -15,6 +15,7 @@ from registry import Registry, a_registry
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.images.pull_queue import PullQueue, registry_of
 from spacecloud.drivers.docker.images.pulls import Pulls, split
+from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods.replicas import Pods
 from spacecloud.drivers.docker.releases import says_no_such_layer
 from spacecloud.errors import Terminal
@@ -210,7 +211,8 @@ async def test_an_image_for_another_machine_is_hopeless_and_names_both(
     async def no_secrets(project: str, id: str) -> dict[str, str]:
         return {}
 
-    pods = Pods(engine, Settings(instance="pulls", state=tmp_path), no_secrets)
+    settings = Settings(instance="pulls", state=tmp_path)
+    pods = Pods(engine, settings, no_secrets, Ownership.of(settings))
     spec = Service.model_validate({"tasks": [{"id": "main", "docker": {"image": reference}}]})
     ref = ServiceRef("shop", "foreign", "v1")
     images = {"main": image["Id"]}

@@ -17,10 +17,12 @@ async def declare(api: Dependencies, envelope: Envelope) -> dict[str, Any]:
     if isinstance(envelope.spec, IngressRoute):
         check(envelope.spec)
     project = envelope.ids["project"]
-    is_new = all(known.id != project for known in await api.store.projects())
+    is_new = not isinstance(envelope.spec, Project) and all(
+        known.id != project for known in await api.store.projects()
+    )
     accepted = await write(api.store, envelope)
     notices = [*api.backend.notices(envelope)]
-    if is_new and not isinstance(envelope.spec, Project):
+    if is_new:
         notices.insert(0, f"there was no project {project}: it was created")
     if isinstance(envelope.spec, IngressRoute):
         notices += await _beside_the_others(api, envelope)

@@ -13,7 +13,7 @@ an event, what could not be mended is a problem that every status may show.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -73,6 +73,11 @@ class Platform:
         now: Callable[[], datetime],
     ) -> None:
         self.state = HostState()
+        self.refused_routes: Mapping[str, str] = {}
+        """Ids of the ingress routes that the gateway refuses, with its words."""
+
+        self._told_of: Mapping[str, str] = {}
+
         self._store = store
         self._driver = driver
         self._policies = policies
@@ -112,6 +117,8 @@ class Platform:
     def wake(self) -> None:
         """Something happened to the machine: look now."""
         self._queue.add(Job.HOST)
+        for job in self._errors:
+            self._queue.add(job)
 
     def declaration_changed(self) -> None:
         """Services, projects or ingress routes changed."""
@@ -174,12 +181,21 @@ class Platform:
 
     async def _publish_ingress(self) -> None:
         policy = await self._policies.policy()
-        wanted = table.table(table.read(await self._store.ingress()), policy.declared)
+        documents = await self._store.ingress()
+        wanted = table.table(table.read(documents), policy.declared)
         if wanted != self._table:
             # Until it is acknowledged the gateway may hold either.
             self._table = None
-            await self._driver.traffic.publish_ingress(wanted)
+            self.refused_routes = await self._driver.traffic.publish_ingress(wanted)
             self._table = wanted
+        self._tell_not_served({**table.unreadable(documents), **self.refused_routes})
+
+    def _tell_not_served(self, reasons: Mapping[str, str]) -> None:
+        for id, reason in sorted(reasons.items() - self._told_of.items()):
+            sentence = table.not_served(id, reason)
+            logger.error("%s", sentence)
+            self._events.record(PLATFORM, "IngressRouteNotServed", sentence, "error")
+        self._told_of = reasons
 
     async def _publish_host_ports(self) -> None:
         policy = await self._policies.policy()
