@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spacecloud.errors import SpaceCloudError, Terminal
+from spacecloud.model.lines import message
 from spacecloud.model.traffic import Endpoint
 from spacecloud.workloads.observed import ObservedPull
 from spacecloud.workloads.operations import (
@@ -37,9 +38,9 @@ class Ended:
     def reason(self) -> str:
         match self.error:
             case None | SpaceCloudError():
-                return str(self.error or "")
+                return message(str(self.error or ""))
             case bug:
-                return f"internal error, please report it: {bug!r}"
+                return message(f"internal error, please report it: {bug!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ class ServiceState:
         self.names: tuple[tuple[str, str], ...] = ()
         """What the resolver answers for it, when it was last read."""
 
+        self.look_failure = ""
+        """Why the last one did not succeed; empty when it did."""
+
         self.look: Look | None = None
         self.ended: list[Ended] = []
         """Operations whose end was not taken in yet."""
@@ -53,6 +56,7 @@ class ServiceState:
         return cached
 
     def remember(self, situation: Situation, decided: Plan) -> None:
+        self.look_failure = ""
         self.recorder.generations = {v.ref: v.generation for v in situation.desired.versions}
         ops = [step.op for step in decided.steps] + [
             op for step in decided.steps if (op := getattr(step.op, "op", None)) is not None
@@ -67,6 +71,7 @@ class ServiceState:
 
     def note_error(self, reason: str) -> None:
         """A look failed, and will be tried again."""
+        self.look_failure = reason
         if self.snapshot is not None:
             self.snapshot = replace(self.snapshot, last_error=reason)
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import SpaceCloudError
 from spacecloud.mesh.policy import Policy
+from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.events import EventRecorder
@@ -42,6 +43,9 @@ from spacecloud.workloads.situation import Desired, Situation, TerminationLimits
 logger = logging.getLogger(__name__)
 
 LAST_LINES = 5
+LONGEST_WORDS = 1024
+"""In characters, of a task's last lines: a message holds more than them."""
+
 NEXT_LOOK = timedelta(0)
 LOOK_SECONDS, DO_SECONDS = 0.4, 0.4
 """How long a look waits for what it observes and for what it does, before it lets its key go."""
@@ -102,9 +106,14 @@ class ServiceReconciler:
         state = self._states.get(key)
         return state.snapshot if state is not None else None
 
+    def look_failure(self, key: ServiceKey) -> str:
+        """Why its last look did not succeed; empty when it did."""
+        state = self._states.get(key)
+        return state.look_failure if state is not None else ""
+
     def last_error(self, key: ServiceKey, reason: str) -> None:
         """Something went wrong that will be tried again."""
-        self._state(key).note_error(reason)
+        self._state(key).note_error(message(reason))
 
     def retry_now(self) -> None:
         """The engine or the gateway has come back: what failed need not wait for its next try."""
@@ -242,13 +251,11 @@ class ServiceReconciler:
         lines = await self._driver.workloads.last_lines(
             state.key.project, replica.id, task.task, LAST_LINES
         )
-        words = " | ".join(line.strip() for line in lines if line.strip())
+        words = message(" | ".join(line.strip() for line in lines if line.strip()), LONGEST_WORDS)
         state.recorder.last_output[task.container] = words
         why = "used more memory than its limit" if task.out_of_memory else f"code {task.exit_code}"
-        message = f"{replica.id}/{task.task} ended: {why}" + (
-            f"; last said: {words}" if words else ""
-        )
-        self._events.record(state.key, "TaskExited", message, "warning")
+        told = f"{replica.id}/{task.task} ended: {why}" + (f"; last said: {words}" if words else "")
+        self._events.record(state.key, "TaskExited", told, "warning")
 
     def _tell(self, key: ServiceKey, telling: Telling) -> None:
         self._events.record(key, telling.kind, telling.message, telling.severity)

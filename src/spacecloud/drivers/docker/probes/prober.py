@@ -20,6 +20,7 @@ import aiohttp
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.probes.probe import ProbeRunner, Target
 from spacecloud.errors import Transient
+from spacecloud.model.lines import message
 from spacecloud.model.task import Probe
 from spacecloud.workloads.observed import Health, HealthState
 
@@ -56,7 +57,12 @@ class Prober:
     async def run(self) -> None:
         """Until it is cancelled; questions are asked only while it runs."""
         async with (
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(force_close=True),
+                # Tasks choose what they answer: nothing of it is kept, and nothing unpacked.
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+            ) as session,
             asyncio.TaskGroup() as group,
         ):
             self._asker, self._group = ProbeRunner(self._engine, session, self._now), group
@@ -115,7 +121,7 @@ class Prober:
         return self._health[container].state == "starting"
 
     def _note(self, target: Target, probe: Probe, reason: str) -> None:
-        after = judged(self._health[target.container], reason, probe.failures)
+        after = judged(self._health[target.container], message(reason), probe.failures)
         self._health[target.container] = after
         telling = _telling(after, probe, self._now() - target.started_at)
         if telling != self._told.get(target.container):
