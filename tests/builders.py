@@ -8,14 +8,15 @@ from typing import Any
 
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.addresses import Addresses, Allocation
-from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
+from spacecloud.model.declared import Declared as Everything
+from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision, hash_of
 from spacecloud.model.secret import SecretFacts
-from spacecloud.model.service import Service
+from spacecloud.model.service import Service, declared_replicas
 from spacecloud.model.traffic import Face
 from spacecloud.workloads.observed import History, Observed, ObservedWorkloads
-from spacecloud.workloads.situation import Desired, Situation
+from spacecloud.workloads.situation import Declared, Desired, Leaving, Situation
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WEB = ServiceKey("shop", "web")
@@ -75,16 +76,17 @@ def allocation_of(service: DeclaredService) -> Allocation:
 def face_of(service: DeclaredService) -> Face:
     key, blocks = service.key, {service.key.project: (IPv4Network("10.180.0.0/21"),)}
     addresses = Addresses({key: allocation_of(service)}, blocks)
-    return Policy(Declared({key: service}, addresses)).face(key)
+    return Policy(Everything({key: service}, addresses)).face(key)
 
 
-def desired_of(
+def desired(
     *versions: DeclaredVersion, secrets: Mapping[str, SecretFacts] | None = None
 ) -> Desired:
     service = declared_service(*versions)
     if not versions:
-        return Desired(WEB, service)
-    return Desired(WEB, service, face_of(service), secrets or {}, allocation_of(service))
+        return Leaving(WEB)
+    wanted = {v.ref: declared_replicas(v.spec) for v in versions}
+    return Declared(service, face_of(service), allocation_of(service), secrets or {}, wanted)
 
 
 def a_situation(
@@ -95,17 +97,18 @@ def a_situation(
     """Declared, and nothing of it exists yet but the image ``web:1``."""
     here = {"web:1": "sha256:aaaa", "sha256:aaaa": "sha256:aaaa"} if images is None else images
     observed = Observed(ObservedWorkloads(WEB, None), images=here)
-    return Situation(desired_of(*versions), observed, history or History(), NOON)
+    return Situation(desired(*versions), observed, history or History(), NOON)
 
 
 def declaring(situation: Situation, *versions: DeclaredVersion) -> Situation:
     """The same world, with other versions declared; what was recorded of each stays."""
     recorded = (_as_recorded(situation, version) for version in versions)
-    return replace(situation, desired=desired_of(*recorded, secrets=situation.desired.secrets))
+    secrets = getattr(situation.desired, "secrets", None)
+    return replace(situation, desired=desired(*recorded, secrets=secrets))
 
 
 def _as_recorded(situation: Situation, version: DeclaredVersion) -> DeclaredVersion:
-    before = situation.desired.version(version.ref)
+    before = situation.version(version.ref)
     if before is None or version.revision is not None:
         return version
     return replace(version, revision=before.revision, resolved=before.resolved)

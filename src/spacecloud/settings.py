@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     listener_drain_seconds: int = Field(default=600, ge=1)
     """Envoy's --drain-time-s. Tests set 2, so that a wrongly rewritten listener is seen."""
 
+    pull_seconds: float = Field(default=1800, gt=0)
+    """How long an image may take from its registry, with all tries, before its pull is given up."""
+
     ack_timeout_seconds: float = 10
     resync_seconds: float = 30
     """How often everything is looked at even if nothing seems to have changed."""

@@ -36,8 +36,11 @@ CARRIED_OUT = {
     *typing.get_args(operations.StoreOp),
     *typing.get_args(operations.TrafficOp),
     operations.PublishNames,
-}
-"""Every operation but those that only wait: these touch nothing."""
+} - {operations.CancelPull}
+"""
+Every operation but those that only wait, and the one that ends a wait of the driver's: these touch
+nothing.
+"""
 
 HURT: tuple[Fault, ...] = tuple(fault for fault in FAULTS if fault not in KILLS)
 AT_ONCE, AT_ONCE_WHEN_KILLED = 8, 4

@@ -23,7 +23,7 @@ from spacecloud.model.service import Service
 from spacecloud.model.status import ServiceStatus
 from spacecloud.model.stored import STORED
 from spacecloud.model.traffic import IngressTable
-from spacecloud.reconcile import platform
+from spacecloud.reconcile import controller
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
@@ -79,6 +79,7 @@ async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(plane.run())
             yield Setup(store, plane, driver.workloads, driver.traffic)
+            assert plane.controller.longest_hold < 1
             running.cancel()
 
 
@@ -140,7 +141,7 @@ async def test_a_route_that_the_gateway_refuses_is_told_where_it_is_looked_for(
 async def test_a_table_that_is_refused_is_tried_ever_more_seldom(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(platform, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(controller, "FIRST_RETRY", timedelta(seconds=0.1))
     tries: list[float] = []
 
     async def refuses(table: IngressTable) -> dict[str, str]:

@@ -17,6 +17,7 @@ from spacecloud.errors import NotFound
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.service import declared_replicas
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.database import migrate
 from spacecloud.store.migrations import MIGRATIONS
@@ -27,7 +28,7 @@ from spacecloud.workloads.forecast import plan
 from spacecloud.workloads.observed import History, Observed, ObservedWorkloads
 from spacecloud.workloads.operations import CreateReplica, RecordRevision
 from spacecloud.workloads.simulate import simulate
-from spacecloud.workloads.situation import Desired, Situation
+from spacecloud.workloads.situation import Declared, Situation
 
 SQL = Path(__file__).parent.parent / "golden" / "store_before_revisions.sql"
 KEY = "aes-256-gcm:dW2ooFswtIhOLnJC3knyhmuKMBe4fPhdPEEI701WjrM=\n"
@@ -59,16 +60,13 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
         yield store
 
 
-async def desired_of(store: SqliteStore, key: ServiceKey) -> Desired:
+async def desired_of(store: SqliteStore, key: ServiceKey) -> Declared:
     declared = await store.declared()
     secrets = {facts.id: facts for facts in await store.secrets(key.project)}
-    return Desired(
-        key,
-        declared.services[key],
-        Policy(declared).face(key),
-        secrets,
-        declared.addresses.services[key],
-    )
+    service = declared.services[key]
+    wanted = {version.ref: declared_replicas(version.spec) for version in service.versions}
+    face, allocation = Policy(declared).face(key), declared.addresses.services[key]
+    return Declared(service, face, allocation, secrets, wanted)
 
 
 async def running(store: SqliteStore, service: str) -> Situation:

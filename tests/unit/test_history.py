@@ -7,7 +7,7 @@ from builders import NOON, a_situation, a_version, later
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reconcile.history import REFUSAL_LASTS, HistoryRecorder
 from spacecloud.workloads.forecast import plan
-from spacecloud.workloads.observed import Observed
+from spacecloud.workloads.observed import Observed, ObservedPull
 from spacecloud.workloads.operations import PublishTraffic, PullImage, StopReplica
 from spacecloud.workloads.simulate import simulate
 
@@ -166,8 +166,12 @@ def test_a_publication_that_succeeds_ends_its_refusal() -> None:
 def test_a_pull_counts_for_its_generation_alone() -> None:
     memory = HistoryRecorder()
 
-    memory.note_done(PullImage(REF, "web:1", "", 1), NOON)
-    memory.note_done(PullImage(REF, "web:1", "", 2), NOON)
+    for generation in (1, 2):
+        op = PullImage(REF, "web:1", "", generation)
+        pulled = ObservedPull(op, "done", later(generation))
+        assert memory.note_pulls([ObservedPull(op, "running")]) == ()
+        assert memory.note_pulls([pulled]) == (pulled,)
+        assert memory.note_pulls([pulled]) == ()
 
     assert memory.history(NOON).pulled == {(REF, 2, "web:1")}
 

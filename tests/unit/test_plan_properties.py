@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from builders import a_service, a_situation, a_task, a_version, declaring
 from spacecloud.model.declared import DeclaredVersion
+from spacecloud.model.service import declared_replicas
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.forecast import plan
 from spacecloud.workloads.operations import RemoveReplica, StopReplica
 from spacecloud.workloads.rollout import serves
 from spacecloud.workloads.simulate import simulate
-from spacecloud.workloads.situation import Situation
+from spacecloud.workloads.situation import Situation, Unknown
 
 
 @st.composite
@@ -55,7 +56,7 @@ def test_following_a_plan_leaves_nothing_to_plan(
 
     assert not plan(settled)
     running = [r for r in settled.observed.workloads.replicas if serves(r, settled)]
-    assert len(running) == sum(v.spec.min_replicas for v in second)
+    assert len(running) == sum(declared_replicas(v.spec) for v in second)
     assert len(settled.observed.workloads.replicas) == len(running)
 
 
@@ -84,8 +85,8 @@ def test_whatever_is_slow_or_killed_a_rollout_never_serves_with_fewer_than_are_w
 ) -> None:
     """Steps are carried out in part, in the plan's order, and all memory may be lost between."""
     situation = declaring(followed(a_situation(*first)), *second)
-    was = {v.ref: v.spec.min_replicas for v in first}
-    floor = {v.ref: min(v.spec.min_replicas, was.get(v.ref, 0)) for v in second}
+    was = {v.ref: declared_replicas(v.spec) for v in first}
+    floor = {v.ref: min(declared_replicas(v.spec), was.get(v.ref, 0)) for v in second}
 
     for _ in range(400):
         decided = decide(situation)
@@ -119,7 +120,7 @@ def test_no_replica_is_removed_while_the_gateway_sends_it_requests(
             situation = simulate(situation, step.op)
 
     assert situation.observed.workloads == a_situation().observed.workloads
-    assert situation.desired.declared is None
+    assert isinstance(situation.desired, Unknown)
 
 
 @given(version_sets())

@@ -22,7 +22,7 @@ from spacecloud.model.addresses import Pools
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
-from spacecloud.workloads.observed import ObservedWorkloads, Published
+from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads, Published
 from spacecloud.workloads.operations import WorkloadOp
 
 
@@ -52,7 +52,10 @@ class Hint:
 
 class Workloads(Protocol):
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
-        """The service as it is, ours by label. Replicas that run are asked by their probe first."""
+        """
+        The service as it is, ours by label. Tasks that run are asked by their probe from then on,
+        and ``unknown`` until there is a verdict: nobody waits for one here.
+        """
         ...
 
     async def observe_all(self) -> Mapping[ServiceKey, ObservedWorkloads]:
@@ -63,12 +66,20 @@ class Workloads(Protocol):
         """Image reference to the local image's id, None where it is not here."""
         ...
 
-    def pulls(self) -> Mapping[str, PullView]:
-        """The images that are on their way now, by reference."""
+    def pulls(self, key: ServiceKey) -> tuple[ObservedPull, ...]:
+        """The service's pulls that run, and how the last ones ended."""
+        ...
+
+    def progress(self) -> Mapping[str, PullView]:
+        """How far the images are that are on their way now, by reference."""
         ...
 
     async def execute(self, op: WorkloadOp) -> None:
-        """Carry out one operation. Repeating one that already happened is not an error."""
+        """
+        Carry out one operation. Repeating one that already happened is not an error.
+
+        A pull is only begun: its end is a hint, and seen in ``pulls``.
+        """
         ...
 
     def hints(self) -> AsyncIterator[Hint]:

@@ -115,10 +115,18 @@ class DockerHost:
 
     async def _remove_bridges(self) -> None:
         """Of networks that an engine forgot when it crashed."""
+        for name in await self._bridges():
+            try:
+                await run("ip", "link", "delete", name)
+            except Transient:
+                # The engine may be removing its network just now, and the bridge with it.
+                if name in await self._bridges():
+                    raise
+
+    async def _bridges(self) -> list[str]:
         shown = json.loads(await run("ip", "-json", "link", "show", "type", "bridge") or "[]")
-        for link in shown:
-            if str(link.get("ifname", "")).startswith(self._settings.interface_prefix):
-                await run("ip", "link", "delete", link["ifname"])
+        names = [str(link.get("ifname", "")) for link in shown]
+        return [name for name in names if name.startswith(self._settings.interface_prefix)]
 
     async def _remove(self, container: str) -> None:
         await self._engine.delete(
