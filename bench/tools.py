@@ -45,7 +45,9 @@ def caddy() -> Path:
 def compose() -> tuple[str, ...]:
     """The command: the engine's plug-in, or Debian's program."""
     if shutil.which("docker"):
-        done = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+        done = subprocess.run(
+            ["docker", "compose", "version"], capture_output=True, check=False, timeout=60
+        )
         if done.returncode == 0:
             return ("docker", "compose")
     found = shutil.which("docker-compose")

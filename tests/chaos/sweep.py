@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from chaos.faults import Armed, Fault, Point
-from chaos.load import Load
 from chaos.plane import Plane
 from chaos.results import say
 from chaos.scenario import ROUND, WARM, Chapter, Scenario
 from chaos.world import World
+from load import Load
 
 TRIES = 4
 """A point that another's fault has made unnecessary is tried again."""
@@ -67,7 +67,7 @@ class Sweep:
         ends = max(len(self._open.get(c, ())) for c in ("create", "delete"))
         rounds = max(len(self._open.get(c, ())) for c in ROUND)
         self._rounds = max(1, math.ceil(rounds / max(ends, 1)))
-        threads = [threading.Thread(target=self._work) for _ in range(workers)]
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):

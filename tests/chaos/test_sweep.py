@@ -20,13 +20,13 @@ import pytest
 
 from chaos import results, world
 from chaos.faults import FAULTS, KILLS, Fault, Point
-from chaos.load import Load
 from chaos.local_registry import in_a_registry
 from chaos.plane import Plane, a_plane
 from chaos.results import say
 from chaos.scenario import CHAPTERS, Chapter, Scenario
 from chaos.sweep import Case, Sweep, first_of_each
 from chaos.world import World
+from load import Load
 from spacecloud.workloads import operations
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1500)]
@@ -111,7 +111,7 @@ def sweep(recording: Recording, letter: str, faults: tuple[Fault, ...], at_once:
         for fault in faults
     )
     before, starts = world.of_instance(plane), plane.starts
-    beside = Load(f"{plane.stage.url}/beside")
+    beside = Load(f"{plane.installation.url}/beside")
     with beside.running():
         Sweep(plane, recording.image, recording.reference, letter, cases).run(at_once)
     results.write(

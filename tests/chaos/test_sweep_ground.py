@@ -21,13 +21,13 @@ import pytest
 
 from chaos import damage, results, world
 from chaos.faults import FAULTS, GROUND, Armed, Fault, Point
-from chaos.load import Load
 from chaos.local_registry import in_a_registry
 from chaos.plane import Plane, a_plane
 from chaos.results import say
 from chaos.scenario import SERVICE, Scenario
 from chaos.sweep import first_of_each
 from chaos.world import World
+from load import Load
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1500)]
 
@@ -72,12 +72,12 @@ class Ground:
         assert self._answered(f"/{PROJECT}", "localhost") == 200
         assert self._answered("/", OTHER_HOST) == (200 if self.other else 404)
         assert world.doors(self.plane) == ([DOOR] if self.door else [])
-        called = self.plane.stage.call(PROJECT, SERVICE, "http", f"http://{SERVICE}:8080/")
+        called = self.plane.machine.call(PROJECT, SERVICE, "http", f"http://{SERVICE}:8080/")
         assert called["ok"], called
 
     def _answered(self, path: str, host: str) -> int:
         try:
-            url = f"{self.plane.stage.url}{path}"
+            url = f"{self.plane.installation.url}{path}"
             return httpx.get(url, headers={"Host": host}, timeout=5).status_code
         except httpx.HTTPError as error:
             raise AssertionError(repr(error)) from error
@@ -214,12 +214,12 @@ def test_the_ground_is_mended_whatever_happens_to_the_mending(grounds: list[Grou
     ]
     say(f"ground: {sum(map(len, points.values()))} points, {len(cases)} cases")
     waiting = deque(cases)
-    threads = [threading.Thread(target=work, args=(g, waiting)) for g in grounds]
+    threads = [threading.Thread(target=work, args=(g, waiting), daemon=True) for g in grounds]
 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(20)
 
     results.write(
         "sweep: ground",
@@ -259,7 +259,7 @@ def hurt(ground: Ground, case: Case) -> bool:
     (kind_of_damage,) = [w for w in DAMAGES if w.__name__ == case.kind_of_damage]
     id = f"{case.kind_of_damage}-{case.point.name}-{case.fault}-{case.tries}"
     armed = Armed(id, GROUND, case.point.name, case.point.ordinal, case.fault, plane.board.now())
-    load = Load(f"{plane.stage.url}/{PROJECT}", every_seconds=0.05, clients=1)
+    load = Load(f"{plane.installation.url}/{PROJECT}", every_seconds=0.05, clients=1)
     with load.running():
         plane.board.arm([armed])
         for _ in range(rounds(kind_of_damage)):
