@@ -158,7 +158,7 @@ async def test_the_keys_that_an_earlier_release_kept_in_clear_are_sealed(
 
     assert CLEAR.encode() in before
     assert stored.document["aesKey"] == stored.document["secrets"][0]["secret"] == REDACTED
-    assert kept == "updated"
+    assert kept.change == "updated"
     assert CLEAR.encode() not in while_open + _all_bytes(tmp_path)
 
 

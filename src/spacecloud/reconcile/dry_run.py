@@ -11,7 +11,7 @@ from spacecloud.model.routing import IngressRoute
 from spacecloud.model.status import DocumentChange
 from spacecloud.reconcile.diff import changed_fields
 from spacecloud.store.by_kind import erase, write
-from spacecloud.store.port import Accepted, Store
+from spacecloud.store.port import Store
 
 IDS = ("id", "projectId", "project", "version", "service")
 """Fields that follow from the address a document is sent to."""
@@ -65,7 +65,7 @@ async def _written(draft: Store, envelope: Envelope) -> DocumentChange:
         mistakes.check(envelope.spec)
     was = await _stored(draft, envelope)
     accepted = await write(draft, envelope)
-    change = accepted.change if isinstance(accepted, Accepted) else accepted
+    change = accepted.change
     fields = _changed_fields(envelope, was or {}) if change == "updated" else ()
     return _change(envelope, CHANGES[change], fields)
 

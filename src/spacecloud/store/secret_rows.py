@@ -8,7 +8,7 @@ from spacecloud.errors import Conflict, InvalidSpec, Mistake, NotFound
 from spacecloud.model.declared import Change, SecretFacts
 from spacecloud.model.secret import REDACTED, Secret
 from spacecloud.store.database import Session
-from spacecloud.store.port import Difference
+from spacecloud.store.port import Written
 from spacecloud.store.project_rows import ensure_project
 from spacecloud.store.sealer import Sealer
 
@@ -24,8 +24,8 @@ def check_key(db: Session, sealer: Sealer) -> None:
         sealer.unseal(row[0], *CHECK)
 
 
-def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secret) -> Difference:
-    ensure_project(db, project)
+def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secret) -> Written:
+    created = ensure_project(db, project)
     row = db.row("SELECT type, root_path FROM secrets WHERE project = ? AND id = ?", project, id)
     if row is not None and row[0] != secret.type:
         raise Conflict(
@@ -35,7 +35,7 @@ def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secre
     stored = _values(db, sealer, project, id)
     values = _with_kept(secret.data, stored, f"{project}/{id}")
     if row is not None and values == stored and row[1] == secret.root_path:
-        return "unchanged"
+        return Written("unchanged", created)
     db.run(
         "INSERT INTO secrets VALUES (?, ?, ?, ?, 1) ON CONFLICT (project, id) DO UPDATE SET"
         " root_path = excluded.root_path, version = version + 1",
@@ -49,7 +49,7 @@ def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secre
         sealed = sealer.seal(value, project, id, key)
         db.run("INSERT INTO secret_values VALUES (?, ?, ?, ?)", project, id, key, sealed)
     db.notify(Change("secret", project, id))
-    return "created" if row is None else "updated"
+    return Written("created" if row is None else "updated", created)
 
 
 def set_key(db: Session, sealer: Sealer, project: str, id: str, key: str, value: str) -> None:

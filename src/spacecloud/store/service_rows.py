@@ -26,9 +26,10 @@ def put_service(
     _check_secrets(db, ref, spec)
     kept = as_kept(spec, "id", "projectId", "version")
     generation = _next_generation(db)
+    created = False
     if row is None:
         _check_domain(db, ref)
-        _insert(db, pools, ref, kept, generation)
+        created = _insert(db, pools, ref, kept, generation)
     db.run(
         "UPDATE versions SET spec = ?, generation = ?, images = '{}', applied_at = ?"
         + OF_THIS_VERSION,
@@ -38,7 +39,7 @@ def put_service(
         *ref,
     )
     db.notify(Change("service", *ref.key))
-    return Accepted(generation, difference(row, kept))
+    return Accepted(generation, difference(row, kept), created)
 
 
 def delete_service(db: Session, ref: ServiceRef) -> bool:
@@ -68,8 +69,9 @@ def release(db: Session, key: ServiceKey) -> None:
         db.notify(Change("service", *key))
 
 
-def _insert(db: Session, pools: Pools, ref: ServiceRef, spec: str, generation: int) -> None:
-    ensure_project(db, ref.project)
+def _insert(db: Session, pools: Pools, ref: ServiceRef, spec: str, generation: int) -> bool:
+    """Was its project made, too?"""
+    created = ensure_project(db, ref.project)
     allocate_service(db, pools, ref.key)
     db.run(
         "INSERT INTO versions (project, service, version, label, place, vip, spec, generation,"
@@ -81,6 +83,7 @@ def _insert(db: Session, pools: Pools, ref: ServiceRef, spec: str, generation: i
         spec,
         generation,
     )
+    return created
 
 
 def _next_generation(db: Session) -> int:
