@@ -175,7 +175,13 @@ def judged(method: str, status: int, tries: int) -> Literal["acknowledged", "wro
 
 
 @contextlib.contextmanager
-def a_plane(folder: Path, number: int, images: dict[str, str], **extra: str) -> Iterator[Plane]:
+def a_plane(
+    folder: Path,
+    number: int,
+    images: dict[str, str],
+    program: str = "chaos.launcher",
+    **extra: str,
+) -> Iterator[Plane]:
     """Up, and taken away again; nothing of it may be left on the machine."""
     board = Board(folder / "board")
     paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -185,7 +191,7 @@ def a_plane(folder: Path, number: int, images: dict[str, str], **extra: str) -> 
         "SPACE_CLOUD_ACK_TIMEOUT_SECONDS": "3",
         **extra,
     }
-    command = (sys.executable, "-m", "chaos.launcher", "serve")
+    command = (sys.executable, "-m", program, "serve")
     stage = Stage(Installation(folder, number, environment, command=command), images)
     stage.installation.down()
     plane = Plane(stage, board)
