@@ -1,22 +1,28 @@
 """
-The control plane with a fault of its own: what is to be stopped is said to be, and runs on.
+The control plane with a fault of its own: what is to be removed is said to be, and stays.
 
     CHAOS_BOARD=folder python -m chaos.planted serve
 """
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from chaos import launcher
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
-from spacecloud.workloads.operations import StopReplica
+from spacecloud.workloads.operations import RemoveReplica
+
+AGAIN_SECONDS = 1
+"""It is seen again, and decided again: not as fast as can be."""
 
 
 def forgetting(execute: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     @functools.wraps(execute)
     async def forgets(self: DockerWorkloads, op: Any) -> None:
-        if not isinstance(op, StopReplica):
+        if isinstance(op, RemoveReplica):
+            await asyncio.sleep(AGAIN_SECONDS)
+        else:
             await execute(self, op)
 
     return forgets

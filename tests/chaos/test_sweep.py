@@ -97,7 +97,7 @@ def test_every_operation_of_a_plan_has_a_point_where_it_can_be_hurt(recording: R
     assert recording.executed <= found, recording.executed - found
 
 
-def test_a_control_plane_that_forgets_to_stop_a_replica_is_caught(
+def test_a_control_plane_that_forgets_to_remove_a_replica_is_caught(
     recording: Recording,
     images: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
@@ -111,7 +111,7 @@ def test_a_control_plane_that_forgets_to_stop_a_replica_is_caught(
         (found,) = swept.run([lives.work])
 
     assert found.outcome == "failed", found
-    assert wrong([found])
+    assert "replicas" in found.error or "too much: container" in found.error, found.error
 
 
 @pytest.mark.sweep
