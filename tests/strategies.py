@@ -161,3 +161,61 @@ services = objects(
     },
 )
 """As a client sends them; without secrets, which would have to exist."""
+
+
+long_texts = st.builds(lambda text, times: text * times, texts, st.sampled_from([1, 40, 1_000]))
+header_names = st.from_regex(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,20}", fullmatch=True)
+
+header_changes = objects(
+    {"key": header_names | texts},
+    {"value": long_texts, "op": st.sampled_from(["", "set", "add", "del"])},
+)
+
+paths = st.builds("/{}".format, long_texts | st.from_regex(r"[a-z/%.()\\+]{0,40}", fullmatch=True))
+
+ingress_routes = objects(
+    {
+        "source": objects(
+            {"url": paths},
+            {
+                "hosts": st.lists(
+                    st.sampled_from(["*", "*.x.example", "A.b:80"])
+                    | st.from_regex(
+                        r"(\*\.)?[a-z0-9_]([-a-z0-9_.]{0,60}[a-z0-9])?", fullmatch=True
+                    ),
+                    max_size=5,
+                ),
+                "methods": st.lists(
+                    st.from_regex(r"[A-Za-z]{1,64}", fullmatch=True) | st.just("*"), max_size=50
+                ),
+                "type": st.sampled_from(["prefix", "exact"]),
+                "rewrite": st.just("") | paths,
+            },
+        ),
+        "targets": st.lists(
+            objects(
+                {
+                    "host": st.sampled_from(
+                        ["web.shop.svc.cluster.local", "web-v1-internal.shop.svc.cluster.local"]
+                    )
+                    | texts,
+                    "port": st.just(8080) | ports,
+                },
+                {"weight": st.integers(0, 100)},
+            ),
+            min_size=1,
+            max_size=5,
+        ),
+    },
+    {
+        "rule": objects({}, {"rule": st.sampled_from(["allow", "deny"]) | long_texts}),
+        "modify": objects(
+            {},
+            {
+                "headers": st.lists(header_changes, max_size=20),
+                "resHeaders": st.lists(header_changes, max_size=20),
+            },
+        ),
+    },
+)
+"""As a client sends them. Not all are accepted: text may be too long, or hold what may not be."""

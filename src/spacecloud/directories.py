@@ -6,7 +6,16 @@ from pathlib import Path
 from spacecloud.errors import Unavailable
 from spacecloud.settings import Settings
 
-OURS_IN_STATE = ("store.db*", "secret.key", "jwt.key", "admin-password", "space-cloud.log*")
+OURS_IN_STATE = (
+    "store.db*",
+    "secret.key",
+    "jwt.key",
+    "admin-password",
+    "installation",
+    "adopted",
+    "beginning",
+    "space-cloud.log*",
+)
 OURS_IN_RUN = (
     "api.sock",
     "serve.lock",

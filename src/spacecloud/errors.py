@@ -20,6 +20,18 @@ Messages are sentences for people and never hold a secret value.
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+MOST_MISTAKES = 100
+"""Told of one request or one reading of files; of more there is a count."""
+
+LONGEST_PATH = 300
+LONGEST_MESSAGE = 1000
+LONGEST_VALUE = 80
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many characters; the last one tells that there were more."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
 
 class SpaceCloudError(Exception):
     """Base of the tree; never raised itself."""
@@ -29,7 +41,11 @@ class SpaceCloudError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing that is wrong with a document, precise enough to be mended without a search."""
+    """
+    One thing that is wrong with a document, precise enough to be mended without a search.
+
+    Of bounded size, whatever was given: each of its texts is shortened.
+    """
 
     path: str
     """Where, as in ``spec.tasks[0].ports[1].port``; empty for the document as a whole."""
@@ -43,6 +59,12 @@ class Mistake:
     line: int | None = None
     """Line in the file, from 1; None where no file is known."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", shortened(self.path, LONGEST_PATH))
+        object.__setattr__(self, "message", shortened(self.message, LONGEST_MESSAGE))
+        if isinstance(self.value, str):
+            object.__setattr__(self, "value", shortened(self.value, LONGEST_VALUE))
+
     def __str__(self) -> str:
         where = f"line {self.line}: " if self.line is not None else ""
         path = f"{self.path}: " if self.path else ""
@@ -51,13 +73,15 @@ class Mistake:
 
 
 class InvalidSpec(SpaceCloudError):
-    """Holds every mistake that was found, not only the first."""
+    """Holds the mistakes that were found, not only the first: ``MOST_MISTAKES`` of them."""
 
     code = "invalid_spec"
 
-    def __init__(self, message: str, mistakes: tuple[Mistake, ...] = ()) -> None:
+    def __init__(self, message: str, mistakes: tuple[Mistake, ...] = (), more: int = 0) -> None:
         super().__init__(message)
-        self.mistakes = mistakes
+        self.mistakes = mistakes[:MOST_MISTAKES]
+        self.more = more + len(mistakes) - len(self.mistakes)
+        """How many were found beside them."""
 
 
 class Unauthorized(SpaceCloudError):

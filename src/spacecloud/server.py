@@ -20,13 +20,14 @@ from importlib.metadata import version
 import click
 import uvicorn
 
-from spacecloud import directories, lock, supervisor
+from spacecloud import directories, installation, lock, supervisor
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import PASSWORD_FILE, Auth
 from spacecloud.api.dependencies import Facts
 from spacecloud.commands import diagnostics, lifecycle
 from spacecloud.commands.context import Machine, check, need_root, read_settings
 from spacecloud.drivers.docker.factory import (
+    adopt,
     docker_driver,
     docker_host,
     examine,
@@ -68,31 +69,50 @@ async def serve(settings: Settings) -> None:
     _may_open_many_files()
     _collect_seldom()
     with _only_one(settings):
+        installation.begin(settings)
         auth = Auth.open(settings.state_dir, utc_now)
         if auth.first_password is not None:
             _tell_password(auth.first_password, settings)
-        database = settings.state_dir / "store.db"
+        database = installation.database(settings)
         sealer = open_sealer(settings.state_dir / "secret.key", database)
-        async with (
-            SqliteStore.open(database, settings.pools, sealer, utc_now) as store,
-            _driver(settings, store) as driver,
-        ):
-            plane = ControlPlane(
-                store,
-                driver,
-                TerminationLimits(
-                    drain=timedelta(seconds=settings.drain_seconds),
-                    grace=timedelta(seconds=settings.stop_grace_seconds),
-                ),
-                utc_now,
-                http_port=settings.http_port,
-                resync_seconds=settings.resync_seconds,
-            )
-            facts = Facts(version("spacecloud"))
-            app = create_app(
-                store, plane.queries, auth, facts, utc_now, exposed=settings.expose_api
-            )
-            await _run(settings, plane, _Server(_http(settings, app)))
+        async with SqliteStore.open(database, settings.pools, sealer, utc_now) as store:
+            await _belong(settings, store)
+            await _serve(settings, store, auth)
+
+
+async def _serve(settings: Settings, store: SqliteStore, auth: Auth) -> None:
+    async with _driver(settings, store) as driver:
+        plane = ControlPlane(
+            store,
+            driver,
+            TerminationLimits(
+                drain=timedelta(seconds=settings.drain_seconds),
+                grace=timedelta(seconds=settings.stop_grace_seconds),
+            ),
+            utc_now,
+            http_port=settings.http_port,
+            resync_seconds=settings.resync_seconds,
+        )
+        facts = Facts(version("spacecloud"))
+        app = create_app(store, plane.queries, auth, facts, utc_now, exposed=settings.expose_api)
+        await _run(settings, plane, _Server(_http(settings, app)))
+
+
+async def _belong(settings: Settings, store: SqliteStore) -> None:
+    """
+    State folder and database hold the same secret from here on, and what an earlier release has
+    made is known. ``Unavailable`` where the two are of different installations.
+    """
+    stored = await store.installation()
+    secret = installation.agreed(settings, stored) or installation.new_secret()
+    if installation.read_secret(settings) is None:
+        if settings.driver == "docker" and installation.beginning(settings) != "first":
+            adopted = await adopt(settings)
+            logger.info("%d containers and networks of an earlier release are ours", adopted)
+        installation.write_secret(settings, secret)
+    if stored is None:
+        await store.belong_to(secret)
+    installation.complete(settings)
 
 
 def _may_open_many_files() -> None:

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -27,10 +28,15 @@ from spacecloud import lock
 from spacecloud.errors import Conflict, Unavailable
 from spacecloud.settings import Settings
 
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 5.0
-PEACE_SECONDS = 10.0
-"""A control plane that lived this long is started again at once."""
+RESTART_SECONDS = 0.1
+QUICK_RESTARTS = 5
+QUICK_WINDOW_SECONDS = 10.0
+"""So many ends in so long a time are restarted at once; whoever ends more often is slowed down."""
+
+FIRST_BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 5.0
+STABLE_SECONDS = 10.0
+"""A control plane that lived this long begins anew with quick restarts."""
 
 KILL_SECONDS = 12
 """After SIGTERM, by the supervisor."""
@@ -181,6 +187,40 @@ def _lock(settings: Settings) -> Path:
     return settings.run_dir / "supervisor.lock"
 
 
+@dataclass(frozen=True, slots=True)
+class Restarts:
+    """How often the control plane ended without having been stable, and what follows from it."""
+
+    ended_at: tuple[float, ...] = ()
+    """The latest, in seconds of one clock; at most one more than are restarted quickly."""
+
+    endings: int = 0
+    delay: float = RESTART_SECONDS
+    """Seconds until the next start."""
+
+
+def after_ending(before: Restarts, lived: float, now: float) -> Restarts:
+    """
+    ``lived``: seconds between the last start and this end.
+
+    | it ended                                          | next start after    |
+    |---------------------------------------------------|---------------------|
+    | at most five times in ten seconds                 | 0.1 s               |
+    | more often, or again while it was slowed down     | 0.5 s, 1 s … 5 s    |
+    | after it had lived for ten seconds                | 0.1 s, counted anew |
+    """
+    if lived > STABLE_SECONDS:
+        return Restarts((now,), 1)
+    ended_at = (*before.ended_at, now)[-QUICK_RESTARTS - 1 :]
+    often = len(ended_at) > QUICK_RESTARTS and now - ended_at[0] <= QUICK_WINDOW_SECONDS
+    delay = RESTART_SECONDS
+    if before.delay > RESTART_SECONDS:
+        delay = min(before.delay * 2, LONGEST_BACKOFF_SECONDS)
+    elif often:
+        delay = FIRST_BACKOFF_SECONDS
+    return Restarts(ended_at, before.endings + 1, delay)
+
+
 class _Supervisor:
     def __init__(self, command: Sequence[str], log: logging.Logger, held: int) -> None:
         self._command = command
@@ -193,19 +233,17 @@ class _Supervisor:
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGINT, self._end)
         signal.signal(signal.SIGALRM, self._kill)
-        pause, endings = FIRST_PAUSE_SECONDS, 0
+        restarts = Restarts()
         while not self._ending:
             began = time.monotonic()
             code = self._run_once()
             if self._ending:
                 return
-            if time.monotonic() - began > PEACE_SECONDS:
-                pause, endings = FIRST_PAUSE_SECONDS, 0
-            endings += 1
-            lock.write(self._held, str(endings))
-            self._log.info("the control plane ended with %d; again in %g s", code, pause)
-            self._sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            now = time.monotonic()
+            restarts = after_ending(restarts, now - began, now)
+            lock.write(self._held, str(restarts.endings))
+            self._log.info("the control plane ended with %d; again in %g s", code, restarts.delay)
+            self._sleep(restarts.delay)
 
     def _run_once(self) -> int:
         own, libc = os.getpid(), ctypes.CDLL(None, use_errno=True)

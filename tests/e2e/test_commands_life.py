@@ -1,8 +1,10 @@
 """start, stop, destroy, doctor and inspect, and who keeps the control plane alive."""
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -240,6 +242,40 @@ def test_gateway_and_control_plane_killed_together_are_back_and_serve(stage: Sta
 
     wait_until(lambda: answers(stage), within=15)
     wait_until(lambda: reaches(stage), within=15)
+
+
+@pytest.mark.attack
+def test_the_api_answers_whatever_routes_an_installation_holds(stage: Stage) -> None:
+    """Planted past the check of a document: one out of bounds, one that cannot even be read."""
+    for id in ("good", "large", "broken"):
+        stage.user.ingress("life", id, f"/{id}", "web")
+    stage.installation.program("space-cloud", "stop", check=True)
+    with contextlib.closing(sqlite3.connect(stage.installation.state_dir / "store.db")) as db, db:
+        ((spec,),) = db.execute("SELECT spec FROM ingress WHERE id = 'large'").fetchall()
+        edit = {"headers": [{"key": "x", "value": "v" * 20_000}]}
+        large = json.dumps({**json.loads(spec), "modify": edit})
+        db.execute("UPDATE ingress SET spec = ? WHERE id = 'large'", [large])
+        db.execute("UPDATE ingress SET spec = '{\"targets\": 5}' WHERE id = 'broken'")
+    subprocess.run(
+        ["docker", "kill", f"space-cloud-{stage.installation.instance}-gateway"],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+
+    stage.installation.program("space-cloud", "start", check=True)
+
+    def serves() -> None:
+        answers(stage)
+        assert httpx.get(f"{stage.installation.url}/good", timeout=2).status_code == 200
+        assert httpx.get(f"{stage.installation.url}/large", timeout=2).status_code == 404
+
+    wait_until(serves, within=15)
+    (said,) = stage.user.status("life", "web")["notServed"]
+    assert said.startswith("ingress route life/large is not served: modify: the value of 'x'")
+    for id in ("good", "large", "broken"):
+        path = f"/v1/config/projects/life/routing/ingress/{id}"
+        assert stage.user.request("DELETE", path).status_code == 200
 
 
 def test_no_control_plane_lives_on_when_its_supervisor_is_killed(stage: Stage) -> None:

@@ -1,9 +1,11 @@
 """The loops over a real store, with a platform that is only imagined."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,15 @@ import pytest
 
 from eventually import eventually
 from spacecloud.drivers.memory import MemoryTraffic, MemoryWorkloads, memory_driver
-from spacecloud.errors import NotFound
+from spacecloud.errors import NotFound, Terminal
 from spacecloud.model.addresses import Pools
 from spacecloud.model.envelope import Envelope, kind_named
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.routing import IngressRoute
 from spacecloud.model.service import Service
 from spacecloud.model.status import ServiceStatus
 from spacecloud.model.traffic import IngressTable
+from spacecloud.reconcile import platform
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
@@ -80,8 +84,9 @@ async def test_it_works_once_the_gateway_was_told_by_this_process(setup: Setup) 
     async def works() -> None:
         assert await setup.plane.queries.healthy()
 
-    async def waits(table: IngressTable) -> None:
+    async def waits(table: IngressTable) -> dict[str, str]:
         await told.wait()
+        return {}
 
     told = asyncio.Event()
     setattr(setup.traffic, "publish_ingress", waits)  # noqa: B010 - a method of an instance
@@ -102,6 +107,52 @@ def an_envelope(spec: dict[str, Any], version: str = "v1") -> Envelope:
     assert kind is not None
     ids = {"project": "shop", "serviceId": "api", "version": version}
     return Envelope(kind, ids, Service.model_validate(spec), spec)
+
+
+@pytest.mark.attack
+async def test_a_route_that_the_gateway_refuses_is_told_where_it_is_looked_for(
+    setup: Setup,
+) -> None:
+    target = {"host": "api.shop.svc.cluster.local", "port": 80}
+    setup.traffic.refuses["shop/bad"] = "the gateway refuses it: header value too long"
+    await setup.store.put_service(API, a_service())
+    for id in ("bad", "good"):
+        route = {"source": {"url": f"/{id}"}, "targets": [target]}
+        await setup.store.put_ingress("shop", id, IngressRoute.model_validate(route))
+    sentence = "ingress route shop/bad is not served: the gateway refuses it: header value too long"
+
+    async def told() -> None:
+        status = await setup.status()
+        assert status.urls == ("http://localhost:4122/good",)
+        assert status.not_served == (sentence,)
+
+    await eventually(told)
+    await setup.settles()
+    first = (await setup.plane.queries.why("shop", "api", None))[0]
+    assert (first.severity, first.problem) == ("error", sentence)
+
+
+@pytest.mark.attack
+async def test_a_table_that_is_refused_is_tried_ever_more_seldom(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "RETRY_SECONDS", 0.1)
+    tries: list[float] = []
+
+    async def refuses(table: IngressTable) -> dict[str, str]:
+        tries.append(time.monotonic())
+        raise Terminal("the gateway refuses it: Address already in use")
+
+    setattr(setup.traffic, "publish_ingress", refuses)  # noqa: B010 - a method of an instance
+    setup.plane.platform.declaration_changed()
+
+    async def tried_often() -> None:
+        assert len(tries) >= 5
+
+    await eventually(tried_often)
+    waits = [later - earlier for earlier, later in pairwise(tries[1:5])]
+    assert waits == sorted(waits)
+    assert waits[-1] > 4 * 0.1
 
 
 async def test_a_declared_service_becomes_ready_and_says_where_it_is(setup: Setup) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from bridged_pods import listening, settings_of
 from eventually import eventually
+from spacecloud import installation
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.host import system_specs
@@ -18,6 +19,7 @@ from spacecloud.drivers.docker.host.dns import names_dir
 from spacecloud.drivers.docker.host.firewall import run
 from spacecloud.drivers.docker.host.host import DockerHost
 from spacecloud.drivers.docker.images.ensure import ensure
+from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.errors import Transient
 from spacecloud.model.refs import ServiceKey
@@ -44,6 +46,8 @@ class Scene:
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     settings = settings_of(tmp_path)
+    settings.state_dir.mkdir()
+    installation.write_secret(settings, installation.new_secret())
     async with aiodocker.Docker() as docker:
         host = DockerHost(docker, settings)
         try:
@@ -163,16 +167,19 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
     await scene.host.ensure()
     instance = scene.settings.instance
     pause = await ensure(scene.docker, "pause")
-    await Networks(Engine(scene.docker), scene.settings).create(
+    await Networks(Engine(scene.docker), scene.settings, Ownership.of(scene.settings)).create(
         ServiceKey("shop", "api"), "10.130.64.0/25"
     )
-    ours: dict[str, Any] = {
+    labelled: dict[str, Any] = {
         "Image": pause,
         "Labels": {labels.INSTANCE: instance, labels.TASK: "main"},
     }
     theirs: dict[str, Any] = {"Image": pause, "Labels": {labels.INSTANCE: f"not-{instance}"}}
-    await (await scene.docker.containers.create(ours, name=f"{instance}-ours")).start()
-    foreign = await scene.docker.containers.create(theirs, name=f"{instance}-theirs")
+    foreign = [
+        await scene.docker.containers.create(labelled, name=f"{instance}-labelled"),
+        await scene.docker.containers.create(theirs, name=f"{instance}-theirs"),
+    ]
+    await foreign[0].start()
     await run("ip", "link", "add", f"{scene.settings.interface_prefix}left", "type", "bridge")
     try:
         stranger = DockerHost(scene.docker, scene.settings)
@@ -183,19 +190,23 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
             *(await run("docker", "ps", "-a", "--format", "{{.Names}}")).split(),
             *(await run("docker", "network", "ls", "--format", "{{.Name}}")).split(),
         ]
-        assert [name for name in shown if instance in name] == [f"{instance}-theirs"]
+        left = {name for name in shown if instance in name}
+        assert left == {f"{instance}-labelled", f"{instance}-theirs"}
         machine = await run("iptables-save") + await run("ip6tables-save") + await run("ip", "addr")
         assert scene.settings.chain_prefix not in machine
         assert scene.settings.interface_prefix not in machine
         assert str(scene.settings.vip_pool) not in await run("ip", "route")
     finally:
-        await foreign.delete(force=True)
+        for container in foreign:
+            await container.delete(force=True)
 
 
 async def test_a_stranger_on_our_network_is_told_and_holds_up_nothing_else(scene: Scene) -> None:
     await scene.host.ensure()
     key = ServiceKey("shop", "api")
-    await Networks(Engine(scene.docker), scene.settings).create(key, "10.130.65.0/25")
+    await Networks(Engine(scene.docker), scene.settings, Ownership.of(scene.settings)).create(
+        key, "10.130.65.0/25"
+    )
     network = labels.network_name(scene.settings.instance, key)
     config: dict[str, Any] = {
         "Image": await ensure(scene.docker, "pause"),

@@ -11,6 +11,7 @@ import pytest
 from registry import Registry, a_registry
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.images.pulls import Pulls, split
+from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods.replicas import Pods
 from spacecloud.drivers.docker.releases import says_no_such_layer
 from spacecloud.errors import Terminal
@@ -136,7 +137,8 @@ async def test_an_image_for_another_machine_is_hopeless_and_names_both(
     async def no_secrets(project: str, id: str) -> dict[str, str]:
         return {}
 
-    pods = Pods(engine, Settings(instance="pulls", state=tmp_path), no_secrets)
+    settings = Settings(instance="pulls", state=tmp_path)
+    pods = Pods(engine, settings, no_secrets, Ownership.of(settings))
     spec = Service.model_validate({"tasks": [{"id": "main", "docker": {"image": reference}}]})
     ref = ServiceRef("shop", "foreign", "v1")
     images = {"main": image["Id"]}

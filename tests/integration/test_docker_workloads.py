@@ -14,6 +14,7 @@ import pytest
 
 from apps.images import ensure_test_images
 from eventually import eventually
+from spacecloud import installation
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, EngineError
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
@@ -112,6 +113,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     settings = Settings(
         instance=instance, state=tmp_path, run=tmp_path / "run", stop_grace_seconds=2
     )
+    settings.state_dir.mkdir()
+    installation.write_secret(settings, installation.new_secret())
     image = ensure_test_images()["echo"]
     async with aiodocker.Docker(settings.docker_host) as docker:
         id = (await docker.images.inspect(image))["Id"]
@@ -473,3 +476,53 @@ async def test_images_are_known_by_name_and_by_id(bench: Bench) -> None:
     found = await bench.workloads.images([reference, bench.image, "no/such:1"])
 
     assert found == {reference: bench.image, bench.image: bench.image, "no/such:1": None}
+
+
+@pytest.mark.attack
+async def test_containers_and_networks_of_strangers_are_in_no_listing_and_stay(
+    bench: Bench,
+) -> None:
+    await bench.workloads.execute(bench.op())
+    before = await bench.ready()
+    instance = bench.settings.instance
+    main = await bench.docker.containers.container(before.tasks[0].container).show()
+    own: dict[str, str] = main["Config"]["Labels"]
+    ghost = {**own, labels.SERVICE: "ghost", labels.PROJECT: "bank"}
+    shapes = [own, {**own, labels.TASKS: "5"}, {**own, labels.SLOT: "1"}, ghost]
+    strangers = [
+        await bench.docker.containers.create(
+            {"Image": bench.image, "Labels": its}, name=f"{instance}-stranger-{n}"
+        )
+        for n, its in enumerate(shapes)
+    ]
+    network = await bench.docker.networks.create(
+        {
+            "Name": f"{instance}-stranger",
+            "Labels": labels.network_labels(instance, ServiceKey("bank", "ghost")),
+        }
+    )
+    try:
+        for stranger in strangers:
+            await stranger.start()
+
+        seen = await bench.workloads.observe_all()
+        assert list(seen) == [KEY]
+        assert [r.id for r in seen[KEY].replicas] == [before.id]
+        assert [r.id for r in (await bench.workloads.observe(KEY)).replicas] == [before.id]
+        assert await bench.replica() == before
+        with pytest.raises(NotFound):
+            await anext(bench.workloads.logs(LogRequest("bank", "ghost--v1--0", "main")))
+
+        await bench.workloads.execute(StopReplica(REF, before.id))
+        await bench.workloads.execute(RemoveReplica(REF, before.id))
+        await bench.workloads.execute(RemoveReplica(REF, "api--v1--1"))
+        await bench.workloads.execute(RemoveNetwork(ServiceKey("bank", "ghost")))
+
+        assert await bench.workloads.observe_all() == {KEY: await bench.workloads.observe(KEY)}
+        for stranger in strangers:
+            assert (await stranger.show())["State"]["Running"]
+        assert await network.show()
+    finally:
+        for stranger in strangers:
+            await stranger.delete(force=True)
+        await network.delete()

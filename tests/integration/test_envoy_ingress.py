@@ -4,6 +4,7 @@ import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 import pytest
@@ -11,8 +12,18 @@ from websockets.asyncio.client import connect as websocket
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websocket
 
-from envoy_host import HTTP_PORT, inside
-from mesh_host import Answer, Mesh, echo_request, get, mesh, needs_root, serving
+from envoy_host import HTTP_PORT, envoy_host, inside
+from eventually import eventually
+from mesh_host import (
+    Answer,
+    Mesh,
+    echo_request,
+    get,
+    mesh,
+    needs_root,
+    serving,
+    traffic_of,
+)
 from mesh_world import a_spec, a_world
 from spacecloud.drivers.docker.gateway.bootstrap import api_socket
 from spacecloud.errors import Terminal
@@ -216,6 +227,26 @@ async def test_an_exposed_api_answers_to_all() -> None:
             assert (await outside(live, "/docs")).body == b"api"
 
 
+async def test_a_gateway_that_runs_exposes_the_api_and_hides_it_again() -> None:
+    async with envoy_host() as host, AsyncExitStack() as stack:
+        live, settings = Mesh(host, traffic_of(host), stack), host.settings
+        for exposed in (True, False, True):
+            host.settings = settings.model_copy(update={"expose_api": exposed})
+            live.traffic = traffic_of(host)
+            async with live.traffic.serve():
+                if host.process is None:
+                    await host.start_envoy()
+                await live.apply(WORLD)
+                await live.traffic.publish_ingress(routes())
+
+                async def answers(is_api: bool = exposed) -> None:
+                    expected = 503 if is_api else 404
+                    assert (await outside(live, "/docs")).status == expected
+                    assert (await local(live, "/docs")).status == 503
+
+                await eventually(answers, within=5)
+
+
 async def test_the_api_is_told_who_calls_and_not_by_the_caller() -> None:
     forged = {"X-Space-Cloud-Caller": "127.0.0.1", "X-Forwarded-For": "127.0.0.1"}
     async with mesh(expose_api=True) as live:
@@ -228,6 +259,10 @@ async def test_the_api_is_told_who_calls_and_not_by_the_caller() -> None:
 
     assert here.body.decode() == "127.0.0.1"
     assert there.body.decode() == str(live.subnet("shop/api")[2])
+
+
+def a_server_that_says_api(live: Mesh) -> AbstractAsyncContextManager[None]:
+    return serving(the_api(live), _i_am_the_api)
 
 
 async def _who_calls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

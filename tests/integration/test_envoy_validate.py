@@ -3,25 +3,40 @@
 import copy
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from envoy_host import envoy_binary
 from mesh_world import a_spec, a_world
 from spacecloud.drivers.docker.gateway.bootstrap import arguments, document
+from spacecloud.errors import InvalidSpec
+from spacecloud.ingress.mistakes import check
 from spacecloud.ingress.table import API_PATHS, read, table
 from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
+from spacecloud.mesh.envoy.public import public_resources
 from spacecloud.mesh.envoy.resources import Resources
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declared, StoredDocument
 from spacecloud.model.refs import ServiceKey
-from spacecloud.model.traffic import Endpoint, HostPortAccess
+from spacecloud.model.routing import IngressRoute
+from spacecloud.model.service import Service
+from spacecloud.model.traffic import (
+    Endpoint,
+    HeaderEdit,
+    HostPortAccess,
+    IngressRule,
+    IngressTable,
+)
 from spacecloud.settings import Settings
+from strategies import ingress_routes, services
 from unit.test_mesh_policy import worlds
 
 
@@ -30,6 +45,7 @@ def static(settings: Settings, *every: Resources) -> dict[str, Any]:
     whole = document(settings)
     routes = {route["name"]: route for resources in every for route in resources.routes}
     loads = {load["cluster_name"]: load for resources in every for load in resources.endpoints}
+    scopes = [scope for resources in every for scope in resources.scopes]
     for resources in every:
         for cluster in resources.clusters:
             shown = _bare(cluster)
@@ -38,7 +54,7 @@ def static(settings: Settings, *every: Resources) -> dict[str, Any]:
             whole["static_resources"]["clusters"].append(shown)
         for listener in resources.listeners:
             shown = _bare(listener)
-            _put_routes_in(shown, routes)
+            _put_routes_in(shown, routes, scopes)
             whole["static_resources"]["listeners"].append(shown)
     return whole
 
@@ -49,13 +65,30 @@ def _bare(resource: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _put_routes_in(listener: dict[str, Any], routes: dict[str, Any]) -> None:
+def _put_routes_in(
+    listener: dict[str, Any], routes: dict[str, Any], scopes: list[dict[str, Any]]
+) -> None:
     chains = [*listener["filter_chains"]]
     chains += [listener["default_filter_chain"]] if "default_filter_chain" in listener else []
     for chain in chains:
         manager = chain["filters"][0]["typed_config"]
         if "rds" in manager:
             manager["route_config"] = _bare(routes[manager.pop("rds")["route_config_name"]])
+        if "scoped_routes" in manager:
+            scoped = manager["scoped_routes"]
+            del scoped["scoped_rds"], scoped["rds_config_source"]
+            every = [_inline(scope, routes) for scope in scopes]
+            scoped["scoped_route_configurations_list"] = {"scoped_route_configurations": every}
+
+
+def _inline(scope: dict[str, Any], routes: dict[str, Any]) -> dict[str, Any]:
+    shown = _bare(scope)
+    if "route_configuration_name" in shown:
+        name = shown.pop("route_configuration_name")
+        # The trial is a table as any other; none is given to it here.
+        nothing = {"@type": "", "name": name, "virtual_hosts": []}
+        shown["route_configuration"] = _bare(routes.get(name, nothing))
+    return shown
 
 
 def validate(folder: Path, whole: dict[str, Any]) -> str:
@@ -112,7 +145,8 @@ def test_envoy_accepts_ingress_and_doors(tmp_path: Path) -> None:
         static(
             Settings(run=tmp_path, http_port=21122, mesh_port=21001),
             service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
-            ingress_resources(routes, 21122, API_PATHS, API_PATHS),
+            public_resources(21122, API_PATHS, API_PATHS),
+            ingress_resources(routes),
             host_port_resources(
                 (HostPortAccess(25, ()), HostPortAccess(5432, ("10.120.0.0/21",))), "10.121.0.11"
             ),
@@ -184,8 +218,100 @@ def test_no_route_that_anybody_can_write_spoils_the_others(
         static(
             Settings(run=tmp_path),
             service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
-            ingress_resources(routes, 21122, API_PATHS),
+            public_resources(21122, API_PATHS),
+            ingress_resources(routes),
         ),
     )
 
     assert said.strip().endswith("OK"), said
+
+
+def accepted(document: dict[str, Any]) -> bool:
+    """What ``apply`` says to it."""
+    try:
+        check(IngressRoute.model_validate(document))
+    except (InvalidSpec, ValidationError):
+        return False
+    return True
+
+
+@pytest.mark.attack
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.lists(ingress_routes, min_size=1, max_size=8))
+def test_envoy_accepts_every_ingress_route_that_is_accepted(
+    tmp_path: Path, written: list[dict[str, Any]]
+) -> None:
+    world = a_world({"shop/web": a_spec()})
+    kept = [document for document in written if accepted(document)]
+    known = read(StoredDocument("shop", str(n), document) for n, document in enumerate(kept))
+    assert len(table(known, world).rules) == len(kept)
+
+    said = validate(
+        tmp_path,
+        static(
+            Settings(run=tmp_path),
+            service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
+            public_resources(21122, API_PATHS),
+            ingress_resources(table(known, world)),
+        ),
+    )
+
+    assert said.strip().endswith("OK"), said
+
+
+@pytest.mark.attack
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.lists(services, min_size=1, max_size=4))
+def test_envoy_accepts_every_service_that_is_accepted(
+    tmp_path: Path, written: list[dict[str, Any]]
+) -> None:
+    longest = "s" * 55
+    world = a_world(
+        {
+            f"{'p' * 63}/{longest}{n}": Service.model_validate(document)
+            for n, document in enumerate(written)
+        }
+    )
+
+    every = [service_resources(face, ()) for face in Policy(world).faces().values()]
+
+    said = validate(tmp_path, static(Settings(run=tmp_path), *every))
+    assert said.strip().endswith("OK"), said
+
+
+@pytest.mark.attack
+def test_envoy_accepts_whitelists_of_thousands(tmp_path: Path) -> None:
+    peers = [{"projectId": f"p{n}", "service": "*"} for n in range(3_000)]
+    callers = {
+        f"p{n}/caller": a_spec(upstreams=[{"projectId": "*", "service": "*"}]) for n in range(20)
+    }
+    world = a_world({"shop/web": a_spec(whitelists=peers), **callers})
+
+    every = [service_resources(Policy(world).face(ServiceKey("shop", "web")), ())]
+
+    said = validate(tmp_path, static(Settings(run=tmp_path), *every))
+    assert said.strip().endswith("OK"), said
+
+
+def test_what_envoy_refuses_is_seen_by_these_tests(tmp_path: Path) -> None:
+    rule = IngressRule("shop/r", ("*",), (), "prefix", "/", "", ())
+    bad = replace(rule, request_headers=(HeaderEdit("x", "v" * 20_000, "set"),))
+
+    said = validate(
+        tmp_path,
+        static(
+            Settings(run=tmp_path),
+            public_resources(21122, API_PATHS),
+            ingress_resources(IngressTable((bad,))),
+        ),
+    )
+
+    assert not said.strip().endswith("OK")

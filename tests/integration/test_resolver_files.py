@@ -1,6 +1,7 @@
 """The files themselves: whole or not there, and read back as they are."""
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 
@@ -118,3 +119,20 @@ async def test_a_folder_that_cannot_be_used_is_said_with_its_cause(tmp_path: Pat
         await DnsmasqNames(settings).publish(API, NAMES)
     with pytest.raises(Transient, match="cannot read"):
         await DnsmasqNames(settings).published()
+
+
+@pytest.mark.attack
+async def test_what_is_no_file_under_a_service_s_name_holds_up_nobody_else(
+    settings: Settings,
+) -> None:
+    names = DnsmasqNames(settings)
+    await names.publish(WEB, ((WEB.domain, "10.184.1.1"),))
+    folder = names_dir(settings)
+    (folder / "shop.api").mkdir()
+    os.mkfifo(folder / "shop.pipe")
+    (folder / "shop.link").symlink_to("/dev/zero")
+
+    async with asyncio.timeout(5):
+        assert list(await names.published()) == [WEB]
+    with pytest.raises(Transient):
+        await names.publish(API, NAMES)

@@ -236,17 +236,31 @@ async def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
         async with Database.open(tmp_path / "store.db"):
             pass
 
-    with closing(sqlite3.connect(tmp_path / "store.db")) as raw:
-        assert raw.execute("SELECT name FROM sqlite_schema").fetchall() == [("theirs",)]
-    assert len(before) == (tmp_path / "store.db").stat().st_size
+    assert (tmp_path / "store.db").read_bytes() == before
 
 
 async def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_bytes(b"not a database" * 1000)
 
-    with pytest.raises(Unavailable, match="not a database"):
+    with pytest.raises(Unavailable, match="not a database: restore it from a backup"):
         async with Database.open(tmp_path / "store.db"):
             pass
+
+
+@pytest.mark.attack
+async def test_a_database_whose_pages_are_damaged_is_refused_as_it_is(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put_project("shop", Project())
+    path = tmp_path / "store.db"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    before = path.read_bytes()
+
+    with pytest.raises(Unavailable, match=r"store\.db.*restore"):
+        async with opened(tmp_path):
+            pass
+
+    assert path.read_bytes() == before
 
 
 async def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 COSTLY = (
     "pydantic",
     "rich",
-    "ruamel",
+    "yaml",
     "asyncio",
     "ssl",
     "fastapi",

@@ -45,6 +45,7 @@ def test_what_is_not_yaml_is_told_with_its_line() -> None:
         "shop.yaml:3: this is not YAML: "
     )
     assert "this is not YAML" in mistake("a: b\n\tc: d\n")
+    assert mistake("a: b\nc: [d\n\n").startswith("shop.yaml:2: this is not YAML: ")
     assert "this is not YAML" in mistake("a\0b")
 
 

@@ -68,7 +68,7 @@ def test_a_document_survives_reading_and_writing(
 
 def test_a_text_that_looks_like_something_else_is_quoted() -> None:
     assert write([{"a": "8080", "b": "yes", "c": "v1", "d": ""}]) == (
-        'a: "8080"\nb: yes\nc: v1\nd: ""\n'
+        'a: "8080"\nb: \'yes\'\nc: v1\nd: ""\n'
     )
 
 

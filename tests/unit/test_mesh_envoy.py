@@ -19,6 +19,7 @@ from spacecloud.mesh.envoy.admission import LET_IN, connection_matcher, rbac
 from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
 from spacecloud.mesh.envoy.names import owner_of
+from spacecloud.mesh.envoy.public import public_resources
 from spacecloud.mesh.envoy.resources import KINDS
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.policy import Policy
@@ -132,7 +133,8 @@ def test_ingress_and_doors_are_messages_that_envoy_has() -> None:
     routes = table(read([StoredDocument("shop", "r", document)]), a_world({"shop/api": a_spec()}))
 
     every = [
-        *ingress_resources(routes, 4122, API_PATHS, API_PATHS),
+        *ingress_resources(routes),
+        *public_resources(4122, API_PATHS, API_PATHS),
         *host_port_resources((HostPortAccess(5432, ("10.120.0.0/21",)),), "10.121.0.11"),
     ]
 

@@ -170,3 +170,20 @@ def test_no_value_is_more_than_a_mistake_for_any_kind(given_value: Any) -> None:
             validate(kind.model, given_value, "spec")
         except InvalidSpec as error:
             assert error.mistakes
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("port", [True, False, 8080.0, 8.08e3])
+def test_what_python_takes_for_a_whole_number_is_none(port: Any) -> None:
+    (told,) = mistakes(Service, {"tasks": [a_task(ports=[{"port": port}])]})
+
+    assert told == (f"spec.tasks[0].ports[0].port: a whole number from 1 to 65535 (got {port})")
+
+
+@pytest.mark.attack
+def test_true_is_no_number_of_seconds() -> None:
+    task = a_task(probe={"type": "tcp", "intervalSeconds": True})
+
+    (told,) = mistakes(Service, {"tasks": [task]})
+
+    assert told == "spec.tasks[0].probe.intervalSeconds: a number from 0.1 to 3600 (got True)"

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from spacecloud.drivers.docker.images.pull_progress import PullProgress
+from spacecloud.drivers.docker.images.pull_progress import LONGEST_ID, MOST_LAYERS, PullProgress
 
 
 def told(*messages: tuple[str, str] | tuple[str, str, int, int]) -> PullProgress:
@@ -63,3 +65,48 @@ def test_the_layers_that_are_not_here_are_the_ones_that_can_have_failed() -> Non
     )
 
     assert progress.missing() == ("c", "d")
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=5,
+)
+STATUSES = st.sampled_from(["Downloading", "Pull complete", "Waiting", "Extracting"]) | ANY_JSON
+
+
+@pytest.mark.attack
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "id": ANY_JSON,
+                "status": STATUSES,
+                "progressDetail": ANY_JSON
+                | st.fixed_dictionaries({"current": ANY_JSON, "total": ANY_JSON}),
+            },
+        ),
+        max_size=5,
+    )
+)
+def test_whatever_a_registry_says_is_counted_or_left_out(messages: list[dict[str, Any]]) -> None:
+    progress = PullProgress("x")
+
+    for message in messages:
+        progress.note(message)
+
+    view = progress.view()
+    assert 0 <= view.bytes_done <= view.bytes
+    assert view.layers_done <= view.layers <= len(messages)
+
+
+@pytest.mark.attack
+def test_a_registry_with_a_million_layers_is_not_remembered_whole() -> None:
+    progress = PullProgress("x")
+
+    for number in range(5000):
+        progress.note({"id": f"{number}" * 1000, "status": "Waiting"})
+
+    assert len(progress.layers) <= MOST_LAYERS
+    assert all(len(id) <= LONGEST_ID for id in progress.layers)

@@ -2,25 +2,38 @@
 Request bodies: JSON whatever their Content-Type says, strict in form, bounded in size.
 
 Everything that later code could stumble over is refused here, with its place: numbers that
-are no numbers, text that is no text, the same key twice, nesting without end.
+are no numbers, text that is no text, the same key twice, nesting without end. A body costs a
+time and a memory linear to its size, whatever is in it.
 """
 
+import asyncio
 import json
 import math
-from typing import Any, NoReturn
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple, NoReturn
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-from spacecloud.errors import InvalidSpec, Mistake
+from spacecloud.errors import InvalidSpec, Mistake, shortened
+from spacecloud.model.validation.mistakes import path_of
 
 MOST_BYTES = 5 * 1024 * 1024
+MOST_VALUES = 100_000
+"""In all lists and objects of one body: a byte may hold one, and each costs a hundred."""
+
 DEEPEST = 64
+READ_SECONDS = 60
+LONGEST_SHOWN = 60
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+"""Also one that does not end, so that none is looked at twice."""
 
 
-async def read_object(request: Request) -> dict[str, Any]:
+async def read_object(request: Request, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     """The JSON object of the body. ``InvalidSpec`` when it is none; 413 when it is too large."""
-    given = parse(await _read(request))
+    given = parse(await _read(request, most_bytes))
     if not isinstance(given, dict):
         raise InvalidSpec(f"the body must be a JSON object, not {_name(given)}")
     return given
@@ -29,6 +42,7 @@ async def read_object(request: Request) -> dict[str, Any]:
 def parse(body: bytes) -> Any:
     if not body.strip():
         raise InvalidSpec("the body is empty: a JSON object is expected")
+    _check_count(body)
     try:
         given = json.loads(
             body.decode(),
@@ -49,22 +63,55 @@ def parse(body: bytes) -> Any:
     return given
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, most_bytes: int) -> bytes:
+    """No more than ``most_bytes`` are held, and nothing is read when more are announced."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > most_bytes:
+        raise _too_large(most_bytes)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise HTTPException(413, f"the body is larger than {MOST_BYTES >> 20} MiB")
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most_bytes:
+                    raise _too_large(most_bytes)
+    except TimeoutError:
+        raise HTTPException(408, f"the body did not arrive within {READ_SECONDS} s") from None
     return bytes(body)
+
+
+def _too_large(most_bytes: int) -> HTTPException:
+    most = f"{most_bytes >> 20} MiB" if most_bytes >> 20 else f"{most_bytes >> 10} KiB"
+    return HTTPException(413, f"the body is larger than {most}")
+
+
+def _check_count(body: bytes) -> None:
+    # A comma in a text separates nothing; most bodies have too few in all to look closer.
+    if _most_values(body) > MOST_VALUES and _most_values(_STRING.sub(b'""', body)) > MOST_VALUES:
+        raise InvalidSpec(f"the body holds more than {MOST_VALUES} values: send it in parts")
+
+
+def _most_values(body: bytes) -> int:
+    return body.count(b",") + body.count(b"[") + body.count(b"{")
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     unique = dict(pairs)
     if len(unique) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for n, key in enumerate(keys) if key in keys[:n])
-        raise InvalidSpec(f"the key {twice!r} is given twice in one object")
+        raise InvalidSpec(
+            f"the key {shortened(_first_twice(pairs), LONGEST_SHOWN)!r} is given twice "
+            "in one object"
+        )
     return unique
+
+
+def _first_twice(pairs: list[tuple[str, Any]]) -> str:
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            return key
+        seen.add(key)
+    raise AssertionError("no key is given twice")
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -78,35 +125,65 @@ def _finite(text: str) -> float:
     return number
 
 
+class _Place(NamedTuple):
+    """A list or an object, and the way to it: a path in words is made for a fault only."""
+
+    above: "_Place | None"
+    part: int | str
+    value: Any
+
+
 def _check(given: Any) -> None:
     """Bounded nesting, and text that can be stored and handed to a process."""
-    level: list[tuple[str, Any]] = [("", given)]
+    level = [_Place(None, "", given)]
     for _ in range(DEEPEST):
-        below: list[tuple[str, Any]] = []
-        for path, value in level:
-            if isinstance(value, str):
-                _check_text(path, value)
-            elif isinstance(value, list):
-                below += [(f"{path}[{n}]", item) for n, item in enumerate(value)]
-            elif isinstance(value, dict):
-                for key, item in value.items():
-                    _check_text(path, key)
-                    below.append((f"{path}.{key}".lstrip("."), item))
+        below: list[_Place] = []
+        for place in level:
+            for part, item in _items(place.value):
+                if isinstance(part, str):
+                    _check_text(place, None, part)
+                if isinstance(item, str):
+                    _check_text(place, part, item)
+                elif isinstance(item, list | dict):
+                    below.append(_Place(place, part, item))
         if not below:
             return
         level = below
     raise _too_deep()
 
 
-def _check_text(path: str, text: str) -> None:
+def _items(value: Any) -> Iterator[tuple[int | str, Any]]:
+    """A body that is a text has no place in it: it is refused as no object."""
+    if isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from enumerate(value)
+
+
+def _check_text(place: _Place, part: int | str | None, text: str) -> None:
+    """``part`` is None for a key, which is told of the object that has it."""
+    fault = _fault(text)
+    if fault:
+        shown = _path(place, part).encode(errors="replace").decode()
+        raise InvalidSpec(f"{shown or 'the body'}: {fault}", (Mistake(shown, fault),))
+
+
+def _fault(text: str) -> str:
     if "\0" in text:
-        fault = "it holds a NUL character, which no process can be given"
-    elif not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
-        fault = "it holds half of a surrogate pair, which is not text"
-    else:
-        return
-    shown = path.encode(errors="replace").decode()
-    raise InvalidSpec(f"{shown or 'the body'}: {fault}", (Mistake(shown, fault),))
+        return "it holds a NUL character, which no process can be given"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "it holds half of a surrogate pair, which is not text"
+    return ""
+
+
+def _path(place: _Place | None, last: int | str | None) -> str:
+    dependencies = [] if last is None else [last]
+    while place is not None and place.above is not None:
+        dependencies.append(place.part)
+        place = place.above
+    return path_of("", reversed(dependencies))
 
 
 def _too_deep() -> InvalidSpec:

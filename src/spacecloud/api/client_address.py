@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from spacecloud.mesh.envoy.ingress import CALLER
+from spacecloud.mesh.envoy.public import CALLER
 
 SOCKET = "local"
 """Straight through the control plane's own socket: the owner of this machine."""

@@ -8,7 +8,7 @@ from typing import Any
 from spacecloud.errors import InvalidSpec, Mistake
 from spacecloud.model.envelope import KINDS, Envelope, Kind, kind_named
 from spacecloud.model.resource import Resource
-from spacecloud.model.validation.mistakes import validate
+from spacecloud.model.validation.mistakes import Refused, refusal, shown, validate
 from spacecloud.model.validation.wording import id_rule
 
 
@@ -29,20 +29,21 @@ def envelopes_of(documents: Any, path: str, *, delete: bool = False) -> list[Env
         message = "a list of documents is expected: [{type, meta, spec}]"
         raise InvalidSpec(f"{path}: {message}", (Mistake(path, message),))
     envelopes: list[Envelope] = []
-    mistakes: list[Mistake] = []
+    refused = Refused()
     for number, document in enumerate(documents):
+        source = f"{path}[{number}]"
         try:
-            envelope = _envelope(document, delete=delete)
-            envelopes.append(replace(envelope, source=f"{path}[{number}]"))
+            envelopes.append(
+                replace(_envelope(document, refused.room, delete=delete), source=source)
+            )
         except InvalidSpec as error:
-            found = error.mistakes or (Mistake("", str(error)),)
-            mistakes += [_under(f"{path}[{number}]", mistake) for mistake in found]
-    if mistakes:
-        raise InvalidSpec(_summary(mistakes), tuple(mistakes))
+            refused.take(error, source)
+    if refused:
+        raise refused.error()
     return sorted(envelopes, key=lambda envelope: envelope.kind.order)
 
 
-def _envelope(document: Any, *, delete: bool) -> Envelope:
+def _envelope(document: Any, most_mistakes: int, *, delete: bool) -> Envelope:
     if not isinstance(document, dict):
         raise _wrong("", "a document is an object with type, meta and spec")
     kind = _kind(document.get("type"))
@@ -52,13 +53,13 @@ def _envelope(document: Any, *, delete: bool) -> Envelope:
         return Envelope(kind, ids, Resource(), {})
     if not isinstance(spec, dict):
         raise _wrong("spec", "an object is expected")
-    return Envelope(kind, ids, validate(kind.model, spec, "spec"), spec)
+    return Envelope(kind, ids, validate(kind.model, spec, "spec", most_mistakes), spec)
 
 
 def _kind(name: Any) -> Kind:
     kind = kind_named(name) if isinstance(name, str) else None
     if kind is None:
-        raise _wrong("type", f"one of {', '.join(kind.name for kind in KINDS)}", name)
+        raise _wrong("type", f"one of {', '.join(kind.name for kind in KINDS)}", shown(name))
     return kind
 
 
@@ -74,22 +75,12 @@ def _ids(kind: Kind, meta: Any) -> dict[str, str]:
         if isinstance(id, str) and re.fullmatch(pattern, id):
             ids[name] = id
         else:
-            mistakes.append(Mistake(f"meta.{name}", expected, id))
+            mistakes.append(Mistake(f"meta.{name}", expected, shown(id)))
     if mistakes:
-        raise InvalidSpec(_summary(mistakes), tuple(mistakes))
+        raise refusal(mistakes)
     return ids
 
 
 def _wrong(path: str, message: str, value: Any = None) -> InvalidSpec:
     mistake = Mistake(path, message, value)
     return InvalidSpec(str(mistake), (mistake,))
-
-
-def _under(prefix: str, mistake: Mistake) -> Mistake:
-    path = f"{prefix}.{mistake.path}" if mistake.path else prefix
-    return Mistake(path, mistake.message, mistake.value)
-
-
-def _summary(mistakes: list[Mistake]) -> str:
-    first = str(mistakes[0])
-    return first if len(mistakes) == 1 else f"{len(mistakes)} mistakes, the first: {first}"

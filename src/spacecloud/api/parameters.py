@@ -56,6 +56,9 @@ def moment(since: str, since_time: str, now: datetime) -> datetime | None:
     return _instant(since_time) if since_time else None
 
 
+LONGEST_SPAN = 100
+"""Characters."""
+
 UNITS = {
     "ns": 1e-9,
     "us": 1e-6,
@@ -70,6 +73,8 @@ UNITS = {
 def duration(text: str) -> timedelta:
     """``10m``, ``1h30m``, ``1.5h``, ``300ms``."""
     rest, seconds = text, 0.0
+    if len(text) > LONGEST_SPAN:
+        raise _wrong("since", "a time span such as 30s, 10m or 1h30m is expected", text)
     while rest:
         digits = rest[: len(rest) - len(rest.lstrip("0123456789."))]
         rest = rest[len(digits) :]

@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from spacecloud.api.login_limit import LoginLimited
 from spacecloud.api.parameters import IN_WORDS
 from spacecloud.errors import (
+    LONGEST_PATH,
+    MOST_MISTAKES,
     Conflict,
     Forbidden,
     InvalidSpec,
@@ -23,7 +25,9 @@ from spacecloud.errors import (
     Transient,
     Unauthorized,
     Unavailable,
+    shortened,
 )
+from spacecloud.model.validation.mistakes import shown
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +56,8 @@ def problem(error: SpaceCloudError) -> JSONResponse:
     body: dict[str, Any] = {"error": str(error), "code": error.code}
     if isinstance(error, InvalidSpec) and error.mistakes:
         body["mistakes"] = [_mistake(mistake) for mistake in error.mistakes]
+        if error.more:
+            body["more"] = error.more
     return JSONResponse(body, status, _headers(error))
 
 
@@ -77,8 +83,8 @@ async def _invalid_parameters(request: Request, error: Exception) -> JSONRespons
     """Parameters of path and query; bodies are validated by the model's own words."""
     assert isinstance(error, RequestValidationError)
     mistakes = tuple(
-        Mistake(str(fault["loc"][-1]), _in_words(fault), fault.get("input"))
-        for fault in error.errors()
+        Mistake(str(fault["loc"][-1]), _in_words(fault), shown(fault.get("input")))
+        for fault in error.errors()[:MOST_MISTAKES]
     )
     return problem(InvalidSpec("; ".join(str(mistake) for mistake in mistakes), mistakes))
 
@@ -90,8 +96,8 @@ def _in_words(fault: Mapping[str, Any]) -> str:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    where = f"{request.method} {request.url.path}"
-    known = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+    where = f"{request.method} {shortened(request.url.path, LONGEST_PATH)}"
+    known = {404: "not_found", 405: "method_not_allowed", 408: "timeout", 413: "too_large"}
     sentences = {
         404: f"the API has no {where}: see /docs",
         405: f"the API has no {where}, but the path exists with another method: see /docs",

@@ -25,12 +25,16 @@ PROBLEM: Json = {
         "code": {"type": "string", "description": "The kind of error, for programs."},
         "mistakes": {
             "type": "array",
-            "description": "All that is wrong with the document.",
+            "description": "What is wrong with the document: at most 100 places.",
             "items": {
                 "type": "object",
                 "required": ["path", "message"],
                 "properties": {"path": TEXT, "message": TEXT, "value": {}},
             },
+        },
+        "more": {
+            "type": "integer",
+            "description": "How many mistakes there are beside those; absent for none.",
         },
     },
 }

@@ -117,6 +117,8 @@ def _tell(error: SpaceCloudError) -> None:
         for mistake in error.mistakes:
             if str(mistake) != str(error):
                 click.echo(f"  {mistake}", err=True)
+        if error.more:
+            click.echo(f"  … and {error.more} more", err=True)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ def with_source_locations(envelopes: "Sequence[Envelope]") -> Generator[None]:
             raise
         from spacecloud.documents.faults import refuse
 
-        refuse(_in_file(mistake, envelopes) for mistake in error.mistakes)
+        refuse((_in_file(mistake, envelopes) for mistake in error.mistakes), error.more)
         raise
     except SpaceCloudError as error:
         _name(error, envelopes)

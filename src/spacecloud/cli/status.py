@@ -76,6 +76,8 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
         yield "apply", f"{status['generation']} is accepted and not looked at yet"
     for url in status["urls"]:
         yield "url", url
+    for sentence in status.get("notServed", ()):
+        yield "error", click.style(sentence, fg="red")
     domains = [status["domain"]] if status["defaultVersion"] else []
     yield "domain", joined([*domains, status["versionDomain"]])
     yield "ports", joined(status["ports"], "none")

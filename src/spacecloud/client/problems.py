@@ -62,7 +62,9 @@ def problem_of(status: int, data: bytes, url: str) -> SpaceCloudError:
         return _foreign(status, url)
     kind = BY_CODE.get(str(body.get("code")), BY_STATUS.get(status, ServerBug))
     if issubclass(kind, InvalidSpec):
-        return kind(sentence, tuple(_mistakes(body.get("mistakes"))))
+        more = body.get("more")
+        known = tuple(_mistakes(body.get("mistakes")))
+        return kind(sentence, known, more if type(more) is int and more > 0 else 0)
     return kind(sentence)
 
 

@@ -5,11 +5,11 @@ import sys
 
 import click
 
-from spacecloud import directories, supervisor
+from spacecloud import directories, installation, supervisor
 from spacecloud.api.auth import PASSWORD_FILE
 from spacecloud.commands import systemd
 from spacecloud.commands.context import Machine, check, need_root, read_settings
-from spacecloud.errors import InvalidSpec
+from spacecloud.errors import Conflict, InvalidSpec
 from spacecloud.settings import Settings
 
 SERVE = (sys.executable, "-m", "spacecloud.server", "serve")
@@ -30,6 +30,7 @@ def setup(machine: Machine, expose_api: bool, timeout: float) -> None:  # noqa: 
     Where systemd is the first process it gets a unit; elsewhere this is the same as start.
     """
     settings = _ready(expose_api)
+    _refuse_a_lost_database(settings)
     if not systemd.is_there():
         _start(machine, settings, timeout)
         click.echo("systemd does not run here: after a boot, type space-cloud start")
@@ -44,11 +45,19 @@ def setup(machine: Machine, expose_api: bool, timeout: float) -> None:  # noqa: 
 
 @click.command()
 @expose_api
+@click.option(
+    "--forget",
+    is_flag=True,
+    help="The database is lost: begin anew, and remove what runs and is not declared again.",
+)
 @patience
 @click.pass_obj
-def start(machine: Machine, expose_api: bool, timeout: float) -> None:  # noqa: FBT001 - click's form
+def start(machine: Machine, expose_api: bool, forget: bool, timeout: float) -> None:  # noqa: FBT001 - click's form
     """Run in the background, started again whenever it ends; returns when it works."""
     settings = _ready(expose_api)
+    if forget:
+        _forget(settings)
+    _refuse_a_lost_database(settings)
     if not systemd.is_set_up(settings):
         _start(machine, settings, timeout)
         return
@@ -119,6 +128,18 @@ def _ready(expose_api: bool) -> Settings:  # noqa: FBT001 - click's form
     need_root(settings)
     directories.prepare(settings)
     return settings
+
+
+def _forget(settings: Settings) -> None:
+    if supervisor.control_plane(settings) is not None:
+        raise Conflict(f"instance {settings.instance} runs: space-cloud stop ends it")
+    installation.forget(settings)
+
+
+def _refuse_a_lost_database(settings: Settings) -> None:
+    """Said at once and not by the end of a log. One that runs has its file open: it goes on."""
+    if supervisor.control_plane(settings) is None:
+        installation.refuse_a_lost_database(settings)
 
 
 def _start(machine: Machine, settings: Settings, timeout_seconds: float) -> None:

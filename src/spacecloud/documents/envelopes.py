@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,6 +21,9 @@ from spacecloud.model.validation.mistakes import (
     shown,
 )
 from spacecloud.model.validation.wording import id_rule
+
+MOST_COMPARED = 20
+"""Keys that one that is missing is compared to."""
 
 PARTS = ("api", "type", "meta", "spec")
 
@@ -42,16 +46,18 @@ def envelope(tree: Tree, faults: Faults, *, for_deletion: bool) -> Envelope | No
     if not isinstance(tree.value, dict):
         faults.add("a document is a mapping with type, meta and spec", tree.line)
         return None
-    before = len(faults.found)
-    for part in tree.value:
-        if part not in PARTS:
-            message = f"there is no such field; {did_you_mean(part, PARTS)}"
-            faults.add(message, tree.line_of((part,)), part)
+    before = faults.count
+    unknown = [part for part in tree.value if part not in PARTS]
+    told = unknown[: faults.room]
+    for part in told:
+        message = f"there is no such field; {did_you_mean(part, PARTS)}"
+        faults.add(message, tree.line_of((part,)), part)
+    faults.more += len(unknown) - len(told)
     kind = _kind(tree, faults)
     ids = _ids(kind, tree, faults) if kind is not None else None
     name = f"{kind.name} {'/'.join(ids.values())}" if kind and ids else ""
     spec = Resource() if for_deletion else _spec(kind, tree, faults, name)
-    if kind is None or ids is None or spec is None or len(faults.found) > before:
+    if kind is None or ids is None or spec is None or faults.count > before:
         return None
     document = {} if for_deletion else Given(tree)
     return Envelope(kind, ids, spec, document, tree.line, faults.source)
@@ -82,7 +88,8 @@ def _ids(kind: Kind, tree: Tree, faults: Faults) -> Mapping[str, str] | None:
     for name in kind.ids:
         written = given.get(name)
         if written is None:
-            likely = nearest(name, [k for k in meta.value if given.get(k) not in kind.ids])
+            others = (k for k in meta.value if given.get(k) not in kind.ids)
+            likely = nearest(name, islice(others, MOST_COMPARED))
             hint = f"; {likely} is not known here" if likely else ""
             _add(faults, tree, f"meta.{name}", f"is missing{hint}", line=meta.line)
         elif _id(kind, name, written, meta.value[written], tree, faults):
@@ -114,9 +121,10 @@ def _spec(kind: Kind | None, tree: Tree, faults: Faults, name: str) -> Resource 
     try:
         return kind.model.model_validate(given)
     except ValidationError as error:
-        found = located_mistakes(error, given, "spec", kind.model)
+        found, more = located_mistakes(error, given, "spec", kind.model, faults.room)
     for location, mistake in found:
         faults.take(mistake, tree.line_of(("spec", *location)), name)
+    faults.more += more
     return None
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from spacecloud.errors import InvalidSpec, Mistake
+from spacecloud.errors import MOST_MISTAKES, InvalidSpec, Mistake
 
 
 class Fault(Exception):
@@ -32,26 +32,42 @@ class FileMistake(Mistake):
 
 
 class Faults:
-    """Of one file."""
+    """Of one file: the first ``MOST_MISTAKES``, and how many there are."""
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.found: list[FileMistake] = []
+        self.more = 0
+
+    @property
+    def count(self) -> int:
+        return len(self.found) + self.more
+
+    @property
+    def room(self) -> int:
+        """For so many more; those beyond are counted only."""
+        return MOST_MISTAKES - len(self.found)
 
     def add(self, message: str, line: int | None = None, path: str = "") -> None:
-        self.found.append(FileMistake(path, message, None, line, self.source))
+        if self.room:
+            self.found.append(FileMistake(path, message, None, line, self.source))
+        else:
+            self.more += 1
 
     def take(self, mistake: Mistake, line: int, document: str = "") -> None:
-        self.found.append(
-            FileMistake(mistake.path, mistake.message, mistake.value, line, self.source, document)
-        )
+        if self.room:
+            known = mistake.path, mistake.message, mistake.value
+            self.found.append(FileMistake(*known, line, self.source, document))
+        else:
+            self.more += 1
 
 
-def refuse(found: Iterable[FileMistake]) -> None:
-    """Raises ``InvalidSpec`` when there is any mistake."""
+def refuse(found: Iterable[FileMistake], more: int = 0) -> None:
+    """Raises ``InvalidSpec`` when there is any mistake; ``more`` are not among those found."""
     unique = dict.fromkeys(found)
     mistakes = tuple(sorted(unique, key=lambda each: (each.source, each.line or 0)))
-    if len(mistakes) == 1:
+    total = len(mistakes) + more
+    if total == 1:
         raise InvalidSpec(str(mistakes[0]), mistakes)
     if mistakes:
-        raise InvalidSpec(f"{len(mistakes)} mistakes, and nothing was changed", mistakes)
+        raise InvalidSpec(f"{total} mistakes, and nothing was changed", mistakes, more)

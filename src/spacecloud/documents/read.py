@@ -31,14 +31,16 @@ def read(
     """
     found: list[Envelope] = []
     mistakes: list[FileMistake] = []
+    more = 0
     for path in paths:
         for source in _files(path):
             faults = Faults(source)
             text = _text(source, faults)
             found += parse(text, faults, variables, for_deletion=for_deletion)
             mistakes += faults.found
+            more += faults.more
     mistakes += _twice(found)
-    refuse(mistakes)
+    refuse(mistakes, more)
     if not found:
         raise InvalidSpec(f"there is no document in {', '.join(paths)}")
     return sorted(found, key=lambda each: each.kind.order)

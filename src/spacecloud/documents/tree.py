@@ -2,18 +2,20 @@
 YAML as a tree that knows its lines.
 
 Built from the parser's events, without recursion: nesting, the same key twice and aliases that
-multiply are refused while reading, before they can cost anything.
+multiply are refused while reading, before they can cost anything. The parser is libyaml: one in
+Python takes twenty times as long.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
+from yaml import CSafeLoader, parse
+from yaml.error import MarkedYAMLError, YAMLError
+from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
+    Event,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
@@ -25,6 +27,10 @@ from spacecloud.documents.faults import Fault, Faults
 from spacecloud.documents.scalars import Scalar, meaning
 
 DEEPEST = 60
+MOST_VALUES = 100_000
+"""As many as the API takes in one request."""
+
+MOST_DIRECTIVES = 100
 MOST_REPEATED = 20_000
 """Values that aliases of one file may add, all together."""
 
@@ -80,21 +86,31 @@ class _Open:
 def trees(text: str, faults: Faults) -> list[Tree]:
     """One per document; those that are empty are left out. What is wrong goes to ``faults``."""
     reader = _Reader(faults)
+    # The parser compares each directive to all before it.
+    if text.count("\n%") > MOST_DIRECTIVES:
+        faults.add(f"this has more than {MOST_DIRECTIVES} lines that start with %")
+        return []
     try:
-        for event in YAML(typ="safe", pure=True).parse(text):
+        for event in parse(text, Loader=CSafeLoader):
             reader.take(event)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        words = " ".join(filter(None, (error.context, error.problem)))
-        faults.add(f"this is not YAML: {words}", mark.line + 1 if mark else None)
+        # What is missing at the end is told of the last line, and not of the one after it.
+        last = 1 + text.rstrip().count("\n")
+        faults.add(_in_words(error), min(mark.line + 1, last) if mark else None)
     except YAMLError as error:
         first = str(error).strip().partition("\n")[0]
         faults.add(f"this is not YAML: {first}")
     except Fault as fault:
         faults.add(fault.message, fault.line)
-    except RecursionError:
-        faults.add(f"this is nested deeper than {DEEPEST} levels")
     return [tree for tree in reader.documents if tree.value is not None]
+
+
+def _in_words(error: MarkedYAMLError) -> str:
+    # The parser has a bound of its own, and reads ahead of the events that it gives.
+    if "nesting depth" in (error.problem or ""):
+        return f"this is nested deeper than {DEEPEST} levels"
+    return "this is not YAML: " + " ".join(filter(None, (error.context, error.problem)))
 
 
 class _Reader:
@@ -104,6 +120,7 @@ class _Reader:
         self._open: list[_Open] = []
         self._anchors: dict[str, Tree] = {}
         self._repeated = 0
+        self._count = 0
 
     def take(self, event: Any) -> None:
         match event:
@@ -121,11 +138,12 @@ class _Reader:
                 pass
 
     def _scalar(self, event: ScalarEvent) -> None:
-        line = event.start_mark.line + 1
-        is_plain = event.implicit[0] and event.style is None
+        line = _line(event)
         tag = str(event.tag) if event.tag else ""
+        is_plain = event.implicit[0] and not event.style and not tag
         if (tag.startswith("!") and tag != "!") or tag not in ("", "!", TEXT_TAG):
             raise Fault(f"the tag {tag} is not supported: leave it out", line)
+        self._one_more(line)
         tree = Tree(line, event.value, size=1 + len(event.value) // SIZE_OF_ONE)
         if is_plain and not self._awaits_key():
             try:
@@ -135,9 +153,15 @@ class _Reader:
         self._remember(event.anchor, tree)
         self._place(tree, is_merge=is_plain and event.value == MERGE)
 
+    def _one_more(self, line: int) -> None:
+        if not self._awaits_key():
+            self._count += 1
+        if self._count > MOST_VALUES:
+            raise Fault(f"the file holds more than {MOST_VALUES} values: divide it", line)
+
     def _alias(self, event: AliasEvent) -> None:
-        line = event.start_mark.line + 1
-        tree = self._anchors.get(event.anchor)
+        line = _line(event)
+        tree = self._anchors.get(event.anchor or "")
         if tree is None:
             is_open = any(each.anchor == event.anchor for each in self._open)
             problem = "contains itself" if is_open else "is used before it is set"
@@ -150,13 +174,14 @@ class _Reader:
         self._place(tree)
 
     def _begin(self, event: Any) -> None:
-        line = event.start_mark.line + 1
+        line = _line(event)
         if len(self._open) >= DEEPEST:
             raise Fault(f"this is nested deeper than {DEEPEST} levels", line)
         if self._awaits_key():
             raise Fault("a key must be a text, not a list or a mapping", line)
         if event.tag:
             raise Fault(f"the tag {event.tag} is not supported: leave it out", line)
+        self._one_more(line)
         empty: Any = {} if isinstance(event, MappingStartEvent) else []
         self._open.append(_Open(Tree(line, empty), event.anchor))
 
@@ -220,6 +245,10 @@ class _Reader:
             if key not in into.value:
                 into.value[key] = item
                 into.key_lines[key] = merged.key_lines[key]
+
+
+def _line(event: Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
 
 
 def _items(tree: Tree) -> Iterable[Tree]:

@@ -4,28 +4,29 @@ from collections.abc import Iterable, Mapping
 from io import StringIO
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.representer import SafeRepresenter
+from yaml import SafeDumper, dump_all
 
 from spacecloud.documents.scalars import meaning
 
 
 def write(documents: Iterable[Mapping[str, Any]]) -> str:
     """Envelopes, or anything else that JSON can hold, each ended by ``---`` but the last."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Representer = _Representer
-    yaml.default_flow_style = False
-    yaml.allow_unicode = True
-    yaml.width = 2**20
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     stream = StringIO()
     for number, document in enumerate(documents):
         stream.write("---\n" * bool(number))
-        yaml.dump(document, stream)
+        dump_all(
+            [document],
+            stream,
+            Dumper=_Dumper,
+            default_flow_style=False,
+            allow_unicode=True,
+            width=2**20,
+            sort_keys=False,
+        )
     return stream.getvalue()
 
 
-class _Representer(SafeRepresenter):
+class _Dumper(SafeDumper):
     """No anchors, and quotes around every text that would be read as something else."""
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -35,8 +36,8 @@ class _Representer(SafeRepresenter):
         return self.represent_scalar("tag:yaml.org,2002:str", data, style=_style(data))
 
 
-_Representer.add_representer(str, _Representer.represent_str)
-_Representer.add_multi_representer(dict, SafeRepresenter.represent_dict)
+_Dumper.add_representer(str, _Dumper.represent_str)
+_Dumper.add_multi_representer(dict, SafeDumper.represent_dict)
 
 
 def _style(text: str) -> str | None:

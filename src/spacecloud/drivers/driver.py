@@ -94,7 +94,14 @@ class Traffic(Protocol):
 
     async def withdraw(self, key: ServiceKey) -> None: ...
 
-    async def publish_ingress(self, table: IngressTable) -> None: ...
+    async def publish_ingress(self, table: IngressTable) -> Mapping[str, str]:
+        """
+        Serve the rules; returns when the gateway has acknowledged. The API is served first.
+
+        A rule that the gateway refuses is left out and holds up no other: the id of each, with
+        the gateway's words.
+        """
+        ...
 
     async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None: ...
 

@@ -117,6 +117,7 @@ class MemoryWorkloads:
 class MemoryTraffic:
     def __init__(self) -> None:
         self.ingress = IngressTable()
+        self.refuses: dict[str, str] = {}
         self.host_ports: tuple[HostPortAccess, ...] = ()
         self.busy: dict[str, int] = {}
         self._published: dict[ServiceKey, Published] = {}
@@ -127,8 +128,11 @@ class MemoryTraffic:
     async def withdraw(self, key: ServiceKey) -> None:
         self._published.pop(key, None)
 
-    async def publish_ingress(self, table: IngressTable) -> None:
-        self.ingress = table
+    async def publish_ingress(self, table: IngressTable) -> Mapping[str, str]:
+        """Refuses the rules of which ``refuses`` says why, by their ids."""
+        refused = {r.id: self.refuses[r.id] for r in table.rules if r.id in self.refuses}
+        self.ingress = IngressTable(tuple(r for r in table.rules if r.id not in refused))
+        return refused
 
     async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None:
         self.host_ports = host_ports

@@ -7,8 +7,10 @@ the order of creation. A prefix matches whole segments: ``/api`` leads to ``/api
 to ``/apix``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from pydantic import ValidationError
 
 from spacecloud.ingress.mistakes import mistakes
 from spacecloud.model.declared import Declared, DeclaredService, StoredDocument
@@ -23,6 +25,10 @@ API_PATHS = ("/v1/config", "/v1/runner", "/v1/api", "/docs", "/openapi.json")
 ANY_HOST = "*"
 
 
+_SHOWN = 100
+"""Characters of a rule's name that are repeated in the gateway's answers."""
+
+
 @dataclass(frozen=True, slots=True)
 class KnownRoute:
     id: str
@@ -32,11 +38,28 @@ class KnownRoute:
 
 
 def read(documents: Iterable[StoredDocument]) -> tuple[KnownRoute, ...]:
-    """Kept documents as routes, in the order given: the order of creation."""
-    return tuple(
-        KnownRoute(f"{d.project}/{d.id}", IngressRoute.model_validate(d.document))
-        for d in documents
-    )
+    """
+    Kept documents as routes, in the order given: the order of creation.
+
+    One that cannot be read, as another release may have kept it, is left out: ``unreadable``.
+    """
+    read = ((f"{d.project}/{d.id}", _parsed(d)) for d in documents)
+    return tuple(KnownRoute(id, route) for id, route in read if isinstance(route, IngressRoute))
+
+
+def unreadable(documents: Iterable[StoredDocument]) -> Mapping[str, str]:
+    """The ids of those that ``read`` leaves out, with the reason."""
+    read = ((f"{d.project}/{d.id}", _parsed(d)) for d in documents)
+    return {id: reason for id, reason in read if isinstance(reason, str)}
+
+
+def _parsed(document: StoredDocument) -> IngressRoute | str:
+    try:
+        return IngressRoute.model_validate(document.document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        return f"its document cannot be read: {place}: {first['msg']}"
 
 
 def table(routes: Sequence[KnownRoute], declared: Declared) -> IngressTable:
@@ -71,6 +94,42 @@ def urls_of(
         and any(t.key == key and version in ("", t.version) and t.weight for t in rule.targets)
         for host in rule.hosts
     )
+
+
+def unserved(
+    key: ServiceKey, routes: Sequence[KnownRoute], declared: Declared, refused: Mapping[str, str]
+) -> tuple[str, ...]:
+    """
+    Of the routes that lead to a service, those that are left out, a sentence each.
+
+    ``refused`` are those that the gateway refuses, by id, with its words.
+    """
+    finder = _Finder(declared)
+    return tuple(
+        sentence
+        for known in routes
+        if any(_leads_to(key, finder.target(written)) for written in known.route.targets)
+        for sentence in _left_out(known, refused)
+    )
+
+
+def not_served(id: str, reason: str) -> str:
+    return f"ingress route {id} is not served: {reason}"
+
+
+def _leads_to(key: ServiceKey, found: IngressTarget | str) -> bool:
+    return isinstance(found, IngressTarget) and found.key == key
+
+
+def _left_out(known: KnownRoute, refused: Mapping[str, str]) -> Iterable[str]:
+    for mistake in mistakes(known.route):
+        yield not_served(known.id, mistake)
+    if known.id in refused:
+        yield not_served(known.id, refused[known.id])
+
+
+def without(table: IngressTable, ids: Container[str]) -> IngressTable:
+    return IngressTable(tuple(rule for rule in table.rules if rule.id not in ids))
 
 
 def unreached(key: ServiceKey, table: IngressTable) -> tuple[str, ...]:
@@ -181,7 +240,7 @@ def _edits(changes: Iterable[HeaderChange]) -> tuple[HeaderEdit, ...]:
 
 
 def _refusal(known: KnownRoute) -> str:
-    rule = (known.route.rule or {}).get("rule", "allow")
+    rule = str((known.route.rule or {}).get("rule", "allow"))[:_SHOWN]
     if rule == "allow":
         return ""
     if rule == "deny":
@@ -194,8 +253,7 @@ def _refusal(known: KnownRoute) -> str:
 
 def _route_warnings(known: KnownRoute, finder: _Finder) -> Iterable[str]:
     name, route = f"ingress route {known.id}", known.route
-    for mistake in mistakes(route):
-        yield f"{name} is not served: {mistake}"
+    yield from _left_out(known, {})
     for written in route.targets:
         found = finder.target(written)
         if isinstance(found, str):

@@ -7,7 +7,7 @@ project shop" is a handful of CIDRs and not one per service. Each further block 
 is twice as large as its last, which keeps that handful small.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -67,12 +67,13 @@ def next_subnet(
     ``blocks`` are the project's, ``foreign`` all other projects', ``taken`` every subnet in
     use. Raises ``Conflict`` when the pool is used up.
     """
+    used = {int(subnet.network_address) for subnet in taken}
     for block in sorted(blocks):
-        for subnet in block.subnets(new_prefix=pools.subnet_prefix):
-            if subnet not in taken:
-                return subnet, None
+        for start in range(*_bounds(block), 1 << (32 - pools.subnet_prefix)):
+            if start not in used:
+                return IPv4Network((start, pools.subnet_prefix)), None
     block = _next_block(pools, blocks, foreign)
-    return next(block.subnets(new_prefix=pools.subnet_prefix)), block
+    return IPv4Network((int(block.network_address), pools.subnet_prefix)), block
 
 
 def _next_block(
@@ -80,19 +81,35 @@ def _next_block(
 ) -> IPv4Network:
     one = 1 << (32 - pools.subnet_prefix)
     wanted = max((block.num_addresses * 2 for block in blocks), default=FIRST_BLOCK * one)
-    used = [*blocks, *foreign]
+    wanted = min(wanted, pools.subnets.num_addresses)
+    used = sorted(_bounds(block) for block in (*blocks, *foreign))
     while wanted >= one:
-        prefix = max(33 - wanted.bit_length(), pools.subnets.prefixlen)
-        for candidate in pools.subnets.subnets(new_prefix=prefix):
-            if not any(candidate.overlaps(other) for other in used):
-                return candidate
+        start = _first_gap(_bounds(pools.subnets), wanted, used)
+        if start is not None:
+            return IPv4Network((start, 33 - wanted.bit_length()))
         wanted //= 2
     raise Conflict(
         f"the address pool {pools.subnets} is used up: delete services, or configure a larger pool"
     )
 
 
-def next_vip(pools: Pools, last: IPv4Address | None, taken: Collection[IPv4Address]) -> IPv4Address:
+def _bounds(network: IPv4Network) -> tuple[int, int]:
+    """Its first address, and the first one after it."""
+    start = int(network.network_address)
+    return start, start + network.num_addresses
+
+
+def _first_gap(pool: tuple[int, int], wanted: int, used: Iterable[tuple[int, int]]) -> int | None:
+    """The first multiple of ``wanted`` with so many free addresses. ``used`` is sorted."""
+    candidate, end = pool
+    for start, after in used:
+        if candidate + wanted <= start:
+            break
+        candidate = max(candidate, -(-after // wanted) * wanted)
+    return candidate if candidate + wanted <= end else None
+
+
+def next_vip(pools: Pools, last: IPv4Address | None, taken: Container[IPv4Address]) -> IPv4Address:
     """The next free virtual IP after ``last``, round the pool: an old one is not soon reused."""
     first, end = pools.first_vip, int(pools.vips.broadcast_address)
     start = first if last is None or not first <= int(last) < end else int(last) + 1

@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import Field
 
-from spacecloud.model.resource import Resource
+from spacecloud.model.resource import Resource, Whole
 from spacecloud.model.secret import REDACTED
 
 
 class HostPort(Resource):
     """A TCP port of the host itself that the project's services may reach."""
 
-    port: int = Field(ge=1, le=65535)
+    port: Whole = Field(ge=1, le=65535)
 
 
 class SigningKey(Resource):
@@ -37,7 +37,7 @@ class Project(Resource):
     id: str | None = None
     name: str | None = None
     docker_registry: str | None = None
-    context_time_graph_ql: int | None = Field(default=None, alias="contextTimeGraphQL")
+    context_time_graph_ql: Whole | None = Field(default=None, alias="contextTimeGraphQL")
     secrets: tuple[SigningKey, ...] | None = None
     secret_source: str | None = None
     is_integration: bool | None = None

@@ -1,9 +1,28 @@
 """The base of everything users can write: frozen, camelCase on the wire, strict about fields."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+
+def _no_truth(given: Any) -> Any:
+    if isinstance(given, bool):
+        raise PydanticCustomError("float_type", "a number is expected")
+    return given
+
+
+def _no_fraction(given: Any) -> Any:
+    if isinstance(given, bool | float):
+        raise PydanticCustomError("int_type", "a whole number is expected")
+    return given
+
+
+Whole = Annotated[int, BeforeValidator(_no_fraction)]
+"""``true`` and ``8.08e3`` are no whole numbers, though Python takes them for some."""
+
+Number = Annotated[float, BeforeValidator(_no_truth)]
 
 
 class Resource(BaseModel):

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from spacecloud.model.resource import Resource
+from spacecloud.model.resource import Resource, Whole
 
 
 def _renamed(given: Any, names: dict[str, str]) -> Any:
@@ -26,7 +26,7 @@ class IngressSource(Resource):
     rewrite: str = ""
     """Replaces the matched prefix (the whole path of an exact match); empty keeps it."""
 
-    port: int = 0
+    port: Whole = 0
 
     @model_validator(mode="before")
     @classmethod
@@ -50,9 +50,9 @@ class IngressTarget(Resource):
     host: str
     """A service's domain, as in ``web.shop.svc.cluster.local``."""
 
-    port: int = Field(ge=1, le=65535)
+    port: Whole = Field(ge=1, le=65535)
     scheme: Literal["http", "https"] = "http"
-    weight: int = Field(default=100, ge=0, le=100)
+    weight: Whole = Field(default=100, ge=0, le=100)
     version: str = ""
     type: str = ""
 
@@ -119,7 +119,7 @@ class Matcher(Resource):
 
 class RouteSource(Resource):
     protocol: Literal["", "http", "tcp"] = "http"
-    port: int = Field(ge=1, le=65535)
+    port: Whole = Field(ge=1, le=65535)
     hosts: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     url: str = ""
@@ -131,15 +131,15 @@ class RouteTarget(Resource):
     type: Literal["version", "external"]
     version: str = ""
     host: str = ""
-    port: int = Field(ge=1, le=65535)
-    weight: int = Field(ge=0, le=100)
+    port: Whole = Field(ge=1, le=65535)
+    weight: Whole = Field(ge=0, le=100)
     scheme: str = ""
 
 
 class Route(Resource):
     id: str | None = None
-    request_retries: int = Field(default=3, ge=0)
-    request_timeout: int = Field(default=180, ge=0)
+    request_retries: Whole = Field(default=3, ge=0)
+    request_timeout: Whole = Field(default=180, ge=0)
     """Seconds per try; 0 means 180."""
 
     matchers: tuple[Matcher, ...] = ()

@@ -4,16 +4,16 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from spacecloud.model.resource import Resource
+from spacecloud.model.resource import Resource, Whole
 
 
 class Scale(Resource):
     """The older of the two forms; ``autoScale`` wins where both are given."""
 
-    replicas: int = Field(default=0, ge=0, le=1000)
-    min_replicas: int = Field(default=0, ge=0, le=1000)
-    max_replicas: int = Field(default=100, ge=0, le=1000)
-    concurrency: int = Field(default=50, ge=0)
+    replicas: Whole = Field(default=0, ge=0, le=1000)
+    min_replicas: Whole = Field(default=0, ge=0, le=1000)
+    max_replicas: Whole = Field(default=100, ge=0, le=1000)
+    concurrency: Whole = Field(default=50, ge=0)
     """Requests per replica that are steered for; 0 means 50."""
 
     mode: Literal["", "per-second", "parallel"] = "per-second"
@@ -50,14 +50,14 @@ class Trigger(Resource):
 
 
 class AutoScale(Resource):
-    polling_interval: int = Field(default=15, ge=0)
+    polling_interval: Whole = Field(default=15, ge=0)
     """Seconds; 0 means 15."""
 
-    cool_down_interval: int = Field(default=120, ge=0)
+    cool_down_interval: Whole = Field(default=120, ge=0)
     """Seconds; 0 means 120."""
 
-    min_replicas: int = Field(default=0, ge=0, le=1000)
-    max_replicas: int = Field(default=100, ge=0, le=1000)
+    min_replicas: Whole = Field(default=0, ge=0, le=1000)
+    max_replicas: Whole = Field(default=100, ge=0, le=1000)
     """0 means 100."""
 
     triggers: tuple[Trigger, ...] = ()

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from spacecloud.model.refs import Id
-from spacecloud.model.resource import Resource
+from spacecloud.model.resource import Resource, Whole
 from spacecloud.model.scale import AutoScale, Scale
 from spacecloud.model.task import Port, Task
 from spacecloud.model.validation.located import NO_VOLUMES, located
@@ -38,7 +38,7 @@ class Affinity(Resource):
 
     id: str = ""
     type: Literal["node", "service"]
-    weight: int = Field(default=0, ge=-100, le=100)
+    weight: Whole = Field(default=0, ge=-100, le=100)
     operator: Literal["preferred", "required"] = "preferred"
     topology_key: str = ""
     projects: tuple[str, ...] = ()

@@ -132,6 +132,9 @@ class ServiceStatus(Resource):
     urls: tuple[str, ...] = ()
     """Where the outside reaches it, by ingress routes."""
 
+    not_served: tuple[str, ...] = ()
+    """The ingress routes to it that are left out, each with the reason."""
+
     admits: tuple[str, ...] = ()
     """Who may call it: services and projects for which both sides say yes."""
 

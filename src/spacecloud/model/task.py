@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from spacecloud.model.refs import Id
-from spacecloud.model.resource import Resource
+from spacecloud.model.resource import Number, Resource, Whole
 from spacecloud.model.validation.located import NO_VOLUMES, located
 
 Protocol = Literal["http", "tcp"]
@@ -22,7 +22,7 @@ class Port(Resource):
     protocol: Protocol = "http"
     """``http`` (also HTTP/2, gRPC, WebSocket) or ``tcp``. There is no udp."""
 
-    port: int = Field(ge=1, le=65535)
+    port: Whole = Field(ge=1, le=65535)
     """Number that the task listens on, on all addresses."""
 
     @model_validator(mode="before")
@@ -50,19 +50,19 @@ class Gpu(Resource):
     """Kept for Kubernetes; the Docker driver does not act on it."""
 
     type: str = ""
-    value: int = Field(default=0, ge=0)
+    value: Whole = Field(default=0, ge=0)
 
 
 class Resources(Resource):
     """What a task may use."""
 
-    cpu: int = Field(default=250, ge=0, le=1_024_000)
+    cpu: Whole = Field(default=250, ge=0, le=1_024_000)
     """Share of the CPU in thousandths of a core, as a weight; 0 is the default of 250."""
 
-    memory: int = Field(default=512, ge=0, le=16_777_216)
+    memory: Whole = Field(default=512, ge=0, le=16_777_216)
     """Hard limit in MiB; a task that exceeds it is killed. 0 means no limit."""
 
-    cpu_limit: int = Field(default=0, ge=0, le=1_024_000)
+    cpu_limit: Whole = Field(default=0, ge=0, le=1_024_000)
     """Hard limit of CPU in thousandths of a core; 0 means none."""
 
     gpu: Gpu | None = None
@@ -95,7 +95,7 @@ class Probe(Resource):
     """How to tell that a task can take requests. Without one, each declared port must accept."""
 
     type: Literal["http", "tcp", "exec"] = "tcp"
-    port: int | None = Field(default=None, ge=1, le=65535)
+    port: Whole | None = Field(default=None, ge=1, le=65535)
     """Port to ask; the task's first port where none is given."""
 
     path: str = Field(default="/", pattern=r"^/")
@@ -104,16 +104,16 @@ class Probe(Resource):
     command: tuple[str, ...] = ()
     """exec: run in the task; exit code 0 means ready."""
 
-    interval_seconds: float = Field(default=5, ge=0.1, le=3600)
+    interval_seconds: Number = Field(default=5, ge=0.1, le=3600)
     """Between two probes once the task has been ready; before that it is asked more often."""
 
-    timeout_seconds: float = Field(default=1, ge=0.1, le=300)
+    timeout_seconds: Number = Field(default=1, ge=0.1, le=300)
     """An answer that takes longer counts as a failure."""
 
-    grace_seconds: float = Field(default=60, ge=0, le=86_400)
+    grace_seconds: Number = Field(default=60, ge=0, le=86_400)
     """How long a starting task may fail its probe before it is restarted."""
 
-    failures: int = Field(default=3, ge=1, le=100)
+    failures: Whole = Field(default=3, ge=1, le=100)
     """Failures in a row that take a ready task out of traffic; twice as many restart it."""
 
     @model_validator(mode="after")

@@ -1,14 +1,14 @@
 """Documents written to a copy of the store: what each changes, and what is wrong with any."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from spacecloud.errors import Conflict, InvalidSpec, Mistake, NotFound, SpaceCloudError
+from spacecloud.errors import Conflict, InvalidSpec, NotFound, SpaceCloudError
 from spacecloud.ingress import mistakes
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.project import Project, redacted
-from spacecloud.model.refs import ServiceRef
 from spacecloud.model.routing import IngressRoute
 from spacecloud.model.status import DocumentChange
+from spacecloud.model.validation.mistakes import Refused
 from spacecloud.reconcile.diff import changed_fields
 from spacecloud.store.by_kind import erase, write
 from spacecloud.store.port import Store
@@ -25,10 +25,11 @@ async def dry_run(
     """In the order in which it is done. Raises the faults of all documents as one error."""
     changes: list[DocumentChange] = []
     refused: list[tuple[Envelope, SpaceCloudError]] = []
+    stored = _Stored(draft)
     # As they will be: what is in a project goes before the project, and is told as going.
     for envelope in reversed(envelopes) if delete else envelopes:
         try:
-            changes.append(await (_erased if delete else _written)(draft, envelope))
+            changes.append(await (_erased if delete else _written)(draft, envelope, stored))
         except (InvalidSpec, Conflict, NotFound) as error:
             refused.append((envelope, error))
     if refused:
@@ -41,61 +42,93 @@ def together(refused: Sequence[tuple[Envelope, SpaceCloudError]]) -> SpaceCloudE
     (envelope, error), *others = refused
     if not others and not isinstance(error, InvalidSpec):
         return type(error)(f"{envelope.name}: {error}")
-    found = tuple(m for envelope, error in refused for m in _mistakes(envelope, error))
-    if len(found) == 1:
-        return InvalidSpec(str(found[0]), found)
-    return InvalidSpec(f"{len(found)} mistakes, the first: {found[0]}", found)
+    found = Refused()
+    for each, fault in refused:
+        found.take(fault, each.source)
+    return found.error()
 
 
-def _mistakes(envelope: Envelope, error: SpaceCloudError) -> Iterable[Mistake]:
-    known = error.mistakes if isinstance(error, InvalidSpec) else ()
-    for mistake in known or (Mistake("", str(error)),):
-        path = ".".join(part for part in (envelope.source, mistake.path) if part)
-        yield Mistake(path, mistake.message, mistake.value)
-
-
-async def _erased(draft: Store, envelope: Envelope) -> DocumentChange:
-    was = await _stored(draft, envelope)
+async def _erased(draft: Store, envelope: Envelope, stored: "_Stored") -> DocumentChange:
+    was = await stored.document(envelope)
     await erase(draft, envelope)
     return _change(envelope, "unchanged" if was is None else "delete")
 
 
-async def _written(draft: Store, envelope: Envelope) -> DocumentChange:
+async def _written(draft: Store, envelope: Envelope, stored: "_Stored") -> DocumentChange:
     if isinstance(envelope.spec, IngressRoute):
         mistakes.check(envelope.spec)
-    was = await _stored(draft, envelope)
+    was = await stored.document(envelope)
     accepted = await write(draft, envelope)
     change = accepted.change
     fields = _changed_fields(envelope, was or {}) if change == "updated" else ()
     return _change(envelope, CHANGES[change], fields)
 
 
-async def _stored(store: Store, envelope: Envelope) -> dict[str, object] | None:
-    """The document as it is kept; of a secret only that it is there."""
+class _Stored:
+    """
+    What is kept of each document before it is touched.
+
+    Documents of one kind and project are listed once for all that are tried, and not for each;
+    they are listed again when one of them comes a second time.
+    """
+
+    def __init__(self, draft: Store) -> None:
+        self._draft = draft
+        self._lists: dict[tuple[str, ...], dict[str, dict[str, object]]] = {}
+        self._seen: set[str] = set()
+
+    async def document(self, envelope: Envelope) -> dict[str, object] | None:
+        """Of a secret only that it is there."""
+        owner = _owner(envelope)
+        if envelope.path in self._seen:
+            self._lists.pop(owner, None)
+        self._seen.add(envelope.path)
+        if owner not in self._lists:
+            self._lists[owner] = await _listed(self._draft, envelope)
+        return self._lists[owner].get(_id(envelope))
+
+
+def _owner(envelope: Envelope) -> tuple[str, ...]:
+    """Whose documents are listed together: of a service its versions, else of a project."""
+    match envelope.kind.name:
+        case "project":
+            return ("project",)
+        case "service":
+            return ("service", envelope.ids["project"], envelope.ids["serviceId"])
+        case name:
+            return (name, envelope.ids["project"])
+
+
+def _id(envelope: Envelope) -> str:
+    """Among those that are listed together."""
+    if envelope.kind.name == "service-role":
+        return f"{envelope.ids['serviceId']}/{envelope.ids['roleId']}"
+    return envelope.ids[envelope.kind.ids[-1]]
+
+
+async def _listed(store: Store, envelope: Envelope) -> dict[str, dict[str, object]]:
+    """By their ids as above."""
     project, *ids = [envelope.ids[name] for name in envelope.kind.ids]
     match envelope.kind.name:
         case "service":
             versions = await store.versions(project, ids[0])
-            ref = ServiceRef(project, *ids)
-            return next((v.spec.as_given() for v in versions if v.ref == ref), None)
-        case "project":
-            documents = await store.projects()
-            ids = [project]
+            return {v.ref.version: v.spec.as_given() for v in versions}
         case "secret":
             facts = await store.secrets(project)
-            known = next((f for f in facts if f.id == ids[0]), None)
-            return None if known is None else {"keys": list(known.keys)}
+            return {fact.id: {"keys": list(fact.keys)} for fact in facts}
+        case "project":
+            documents = await store.projects()
         case "service-route":
             documents = await store.routes(project)
         case "service-role":
-            documents = await store.roles(project)
-            ids = ids[1:]
+            roles = await store.roles(project)
+            return {f"{role.document['service']}/{role.id}": role.document for role in roles}
         case "ingress-routes":
             documents = await store.ingress(project)
         case _:
             found = await store.ingress_global(project)
-            documents, ids = ([found] if found is not None else []), ["global"]
-    return next((d.document for d in documents if d.id == ids[0]), None)
+            return {} if found is None else {project: found.document}
+    return {document.id: document.document for document in documents}
 
 
 def _changed_fields(envelope: Envelope, was: dict[str, object]) -> tuple[str, ...]:

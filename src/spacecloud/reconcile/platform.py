@@ -7,10 +7,11 @@ be mended is a problem that every status may show.
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Never
 
 from spacecloud.drivers.driver import Driver
-from spacecloud.errors import DriverError
+from spacecloud.errors import DriverError, Terminal
 from spacecloud.ingress import table
 from spacecloud.mesh.policy import host_ports
 from spacecloud.model.status import HostState
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
 RETRY_SECONDS = 1.0
+MOST_RETRY_SECONDS = 60.0
+"""Between tries of what the gateway refuses, unless something is declared anew."""
 SEVER_SECONDS = 1.0
 SEVER_ROUNDS = 5
 """Looks at live connections after a change of policy; then only now and then."""
@@ -39,6 +42,11 @@ class Platform:
         events: EventRecorder,
     ) -> None:
         self.state = HostState()
+        self.refused_routes: Mapping[str, str] = {}
+        """Ids of the ingress routes that the gateway refuses, with its words."""
+
+        self._told_of: Mapping[str, str] = {}
+
         self._store = store
         self._driver = driver
         self._policies = policies
@@ -89,18 +97,22 @@ class Platform:
 
     async def publish(self) -> Never:
         """Keep ingress and host doors as they are declared."""
+        failed = 0
         while True:
             await self._declaration_changed.wait()
             self._declaration_changed.clear()
             try:
                 await self._publish_ingress()
                 await self._publish_host_ports()
-                self._told = True
+                self._told, failed = True, 0
             except DriverError as error:
                 logger.warning("ingress could not be published, will retry: %s", error)
                 self._events.record(PLATFORM, "IngressNotPublished", str(error), "error")
+                # What is refused is refused again, unless it was the machine's fault.
+                failed = failed + 1 if isinstance(error, Terminal) else 0
+                seconds = min(RETRY_SECONDS * 2**failed, MOST_RETRY_SECONDS)
+                await _either(self._declaration_changed, seconds if failed else RETRY_SECONDS)
                 self._declaration_changed.set()
-                await asyncio.sleep(RETRY_SECONDS)
 
     async def close_revoked(self) -> Never:
         """Close live connections that policy no longer allows."""
@@ -125,12 +137,21 @@ class Platform:
 
     async def _publish_ingress(self) -> None:
         policy = await self._policies.policy()
-        wanted = table.table(table.read(await self._store.ingress()), policy.declared)
+        documents = await self._store.ingress()
+        wanted = table.table(table.read(documents), policy.declared)
         if wanted != self._table:
             # Until it is acknowledged the gateway may hold either.
             self._table = None
-            await self._driver.traffic.publish_ingress(wanted)
+            self.refused_routes = await self._driver.traffic.publish_ingress(wanted)
             self._table = wanted
+        self._tell_not_served({**table.unreadable(documents), **self.refused_routes})
+
+    def _tell_not_served(self, reasons: Mapping[str, str]) -> None:
+        for id, reason in sorted(reasons.items() - self._told_of.items()):
+            sentence = table.not_served(id, reason)
+            logger.error("%s", sentence)
+            self._events.record(PLATFORM, "IngressRouteNotServed", sentence, "error")
+        self._told_of = reasons
 
     async def _publish_host_ports(self) -> None:
         policy = await self._policies.policy()

@@ -1,6 +1,6 @@
 """What the API asks of the running control plane: status comes from the last look."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
@@ -9,15 +9,15 @@ from spacecloud.errors import NotFound
 from spacecloud.ingress import table
 from spacecloud.mesh import explain
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.declared import DeclaredService, DeclaredVersion
+from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.envelope import Envelope
+from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import (
     Finding,
     PlanView,
     ServiceStatus,
     event_view,
 )
-from spacecloud.model.traffic import IngressTable
 from spacecloud.reconcile.denials import DeniedCalls
 from spacecloud.reconcile.platform import Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
@@ -31,6 +31,19 @@ from spacecloud.store.port import Store
 SHOWN_EVENTS = 10
 DETAILED = 20
 """Up to so many services, status says events and relations; of more, one asks singly."""
+
+
+class _Ingress:
+    """The routes as they are served, and those that are not."""
+
+    def __init__(
+        self, routes: Sequence[table.KnownRoute], declared: Declared, refused: Mapping[str, str]
+    ) -> None:
+        self.served = table.without(table.table(routes, declared), refused)
+        self._routes, self._declared, self._refused = routes, declared, refused
+
+    def not_served(self, key: ServiceKey) -> tuple[str, ...]:
+        return table.unserved(key, self._routes, self._declared, self._refused)
 
 
 class Queries:
@@ -66,7 +79,9 @@ class Queries:
             for v in declared.versions
             if version in (None, v.ref.version)
         ]
-        ingress = table.table(table.read(await self._store.ingress()), policy.declared)
+        ingress = _Ingress(
+            table.read(await self._store.ingress()), policy.declared, self._platform.refused_routes
+        )
         found = [
             status_of(
                 declared,
@@ -121,11 +136,11 @@ class Queries:
         service: DeclaredService,
         version: DeclaredVersion,
         policy: Policy,
-        ingress: IngressTable,
+        ingress: "_Ingress",
         of_how_many: int,
     ) -> Relations:
         key = service.key
-        urls = table.urls_of(key, ingress, self._http_port, version.ref.version)
+        urls = table.urls_of(key, ingress.served, self._http_port, version.ref.version)
         running = self._driver.workloads.pulls()
         images = dict.fromkeys(task.docker.image for task in version.spec.tasks)
         pulls = tuple(running[image] for image in images if image in running)
@@ -137,10 +152,11 @@ class Queries:
             admits=explain.admits(key, policy),
             calls=explain.calls(key, policy),
             refusals=self._denied_calls.of(key),
+            not_served=ingress.not_served(key),
             notices=(
                 *notices_of(version.spec),
                 *explain.warnings(key, policy),
-                *table.unreached(key, ingress),
+                *table.unreached(key, ingress.served),
             ),
             events=tuple(
                 event_view(e)

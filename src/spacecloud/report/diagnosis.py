@@ -44,6 +44,7 @@ def findings(statuses: Sequence[ServiceStatus], host: HostState) -> tuple[Findin
         found += _state(status)
         for replica in status.replicas:
             found += _replica(status, replica)
+        found += _not_served(status)
         found += _policy(status)
     for status in statuses:
         found += _notes(status)
@@ -93,6 +94,11 @@ def _replica(status: ServiceStatus, replica: ReplicaStatus) -> Iterable[Finding]
             yield _warning(subject, f"it ended {times} lately", _of_task(task, status))
 
 
+def _not_served(status: ServiceStatus) -> Iterable[Finding]:
+    for sentence in status.not_served:
+        yield _error(_name(status), sentence, "change the route and apply it again, or delete it")
+
+
 def _policy(status: ServiceStatus) -> Iterable[Finding]:
     for denied in status.refusals:
         times = "once" if denied.count == 1 else f"{denied.count} times"
@@ -101,7 +107,8 @@ def _policy(status: ServiceStatus) -> Iterable[Finding]:
             f"{denied.caller} was refused on port {denied.port}, {times}",
             denied.reason or "nothing: both sides allow it now",
         )
-    if not status.admits and not status.urls and status.ports:
+    is_reached = status.admits or status.urls or status.not_served
+    if not is_reached and status.ports:
         yield _note(
             _name(status),
             "nobody may call it, and no ingress route leads to it",

@@ -43,6 +43,7 @@ class Relations:
     """What other parts know of a service."""
 
     urls: tuple[str, ...] = ()
+    not_served: tuple[str, ...] = ()
     pulls: tuple[PullView, ...] = ()
     admits: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
@@ -81,6 +82,7 @@ def status_of(
             default_version=service.versions[0].ref == version.ref,
             ports=tuple(f"{p.port}/{p.protocol}" for p in version.spec.ports),
             urls=relations.urls,
+            not_served=relations.not_served,
             admits=relations.admits,
             calls=relations.calls,
             refusals=relations.refusals,

@@ -23,15 +23,24 @@ def allocate_service(db: Session, pools: Pools, key: ServiceKey) -> None:
 
 def take_vip(db: Session, pools: Pools) -> IPv4Address:
     """The caller writes it into its row in the same transaction."""
-    taken = {
-        address(vip)
-        for (vip,) in db.rows("SELECT vip FROM services UNION ALL SELECT vip FROM versions")
-    }
     row = db.row("SELECT value FROM counters WHERE name = 'vip'")
     last = IPv4Address(row[0]) if row and row[0] else None
-    vip = next_vip(pools, last, taken)
+    vip = next_vip(pools, last, _TakenVips(db))
     db.run("UPDATE counters SET value = ? WHERE name = 'vip'", int(vip))
     return vip
+
+
+class _TakenVips:
+    """Asked one by one: most often the first that is asked for is free."""
+
+    def __init__(self, db: Session) -> None:
+        self._db = db
+
+    def __contains__(self, vip: object) -> bool:
+        sql = (
+            "SELECT 1 FROM services WHERE vip = :1 UNION ALL SELECT 1 FROM versions WHERE vip = :1"
+        )
+        return self._db.row(sql, str(vip)) is not None
 
 
 def give_back(db: Session, key: ServiceKey) -> bool:
@@ -55,7 +64,7 @@ def _take_subnet(db: Session, pools: Pools, project: str) -> IPv4Network:
         pools,
         [network(text) for text, ours in blocks if ours],
         [network(text) for text, ours in blocks if not ours],
-        {network(text) for (text,) in taken},
+        [network(text) for (text,) in taken],
     )
     if block is not None:
         db.run("INSERT INTO blocks VALUES (?, ?)", str(block), project)

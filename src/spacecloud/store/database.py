@@ -67,6 +67,7 @@ class Database:
         with ExitStack() as opened:
             with _as_unavailable(path):
                 _own_file(path)
+                _observer(path)
                 writing = opened.enter_context(closing(_connect(path)))
                 migrate(writing, path)
                 reading = opened.enter_context(closing(_connect(path)))
@@ -126,21 +127,30 @@ class Database:
                 return work(Session(self._reading))
 
 
-def migrate(
-    connection: sqlite3.Connection,
-    path: Path,
-    migrations: Sequence[Sequence[str]] = MIGRATIONS,
-) -> None:
+def check(connection: sqlite3.Connection, path: Path, known: int = len(MIGRATIONS)) -> int:
+    """Its version. ``Unavailable`` where it is not ours, of a newer release, or damaged."""
     (marked,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if marked != APPLICATION_ID and (version or tables):
         raise Unavailable(f"{path} is a database of another program: move it away")
-    if version > len(migrations):
+    if version > known:
         raise Unavailable(
             f"{path} was written by a newer release (its format is {version}, this release "
-            f"knows up to {len(migrations)}): install that release, or restore a backup"
+            f"knows up to {known}): install that release, or restore a backup"
         )
+    (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if said != "ok":
+        raise Unavailable(f"the database {path} is damaged ({said}): restore a backup")
+    return int(version)
+
+
+def migrate(
+    connection: sqlite3.Connection,
+    path: Path,
+    migrations: Sequence[Sequence[str]] = MIGRATIONS,
+) -> None:
+    version = check(connection, path, len(migrations))
     for number, statements in enumerate(migrations[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         with connection:
@@ -148,6 +158,19 @@ def migrate(
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {number}")
+
+
+def _observer(path: Path) -> None:
+    """Before anything is written to it, its journal's mode among that."""
+    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000)) as connection:
+        try:
+            check(connection, path)
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise Unavailable(
+                    f"the database {path} failed: {error}: restore it from a backup"
+                ) from error
+            raise
 
 
 def _own_file(path: Path) -> None:

@@ -178,4 +178,14 @@ PROJECT_VALUES = (
     "INSERT INTO counters VALUES ('in clear', 1)",
 )
 
-MIGRATIONS = (FIRST, WHICH_CHANGED, PROJECT_VALUES)
+INSTALLATION = (
+    # The same secret as in the state folder: a database of another installation is told.
+    """
+    CREATE TABLE installation (
+        id     INTEGER PRIMARY KEY CHECK (id = 1),
+        secret BLOB NOT NULL
+    ) STRICT
+    """,
+)
+
+MIGRATIONS = (FIRST, WHICH_CHANGED, PROJECT_VALUES, INSTALLATION)

@@ -61,6 +61,16 @@ class SqliteStore:
         async with self._database.copy() as database:
             yield SqliteStore(database, self._pools, self._sealer, self._now)
 
+    async def installation(self) -> bytes | None:
+        """The secret of the installation that it belongs to; None where it knows none yet."""
+        row = await self._read(lambda db: db.row("SELECT secret FROM installation"))
+        return bytes(row[0]) if row is not None else None
+
+    async def belong_to(self, secret: bytes) -> None:
+        await self._write(
+            lambda db: db.run("INSERT OR REPLACE INTO installation VALUES (1, ?)", secret)
+        )
+
     async def put_project(self, id: str, project: Project) -> Written:
         sealer = self._sealer
         return await self._write(

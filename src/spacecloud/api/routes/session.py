@@ -16,6 +16,10 @@ from spacecloud.model.validation.mistakes import validate
 router = APIRouter(prefix="/v1", tags=["session"])
 
 
+MOST_LOGIN_BYTES = 4096
+"""Of the only body that is read of a caller who is not known yet."""
+
+
 class Login(Resource):
     user: str
     key: str
@@ -25,7 +29,7 @@ class Login(Resource):
 @router.post("/config/login", openapi_extra=body(Login), responses=TOKEN)
 async def login(api: Api, request: Request) -> JSONResponse:
     """A token that is good for seven days."""
-    given = validate(Login, await read_object(request), "")
+    given = validate(Login, await read_object(request, MOST_LOGIN_BYTES), "")
     return JSONResponse(
         {
             "token": await api.auth.login(

@@ -21,6 +21,9 @@ CALL_SECONDS = 30.0
 SLOW_CALL_SECONDS = 120.0
 """Creating, starting and removing wait for the kernel and the disk."""
 
+MOST_LINE_BYTES = 16 * 1024 * 1024
+"""Of one message in a stream."""
+
 NOT_MODIFIED, BAD_REQUEST, NOT_FOUND, CONFLICT = 304, 400, 404, 409
 UNREACHABLE = 900
 """What the client library says where there was no answer."""
@@ -167,7 +170,7 @@ class Engine:
             raise Transient(f"the Docker Engine cannot be reached: {error}") from error
         if drop_answer:
             return None
-        return json.loads(text) if text.strip().startswith((b"{", b"[")) else None
+        return _parsed(text) if text.strip().startswith((b"{", b"[")) else None
 
 
 def _refused(error: aiodocker.DockerError) -> EngineError | Transient:
@@ -203,12 +206,26 @@ def _query(params: Mapping[str, Any]) -> dict[str, str]:
     return texts
 
 
+def _parsed(text: bytes) -> Any:
+    """What repeats the words of a registry or of an image may be anything."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Transient("the Docker Engine answered something that is not JSON") from error
+
+
 async def _objects(content: aiohttp.StreamReader) -> AsyncGenerator[Json]:
-    buffer = b""
+    """Those that are objects; a line without an end is ``Transient``."""
+    buffer = bytearray()
     async for chunk in content.iter_any():
-        *lines, buffer = (buffer + chunk).split(b"\n")
+        *lines, rest = chunk.split(b"\n")
         for line in lines:
-            if line.strip():
-                yield json.loads(line)
-    if buffer.strip():
-        yield json.loads(buffer)
+            buffer += line
+            if buffer.strip() and isinstance(found := _parsed(bytes(buffer)), dict):
+                yield found
+            buffer.clear()
+        buffer += rest
+        if len(buffer) > MOST_LINE_BYTES:
+            raise Transient(f"the Docker Engine sent a line of over {MOST_LINE_BYTES} bytes")
+    if buffer.strip() and isinstance(found := _parsed(bytes(buffer)), dict):
+        yield found

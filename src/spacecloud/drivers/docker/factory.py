@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from spacecloud.drivers.check import Check
+from spacecloud.drivers.docker import adoption
 from spacecloud.drivers.docker.doctor import checks
 from spacecloud.drivers.docker.doctor import inventory as stock
 from spacecloud.drivers.docker.doctor import preflight as requirements
@@ -41,6 +42,12 @@ async def docker_host(settings: Settings) -> AsyncGenerator[DockerHost]:
     """For taking everything away while no control plane runs."""
     async with connect(settings.docker_host) as docker:
         yield DockerHost(docker, settings)
+
+
+async def adopt(settings: Settings) -> int:
+    """Take over what a release without marks has made."""
+    async with connect(settings.docker_host) as docker:
+        return await adoption.adopt(docker, settings)
 
 
 async def preflight(settings: Settings) -> tuple[str, ...]:

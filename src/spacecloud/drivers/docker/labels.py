@@ -7,10 +7,14 @@ leaves things that say themselves what they are.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any
 
-from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.refs import DNS_LABEL, ServiceKey, ServiceRef
+from spacecloud.model.refs import VERSION as VERSION_ID
 from spacecloud.model.task import Port, Probe
 from spacecloud.workloads.operations import CreateReplica, replica_id
 
@@ -26,6 +30,11 @@ ADDRESS = PREFIX + "address"
 TASKS = PREFIX + "tasks"
 PROBE = PREFIX + "probe"
 PORTS = PREFIX + "ports"
+
+LONGEST = 65_536
+"""Of a label that is looked at, in characters: an image may bring any."""
+
+HIGHEST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +97,68 @@ def task_labels(
 
 
 def read(labels: Mapping[str, str]) -> Tag | None:
-    """None where they are not the labels of a pod's container."""
+    """None where they are not the labels of a pod's container, in the form that we write."""
     try:
-        probe = labels.get(PROBE, "")
+        key = _known(read_key(labels))
+        task = labels.get(TASK, "")
+        probe = _short(labels.get(PROBE, ""))
         return Tag(
-            ref=ServiceRef(labels[PROJECT], labels[SERVICE], labels[VERSION]),
-            slot=int(labels[SLOT]),
-            task=labels.get(TASK, ""),
-            revision=labels[REVISION],
-            address=labels[ADDRESS],
-            expected_tasks=tuple(json.loads(labels[TASKS])),
+            ref=ServiceRef(*key, _like(VERSION_ID, labels[VERSION])),
+            slot=int(_like("[0-9]{1,9}", labels[SLOT])),
+            task=_like(DNS_LABEL, task) if task else "",
+            revision=_like("[!-~]{1,128}", labels[REVISION]),
+            address=str(IPv4Address(_short(labels[ADDRESS]))),
+            expected_tasks=_tasks(_listed(labels[TASKS])),
             probe=Probe.model_validate_json(probe) if probe else None,
-            ports=tuple(json.loads(labels.get(PORTS, "[]"))),
+            ports=_ports(_listed(labels.get(PORTS, "[]"))),
         )
+    except (KeyError, ValueError, RecursionError):
+        return None
+
+
+def read_key(labels: Mapping[str, str]) -> ServiceKey | None:
+    """None where they are no labels of a service."""
+    try:
+        return ServiceKey(_like(DNS_LABEL, labels[PROJECT]), _like(DNS_LABEL, labels[SERVICE]))
     except (KeyError, ValueError):
         return None
+
+
+def _known(key: ServiceKey | None) -> ServiceKey:
+    if key is None:
+        raise ValueError("not a service")
+    return key
+
+
+def _like(pattern: str, text: str) -> str:
+    if not re.fullmatch(pattern, _short(text)):
+        raise ValueError(f"not of the form {pattern}")
+    return text
+
+
+def _short(text: str) -> str:
+    if len(text) > LONGEST:
+        raise ValueError("longer than any that we write")
+    return text
+
+
+def _listed(text: str) -> list[Any]:
+    found = json.loads(_short(text))
+    if not isinstance(found, list):
+        raise ValueError("not a list")  # noqa: TRY004 - one kind of error for what is not ours
+    return found
+
+
+def _tasks(found: list[Any]) -> tuple[str, ...]:
+    if not found or not all(isinstance(one, str) for one in found):
+        raise ValueError("not the ids of tasks")
+    return tuple(_like(DNS_LABEL, one) for one in found)
+
+
+def _ports(found: list[Any]) -> tuple[int, ...]:
+    if not all(type(one) is int and 0 < one <= HIGHEST_PORT for one in found):
+        raise ValueError("not ports")
+    return tuple(found)
 
 
 def scope(instance: str) -> str:

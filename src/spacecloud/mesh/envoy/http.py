@@ -16,28 +16,42 @@ def mesh_connections(routes: str) -> Json:
     """For calls between services: policy by route, requests passed on untouched."""
     return _manager(
         "mesh",
-        routes,
         {
+            "rds": {"config_source": FROM_XDS, "route_config_name": routes},
             "http_filters": [_RBAC, _ROUTER],
             "access_log": [request_log()],
             "use_remote_address": True,
             # What a service says on behalf of its own caller is between it and the callee.
             "skip_xff_append": True,
-            "early_header_mutation_extensions": [_without(_ENVOYS_OWN)],
+            "early_header_mutation_extensions": [_mutated(_ENVOYS_OWN)],
             "local_reply_config": {"mappers": [_REFUSED, *_CALLEE_IS_SILENT]},
         },
     )
 
 
-def ingress_connections(routes: str) -> Json:
-    """For the outside: what it claims about itself is dropped, its paths are made canonical."""
+def ingress_connections(scope_header: str, scope: str) -> Json:
+    """
+    For the outside: what it claims about itself is dropped, its paths are made canonical.
+
+    ``scope`` is a format that names the scope whose routes answer a request. It is written to
+    ``scope_header`` when the path is canonical, over whatever the sender wrote there.
+    """
     return _manager(
         "ingress",
-        routes,
         {
+            "scoped_routes": {
+                "name": "ingress",
+                "scope_key_builder": {
+                    "fragments": [{"header_value_extractor": {"name": scope_header, "index": 0}}]
+                },
+                "rds_config_source": FROM_XDS,
+                "scoped_rds": {"scoped_rds_config_source": FROM_XDS},
+            },
             "http_filters": [_ROUTER],
             "use_remote_address": True,
-            "early_header_mutation_extensions": [_without(_ENVOYS_OWN, *_CLAIMS)],
+            "early_header_mutation_extensions": [
+                _mutated(_ENVOYS_OWN, *_CLAIMS, _set(scope_header, scope))
+            ],
             "local_reply_config": {"mappers": [*_CALLEE_IS_SILENT, _NO_ROUTE]},
             "normalize_path": True,
             "merge_slashes": True,
@@ -69,7 +83,7 @@ def forward(cluster: Json) -> Json:
     }
 
 
-def _manager(prefix: str, routes: str, more: Json) -> Json:
+def _manager(prefix: str, more: Json) -> Json:
     return {
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": {
@@ -77,7 +91,6 @@ def _manager(prefix: str, routes: str, more: Json) -> Json:
             "http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": prefix,
             "codec_type": "AUTO",
-            "rds": {"config_source": FROM_XDS, "route_config_name": routes},
             "stream_idle_timeout": "0s",
             "request_timeout": "0s",
             "max_request_headers_kb": HEADERS_KIB,
@@ -133,7 +146,12 @@ _CLAIMS: tuple[Json, ...] = tuple(
 """What the outside says of itself, and an application might believe."""
 
 
-def _without(*mutations: Json) -> Json:
+def _set(header: str, value: str) -> Json:
+    written = {"header": {"key": header, "value": value}}
+    return {"append": {**written, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+
+
+def _mutated(*mutations: Json) -> Json:
     return {
         "name": "envoy.http.early_header_mutation.header_mutation",
         "typed_config": {

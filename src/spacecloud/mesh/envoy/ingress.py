@@ -1,76 +1,37 @@
-"""What the outside reaches: the public listener, its routes, and the API on loopback."""
+"""RDS: the ingress route table. The listener that it serves is in ``public.py``."""
 
 import json
-import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from spacecloud.mesh.envoy.http import forward, ingress_connections
-from spacecloud.mesh.envoy.listeners import bound
-from spacecloud.mesh.envoy.names import API_CLUSTER, INGRESS, cluster_name
+from spacecloud.mesh.envoy.http import forward
+from spacecloud.mesh.envoy.names import cluster_name
+from spacecloud.mesh.envoy.public import NOT_FORWARDED, TABLE
 from spacecloud.mesh.envoy.resources import Json, Resources, typed
-from spacecloud.mesh.envoy.routes import ENVOYS_MARKS, absences, sentences
+from spacecloud.mesh.envoy.routes import absences, sentences
 from spacecloud.model.traffic import HeaderEdit, IngressRule, IngressTable, IngressTarget
-
-OUTSIDE = f"{INGRESS}|outside"
-CALLER = "x-space-cloud-caller"
-"""Tells the API the address at the other end of the connection; nobody else can set it."""
-
-LOOPBACK = f"{INGRESS}|loopback"
 
 ANY_HOST = "*"
 
 
-def ingress_resources(
-    table: IngressTable, http_port: int, api_paths: Sequence[str], exposed_paths: Sequence[str] = ()
-) -> Resources:
-    """
-    ``api_paths`` lead to the API for callers on loopback, ``exposed_paths`` for all others.
-
-    Loopback means that both ends of the connection are: a forwarded port is the outside.
-    """
-    return Resources(
-        listeners=(_listener(http_port),),
-        routes=(_routes(LOOPBACK, table, api_paths), _routes(OUTSIDE, table, exposed_paths)),
-    )
+def ingress_resources(table: IngressTable) -> Resources:
+    """The table as the live one, which the public listener's scope of that name refers to."""
+    return Resources(routes=(table_routes(TABLE, table),))
 
 
-def _listener(http_port: int) -> Json:
-    loopback = [{"address_prefix": "127.0.0.0", "prefix_len": 8}]
-    return typed(
-        "listeners",
-        {
-            "name": f"{INGRESS}|http",
-            "stat_prefix": "ingress",
-            **bound(http_port),
-            "filter_chains": [
-                {
-                    "name": "loopback",
-                    "filter_chain_match": {
-                        "prefix_ranges": loopback,
-                        "source_prefix_ranges": loopback,
-                    },
-                    "filters": [ingress_connections(LOOPBACK)],
-                }
-            ],
-            "default_filter_chain": {"name": "outside", "filters": [ingress_connections(OUTSIDE)]},
-        },
-    )
-
-
-def _routes(name: str, table: IngressTable, api_paths: Sequence[str]) -> Json:
-    api = [_api_route(path) for path in api_paths]
+def table_routes(name: str, table: IngressTable) -> Json:
     hosts = {ANY_HOST, *(host for rule in table.rules for host in rule.hosts)}
     return typed(
         "routes",
         {
             "name": name,
             "ignore_port_in_host_matching": True,
-            "request_headers_to_remove": ENVOYS_MARKS,
+            "request_headers_to_remove": NOT_FORWARDED,
             "virtual_hosts": [
                 {
                     "name": host,
                     "domains": [host],
-                    "routes": [*api, *(_route(rule) for rule in _rules_for(host, table.rules))],
+                    "routes": [r for rule in _rules_for(host, table.rules) for r in _routes(rule)],
                 }
                 for host in sorted(hosts)
             ],
@@ -89,51 +50,62 @@ def _covers(wide: str, host: str) -> bool:
     return wide.startswith("*.") and host.endswith(wide[1:])
 
 
-def _api_route(path: str) -> Json:
-    down = "the control plane does not answer: is it running? `space-cloud start` starts it"
-    return {
-        "name": f"api{path}",
-        "match": _prefix(path),
-        "route": forward({"cluster": API_CLUSTER}),
-        # X-Forwarded-For does not tell: Envoy writes its own address there for loopback.
-        "request_headers_to_add": [
-            {
-                "header": {"key": CALLER, "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},
-                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+def _routes(rule: IngressRule) -> Iterable[Json]:
+    """
+    One for each way to match it. Nothing is matched by an expression, whose size has a limit.
+    """
+    for path in _paths(rule):
+        for method in _methods(rule.methods):
+            yield {
+                "name": rule.id,
+                "match": {**path.match, **method},
+                "request_headers_to_add": _added(rule.request_headers),
+                "request_headers_to_remove": _removed(rule.request_headers),
+                "response_headers_to_add": _added(rule.response_headers),
+                "response_headers_to_remove": _removed(rule.response_headers),
+                **_action(rule, path.rewrite),
             }
-        ],
-        "metadata": sentences(unavailable=down, broken=down),
-    }
 
 
-def _route(rule: IngressRule) -> Json:
-    return {
-        "name": rule.id,
-        "match": {**_path(rule), **_methods(rule.methods)},
-        "request_headers_to_add": _added(rule.request_headers),
-        "request_headers_to_remove": _removed(rule.request_headers),
-        "response_headers_to_add": _added(rule.response_headers),
-        "response_headers_to_remove": _removed(rule.response_headers),
-        **_action(rule),
-    }
+@dataclass(frozen=True, slots=True)
+class _Path:
+    match: Json
+    rewrite: str = ""
+    """Takes the place of what was matched; empty: nothing does."""
 
 
-def _path(rule: IngressRule) -> Json:
-    return _prefix(rule.url) if rule.match == "prefix" else {"path": rule.url}
+def _paths(rule: IngressRule) -> tuple[_Path, ...]:
+    """
+    | match        | rewrite | request  | callee sees |
+    |--------------|---------|----------|-------------|
+    | prefix /api  | /       | /api/x   | /x          |
+    | prefix /api  | /v2     | /api/x   | /v2/x       |
+    | prefix /api  | /v2     | /api     | /v2         |
+    | prefix /api  | /v2/    | /api     | /v2/        |
+    | prefix /     | /v2     | /x       | /v2/x       |
+    | exact /a     | /b      | /a       | /b          |
+    """
+    url, rewrite = rule.url, rule.rewrite
+    if rule.match == "exact":
+        return (_Path({"path": url}, rewrite),)
+    if url == "/":
+        return (_Path({"prefix": "/"}, rewrite and f"{rewrite.rstrip('/')}/"),)
+    if not rewrite.endswith("/"):
+        return (_Path({"path_separated_prefix": url}, rewrite),)
+    # Together they match whole segments; the slash that follows must not be doubled.
+    below = f"{rewrite.rstrip('/')}/"
+    return (_Path({"path": url}, below), _Path({"prefix": f"{url}/"}, below))
 
 
-def _prefix(url: str) -> Json:
-    return {"prefix": "/"} if url == "/" else {"path_separated_prefix": url}
-
-
-def _methods(methods: tuple[str, ...]) -> Json:
+def _methods(methods: tuple[str, ...]) -> tuple[Json, ...]:
     if not methods:
-        return {}
-    one_of = "|".join(re.escape(method) for method in methods)
-    return {"headers": [{"name": ":method", "string_match": {"safe_regex": {"regex": one_of}}}]}
+        return ({},)
+    return tuple(
+        {"headers": [{"name": ":method", "string_match": {"exact": method}}]} for method in methods
+    )
 
 
-def _action(rule: IngressRule) -> Json:
+def _action(rule: IngressRule, rewrite: str) -> Json:
     if rule.refuse:
         return _answer(403, rule.refuse)
     targets = [target for target in rule.targets if target.weight]
@@ -141,7 +113,10 @@ def _action(rule: IngressRule) -> Json:
         return _answer(503, f"the ingress route {rule.id} leads to no service that is declared")
     callees = " or ".join(sorted({f"{t.key}@{t.version}" for t in targets}))
     return {
-        "route": {**forward(_clusters(targets)), **_rewrite(rule)},
+        "route": {
+            **forward(_clusters(targets)),
+            **({"prefix_rewrite": rewrite} if rewrite else {}),
+        },
         "metadata": sentences(**absences(callees)),
     }
 
@@ -166,25 +141,6 @@ def _answer(status: int, sentence: str) -> Json:
         ],
         "response_headers_to_remove": [],
     }
-
-
-def _rewrite(rule: IngressRule) -> Json:
-    """
-    | match        | rewrite | request  | callee sees |
-    |--------------|---------|----------|-------------|
-    | prefix /api  | /       | /api/x   | /x          |
-    | prefix /api  | /v2     | /api/x   | /v2/x       |
-    | prefix /api  | /v2     | /api     | /v2         |
-    | prefix /     | /v2     | /x       | /v2/x       |
-    | exact /a     | /b      | /a       | /b          |
-    """
-    if not rule.rewrite:
-        return {}
-    if rule.match == "exact" or not (rule.url == "/" or rule.rewrite.endswith("/")):
-        return {"prefix_rewrite": rule.rewrite}
-    base = rule.rewrite.rstrip("/").replace("\\", "\\\\")
-    matched = re.escape(rule.url.rstrip("/"))
-    return {"regex_rewrite": {"pattern": {"regex": f"^{matched}/?"}, "substitution": f"{base}/"}}
 
 
 def _added(edits: Iterable[HeaderEdit]) -> list[Json]:

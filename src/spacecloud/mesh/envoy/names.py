@@ -6,8 +6,11 @@ holds can tell whose it is.
 from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import Entry
 
+API = ServiceKey(PLATFORM_PROJECT, "api")
+"""Owner of the public listener and of the routes to the API: no document changes either."""
+
 INGRESS = ServiceKey(PLATFORM_PROJECT, "ingress")
-"""Owner of what the outside reaches."""
+"""Owner of the ingress route table."""
 
 DOORS = ServiceKey(PLATFORM_PROJECT, "host")
 """Owner of the host's ports."""

@@ -6,15 +6,16 @@ from typing import Any, Literal
 
 Json = dict[str, Any]
 
-Kind = Literal["clusters", "endpoints", "listeners", "routes"]
+Kind = Literal["clusters", "endpoints", "listeners", "scopes", "routes"]
 
-KINDS: tuple[Kind, ...] = ("clusters", "endpoints", "listeners", "routes")
+KINDS: tuple[Kind, ...] = ("clusters", "endpoints", "listeners", "scopes", "routes")
 """Each refers only to those before it, but for listeners, which wait for their routes."""
 
 TYPES: dict[Kind, str] = {
     "clusters": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
     "endpoints": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
     "listeners": "type.googleapis.com/envoy.config.listener.v3.Listener",
+    "scopes": "type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration",
     "routes": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
 }
 
@@ -24,6 +25,7 @@ class Resources:
     clusters: tuple[Json, ...] = ()
     endpoints: tuple[Json, ...] = ()
     listeners: tuple[Json, ...] = ()
+    scopes: tuple[Json, ...] = ()
     routes: tuple[Json, ...] = ()
 
     def __iter__(self) -> Iterator[tuple[Kind, str, Json]]:

@@ -16,6 +16,7 @@ from spacecloud.model.refs import DNS_LABEL
 from spacecloud.model.service import Service
 
 REFUSED = ("volumes", "volumeMounts")
+HIGHEST_PORT = 65_535
 
 
 def masked_errors(
@@ -26,8 +27,10 @@ def masked_errors(
     if any(fault["type"] == "value_error" for fault in faults):
         yield {name: value for name, value in given.items() if name not in REFUSED}
         yield _allowed(given)
-    if _entries(given.get("tasks")):
-        yield _skeleton(given)
+    tasks = _entries(given.get("tasks"))
+    # Of more ports than there are numbers some are given twice, and that is told anyway.
+    if tasks and sum(len(_ports(task)) for task in tasks) <= HIGHEST_PORT:
+        yield _skeleton(tasks)
 
 
 def _allowed(given: Any) -> Any:
@@ -36,11 +39,10 @@ def _allowed(given: Any) -> Any:
     return [_allowed(value) for value in given] if isinstance(given, list) else given
 
 
-def _skeleton(given: dict[str, Any]) -> dict[str, Any]:
+def _skeleton(tasks: list[Any]) -> dict[str, Any]:
     """What tasks share, ids and ports, where it is right; the rest is filled in."""
-    tasks = _entries(given.get("tasks"))
     used = {number for task in tasks for number in _ports(task)}
-    free = (number for number in range(65535, 0, -1) if number not in used)
+    free = (number for number in range(HIGHEST_PORT, 0, -1) if number not in used)
     return {"tasks": [_task(n, task, free) for n, task in enumerate(tasks)]}
 
 
@@ -48,7 +50,7 @@ def _ports(task: Any) -> list[Any]:
     """As they were given; None for what is no port number."""
     given = _entries(task.get("ports")) if isinstance(task, dict) else []
     numbers = [port.get("port") if isinstance(port, dict) else None for port in given]
-    return [n if type(n) is int and 1 <= n <= 65535 else None for n in numbers]
+    return [n if type(n) is int and 1 <= n <= HIGHEST_PORT else None for n in numbers]
 
 
 def _task(number: int, given: Any, free: Iterator[int]) -> dict[str, Any]:

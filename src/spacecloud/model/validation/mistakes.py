@@ -2,15 +2,15 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from spacecloud.errors import InvalidSpec, Mistake
+from spacecloud.errors import MOST_MISTAKES, InvalidSpec, Mistake, SpaceCloudError, shortened
 from spacecloud.model.resource import Resource
 from spacecloud.model.validation.masked import masked_errors
-from spacecloud.model.validation.wording import at, expectation
+from spacecloud.model.validation.wording import LONGEST_COMPARED, at, expectation
 
 R = TypeVar("R", bound=Resource)
 Location = tuple[int | str, ...]
@@ -19,6 +19,9 @@ HIDDEN = frozenset({"data", "env", "aesKey", "privateKey", "key", "value"})
 """Fields that may hold what nobody else should read: nothing below them is shown."""
 
 LONGEST = 60
+LONGEST_NAME = 100
+"""Of a field or a key, in a path."""
+
 OTHER_SPELLINGS = {
     "methods": "method",
     "rewrite": "rewriteURL",
@@ -31,25 +34,23 @@ IS_KEY = "[key]"
 """How pydantic marks that a key of a mapping is meant and not its value."""
 
 
-def validate(model: type[R], given: Any, prefix: str) -> R:
-    """Raises ``InvalidSpec`` with every mistake; ``prefix`` is where ``given`` stands."""
+def validate(model: type[R], given: Any, prefix: str, most: int = MOST_MISTAKES) -> R:
+    """Raises ``InvalidSpec`` with ``most`` mistakes; ``prefix`` is where ``given`` stands."""
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        mistakes = mistakes_of(error, given, prefix, model)
-    raise InvalidSpec(summary(mistakes), mistakes)
-
-
-def mistakes_of(
-    error: ValidationError, given: Any, prefix: str, model: type[BaseModel]
-) -> tuple[Mistake, ...]:
-    return tuple(mistake for _, mistake in located_mistakes(error, given, prefix, model))
+        located, more = located_mistakes(error, given, prefix, model, most)
+    raise refusal(tuple(mistake for _, mistake in located), more)
 
 
 def located_mistakes(
-    error: ValidationError, given: Any, prefix: str, model: type[BaseModel]
-) -> tuple[tuple[Location, Mistake], ...]:
-    """Each with its place in ``given``, for those who know what stands where."""
+    error: ValidationError, given: Any, prefix: str, model: type[BaseModel], most: int
+) -> tuple[tuple[tuple[Location, Mistake], ...], int]:
+    """
+    Each with its place in ``given``, for those who know what stands where, and how many more.
+
+    Takes a time linear to what was given, however much of it is wrong.
+    """
     faults = _faults(error)
     for other in masked_errors(model, given, faults):
         try:
@@ -57,30 +58,72 @@ def located_mistakes(
         except ValidationError as another:
             known = {(fault["loc"], fault["msg"]) for fault in faults}
             faults += [f for f in _faults(another) if (f["loc"], f["msg"]) not in known]
-    places = [fault["loc"] for fault in faults]
-    return tuple(
-        _mistake(fault, given, prefix, model)
-        for fault in faults
-        # A list whose entries are wrong counts as empty, which nobody wrote.
-        if fault["type"] != "too_short" or not any(_is_below(p, fault["loc"]) for p in places)
-    )
+    told = _without_consequences(faults)
+    located = tuple(_mistake(fault, given, prefix, model) for fault in told[:most])
+    return located, len(told) - len(located)
 
 
 def _faults(error: ValidationError) -> list[Mapping[str, Any]]:
     return [*error.errors(include_url=False, include_input=False)]
 
 
-def _is_below(place: Location, above: Location) -> bool:
-    return len(place) > len(above) and place[: len(above)] == above
+def _without_consequences(faults: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """A list whose entries are wrong counts as empty, which nobody wrote."""
+    short = {fault["loc"] for fault in faults if fault["type"] == "too_short"}
+    if not short:
+        return faults
+    above = {fault["loc"][:n] for fault in faults for n in range(len(fault["loc"]))}
+    return [f for f in faults if f["type"] != "too_short" or f["loc"] not in above]
 
 
-def summary(mistakes: Iterable[Mistake]) -> str:
-    first, *others = mistakes
-    return f"{1 + len(others)} mistakes, the first: {first}" if others else str(first)
+def refusal(mistakes: Sequence[Mistake], more: int = 0) -> InvalidSpec:
+    """Of at least one mistake, and of so many ``more`` that are not among them."""
+    return InvalidSpec(summary(mistakes, more), tuple(mistakes), more)
+
+
+class Refused:
+    """The mistakes of several documents, told at once; of bounded size, however many."""
+
+    def __init__(self) -> None:
+        self._mistakes: list[Mistake] = []
+        self._more = 0
+
+    def take(self, error: SpaceCloudError, document: str) -> None:
+        """``document`` is where the one that it is about stands."""
+        known = error.mistakes if isinstance(error, InvalidSpec) else ()
+        found = known or (Mistake("", str(error)),)
+        listed = found[: MOST_MISTAKES - len(self._mistakes)]
+        self._mistakes += [_under(document, mistake) for mistake in listed]
+        self._more += len(found) - len(listed)
+        self._more += error.more if isinstance(error, InvalidSpec) else 0
+
+    @property
+    def room(self) -> int:
+        """For so many more, and for one: of what is refused at least one mistake is known."""
+        return max(1, MOST_MISTAKES - len(self._mistakes))
+
+    def __bool__(self) -> bool:
+        return bool(self._mistakes)
+
+    def error(self) -> InvalidSpec:
+        """Of at least one that was taken."""
+        return refusal(self._mistakes, self._more)
+
+
+def _under(document: str, mistake: Mistake) -> Mistake:
+    path = ".".join(part for part in (document, mistake.path) if part)
+    return Mistake(path, mistake.message, mistake.value)
+
+
+def summary(mistakes: Sequence[Mistake], more: int = 0) -> str:
+    total = len(mistakes) + more
+    return str(mistakes[0]) if total == 1 else f"{total} mistakes, the first: {mistakes[0]}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that was probably meant."""
+    if len(name) > LONGEST_COMPARED:
+        return None
     by_lower = {each.lower().replace("_", ""): each for each in known}
     wanted = name.lower().replace("_", "")
     found = difflib.get_close_matches(wanted, by_lower, n=1, cutoff=0.6)
@@ -97,7 +140,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def shown(value: Any) -> Any:
     """A value as a message may repeat it: scalars, shortened; never a container's content."""
     if isinstance(value, str):
-        return value if len(value) <= LONGEST else value[: LONGEST - 1] + "…"
+        return shortened(value, LONGEST)
     if isinstance(value, bool | float):
         return value
     if isinstance(value, int):
@@ -130,10 +173,10 @@ def path_of(prefix: str, location: Iterable[int | str]) -> str:
     for part in location:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif re.fullmatch(r"[\w*/-]+", part):
+        elif len(part) <= LONGEST_NAME and re.fullmatch(r"[\w*/-]+", part):
             path += f".{part}" if path else part
         else:
-            path += f"[{part!r}]"
+            path += f"[{shortened(part, LONGEST_NAME)!r}]"
     return path
 
 

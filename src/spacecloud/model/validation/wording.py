@@ -17,6 +17,9 @@ LOOSE_ID = r"^[a-zA-Z0-9]([-a-zA-Z0-9._]{0,251}[a-zA-Z0-9])?$"
 """Of secrets, roles and ingress routes: they are in no domain."""
 
 LOOSE_IN_WORDS = "letters, digits, dots, _ and -, at most 253"
+LONGEST_COMPARED = 60
+"""What is longer resembles none of the known names, and is not compared to them."""
+
 NAME_IN_WORDS = "letters, digits, dots, _ and -, and no digit at the start"
 
 WORDS: Mapping[str, str] = {
@@ -120,7 +123,8 @@ def _number(spot: Spot) -> str:
 def _choice(spot: Spot, value: Any) -> str:
     names = [str(n) for n in get_args(spot.annotation) if n] if _is_literal(spot) else []
     message = f"one of {', '.join(names)}" if len(names) > 1 else "".join(names)
-    meant = difflib.get_close_matches(value, names, n=1) if isinstance(value, str) else []
+    is_like_a_name = isinstance(value, str) and len(value) <= LONGEST_COMPARED
+    meant = difflib.get_close_matches(value, names, n=1) if is_like_a_name else []
     return f"{message}; did you mean {meant[0]}?" if meant else message
 
 

@@ -5,16 +5,19 @@ from collections.abc import Iterable
 import aiodocker
 
 from spacecloud.drivers.check import Check
+from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.doctor import pool_conflicts, preflight
 from spacecloud.drivers.docker.engine import Engine, EngineError
 from spacecloud.drivers.docker.gateway import admin, bootstrap
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.firewall import Firewall, run
+from spacecloud.drivers.docker.ownership import Ownership, names_of
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
 CONNECTED = "control_plane.connected_state"
 ADMIN_SECONDS = 3.0
+MOST_NAMED = 10
 
 
 async def examine(docker: aiodocker.Docker, settings: Settings) -> tuple[Check, ...]:
@@ -34,6 +37,7 @@ async def examine(docker: aiodocker.Docker, settings: Settings) -> tuple[Check, 
             f"{settings.http_port}, {settings.mesh_port} and {settings.dns_port} are free or ours"
         )
         checks.append(_checked("ports", preflight.taken_ports(settings, own), ports))
+        checks.append(await _strangers(engine, settings))
         checks += [await _part(engine, settings, part) for part in ("gateway", "resolver")]
     except (Transient, EngineError) as error:
         said = f"{error}: start it (systemctl start docker), or set SPACE_CLOUD_DOCKER_HOST"
@@ -59,6 +63,10 @@ async def _part(engine: Engine, settings: Settings, part: str) -> Check:
     found = await engine.find(f"containers/{system_specs.name(settings, part)}/json")
     if found is None:
         return Check(part, "it does not run: space-cloud start", ok=False)
+    if not Ownership.of(settings).has("part", found):
+        name = system_specs.name(settings, part)
+        said = f"a container of its name is not ours: docker rm -f {name}, then space-cloud start"
+        return Check(part, said, ok=False)
     state = found["State"]
     since = str(state["StartedAt"]).partition(".")[0].replace("T", " ")
     if state["Running"] and not state["Paused"]:
@@ -69,6 +77,26 @@ async def _part(engine: Engine, settings: Settings, part: str) -> Check:
     return Check(
         part, f"{words}: space-cloud start, then docker logs {found['Name'][1:]}", ok=False
     )
+
+
+async def _strangers(engine: Engine, settings: Settings) -> Check:
+    """What carries our labels and was not made by us. It is never touched."""
+    owner = Ownership.of(settings)
+    filters = {"label": [f"{labels.INSTANCE}={settings.instance}"]}
+    containers = await engine.get("containers/json", all=True, filters=filters)
+    networks = await engine.get("networks", filters=filters)
+    found = [
+        *(" ".join(names_of(c)) for c in containers if not owner.has_container(c)),
+        *(" ".join(names_of(n)) for n in networks if not owner.has("network", n)),
+    ]
+    if not found:
+        return Check("labels", "only what is ours carries them", ok=True)
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    said = (
+        f"{', '.join(sorted(found)[:MOST_NAMED])}{more} carry labels of this instance and were not "
+        "made by it; they are left alone: docker rm -f what nobody needs"
+    )
+    return Check("labels", said, ok=False)
 
 
 async def _rules(settings: Settings) -> Check:

@@ -10,13 +10,14 @@ from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, EngineError
 from spacecloud.drivers.docker.host import firewall_rules as rules
 from spacecloud.drivers.docker.host.firewall import run
+from spacecloud.drivers.docker.ownership import Ownership, labels_of, names_of
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
 
 async def inventory(docker: aiodocker.Docker, settings: Settings) -> Mapping[str, Any]:
     """Raises ``Transient`` where engine or kernel cannot be asked."""
-    engine = Engine(docker)
+    engine, owner = Engine(docker), Ownership.of(settings)
     try:
         version = await engine.get("version")
         everybody = await engine.get("containers/json", all=True, filters=_of(labels.INSTANCE))
@@ -26,17 +27,18 @@ async def inventory(docker: aiodocker.Docker, settings: Settings) -> Mapping[str
         raise Transient(f"the Docker Engine refuses to tell what it has: {error}") from error
     instances: dict[str, int] = {}
     for container in everybody:
-        name = container["Labels"][labels.INSTANCE]
+        name = labels_of(container).get(labels.INSTANCE, "")
         instances[name] = instances.get(name, 0) + 1
     return {
         "engine": {"version": version.get("Version"), "api": version.get("ApiVersion")},
         "instances": dict(sorted(instances.items())),
         "containers": [
-            {"name": c["Names"][0].lstrip("/"), "state": c["State"], "status": c["Status"]}
-            for c in sorted(everybody, key=lambda c: str(c["Names"]))
-            if c["Labels"][labels.INSTANCE] == settings.instance
+            {"name": name, "state": c.get("State"), "status": c.get("Status")}
+            for c in sorted(everybody, key=names_of)
+            if owner.has_container(c)
+            for name in names_of(c)[:1]
         ],
-        "networks": sorted(network["Name"] for network in networks),
+        "networks": sorted(n["Name"] for n in networks if owner.has("network", n)),
         "bridges": await _bridges(settings),
         "chains": await _chains(settings),
         "route": (await run("ip", "route", "show", "exact", str(settings.vip_pool))).strip(),

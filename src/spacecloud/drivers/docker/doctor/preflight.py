@@ -10,12 +10,14 @@ from typing import Any
 
 import aiodocker
 
+from spacecloud import installation
 from spacecloud.drivers.docker import labels, releases
 from spacecloud.drivers.docker.doctor import pool_conflicts
 from spacecloud.drivers.docker.doctor.port_owners import owners_of
 from spacecloud.drivers.docker.engine import Engine, EngineError
 from spacecloud.drivers.docker.gateway.bootstrap import admin_socket
 from spacecloud.drivers.docker.host.firewall import run
+from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
@@ -48,6 +50,7 @@ async def preflight(docker: aiodocker.Docker, settings: Settings) -> tuple[str, 
     engine = Engine(docker)
     try:
         found += engine_problems(await engine.get("info"), await engine.get("version"))
+        found += await of_a_lost_folder(engine, settings)
         found += pool_conflicts.conflicts(settings, await engine.get("networks"), routes, rules)
         found += taken_ports(settings, await own_processes(engine, settings))
     except Transient as error:
@@ -144,10 +147,30 @@ async def own_processes(engine: Engine, settings: Settings) -> frozenset[int]:
     """Of our gateway and resolver, where they run already."""
     filters = {"label": [f"{labels.INSTANCE}={settings.instance}", f"{labels.PREFIX}part"]}
     found = set()
+    owner = Ownership.of(settings)
     for container in await engine.get("containers/json", filters=filters):
+        if not owner.has("part", container):
+            continue
         shown = await engine.find(f"containers/{container['Id']}/json")
         found.add(int(shown["State"]["Pid"]) if shown is not None else 0)
     return frozenset(found - {0})
+
+
+async def of_a_lost_folder(engine: Engine, settings: Settings) -> tuple[str, ...]:
+    """What an installation has left whose state folder is gone: a new one would not know it."""
+    if installation.is_known(settings):
+        return ()
+    owner = Ownership.of(settings)
+    filters = {"label": [f"{labels.INSTANCE}={settings.instance}"]}
+    listing = await engine.get("containers/json", all=True, filters=filters)
+    left = sum(owner.has_container(container) for container in listing)
+    if not left:
+        return ()
+    return (
+        f"{left} containers of instance {settings.instance} are on this machine, and "
+        f"{settings.state_dir} does not know them: restore that folder from a backup, or remove "
+        "them with space-cloud down",
+    )
 
 
 def taken_ports(settings: Settings, own: frozenset[int]) -> Iterable[str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from spacecloud.drivers.docker.gateway import admin
 from spacecloud.drivers.docker.gateway.bootstrap import admin_socket, xds_socket
+from spacecloud.drivers.docker.gateway.ingress import Ingress
 from spacecloud.drivers.docker.gateway.revocation import Dialled, Guarded, Revocation
 from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
 from spacecloud.drivers.docker.netlink import OpenNetlink, open_netlink
@@ -14,10 +15,8 @@ from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
 from spacecloud.drivers.docker.xds.denials import DeniedCallLog
 from spacecloud.drivers.docker.xds.encoding import messages
 from spacecloud.drivers.docker.xds.server import serving
-from spacecloud.ingress.table import API_PATHS
 from spacecloud.mesh.envoy.host_ports import host_port_listener, host_port_resources
-from spacecloud.mesh.envoy.ingress import ingress_resources
-from spacecloud.mesh.envoy.names import DOORS, INGRESS, owner_of
+from spacecloud.mesh.envoy.names import DOORS, owner_of
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import (
@@ -43,6 +42,7 @@ class EnvoyTraffic:
         self._revocation = Revocation(settings.mesh_port, open_netlink)
         self._settings = settings
         self._ads = Ads(settings.ack_timeout_seconds, self._disowned)
+        self._ingress = Ingress(settings, self._ads)
         self._denied_calls = DeniedCallLog(self._ads.listener_names)
         self._published: dict[ServiceKey, Published] = {}
         self._host_ports: dict[int, HostPortAccess] = {}
@@ -65,11 +65,8 @@ class EnvoyTraffic:
         await self._ads.apply(key, NOTHING)
         self._published.pop(key, None)
 
-    async def publish_ingress(self, table: IngressTable) -> None:
-        settings = self._settings
-        exposed = API_PATHS if settings.expose_api else ()
-        resources = ingress_resources(table, settings.http_port, API_PATHS, exposed)
-        await self._ads.apply(INGRESS, messages(resources))
+    async def publish_ingress(self, table: IngressTable) -> Mapping[str, str]:
+        return await self._ingress.publish(table)
 
     async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None:
         host_vip = str(self._settings.pools.host_vip)

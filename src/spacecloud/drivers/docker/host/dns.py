@@ -55,7 +55,8 @@ class DnsmasqNames:
             raise Transient(f"cannot read {self._dir}: {error}") from error
         for entry in entries:
             key = zone.key_of(entry.name)
-            if key is None or key == zone.PLATFORM:
+            if key is None or key == zone.PLATFORM or not entry.is_file(follow_symlinks=False):
+                # A folder or a pipe of a service's name holds up its names, and nobody else's.
                 continue
             try:
                 # What somebody else made of a file is a difference to mend, not a failure.

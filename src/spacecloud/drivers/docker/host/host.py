@@ -24,6 +24,7 @@ from spacecloud.drivers.docker.host.dns import names_dir
 from spacecloud.drivers.docker.host.firewall import Firewall, run
 from spacecloud.drivers.docker.host.system_containers import Part, SystemContainers
 from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
+from spacecloud.drivers.docker.ownership import Ownership, labels_of
 from spacecloud.drivers.docker.pods.replicas import together
 from spacecloud.errors import DriverError, Transient
 from spacecloud.model.status import HostState
@@ -40,6 +41,7 @@ class DockerHost:
     def __init__(self, docker: aiodocker.Docker, settings: Settings) -> None:
         self._engine = Engine(docker)
         self._settings = settings
+        self._owner = Ownership.of(settings)
         self._firewall = Firewall(settings)
         self._system = SystemContainers(self._engine, settings)
 
@@ -64,7 +66,7 @@ class DockerHost:
 
     async def remove(self) -> None:
         """
-        All that carries our label, whoever made it and in whatever state it is.
+        All that we made, in whatever state it is; what only carries our labels stays.
 
         What cannot be removed is told when the rest is gone: ``Transient``.
         """
@@ -85,10 +87,11 @@ class DockerHost:
     async def _remove_containers(self) -> None:
         """Tasks before the pauses they are in; again, until those are gone that were going."""
         for _ in range(REMOVAL_ROUNDS):
-            found = await self._engine.get("containers/json", all=True, filters=self._ours)
+            listed = await self._engine.get("containers/json", all=True, filters=self._ours)
+            found = [c for c in listed if self._owner.has_container(c)]
             if not found:
                 return
-            tasks = [c["Id"] for c in found if labels.TASK in c["Labels"]]
+            tasks = [c["Id"] for c in found if labels.TASK in labels_of(c)]
             await together(self._remove(id) for id in tasks)
             await together(self._remove(c["Id"]) for c in found if c["Id"] not in tasks)
             await asyncio.sleep(REMOVAL_PAUSE_SECONDS)
@@ -96,6 +99,8 @@ class DockerHost:
     async def _remove_networks(self) -> list[str]:
         left = []
         for network in await self._engine.get("networks", filters=self._ours):
+            if not self._owner.has("network", network):
+                continue
             try:
                 await self._engine.delete(f"networks/{network['Id']}")
             except EngineError as error:

@@ -5,7 +5,6 @@ import resource
 from pathlib import Path
 from typing import Literal
 
-from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import (
     CONFLICT,
     NOT_FOUND,
@@ -19,6 +18,7 @@ from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.dns import names_dir
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.images.pulls import Pulls
+from spacecloud.drivers.docker.ownership import Ownership, labels_of
 from spacecloud.drivers.docker.pods.logs import last_lines
 from spacecloud.errors import NotFound, Transient
 from spacecloud.settings import Settings
@@ -37,6 +37,7 @@ class SystemContainers:
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
+        self._owner = Ownership.of(settings)
         self._seen: set[Part] = set()
         self._restarts: dict[str, int] = {}
         """Container id to how often the engine had started it again when we looked last."""
@@ -63,7 +64,9 @@ class SystemContainers:
             found, first = None, True
         if found is None:
             body = self._body(part, await self._image_that_is_here(part))
-            made = await self._engine.post("containers/create", body, name=name)
+            # Not part of the hash: a part that an earlier release made goes on without it.
+            marked = {**body, "Labels": self._owner.marked("part", name, body["Labels"])}
+            made = await self._engine.post("containers/create", marked, name=name)
             await self._engine.post(f"containers/{made['Id']}/start", ok=(NOT_MODIFIED,))
             await self._see_it_stay(made["Id"])
             return [] if first else [f"the {part} was gone and was made again"]
@@ -72,10 +75,11 @@ class SystemContainers:
 
     async def _is_other(self, name: str, found: Json, body: Json) -> bool:
         """Made from another configuration than the one wanted now?"""
-        its = found["Config"]["Labels"] or {}
-        if its.get(labels.INSTANCE) != self._settings.instance:
-            raise Transient(f"a container of this name is not ours: docker rm -f {name}")
-        return bool(its.get(system_specs.CONFIG) != body["Labels"][system_specs.CONFIG])
+        if not self._owner.has("part", found):
+            raise Transient(f"a container of this name is not ours: docker rm -f {name} removes it")
+        return bool(
+            labels_of(found).get(system_specs.CONFIG) != body["Labels"][system_specs.CONFIG]
+        )
 
     async def _keep_running(self, part: Part, found: Json) -> list[str]:
         id, state = found["Id"], found["State"]

@@ -11,6 +11,12 @@ DOWNLOADED = frozenset({"Verifying Checksum", "Download complete", "Extracting"}
 DONE = frozenset({"Pull complete", "Already exists"})
 
 
+MOST_LAYERS = 1000
+LONGEST_ID = 100
+MOST_BYTES = 2**53
+"""What the registry says comes through here: it is counted, and not believed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     current: int = 0
@@ -26,15 +32,17 @@ class PullProgress:
 
     def note(self, message: Mapping[str, Any]) -> None:
         """One message of the engine's; those that speak of no layer change nothing."""
-        id, said = str(message.get("id", "")), message.get("status")
+        id, said = str(message.get("id", ""))[:LONGEST_ID], message.get("status")
+        if not isinstance(said, str) or (id not in self.layers and len(self.layers) >= MOST_LAYERS):
+            return
         layer = self.layers.get(id, Layer())
         if said in WAITING:
             self.layers[id] = replace(layer, is_downloaded=False, is_done=False)
         elif said == "Downloading":
-            detail = message.get("progressDetail") or {}
-            # A registry that does not say how large a layer is gives -1, or nothing.
-            total = max(detail.get("total") or 0, 0)
-            self.layers[id] = replace(layer, current=detail.get("current") or 0, total=total)
+            detail = message.get("progressDetail")
+            detail = detail if isinstance(detail, Mapping) else {}
+            current, total = _bytes(detail.get("current")), _bytes(detail.get("total"))
+            self.layers[id] = replace(layer, current=current, total=total)
         elif said in DOWNLOADED | DONE:
             self.layers[id] = Layer(
                 layer.total, layer.total, is_downloaded=True, is_done=said in DONE
@@ -55,3 +63,8 @@ class PullProgress:
     def missing(self) -> tuple[str, ...]:
         """The layers that are not here: where a pull fails, it is one of them."""
         return tuple(id for id, layer in self.layers.items() if not layer.is_downloaded)
+
+
+def _bytes(said: Any) -> int:
+    """A registry that does not say how large a layer is gives -1, or nothing."""
+    return min(max(said, 0), MOST_BYTES) if type(said) is int else 0

@@ -20,6 +20,9 @@ TRIES = 3
 SILENCE_SECONDS = 300.0
 """Without a word of progress: the registry, or the engine, has forgotten us."""
 
+LONGEST_WORDS = 2000
+"""Of a registry's refusal, in characters."""
+
 PROGRESS_SECONDS = 2.0
 """Between two lines on a pull's progress."""
 
@@ -86,7 +89,7 @@ def split(image: str) -> tuple[str, str]:
 
 
 def _failure(image: str, words: str, missing: tuple[str, ...] = ()) -> Terminal | Transient:
-    text = words.strip().rstrip(".")
+    text = words[:LONGEST_WORDS].strip().rstrip(".")
     if missing:
         which = "layer" if len(missing) == 1 else "one of the layers"
         text = f"{text} ({which} {', '.join(missing)})"

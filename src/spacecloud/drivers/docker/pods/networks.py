@@ -3,8 +3,9 @@
 import hashlib
 from typing import Any
 
-from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker import labels, ownership
 from spacecloud.drivers.docker.engine import CONFLICT, Engine, EngineError, meaning
+from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.errors import Terminal, Transient
 from spacecloud.model.refs import ServiceKey
 from spacecloud.settings import Settings
@@ -19,9 +20,10 @@ def interface(settings: Settings, key: ServiceKey) -> str:
 
 
 class Networks:
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, owner: Ownership) -> None:
         self._engine = engine
         self._settings = settings
+        self._owner = owner
 
     async def subnet(self, key: ServiceKey) -> str | None:
         """Of our network of the service. ``Terminal`` when its name is somebody else's."""
@@ -29,7 +31,7 @@ class Networks:
         found = await self._engine.find(f"networks/{name}")
         if found is None:
             return None
-        if not labels.belongs(found["Labels"], self._settings.instance, key):
+        if not ownership.belongs(self._owner, found, key):
             raise Terminal(
                 f"a network called {name} exists and is not ours: rename it, or remove it with "
                 f"docker network rm {name}"
@@ -40,15 +42,18 @@ class Networks:
         filters = {"label": labels.of_instance(self._settings.instance)}
         found = await self._engine.get("networks", filters=filters)
         return {
-            ServiceKey(n["Labels"][labels.PROJECT], n["Labels"][labels.SERVICE]): subnet_of(n)
-            for n in found
+            key: subnet_of(network)
+            for network in found
+            if self._owner.has("network", network)
+            and (key := labels.read_key(ownership.labels_of(network))) is not None
         }
 
     async def create(self, key: ServiceKey, subnet: str) -> None:
         instance = self._settings.instance
+        name = labels.network_name(instance, key)
         first = subnet.rpartition("/")[0].rpartition(".")
         body = {
-            "Name": labels.network_name(instance, key),
+            "Name": name,
             "CheckDuplicate": True,
             "Driver": "bridge",
             "EnableIPv6": False,
@@ -57,7 +62,7 @@ class Networks:
                 "Config": [{"Subnet": subnet, "Gateway": f"{first[0]}.{int(first[2]) + 1}"}],
             },
             "Options": {"com.docker.network.bridge.name": interface(self._settings, key)},
-            "Labels": labels.network_labels(instance, key),
+            "Labels": self._owner.marked("network", name, labels.network_labels(instance, key)),
         }
         try:
             await self._engine.post("networks/create", body)
@@ -78,5 +83,6 @@ class Networks:
 
 
 def subnet_of(network: dict[str, Any]) -> str:
-    configs = network["IPAM"]["Config"] or [{}]
+    """Empty where it has none, as one that the engine has half removed."""
+    configs = (network.get("IPAM") or {}).get("Config") or [{}]
     return str(configs[0].get("Subnet", ""))

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from spacecloud.drivers.docker import labels, releases
+from spacecloud.drivers.docker import labels, ownership, releases
 from spacecloud.drivers.docker.engine import (
     CONFLICT,
     NOT_FOUND,
@@ -17,6 +17,7 @@ from spacecloud.drivers.docker.engine import (
 )
 from spacecloud.drivers.docker.images.archive import architecture
 from spacecloud.drivers.docker.images.ensure import ensure
+from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import containers
 from spacecloud.drivers.docker.probes.healthcheck import probe_of
 from spacecloud.errors import SpaceCloudError, Terminal, Transient
@@ -31,10 +32,13 @@ DEFAULT_STOP_SIGNAL = "SIGTERM"
 
 
 class Pods:
-    def __init__(self, engine: Engine, settings: Settings, secret_values: SecretValues) -> None:
+    def __init__(
+        self, engine: Engine, settings: Settings, secret_values: SecretValues, owner: Ownership
+    ) -> None:
         self._engine = engine
         self._settings = settings
         self._secret_values = secret_values
+        self._owner = owner
         self._pause_image = ""
 
     async def create(self, op: CreateReplica) -> None:
@@ -71,12 +75,14 @@ class Pods:
     async def stop(self, op: StopReplica) -> None:
         """Ask every task to end; nobody waits here."""
         running = [c for c in await self._of(op) if c["State"] == "running"]
-        await together(self._signal(c["Id"]) for c in running if labels.TASK in (c["Labels"] or {}))
+        await together(
+            self._signal(c["Id"]) for c in running if labels.TASK in ownership.labels_of(c)
+        )
 
     async def remove(self, op: RemoveReplica) -> None:
         """Tasks before the pause whose namespace they are in."""
         found = await self._of(op)
-        tasks = [c["Id"] for c in found if labels.TASK in (c["Labels"] or {})]
+        tasks = [c["Id"] for c in found if labels.TASK in ownership.labels_of(c)]
         await together(self._remove(id) for id in tasks)
         await together(self._remove(c["Id"]) for c in found if c["Id"] not in tasks)
 
@@ -90,7 +96,7 @@ class Pods:
         found: list[dict[str, Any]] = await self._engine.get(
             "containers/json", all=True, filters={"label": wanted}
         )
-        return found
+        return [container for container in found if self._owner.has("replica", container)]
 
     async def _check_images(self, op: CreateReplica) -> dict[str, Probe | None]:
         """Task id to the probe that its image brings."""
@@ -167,8 +173,8 @@ class Pods:
         found = await self._engine.find(f"containers/{name}/json")
         if found is None:
             return None
-        its = found["Config"]["Labels"] or {}
-        if not labels.belongs(its, self._settings.instance, op.ref.key):
+        its = ownership.labels_of(found)
+        if not self._owner.has("replica", found) or labels.read_key(its) != op.ref.key:
             raise Terminal(
                 f"a container called {name} exists and is not ours: rename it, or remove it "
                 f"with docker rm {name}"
@@ -184,7 +190,8 @@ class Pods:
         return None
 
     async def _create(self, name: str, body: dict[str, Any]) -> str:
-        made = await self._engine.post("containers/create", body, name=name)
+        marked = {**body, "Labels": self._owner.marked("replica", name, body["Labels"])}
+        made = await self._engine.post("containers/create", marked, name=name)
         return str(made["Id"])
 
     async def _start(self, container: str, what: str) -> None:

@@ -5,13 +5,14 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Never
+from typing import Any, Never
 
 import aiodocker
 
-from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker import labels, ownership
 from spacecloud.drivers.docker.engine import Engine, EngineError
 from spacecloud.drivers.docker.images.pulls import Pulls
+from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import logs, observe
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.pods.observe import Seen
@@ -58,8 +59,10 @@ class DockerWorkloads:
         self._engine = Engine(docker)
         self._settings = settings
         self._secret_values = secret_values
-        self._networks = Networks(self._engine, settings)
-        self._pods = Pods(self._engine, settings, secret_values)
+        self._owner = Ownership.of(settings)
+        self._told_strangers: set[str] = set()
+        self._networks = Networks(self._engine, settings, self._owner)
+        self._pods = Pods(self._engine, settings, secret_values, self._owner)
         self._pulls = Pulls(self._engine)
         self._prober = Prober(self._engine, self._health_changed, now)
         self._services: dict[str, ServiceKey] = {}
@@ -84,7 +87,8 @@ class DockerWorkloads:
         try:
             subnet = await self._networks.subnet(key)
             listing = await self._engine.get("containers/json", all=True, filters=filters)
-            seen = await self._inspect([item["Id"] for item in listing])
+            ours = [item for item in listing if self._owner.has("replica", item)]
+            seen = await self._inspect([item["Id"] for item in ours])
         except EngineError as error:
             raise Transient(f"look at {key}: {error}") from error
         health = await self._health(key, seen)
@@ -98,8 +102,10 @@ class DockerWorkloads:
         except EngineError as error:
             raise Transient(f"look at everything: {error}") from error
         by_service: dict[ServiceKey, list[Seen]] = {key: [] for key in subnets}
+        self._owner.forget_all_but(listing)
+        self._tell_strangers(listing)
         for item in listing:
-            seen = observe.listed(item)
+            seen = self._listed(item)
             if seen is not None:
                 by_service.setdefault(seen.tag.ref.key, []).append(seen)
         return {
@@ -185,7 +191,7 @@ class DockerWorkloads:
         async def one(id: str) -> None:
             async with self._inspections:
                 item = await self._engine.find(f"containers/{id}/json")
-            seen = observe.inspected(item) if item is not None else None
+            seen = _readable(observe.inspected, item) if item is not None else None
             if seen is not None:
                 found[id] = seen
 
@@ -236,17 +242,38 @@ class DockerWorkloads:
                 async with self._engine.stream("GET", "events", filters=filters) as events:
                     self._tell(Hint(None, "the engine's events are heard from now on"))
                     async for event in events:
-                        self._hear(event["Actor"]["Attributes"])
+                        self._hear(event)
             except (Transient, EngineError) as error:
                 logger.warning("the engine's events are not heard: %s", error)
             await asyncio.sleep(RECONNECT_SECONDS)
 
-    def _hear(self, attributes: Mapping[str, str]) -> None:
-        tag = labels.read(attributes)
-        if tag is not None:
-            self._tell(Hint(tag.ref.key, "engine"))
-        else:
-            self._tell(Hint(None, f"{attributes.get('name', 'a container')} changed"))
+    def _hear(self, event: Mapping[str, Any]) -> None:
+        """Of a stranger nothing: one that is started again and again asks for no looks."""
+        container = ownership.as_listed(event)
+        if self._owner.has("replica", container):
+            tag = labels.read(ownership.labels_of(container))
+            self._tell(Hint(tag.ref.key if tag is not None else None, "engine"))
+        elif self._owner.has("part", container):
+            self._tell(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))
+
+    def _listed(self, item: Mapping[str, Any]) -> Seen | None:
+        """None where it is not ours."""
+        return _readable(observe.listed, item) if self._owner.has("replica", item) else None
+
+    def _tell_strangers(self, listing: Iterable[Mapping[str, Any]]) -> None:
+        """Once each, for as long as they are there."""
+        found = {
+            ownership.id_of(item): " ".join(ownership.names_of(item))
+            for item in listing
+            if not self._owner.has_container(item)
+        }
+        for id in sorted(found.keys() - self._told_strangers):
+            logger.warning(
+                "container %s (%s) has labels of this instance and was not made by it: left alone",
+                found[id],
+                id[:12],
+            )
+        self._told_strangers = set(found)
 
     async def _container(self, project: str, replica: str, task: str) -> str:
         filters = {
@@ -260,7 +287,7 @@ class DockerWorkloads:
             listing = await self._engine.get("containers/json", all=True, filters=filters)
         except EngineError as error:
             raise Transient(f"look for {replica}: {error}") from error
-        seen = [s for item in listing if (s := observe.listed(item)) is not None]
+        seen = [s for item in listing if (s := self._listed(item)) is not None]
         pod = [s for s in seen if s.tag.replica == replica]
         if not pod:
             raise NotFound(f"there is no replica {replica} in project {project}")
@@ -271,3 +298,14 @@ class DockerWorkloads:
         raise NotFound(
             f"replica {replica} has no task {wanted}: it has {', '.join(pod[0].tag.expected_tasks)}"
         )
+
+
+def _readable(
+    read: Callable[[dict[str, Any]], Seen | None], item: Mapping[str, Any]
+) -> Seen | None:
+    """One of ours that the engine tells nothing sensible of is not one that is missing."""
+    try:
+        return read(dict(item))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        id = ownership.id_of(item)[:12]
+        raise Transient(f"the Docker Engine shows container {id} in no known form") from error

@@ -16,6 +16,7 @@ _NAMED_IN_JSON = (
     "envoy.config.endpoint.v3.endpoint_pb2",
     "envoy.config.listener.v3.listener_pb2",
     "envoy.config.route.v3.route_pb2",
+    "envoy.config.route.v3.scoped_route_pb2",
     "envoy.extensions.access_loggers.grpc.v3.als_pb2",
     "envoy.extensions.filters.http.rbac.v3.rbac_pb2",
     "envoy.extensions.filters.http.router.v3.router_pb2",
@@ -70,6 +71,7 @@ def messages(resources: Resources) -> Messages:
         "clusters": {},
         "endpoints": {},
         "listeners": {},
+        "scopes": {},
         "routes": {},
     }
     for kind, name, resource in resources:

@@ -22,7 +22,10 @@ from spacecloud.mesh.envoy.resources import KINDS, TYPES, Kind
 
 KIND_OF = {url: kind for kind, url in TYPES.items()}
 
-WHOLE: frozenset[Kind] = frozenset({"clusters", "listeners"})
+FIRST: frozenset[Kind] = frozenset({"clusters", "listeners"})
+"""What Envoy asks for when it connects."""
+
+WHOLE: frozenset[Kind] = FIRST | {"scopes"}
 """Envoy takes all there are; of the other kinds it asks for what these mention."""
 
 UNSURE = ""
@@ -70,7 +73,8 @@ class Stream:
             return
         answers = [self._answer(kind, m.name, m.version) for m in stale]
         # What Envoy has not asked for yet it will ask for, now that it holds the mention.
-        self.send(kind, [m for m in stale if kind in WHOLE or m.name in self._asked[kind]])
+        whole = kind in WHOLE and kind in self._begun
+        self.send(kind, [m for m in stale if whole or m.name in self._asked[kind]])
         await self._all(answers, kind, [m.name for m in stale])
 
     async def remove(self, kind: Kind, names: Iterable[str]) -> None:
@@ -95,7 +99,7 @@ class Stream:
         for name, version in kept.items():
             self._settle(kind, name, version)
         self._hear_interest(kind, request, kept)
-        if self._begun >= WHOLE:
+        if self._begun >= FIRST:
             self._introduced.set()
 
     async def introduced(self) -> None:

@@ -1,0 +1,91 @@
+"""
+The public listener and the ingress route table, as one Envoy is told of them.
+
+The listener and the API's routes go first and have an owner of their own. Of a table that Envoy
+refuses, the rules that it refuses are left out and the rest is published.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
+from spacecloud.drivers.docker.xds.encoding import messages
+from spacecloud.errors import Terminal
+from spacecloud.ingress.table import API_PATHS
+from spacecloud.mesh.envoy.ingress import ingress_resources, table_routes
+from spacecloud.mesh.envoy.names import API, INGRESS, owner_of
+from spacecloud.mesh.envoy.public import TRIAL, public_resources
+from spacecloud.mesh.envoy.resources import Resources
+from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.traffic import IngressRule, IngressTable
+from spacecloud.settings import Settings
+
+TRIALS = ServiceKey(PLATFORM_PROJECT, "trials")
+"""Owner of the table that is tried and never answers."""
+
+
+class Ingress:
+    def __init__(self, settings: Settings, ads: Ads) -> None:
+        exposed = API_PATHS if settings.expose_api else ()
+        self._public = messages(public_resources(settings.http_port, API_PATHS, exposed))
+        self._ads = ads
+        self._refused: dict[IngressRule, str] = {}
+        """In Envoy's words. Asked once: a rule that is written anew is another one."""
+
+    async def publish(self, table: IngressTable) -> Mapping[str, str]:
+        """
+        Serve all rules but those that Envoy refuses: their ids, with Envoy's words.
+
+        ``Terminal`` when it refuses the listener, or a table of rules of which it refuses none.
+        """
+        await self._publish_listener()
+        # The listener waits for all routes that its scopes mention, the trial's too.
+        await self._trial(())
+        known = {rule: self._refused[rule] for rule in table.rules if rule in self._refused}
+        try:
+            await self._publish_table([rule for rule in table.rules if rule not in known])
+        except Terminal:
+            found = await self._find_refused([r for r in table.rules if r not in known])
+            await self._trial(())
+            if not found:
+                raise
+            known |= found
+            await self._publish_table([rule for rule in table.rules if rule not in known])
+        self._refused = known
+        return {rule.id: words for rule, words in known.items()}
+
+    async def _publish_listener(self) -> None:
+        try:
+            await self._ads.apply(API, self._public)
+        except Terminal:
+            # A gateway of an earlier release has the port in a listener of the table's owner.
+            if not any(owner_of(name) == INGRESS for name in self._ads.listener_names()):
+                raise
+            await self._ads.apply(INGRESS, NOTHING)
+            await self._ads.apply(API, self._public)
+
+    async def _publish_table(self, rules: Sequence[IngressRule]) -> None:
+        await self._ads.apply(INGRESS, messages(ingress_resources(IngressTable(tuple(rules)))))
+
+    async def _find_refused(self, rules: Sequence[IngressRule]) -> dict[IngressRule, str]:
+        """
+        By halves: of n rules, k are found with about 2k log n trials, and 2n at the most.
+
+        Tried beside the live table, so what is served meanwhile does not change.
+        """
+        words = await self._trial(rules)
+        if not words or not rules:
+            return {}
+        if len(rules) == 1:
+            return {rules[0]: words}
+        middle = len(rules) // 2
+        first = await self._find_refused(rules[:middle])
+        return first | await self._find_refused(rules[middle:])
+
+    async def _trial(self, rules: Sequence[IngressRule]) -> str:
+        """What Envoy has against them; empty: nothing."""
+        routes = table_routes(TRIAL, IngressTable(tuple(rules)))
+        try:
+            await self._ads.apply(TRIALS, messages(Resources(routes=(routes,))))
+        except Terminal as error:
+            return str(error)
+        return ""

@@ -1,0 +1,340 @@
+"""
+Databases that are lost, and containers that pass themselves off as ours, on a whole platform.
+
+What runs must run on: by the same container, without a request lost.
+"""
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from e2e.installed import installed
+from e2e.stage import Stage
+from eventually import wait_until
+from spacecloud import installation
+from spacecloud.drivers.docker.ownership import MARK
+
+pytestmark = [pytest.mark.docker, pytest.mark.attack]
+
+NUMBER = 7
+PREFIX = "space-cloud.io/"
+
+
+@pytest.fixture(scope="module")
+def stage(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with installed(tmp_path_factory.mktemp("attack"), NUMBER, images) as stage:
+        yield stage
+
+
+@pytest.fixture(autouse=True)
+def running(stage: Stage) -> None:
+    stage.installation.program("space-cloud", "start", check=True)
+    stage.user.log_in()
+    stage.user.apply("attack", "web")
+    stage.user.wait_until_ready("attack", "web")
+    stage.user.ingress("attack", "web", "/web", "web")
+    wait_until(lambda: serves(stage))
+
+
+def serves(stage: Stage) -> None:
+    answer = httpx.get(f"{stage.installation.url}/web", timeout=5)
+    assert answer.status_code == 200, answer.text
+
+
+def docker(*words: str) -> str:
+    done = subprocess.run(["docker", *words], text=True, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def all_of_ours(stage: Stage) -> list[str]:
+    """Containers with their starts, and networks: equal where nothing was replaced."""
+    label = f"label={PREFIX}instance={stage.installation.instance}"
+    ids = docker("ps", "-aq", "--no-trunc", "-f", label).split()
+    starts = docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}} {{.State.Running}}", *ids)
+    networks = docker("network", "ls", "-q", "--no-trunc", "-f", label).split()
+    return sorted([*starts.splitlines(), *networks])
+
+
+# ------------------------------------------------------------------ a database that is lost
+
+
+@pytest.mark.parametrize(
+    "loss", ["missing", "empty", "without a table", "garbage", "newer", "of another installation"]
+)
+def test_a_lost_database_is_refused_and_all_that_runs_runs_on(stage: Stage, loss: str) -> None:
+    database = stage.installation.state_dir / "store.db"
+    before = all_of_ours(stage)
+    stage.installation.program("space-cloud", "stop", check=True)
+    with kept_aside(stage):
+        lose(database, loss)
+        content = database.read_bytes() if database.exists() else None
+
+        refused = stage.installation.program("space-cloud", "start", "--timeout", "30")
+
+        assert refused.returncode in (1, 6), refused
+        assert "Traceback" not in refused.stdout + refused.stderr
+        assert str(database) in refused.stderr
+        assert "restore" in refused.stderr or "move it away" in refused.stderr, refused.stderr
+        assert (database.read_bytes() if database.exists() else None) == content
+        serves(stage)
+        assert all_of_ours(stage) == before
+    stage.installation.program("space-cloud", "start", check=True)
+    stage.user.wait_until_ready("attack", "web")
+    assert all_of_ours(stage) == before
+
+
+@contextmanager
+def kept_aside(stage: Stage) -> Iterator[None]:
+    """The database as it was, before and after."""
+    aside = stage.installation.folder / "aside"
+    shutil.copytree(stage.installation.state_dir, aside)
+    try:
+        yield
+    finally:
+        for path in stage.installation.state_dir.glob("store.db*"):
+            path.unlink()
+        for path in aside.glob("store.db*"):
+            shutil.copy(path, stage.installation.state_dir)
+        shutil.rmtree(aside)
+
+
+def lose(database: Path, how: str) -> None:
+    if how == "newer":
+        change(database, "PRAGMA user_version = 999")
+        return
+    if how == "of another installation":
+        change(database, "UPDATE installation SET secret = randomblob(32)")
+        return
+    for path in database.parent.glob("store.db*"):
+        path.unlink()
+    if how == "empty":
+        database.write_bytes(b"")
+    elif how == "garbage":
+        database.write_bytes(b"nothing that SQLite knows " * 1000)
+    elif how == "without a table":
+        change(database, "VACUUM")
+
+
+def change(database: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_a_state_folder_that_is_lost_is_told_and_all_that_runs_runs_on(stage: Stage) -> None:
+    before = all_of_ours(stage)
+    stage.installation.program("space-cloud", "stop", check=True)
+    aside = stage.installation.state_dir.rename(stage.installation.state_dir.with_name("aside"))
+    try:
+        refused = stage.installation.program("space-cloud", "start")
+        assert refused.returncode == 6, refused
+        assert (
+            f"{stage.installation.state_dir} does not know them: restore that folder"
+            in refused.stderr
+        )
+        serves(stage)
+    finally:
+        shutil.rmtree(stage.installation.state_dir)
+        aside.rename(stage.installation.state_dir)
+    stage.installation.program("space-cloud", "start", check=True)
+    stage.user.wait_until_ready("attack", "web")
+    assert all_of_ours(stage) == before
+
+
+def test_a_database_that_is_there_is_never_forgotten(stage: Stage) -> None:
+    said = stage.installation.program("space-cloud", "start", "--forget")
+    assert (said.returncode, "runs: space-cloud stop" in said.stderr) == (4, True), said
+
+    stage.installation.program("space-cloud", "stop", check=True)
+    said = stage.installation.program("space-cloud", "start", "--forget")
+
+    assert said.returncode == 4, said
+    assert "never overwritten" in said.stderr
+
+
+def test_whoever_forgets_on_purpose_begins_anew_and_undeclared_replicas_go(stage: Stage) -> None:
+    replica = stage.machine.task_container("attack", "web")
+    stage.installation.program("space-cloud", "stop", check=True)
+    for path in stage.installation.state_dir.glob("store.db*"):
+        path.unlink()
+    assert stage.installation.program("space-cloud", "start").returncode == 6
+
+    stage.installation.program("space-cloud", "start", "--forget", check=True)
+
+    def gone() -> None:
+        assert replica not in docker("ps", "-aq", "--no-trunc")
+
+    wait_until(gone, within=60)
+    stage.user.log_in()
+    assert stage.user.statuses("attack") == []
+
+
+# ------------------------------------------------------------------ containers of strangers
+
+
+def test_an_image_with_our_labels_is_left_alone_and_disturbs_nothing(stage: Stage) -> None:
+    replica = stage.machine.task_container("attack", "web")
+    before = all_of_ours(stage)
+    own = json.loads(docker("inspect", "-f", "{{json .Config.Labels}}", replica))
+    shapes = {
+        "copy": own,
+        "unmarked": {k: v for k, v in own.items() if k != MARK},
+        "odd": {**own, PREFIX + "tasks": "5"},
+        "undeclared": {**own, PREFIX + "service": "ghost", PREFIX + "slot": "7"},
+        "part": {PREFIX + "instance": stage.installation.instance, PREFIX + "part": "gateway"},
+    }
+    strangers = {}
+    try:
+        for name, its in shapes.items():
+            strangers[name] = a_stranger(stage, name, its)
+
+        stage.installation.program("space-cloud", "stop", check=True)
+        stage.installation.program("space-cloud", "start", check=True)
+        stage.user.wait_until_ready("attack", "web")
+        serves(stage)
+
+        running = docker("ps", "-q", "--no-trunc").split()
+        assert set(strangers.values()) <= set(running)
+        assert set(before) <= set(all_of_ours(stage))
+        assert len(stage.user.statuses("attack")) == 1
+        log = (stage.installation.state_dir / "space-cloud.log").read_text()
+        assert "ended with" not in log.rpartition("serves docker")[2]
+        for name in strangers:
+            assert log.count(f"container stranger-{stage.installation.instance}-{name} ") <= 2
+        told = stage.installation.program("space-cloud", "doctor")
+        assert told.returncode == 1
+        assert all(
+            f"stranger-{stage.installation.instance}-{name}" in told.stdout for name in strangers
+        )
+        inspected = stage.installation.program(
+            "space-cloud", "inspect", "-o", "json", check=True
+        ).stdout
+        assert "stranger-" not in inspected
+        said = stage.user.cli("logs", "attack/web", "--tail", "1")
+        assert said.returncode == 0, said
+
+        stage.installation.program("space-cloud", "down", check=True)
+
+        left = docker(
+            "ps", "-q", "--no-trunc", "-f", f"label={PREFIX}instance={stage.installation.instance}"
+        )
+        assert set(left.split()) == set(strangers.values())
+    finally:
+        for id in strangers.values():
+            docker("rm", "-f", id)
+        for name in shapes:
+            docker("image", "rm", "-f", f"stranger-{stage.installation.instance}-{name}")
+    stage.installation.program("space-cloud", "start", check=True)
+
+
+def a_stranger(stage: Stage, name: str, its: dict[str, str]) -> str:
+    """An image that carries labels, and a container of it by a plain docker run."""
+    tag = f"stranger-{stage.installation.instance}-{name}"
+    made = docker("create", stage.user.images["echo"])
+    words = " ".join(f"{label}={json.dumps(text)}" for label, text in its.items())
+    docker("commit", "--change", f"LABEL {words}", made, tag)
+    docker("rm", made)
+    return docker("run", "-d", "--name", tag, tag)
+
+
+# ------------------------------------------------------------------ upgrades
+
+EARLIER = """
+from spacecloud import installation, server
+installation.read_secret = lambda settings: None
+installation.write_secret = lambda settings, secret: None
+server.main()
+"""
+
+
+def test_an_upgrade_replaces_nothing_and_loses_no_request(stage: Stage) -> None:
+    as_an_earlier_release_leaves_it(stage)
+    before = all_of_ours(stage)
+    marks = docker(
+        *("ps", "-a", "--format", '{{.Label "' + MARK + '"}}'),
+        *("-f", f"label={PREFIX}instance={stage.installation.instance}"),
+    )
+    assert marks.strip() == ""
+
+    with asked_all_the_time(f"{stage.installation.url}/web") as answers:
+        stage.installation.program("space-cloud", "start", check=True)
+        stage.user.wait_until_ready("attack", *(f"s{n}" for n in range(10)), "web")
+
+    assert answers
+    assert set(answers) == {200}
+    assert all_of_ours(stage) == before
+    assert stage.installation.program("space-cloud", "doctor").returncode == 0
+
+    stage.installation.program("space-cloud", "stop", check=True)
+    stage.installation.program("space-cloud", "start", check=True)
+    stage.user.wait_until_ready("attack", "web")
+    assert all_of_ours(stage) == before
+    for n in range(10):
+        stage.user.delete("attack", f"s{n}")
+    stage.user.wait_until_gone("attack", *(f"s{n}" for n in range(10)))
+
+
+def as_an_earlier_release_leaves_it(stage: Stage) -> None:
+    """Nothing carries a mark, and neither folder nor database knows of an installation."""
+    stage.installation.program("space-cloud", "down", check=True)
+    for name in (installation.FILE, installation.ADOPTED):
+        (stage.installation.state_dir / name).unlink(missing_ok=True)
+    command, stage.installation.command = (
+        stage.installation.command,
+        (sys.executable, "-c", EARLIER, "serve"),
+    )
+    try:
+        stage.installation.start()
+        for n in range(10):
+            stage.user.apply("attack", f"s{n}")
+        stage.user.wait_until_ready("attack", *(f"s{n}" for n in range(10)), "web", within=120)
+        stage.installation.stop()
+    finally:
+        stage.installation.command = command
+    for name in (installation.FILE, installation.ADOPTED):
+        (stage.installation.state_dir / name).unlink(missing_ok=True)
+    database = stage.installation.state_dir / "store.db"
+    change(database, "DROP TABLE installation", "PRAGMA user_version = 3")
+
+
+@contextmanager
+def asked_all_the_time(url: str) -> Iterator[list[int]]:
+    answers: list[int] = []
+    ended = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(timeout=5) as client:
+            while not ended.wait(0.02):
+                try:
+                    answers.append(client.get(url).status_code)
+                except httpx.HTTPError:
+                    answers.append(0)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    try:
+        yield answers
+    finally:
+        ended.set()
+        asking.join(10)
+
+
+def test_without_its_key_an_installation_is_still_taken_away(stage: Stage) -> None:
+    stage.installation.program("space-cloud", "stop", check=True)
+    (stage.installation.state_dir / installation.FILE).unlink()
+
+    stage.installation.program("space-cloud", "down", check=True)
+
+    assert docker("ps", "-aq", "-f", f"label={PREFIX}instance={stage.installation.instance}") == ""
+    stage.installation.program("space-cloud", "start", check=True)
+    assert (stage.installation.state_dir / installation.FILE).exists()
