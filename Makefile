@@ -51,7 +51,7 @@ bench:  ## how fast it is on this machine, and against whom; ROWS=start,mesh mea
 chaos:  ## kill things while it works, for an hour at most; SAMPLE=10 for ten random cases (SEED= again)
 	@scripts/bootstrap.sh test
 	CHAOS_SAMPLE=$(SAMPLE) CHAOS_SEED=$(SEED) CHAOS_SECONDS=$(if $(SAMPLE),270,3000) \
-		timeout --signal INT --kill-after 60 $(if $(SAMPLE),600,3540) $(BIN)/pytest -q tests/chaos
+		timeout --foreground --signal INT --kill-after 60 $(if $(SAMPLE),600,3540) $(BIN)/pytest -q tests/chaos --timeout 600
 
 lock:  ## resolve the requirements anew
 	@scripts/bootstrap.sh python

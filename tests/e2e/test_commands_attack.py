@@ -9,7 +9,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 from e2e.installed import installed
 from e2e.stage import Stage
 from eventually import wait_until
+from load import Load
 from spacecloud import installation
 from spacecloud.drivers.docker.ownership import MARK
 
@@ -266,12 +266,13 @@ def test_an_upgrade_replaces_nothing_and_loses_no_request(stage: Stage) -> None:
     )
     assert marks.strip() == ""
 
-    with asked_all_the_time(f"{stage.installation.url}/web") as answers:
+    load = Load(f"{stage.installation.url}/web", clients=1)
+    with load.running():
         stage.installation.program("space-cloud", "start", check=True)
         stage.user.wait_until_ready("attack", *(f"s{n}" for n in range(10)), "web")
 
-    assert answers
-    assert set(answers) == {200}
+    assert load.answers
+    assert load.losses == []
     assert all_of_ours(stage) == before
     assert stage.installation.program("space-cloud", "doctor").returncode == 0
 
@@ -305,28 +306,6 @@ def as_an_earlier_release_leaves_it(stage: Stage) -> None:
         (stage.installation.state_dir / name).unlink(missing_ok=True)
     database = stage.installation.state_dir / "store.db"
     change(database, "DROP TABLE installation", "PRAGMA user_version = 3")
-
-
-@contextmanager
-def asked_all_the_time(url: str) -> Iterator[list[int]]:
-    answers: list[int] = []
-    ended = threading.Event()
-
-    def ask() -> None:
-        with httpx.Client(timeout=5) as client:
-            while not ended.wait(0.02):
-                try:
-                    answers.append(client.get(url).status_code)
-                except httpx.HTTPError:
-                    answers.append(0)
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    try:
-        yield answers
-    finally:
-        ended.set()
-        asking.join(10)
 
 
 def test_without_its_key_an_installation_is_still_taken_away(stage: Stage) -> None:
