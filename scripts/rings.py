@@ -1,5 +1,5 @@
 """
-Run the rings of the tests that need an engine side by side, each in a process of its own.
+Run the rings of the tests that need an engine in groups, some side by side, each a process.
 
 They wait more than they compute: for drains, for probes, for an engine. What each printed is shown
 when it ends; the exit status is 0 when all of them were green.
@@ -8,12 +8,14 @@ when it ends; the exit status is 0 when all of them were green.
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LOGS = ROOT / "build" / "rings"
+AT_ONCE = 3
 WITHIN_SECONDS = 1200
 POLL_SECONDS = 0.2
 KILL_SECONDS = 30
@@ -29,16 +31,25 @@ class Ring:
     began: float
 
 
+GROUPS = {
+    "contract-integration": ("tests/contract", "tests/integration"),
+    "attack": ("tests/e2e/test_*_attack*.py",),
+    "network": ("tests/e2e/test_network_*.py",),
+    "commands": ("tests/e2e/test_commands_*.py", "tests/e2e/test_machine_*.py"),
+    "e2e": ("tests/e2e/test_*.py",),
+}
+"""The longest first; a file is in the first whose pattern has it, so that a new one is in some."""
+
+
 def rings() -> dict[str, list[str]]:
-    """Paths by name; every file of the rings is in exactly one."""
-    e2e = sorted((ROOT / "tests" / "e2e").glob("test_*.py"))
-    network = [path for path in e2e if path.name.startswith("test_network_")]
-    found = {
-        "contract-integration": ["tests/contract", "tests/integration"],
-        "e2e-network": [str(path.relative_to(ROOT)) for path in network],
-        "e2e-others": [str(path.relative_to(ROOT)) for path in e2e if path not in network],
-    }
-    return {name: paths for name, paths in found.items() if paths}
+    found: dict[str, list[str]] = {}
+    known: set[str] = set()
+    for name, patterns in GROUPS.items():
+        paths = [str(p.relative_to(ROOT)) for one in patterns for p in sorted(ROOT.glob(one))]
+        if new := [path for path in paths if path not in known]:
+            found[name] = new
+        known.update(paths)
+    return found
 
 
 def start(name: str, paths: list[str], *options: str) -> Ring:
@@ -50,18 +61,30 @@ def start(name: str, paths: list[str], *options: str) -> Ring:
     return Ring(name, process, log, time.monotonic())
 
 
-def ended(running: list[Ring]) -> Iterator[tuple[Ring, int]]:
+def run(waiting: deque[tuple[str, list[str]]], *options: str) -> Iterator[tuple[Ring, int]]:
     """Each with its exit status, in the order of their ends."""
-    while running:
-        for ring in list(running):
-            code = ring.process.poll()
-            if code is None and time.monotonic() - ring.began > WITHIN_SECONDS:
-                stop(ring.process)
-                code = TOO_LATE
-            if code is not None:
-                running.remove(ring)
-                yield ring, code
-        time.sleep(POLL_SECONDS)
+    running: list[Ring] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < AT_ONCE:
+                running.append(start(*waiting.popleft(), *options))
+            for ring in list(running):
+                if (code := status(ring)) is not None:
+                    running.remove(ring)
+                    yield ring, code
+            time.sleep(POLL_SECONDS)
+    finally:
+        for ring in running:
+            stop(ring.process)
+
+
+def status(ring: Ring) -> int | None:
+    """None while it runs and may."""
+    code = ring.process.poll()
+    if code is None and time.monotonic() - ring.began > WITHIN_SECONDS:
+        stop(ring.process)
+        return TOO_LATE
+    return code
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
@@ -74,18 +97,13 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 
 
 def main(options: list[str]) -> int:
-    running = [start(name, paths, *options) for name, paths in rings().items()]
-    print(f"==> {', '.join(ring.name for ring in running)}, side by side", flush=True)
+    waiting = deque(rings().items())
+    print(f"==> {', '.join(name for name, _ in waiting)}: {AT_ONCE} at once", flush=True)
     worst = 0
-    try:
-        for ring, code in ended(list(running)):
-            print(f"==> {ring.name}: after {time.monotonic() - ring.began:.0f} s", flush=True)
-            print(ring.log.read_text("utf-8", "replace"), flush=True)
-            worst = worst or code
-    finally:
-        for ring in running:
-            if ring.process.poll() is None:
-                stop(ring.process)
+    for ring, code in run(waiting, *options):
+        print(f"==> {ring.name}: after {time.monotonic() - ring.began:.0f} s", flush=True)
+        print(ring.log.read_text("utf-8", "replace"), flush=True)
+        worst = worst or code
     return worst
 
 
