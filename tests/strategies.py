@@ -108,7 +108,7 @@ def tasks(id: str, numbers: list[int]) -> st.SearchStrategy[Document]:
         {
             "id": st.just(id),
             "docker": objects(
-                {"image": st.from_regex(r"[a-z]{1,8}(:[a-z0-9.]{1,8})?", fullmatch=True)},
+                {"image": st.from_regex(r"[a-z]{1,8}(:[a-z0-9][a-z0-9.]{0,7})?", fullmatch=True)},
                 {
                     "cmd": st.lists(texts, max_size=3),
                     "secret": st.just(""),

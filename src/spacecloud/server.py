@@ -6,6 +6,7 @@ the clock, and starts tasks that live as long as the process.
 """
 
 import asyncio
+import ctypes
 import gc
 import logging
 import os
@@ -55,6 +56,7 @@ logger = logging.getLogger("spacecloud")
 
 LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 EXIT_CODES = {InvalidSpec: 2, NotFound: 3, Conflict: 4, Forbidden: 5, Unavailable: 6}
+PR_SET_DUMPABLE = 4
 STOP_SECONDS = 3
 """For requests to the API that are under way when the process is asked to end."""
 
@@ -67,6 +69,7 @@ async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. What runs goes on running without it."""
     directories.prepare(settings)
     _may_open_many_files()
+    _leave_no_core()
     _collect_seldom()
     with _only_one(settings):
         installation.begin(settings)
@@ -119,6 +122,13 @@ def _may_open_many_files() -> None:
     """As many as this machine allows: a shell's 1,024 are few for probes, callers and logs."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _leave_no_core() -> None:
+    """Memory holds keys and secrets: no dump of it, and no look into it but root's."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # The limit alone does not keep a dump from a program that core_pattern names.
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _collect_seldom() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from running_plane import Plane, a_running_plane
+from spacecloud.model.refs import ServiceKey
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop" / "shop.yaml"
 PATIENCE_SECONDS = 30
@@ -128,3 +129,56 @@ def test_an_output_that_is_full_is_an_error_without_a_traceback(
     assert done.stderr == (
         "error: the output cannot be written: No space left on device\n" if code else ""
     )
+
+
+HOSTILE = "\x1b]52;c;ZXZpbA==\x07\x1b[2J\x1b[31mred\x9b2J\x1bc \u202eend"
+
+
+API = ServiceKey("shop", "api")
+DOCUMENT = """
+type: service
+meta: {project: shop, serviceId: api, version: v1}
+spec: {tasks: [{id: main, docker: {image: "api:1"}}]}
+"""
+
+
+def _deploy_what_says(plane: Plane, said: bytes) -> None:
+    plane.workloads.said = [said]
+    assert plane.cli("apply", "-f", "-", "--wait", given=DOCUMENT).code == 0
+
+
+@pytest.mark.attack
+def test_a_terminal_gets_the_colours_of_a_log_and_obeys_nothing_else(plane: Plane) -> None:
+    _deploy_what_says(plane, HOSTILE.encode() + b"\xff\r\n")
+
+    code, written = on_a_terminal(plane, "logs", "shop/api")
+
+    assert code == 0
+    assert written.strip().removesuffix("\x1b[0m") == "\x1b[31mred  end\ufffd "
+
+
+@pytest.mark.attack
+def test_a_pipe_gets_a_log_as_it_was_written(plane: Plane) -> None:
+    said = HOSTILE.encode() + b"\xff\r\n"
+    _deploy_what_says(plane, said)
+
+    command = [sys.executable, "-m", "spacecloud.cli.main", "logs", "shop/api"]
+    done = subprocess.run(command, env=plane.environment, capture_output=True, check=True)
+
+    assert done.stdout == said
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("command", [["status", "shop/api"], ["events"], ["why", "shop/api"]])
+def test_what_a_container_said_is_not_obeyed_and_is_short(plane: Plane, command: list[str]) -> None:
+    _deploy_what_says(plane, HOSTILE.encode() + b"x" * 80_000)
+    plane.loop.call_soon_threadsafe(plane.workloads.kill, API, "api--v1--0")
+    ends_at = time.monotonic() + PATIENCE_SECONDS
+    while "TaskExited" not in plane.cli("events").out:
+        assert time.monotonic() < ends_at
+
+    written = on_a_terminal(plane, *command)[1]
+
+    for obeyed in ("\x1b]", "\x1b[2J", "\x1bc", "\x9b", "\u202e"):
+        assert obeyed not in written
+    assert len(written) < 20_000

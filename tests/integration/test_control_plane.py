@@ -13,13 +13,14 @@ import pytest
 
 from eventually import eventually
 from spacecloud.drivers.memory import MemoryTraffic, MemoryWorkloads, memory_driver
-from spacecloud.errors import NotFound, Terminal
+from spacecloud.errors import NotFound, Terminal, Transient
 from spacecloud.model.addresses import Pools
 from spacecloud.model.envelope import Envelope, kind_named
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.routing import IngressRoute
 from spacecloud.model.service import Service
 from spacecloud.model.status import ServiceStatus
+from spacecloud.model.stored import STORED
 from spacecloud.model.traffic import IngressTable
 from spacecloud.reconcile import platform
 from spacecloud.reconcile.control_plane import ControlPlane
@@ -334,3 +335,40 @@ async def test_orphans_are_taken_away(setup: Setup) -> None:
         assert await setup.workloads.observe_all() == {}
 
     await eventually(gone)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("error", [KeyError("Id"), Transient("look for image x: refused")])
+async def test_a_first_look_that_fails_is_told_until_one_succeeds(
+    setup: Setup, error: Exception
+) -> None:
+    async def fails(references: Any) -> Any:
+        raise error
+
+    setattr(setup.workloads, "images", fails)  # noqa: B010 - a method of an instance
+    await setup.store.put_service(API, a_service())
+
+    async def told() -> None:
+        status = await setup.status()
+        assert status.state == "progressing"
+        assert str(error) in status.message
+
+    await eventually(told)
+    (finding, *_) = await setup.plane.queries.why("shop", "api", None)
+    assert (finding.severity, finding.subject) == ("error", "shop/api@v1")
+    assert str(error) in finding.problem
+
+    del setup.workloads.images
+    assert (await setup.settles()).message == ""
+
+
+@pytest.mark.attack
+async def test_an_image_of_an_earlier_release_hurts_nobody(setup: Setup) -> None:
+    """The rule came later than the document: what is stored is still read."""
+    task = {"id": "main", "docker": {"image": "../info?x="}}
+    old = Service.model_validate({"tasks": [task]}, context=STORED)
+    await setup.store.put_service(API, old)
+    await setup.store.put_service(ServiceRef("shop", "web", "v1"), a_service())
+
+    await setup.settles(ServiceRef("shop", "web", "v1"))
+    assert (await setup.status()).desired_replicas == 1

@@ -21,6 +21,8 @@ from spacecloud.model.status import PullView
 from spacecloud.settings import Settings
 from spacecloud.workloads.operations import CreateReplica
 
+DIGEST = "sha256:" + "12" * 32
+
 pytestmark = pytest.mark.docker
 
 
@@ -155,7 +157,8 @@ async def test_an_image_for_another_machine_is_hopeless_and_names_both(
         ("nginx:1.27", ("nginx", "1.27")),
         ("localhost:5000/a/b", ("localhost:5000/a/b", "latest")),
         ("localhost:5000/a/b:2", ("localhost:5000/a/b", "2")),
-        ("a/b@sha256:12", ("a/b", "sha256:12")),
+        (f"a/b@{DIGEST}", ("a/b", DIGEST)),
+        (f"a/b:1@{DIGEST}", ("a/b", DIGEST)),
     ],
 )
 def test_a_reference_is_a_name_and_a_tag(image: str, parts: tuple[str, str]) -> None:

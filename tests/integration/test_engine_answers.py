@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from spacecloud.drivers.docker.engine import MOST_LINE_BYTES, Engine, connect
+from spacecloud.drivers.docker.engine import MOST_OBJECT_BYTES, Engine, connect
 from spacecloud.errors import Transient
 
 pytestmark = pytest.mark.attack
@@ -64,7 +64,7 @@ async def test_a_line_of_a_stream_that_is_no_json_is_passing(tmp_path: Path, lin
 
 
 async def test_a_line_without_an_end_is_not_held_whole(tmp_path: Path) -> None:
-    pieces = [b"x" * 2**20] * (MOST_LINE_BYTES // 2**20 + 8)
+    pieces = [b"x" * 2**20] * (MOST_OBJECT_BYTES // 2**20 + 8)
     async with an_engine(tmp_path, *pieces) as engine:
         with pytest.raises(Transient, match="sent a line of over"):
             async with engine.stream("GET", "events") as messages:

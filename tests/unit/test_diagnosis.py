@@ -56,6 +56,21 @@ def test_an_apply_that_was_not_looked_at_yet_is_progressing() -> None:
     assert "not looked at yet" in findings([found], FINE)[0].problem
 
 
+@pytest.mark.parametrize("snapshot", [None, "of the apply before"])
+def test_a_look_that_failed_is_told_with_its_reason(snapshot: str | None) -> None:
+    situation = settled(a_situation(a_version()))
+    seen = Snapshot(situation, decide(situation)) if snapshot else None
+    newer = a_version(generation=2)
+    relations = Relations(look_failure="look at shop/web: the engine refuses")
+
+    found = status_of(declared_service(newer), newer, seen, relations)
+
+    assert (found.state, found.message) == ("progressing", "look at shop/web: the engine refuses")
+    (finding, *_) = findings([found], FINE)
+    assert finding.severity == "error"
+    assert finding.problem == "it cannot be looked at: look at shop/web: the engine refuses"
+
+
 def test_a_refused_image_is_failed_with_its_reason() -> None:
     version = a_version()
     reason = "image web:1 cannot be pulled: not found"

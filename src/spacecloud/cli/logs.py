@@ -12,6 +12,7 @@ from spacecloud.cli.references import Reference, located
 from spacecloud.cli.session import Session, session_options
 from spacecloud.client.client import Client, Document
 from spacecloud.errors import NotFound, SpaceCloudError, Unavailable
+from spacecloud.model.lines import coloured
 
 LOOK_SECONDS = 1.0
 """While following: how often new replicas are looked for."""
@@ -52,7 +53,9 @@ def logs(
     """
     Print what a service writes: shop/api, shop/api@v1, or the id of one replica.
 
-    Of several replicas each line begins with its replica.
+    Of several replicas each line begins with its replica. On a terminal, colours are all that is
+    left of control sequences; in a pipe or a file, the bytes are as they were written. A line of
+    more than 64 KiB is cut.
     """
     client = session.client()
     ref, replicas, is_service = _named(service, replica, session, client)
@@ -62,11 +65,17 @@ def logs(
             _print(line)
         return
     for each in _together(client, ref, replicas, query):
-        _print(f"{click.style(each.replica, fg='cyan')} | {each.text}")
+        is_seen = sys.stdout.isatty()
+        name = click.style(each.replica, fg="cyan") if is_seen else each.replica
+        _print(f"{name} | {each.text}")
 
 
 def _print(line: str) -> None:
-    click.echo(line)
+    """A terminal gets text and colours, and nothing else that it obeys; a pipe gets the bytes."""
+    if sys.stdout.isatty():
+        click.echo(coloured(line.encode(errors="surrogateescape").decode(errors="replace")))
+    else:
+        click.echo(line.encode(errors="surrogateescape"))
     sys.stdout.flush()
 
 

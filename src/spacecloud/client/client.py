@@ -1,11 +1,12 @@
 """The API as a program sees it: one method per question, plain JSON values as answers."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote
 
 from spacecloud.client.connection import Connection
 from spacecloud.errors import Unavailable
+from spacecloud.model.lines import visible
 
 if TYPE_CHECKING:
     # The model costs a fifth of a second to import, and to ask for services it is not needed.
@@ -59,7 +60,7 @@ class Client:
         """A ``PlanView``."""
         body = {"documents": _documents(envelopes), "delete": delete}
         answer = self._connection.ask("POST", "/v1/config/plan", body=body, repeat=True)
-        return _result(answer, dict)
+        return _visible(_result(answer, dict))
 
     def check(self, envelopes: "Sequence[Envelope]") -> None:
         """``InvalidSpec`` with the mistakes of all, each under ``documents[n]``."""
@@ -81,12 +82,12 @@ class Client:
     ) -> list[Document]:
         """One ``ServiceStatus`` per version."""
         query = {"serviceId": service, "version": version}
-        return self._list(f"/v1/runner/{quote(project)}/services/status", query)
+        return _visible(self._list(f"/v1/runner/{quote(project)}/services/status", query))
 
     def why(self, project: str, service: str, version: str | None = None) -> list[Document]:
         """``Finding``s, what to mend first comes first."""
         query = {"serviceId": service, "version": version}
-        return self._list(f"/v1/runner/{quote(project)}/services/why", query)
+        return _visible(self._list(f"/v1/runner/{quote(project)}/services/why", query))
 
     def secrets(self, project: str, id: str | None = None) -> list[Document]:
         """Names; every value is ``********``."""
@@ -112,10 +113,14 @@ class Client:
     ) -> list[Document]:
         """Newest first."""
         query = {"project": project, "service": service, "limit": limit}
-        return self._list("/v1/config/events", query)
+        return _visible(self._list("/v1/config/events", query))
 
     def logs(self, project: str, replica: str, **query: Any) -> Iterator[str]:
-        """Lines as they come; ``query`` as the API names it: ``taskId follow tail since``."""
+        """
+        Lines as they come, with all that a terminal obeys.
+
+        ``query`` as the API names it: ``taskId follow tail since``.
+        """
         wanted = {"replicaId": replica, **query}
         return self._connection.lines(f"/v1/runner/{quote(project)}/services/logs", wanted)
 
@@ -124,6 +129,19 @@ class Client:
 
     def _list(self, path: str, query: dict[str, Any] | None = None) -> list[Document]:
         return _result(self._connection.ask("GET", path, query), list)
+
+
+def _visible(value: T) -> T:
+    """What containers and the engine said reaches no terminal as they said it."""
+    match value:
+        case str():
+            return cast(T, visible(value))
+        case list():
+            return cast(T, [_visible(each) for each in value])
+        case dict():
+            return cast(T, {name: _visible(each) for name, each in value.items()})
+        case _:
+            return value
 
 
 def _documents(envelopes: "Sequence[Envelope]") -> list[Document]:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 from spacecloud.client.problems import problem_of
 from spacecloud.errors import InvalidSpec, Unavailable
+from spacecloud.model.lines import LineCutter
 
 TIMEOUT_SECONDS = 60.0
 RETRY_AFTER_SECONDS = (0.1, 0.4)
@@ -23,6 +24,8 @@ IDLE_SECONDS = 2.0
 
 SAFE_TO_REPEAT = frozenset({"GET", "DELETE"})
 CHUNK_BYTES = 65536
+LONGEST_LINE = 2 * CHUNK_BYTES
+"""More than the API sends, which cuts them at half of it."""
 
 
 class Connection:
@@ -104,14 +107,13 @@ class Connection:
     def _lines(
         self, stream: http.client.HTTPConnection, answer: http.client.HTTPResponse
     ) -> Iterator[str]:
-        rest = b""
+        cutter = LineCutter(LONGEST_LINE)
         try:
             while chunk := answer.read1(CHUNK_BYTES):
-                *whole, rest = (rest + chunk).split(b"\n")
-                for line in whole:
-                    yield line.decode(errors="replace").removesuffix("\r")
-            if rest:
-                yield rest.decode(errors="replace")
+                for line in cutter.feed(chunk):
+                    yield _text(line)
+            for line in cutter.rest():
+                yield _text(line)
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(f"the log from {self.url} broke off: {_reason(error)}") from error
         finally:
@@ -152,6 +154,11 @@ class Connection:
                 "`space-cloud start` starts it"
             )
         return Unavailable(f"no answer from {self.url}: {_reason(error)}")
+
+
+def _text(line: bytes) -> str:
+    """Bytes that are no text are kept, as those of file names are: ``os.fsencode`` gives them."""
+    return line.removesuffix(b"\n").decode(errors="surrogateescape")
 
 
 def _reason(error: Exception) -> str:

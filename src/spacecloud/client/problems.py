@@ -17,6 +17,7 @@ from spacecloud.errors import (
     Unauthorized,
     Unavailable,
 )
+from spacecloud.model.lines import visible
 
 
 class ServerBug(SpaceCloudError):
@@ -64,8 +65,8 @@ def problem_of(status: int, data: bytes, url: str) -> SpaceCloudError:
     if issubclass(kind, InvalidSpec):
         more = body.get("more")
         known = tuple(_mistakes(body.get("mistakes")))
-        return kind(sentence, known, more if type(more) is int and more > 0 else 0)
-    return kind(sentence)
+        return kind(visible(sentence), known, more if type(more) is int and more > 0 else 0)
+    return kind(visible(sentence))
 
 
 def _foreign(status: int, url: str) -> SpaceCloudError:
@@ -94,7 +95,11 @@ def _mistakes(given: Any) -> list[Mistake]:
     if not isinstance(given, list):
         return []
     return [
-        Mistake(str(each.get("path", "")), str(each.get("message", "")), each.get("value"))
+        Mistake(
+            visible(str(each.get("path", ""))),
+            visible(str(each.get("message", ""))),
+            each.get("value"),
+        )
         for each in given
         if isinstance(each, dict)
     ]

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from spacecloud.model.declared import Event
+from spacecloud.model.lines import message
 from spacecloud.model.resource import Resource
 
 State = Literal["ready", "progressing", "degraded", "failed", "removing", "asleep"]
@@ -16,6 +19,13 @@ fails; ``message`` says why. ``removing``: deleted, not yet gone. ``asleep``: ze
 """
 
 
+Told = Annotated[str, AfterValidator(message)]
+"""May hold what a container, an image or the engine said: short, and nothing that is obeyed."""
+
+NOT_LOOKED_AT = "accepted, not looked at yet"
+"""The message of a version before the first look at its latest apply."""
+
+
 class TaskStatus(Resource):
     id: str
     state: Literal["missing", "created", "running", "exited"]
@@ -23,7 +33,7 @@ class TaskStatus(Resource):
     image: str = ""
     restarts: int = 0
     exit_code: int | None = None
-    reason: str = ""
+    reason: Told = ""
     """Why it is not ready, as a sentence, with the last lines of its log where it exited."""
 
 
@@ -42,7 +52,7 @@ class EventView(Resource):
     project: str
     service: str
     kind: str
-    message: str
+    message: Told
     severity: str = "info"
     count: int = 1
 
@@ -112,10 +122,10 @@ class ServiceStatus(Resource):
     """The latest that was looked at; smaller than ``generation`` means: not yet."""
 
     state: State = "progressing"
-    message: str = ""
+    message: Told = ""
     """One line: why it is not ready; empty when it is."""
 
-    next_step: str = ""
+    next_step: Told = ""
     """What is being waited for or done now."""
 
     pulls: tuple[PullView, ...] = ()
@@ -156,8 +166,8 @@ class Finding(Resource):
     subject: str
     """``shop/api@v1``, a replica or task of it, or ``platform``."""
 
-    problem: str
-    fix: str
+    problem: Told
+    fix: Told
     """What to do, as a sentence or a command."""
 
 
@@ -176,7 +186,7 @@ class ServicePlan(Resource):
     """``project/service``."""
 
     steps: tuple[PlannedStep, ...] = ()
-    problem: str = ""
+    problem: Told = ""
     notices: tuple[str, ...] = ()
 
 

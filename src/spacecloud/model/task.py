@@ -1,16 +1,25 @@
 """A task: one container of a service. All tasks of a replica share one localhost."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
+from spacecloud.model.image import parse_image
 from spacecloud.model.refs import Id
 from spacecloud.model.resource import Number, Resource, Whole
+from spacecloud.model.stored import is_stored
 from spacecloud.model.validation.located import NO_VOLUMES, located
 
 Protocol = Literal["http", "tcp"]
 
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
+EnvName = Annotated[str, StringConstraints(pattern=VARIABLE)]
+
+
+def is_variable(name: str) -> bool:
+    """Can it be the name of an environment variable?"""
+    return re.fullmatch(VARIABLE.strip("^$"), name) is not None
 
 
 class Port(Resource):
@@ -72,7 +81,9 @@ class Docker(Resource):
     """Where a task's program comes from."""
 
     image: str = Field(min_length=1, max_length=512)
-    """Image reference, with tag or digest."""
+    """Image reference, with tag or digest.
+
+    Of the grammar of ``model.image``, as in ``registry.example.com:5000/shop/api:1.4``."""
 
     cmd: tuple[str, ...] = ()
     """Replaces the image's command and keeps its entrypoint. Empty keeps both."""
@@ -85,9 +96,9 @@ class Docker(Resource):
 
     @field_validator("image")
     @classmethod
-    def _no_blanks(cls, image: str) -> str:
-        if any(character.isspace() for character in image):
-            raise ValueError("an image reference holds no blanks")
+    def _is_a_reference(cls, image: str, info: ValidationInfo) -> str:
+        if not is_stored(info):
+            parse_image(image)
         return image
 
 

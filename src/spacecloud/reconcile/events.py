@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal, Never
 
 from spacecloud.errors import SpaceCloudError
+from spacecloud.model import lines
 from spacecloud.model.declared import Event
 from spacecloud.model.refs import ServiceKey
 from spacecloud.store.port import Store
@@ -33,12 +34,17 @@ class EventRecorder:
         *,
         count: int = 1,
     ) -> None:
-        """Never waits; when far behind, the newest are dropped and the log says so."""
-        event = Event(self._now(), key.project, key.service, kind, message, severity, count)
+        """
+        Never waits; when far behind, the newest are dropped and the log says so.
+
+        ``message`` may hold what others said: it is cut and made one plain line.
+        """
+        told = lines.message(message)
+        event = Event(self._now(), key.project, key.service, kind, told, severity, count)
         try:
             self._waiting.put_nowait(event)
         except asyncio.QueueFull:
-            logger.warning("too many events, dropped: %s %s: %s", key, kind, message)
+            logger.warning("too many events, dropped: %s %s: %s", key, kind, told)
 
     async def run(self) -> Never:
         while True:

@@ -144,11 +144,13 @@ class Queries:
         running = self._driver.workloads.pulls()
         images = dict.fromkeys(task.docker.image for task in version.spec.tasks)
         pulls = tuple(running[image] for image in images if image in running)
+        look_failure = self._services.look_failures.get(key, "")
         if of_how_many > DETAILED:
-            return Relations(urls=urls, pulls=pulls)
+            return Relations(urls=urls, pulls=pulls, look_failure=look_failure)
         return Relations(
             urls=urls,
             pulls=pulls,
+            look_failure=look_failure,
             admits=explain.admits(key, policy),
             calls=explain.calls(key, policy),
             refusals=self._denied_calls.of(key),

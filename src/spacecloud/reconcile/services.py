@@ -14,6 +14,7 @@ from typing import Any
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import SpaceCloudError, Terminal
 from spacecloud.mesh.policy import Policy
+from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.execute import Outcome, execute
@@ -44,6 +45,9 @@ from spacecloud.workloads.situation import Situation, TerminationLimits
 logger = logging.getLogger(__name__)
 
 LAST_LINES = 5
+LONGEST_WORDS = 1024
+"""In characters, of a task's last lines: a message holds more than them."""
+
 NEXT_LOOK = timedelta(0)
 
 
@@ -60,6 +64,9 @@ class ServiceReconciler:
         self.snapshots: dict[ServiceKey, Snapshot] = {}
         """The last look at each service."""
 
+        self.look_failures: dict[ServiceKey, str] = {}
+        """Of services whose last look did not succeed: why. Empty while one is going on."""
+
         self._store = store
         self._observer = Observer(driver)
         self._driver = driver
@@ -75,7 +82,9 @@ class ServiceReconciler:
     async def __call__(self, key: ServiceKey) -> datetime | None:
         self._declaration_changed[key] = asyncio.Event()
         recorder = self._recorders.setdefault(key, HistoryRecorder())
+        self.look_failures.setdefault(key, "")
         situation, exits = await self._look(key, recorder)
+        del self.look_failures[key]
         for seen in exits:
             await self._note_exit(key, seen)
         decided = decide(situation)
@@ -104,9 +113,11 @@ class ServiceReconciler:
 
     def last_error(self, key: ServiceKey, reason: str) -> None:
         """Something went wrong that will be tried again."""
+        if key in self.look_failures:
+            self.look_failures[key] = message(reason)
         snapshot = self.snapshots.get(key)
         if snapshot is not None:
-            self.snapshots[key] = replace(snapshot, last_error=reason)
+            self.snapshots[key] = replace(snapshot, last_error=message(reason))
 
     async def refresh_names(self) -> frozenset[ServiceKey]:
         """Read anew what the resolver answers; whose names there are."""
@@ -176,13 +187,11 @@ class ServiceReconciler:
         lines = await self._driver.workloads.last_lines(
             key.project, replica.id, task.task, LAST_LINES
         )
-        words = " | ".join(line.strip() for line in lines if line.strip())
+        words = message(" | ".join(line.strip() for line in lines if line.strip()), LONGEST_WORDS)
         recorder.last_output[task.container] = words
         why = "used more memory than its limit" if task.out_of_memory else f"code {task.exit_code}"
-        message = f"{replica.id}/{task.task} ended: {why}" + (
-            f"; last said: {words}" if words else ""
-        )
-        self._events.record(key, "TaskExited", message, "warning")
+        told = f"{replica.id}/{task.task} ended: {why}" + (f"; last said: {words}" if words else "")
+        self._events.record(key, "TaskExited", told, "warning")
 
     async def _carry_out(self, key: ServiceKey, decided: Plan) -> Outcome:
         if all(isinstance(step.op, Wait) for step in decided.steps):
@@ -239,11 +248,11 @@ class ServiceReconciler:
         for op, error in outcome.failed:
             match op:
                 case PublishTraffic() if isinstance(error, Terminal):
-                    recorder.refuse_publication(op, str(error), now)
+                    recorder.refuse_publication(op, message(str(error)), now)
                 case PullImage(ref=ref) | CreateReplica(ref=ref) | StartTask(ref=ref) if isinstance(
                     error, Terminal
                 ):
-                    recorder.refuse(ref, self._generation(key, ref), str(error), now)
+                    recorder.refuse(ref, self._generation(key, ref), message(str(error)), now)
                 case _:
                     passing = error
                     continue

@@ -8,7 +8,14 @@ tasks, then who was refused, then what only surprises.
 import re
 from collections.abc import Iterable, Sequence
 
-from spacecloud.model.status import Finding, HostState, ReplicaStatus, ServiceStatus, TaskStatus
+from spacecloud.model.status import (
+    NOT_LOOKED_AT,
+    Finding,
+    HostState,
+    ReplicaStatus,
+    ServiceStatus,
+    TaskStatus,
+)
 
 BY_EXIT_CODE = {
     126: "its command is a file that cannot be executed: check docker.cmd and the file's mode",
@@ -61,7 +68,12 @@ def _platform(host: HostState) -> Iterable[Finding]:
 
 def _state(status: ServiceStatus) -> Iterable[Finding]:
     name = _name(status)
-    if status.generation > status.observed_generation:
+    if status.generation > status.observed_generation and status.message != NOT_LOOKED_AT:
+        again = "it is tried again by itself; if it stays so: space-cloud doctor"
+        yield _error(
+            name, f"it cannot be looked at: {status.message}", _remedy(status.message) or again
+        )
+    elif status.generation > status.observed_generation:
         yield _warning(
             name,
             "the last apply was accepted and not looked at yet",

@@ -3,7 +3,7 @@ How a version is doing, in the words that a person reads.
 
 | what is so                                              | state       |
 |---------------------------------------------------------|-------------|
-| the latest apply was not looked at yet                  | progressing |
+| the latest apply was not looked at yet, or that failed  | progressing |
 | the engine or the gateway refuse it as written          | failed      |
 | a task ended three times in a row and is not ready      | failed      |
 | none are wanted, none run                               | asleep      |
@@ -19,6 +19,7 @@ from typing import Any
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.status import (
+    NOT_LOOKED_AT,
     DeniedCallView,
     EventView,
     PullView,
@@ -50,6 +51,8 @@ class Relations:
     refusals: tuple[DeniedCallView, ...] = ()
     notices: tuple[str, ...] = ()
     events: tuple[EventView, ...] = ()
+    look_failure: str = ""
+    """Why the last look at it did not succeed; empty where it did."""
 
 
 def status_of(
@@ -60,7 +63,7 @@ def status_of(
 ) -> ServiceStatus:
     seen = snapshot.situation.desired.version(version.ref) if snapshot is not None else None
     replicas = _replicas(version.ref, snapshot)
-    state, message = _verdict(version, seen, snapshot)
+    state, message = _verdict(version, seen, snapshot, relations.look_failure)
     return ServiceStatus(
         **_names(
             service_id=version.ref.service,
@@ -122,10 +125,13 @@ def _replicas(ref: ServiceRef, snapshot: Snapshot | None) -> list[ObservedReplic
 
 
 def _verdict(
-    version: DeclaredVersion, seen: DeclaredVersion | None, snapshot: Snapshot | None
+    version: DeclaredVersion,
+    seen: DeclaredVersion | None,
+    snapshot: Snapshot | None,
+    look_failure: str,
 ) -> tuple[State, str]:
     if snapshot is None or seen is None or seen.generation < version.generation:
-        return "progressing", "accepted, not looked at yet"
+        return "progressing", look_failure or NOT_LOOKED_AT
     situation = snapshot.situation
     refused = situation.history.refused.get((version.ref, version.generation))
     if refused is not None:

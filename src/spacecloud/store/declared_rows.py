@@ -20,6 +20,7 @@ from spacecloud.model.addresses import Allocation
 from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
+from spacecloud.model.stored import STORED
 from spacecloud.store.address_rows import address, network
 from spacecloud.store.database import Session
 
@@ -98,7 +99,7 @@ def _version(ref: ServiceRef, facts: list[Any], service: DeclaredService | None)
         if known.generation == generation:
             return known if images == known.images else replace(known, images=images)
     try:
-        spec = Service.model_validate_json(text)
+        spec = Service.model_validate_json(text, context=STORED)
     except ValidationError as error:
         raise Unavailable(
             f"what the store holds for {ref} is not valid in this release: delete it or apply "

@@ -6,14 +6,15 @@ Every call has a time limit: an engine that hangs is ``Transient``, not a hang o
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import aiodocker
 import aiohttp
 
-from spacecloud.errors import SpaceCloudError, Terminal, Transient
+from spacecloud.errors import Terminal, Transient
 
 Json = dict[str, Any]
 
@@ -21,10 +22,21 @@ CALL_SECONDS = 30.0
 SLOW_CALL_SECONDS = 120.0
 """Creating, starting and removing wait for the kernel and the disk."""
 
-MOST_LINE_BYTES = 16 * 1024 * 1024
-"""Of one message in a stream."""
+NOT_MODIFIED, NOT_FOUND, CONFLICT = 304, 404, 409
+PASSING = frozenset({403, NOT_FOUND, 408, CONFLICT, 429})
+"""Of the refusals that blame the request, those that time may change; 403: it is in use."""
 
-NOT_MODIFIED, BAD_REQUEST, NOT_FOUND, CONFLICT = 304, 400, 404, 409
+PIECE_BYTES = 65_536
+MOST_ANSWER_BYTES = 64 * 1024 * 1024
+"""Of one answer: a listing of ten thousand containers is smaller."""
+
+MOST_OBJECT_BYTES = 1024 * 1024
+"""Of one object in a stream: a line of a pull, an event."""
+
+FREE_BYTES = 1024 * 1024
+"""Of a command's output: what it prints beyond it is read slowly, so that it costs nobody else."""
+
+SLOW_PIECE_SECONDS = 0.01
 UNREACHABLE = 900
 """What the client library says where there was no answer."""
 
@@ -96,7 +108,7 @@ class Engine:
     async def run_exec(self, id: str) -> None:
         """Start a made exec and wait until its command has ended; its output is dropped."""
         await self._call(
-            "POST", f"exec/{id}/start", body={"Detach": False, "Tty": False}, drop_answer=True
+            "POST", f"exec/{id}/start", body={"Detach": False, "Tty": False}, read=_drop
         )
 
     @asynccontextmanager
@@ -120,7 +132,11 @@ class Engine:
         try:
             async with AsyncExitStack() as opened:
                 query = self.docker._query(
-                    path, method=method, params=_query(params), headers=headers, timeout=limits
+                    quoted(path),
+                    method=method,
+                    params=_query(params),
+                    headers=headers,
+                    timeout=limits,
                 )
                 async with asyncio.timeout(SLOW_CALL_SECONDS):
                     response = await opened.enter_async_context(query)
@@ -146,7 +162,7 @@ class Engine:
         path: str,
         *,
         body: Json | None = None,
-        drop_answer: bool = False,
+        read: Callable[[aiohttp.StreamReader], Awaitable[bytes]] | None = None,
         **given: Any,
     ) -> Any:
         if body is not None:
@@ -156,10 +172,10 @@ class Engine:
         try:
             async with (
                 asyncio.timeout(seconds),
-                self.docker._query(path, method=method, **given) as response,
+                self.docker._query(quoted(path), method=method, **given) as response,
                 response,
             ):
-                text = await response.read()
+                text = await (read or _whole)(response.content)
         except aiodocker.DockerError as error:
             raise _refused(error) from error
         except TimeoutError as error:
@@ -168,8 +184,6 @@ class Engine:
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise Transient(f"the Docker Engine cannot be reached: {error}") from error
-        if drop_answer:
-            return None
         return _parsed(text) if text.strip().startswith((b"{", b"[")) else None
 
 
@@ -179,10 +193,27 @@ def _refused(error: aiodocker.DockerError) -> EngineError | Transient:
     return EngineError(error.status, error.message)
 
 
-def meaning(action: str, error: EngineError) -> SpaceCloudError:
+def quoted(path: str) -> str:
+    """
+    What stands between slashes as that and nothing else: no query, no escape, no way up.
+
+    ``Terminal`` where it cannot be said: names come from documents, labels and images.
+    """
+    segments = path.split("/")
+    if not {"", ".", ".."}.isdisjoint(segments):
+        raise Terminal(f"{path!a} does not name anything of the Docker Engine")
+    return "/".join(quote(segment, safe=":@") for segment in segments)
+
+
+def meaning(action: str, error: EngineError) -> Terminal | Transient:
     """``Terminal`` where only another declaration helps: the request itself was at fault."""
     text = f"{action}: {plain(str(error))}"
-    return Terminal(text) if error.status == BAD_REQUEST else Transient(text)
+    return Terminal(text) if is_final(error) else Transient(text)
+
+
+def is_final(error: EngineError) -> bool:
+    """The same request will be refused again."""
+    return 400 <= error.status < 500 and error.status not in PASSING
 
 
 def plain(message: str) -> str:
@@ -225,7 +256,26 @@ async def _objects(content: aiohttp.StreamReader) -> AsyncGenerator[Json]:
                 yield found
             buffer.clear()
         buffer += rest
-        if len(buffer) > MOST_LINE_BYTES:
-            raise Transient(f"the Docker Engine sent a line of over {MOST_LINE_BYTES} bytes")
+        if len(buffer) > MOST_OBJECT_BYTES:
+            raise Transient(f"the Docker Engine sent a line of over {MOST_OBJECT_BYTES} bytes")
     if buffer.strip() and isinstance(found := _parsed(bytes(buffer)), dict):
         yield found
+
+
+async def _whole(content: aiohttp.StreamReader) -> bytes:
+    text = bytearray()
+    while piece := await content.read(PIECE_BYTES):
+        text += piece
+        if len(text) > MOST_ANSWER_BYTES:
+            raise Transient("the Docker Engine's answer is too large")
+    return bytes(text)
+
+
+async def _drop(content: aiohttp.StreamReader) -> bytes:
+    """Read to the end and keep nothing."""
+    size = 0
+    while piece := await content.read(PIECE_BYTES):
+        size += len(piece)
+        if size > FREE_BYTES:
+            await asyncio.sleep(SLOW_PIECE_SECONDS)
+    return b""

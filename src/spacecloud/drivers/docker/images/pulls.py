@@ -9,9 +9,10 @@ from collections.abc import Mapping
 import stamina
 
 from spacecloud.drivers.docker import releases
-from spacecloud.drivers.docker.engine import Engine, EngineError
+from spacecloud.drivers.docker.engine import Engine, EngineError, is_final
 from spacecloud.drivers.docker.images.pull_progress import PullProgress
 from spacecloud.errors import Terminal, Transient
+from spacecloud.model.image import parse_image
 from spacecloud.model.status import PullView
 
 logger = logging.getLogger(__name__)
@@ -75,17 +76,22 @@ class Pulls:
                     if paced.is_due():
                         logger.info("%s", progress.view())
         except EngineError as error:
+            if is_final(error):
+                raise Terminal(f"image {image} cannot be pulled: {error}") from error
             raise _failure(image, str(error)) from error
 
 
 def split(image: str) -> tuple[str, str]:
-    """Name and tag or digest; the engine pulls every tag where none is given."""
-    if "@" in image:
-        name, _, digest = image.partition("@")
-        return name, digest
-    folder, slash, last = image.rpartition("/")
-    name, _, tag = last.partition(":")
-    return folder + slash + name, tag or "latest"
+    """
+    Name and tag or digest; the engine pulls every tag where none is given.
+
+    ``Terminal`` for what is no reference.
+    """
+    try:
+        reference = parse_image(image)
+    except ValueError as error:
+        raise Terminal(f"image {ascii(image)[:200]} cannot be pulled: {error}") from error
+    return reference.name, reference.digest or reference.tag or "latest"
 
 
 def _failure(image: str, words: str, missing: tuple[str, ...] = ()) -> Terminal | Transient:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from spacecloud.drivers.docker import labels
+from spacecloud.errors import Terminal
 from spacecloud.model.declared import SecretFacts
-from spacecloud.model.task import Task
+from spacecloud.model.task import Task, is_variable
 from spacecloud.settings import Settings
 from spacecloud.workloads.operations import CreateReplica
 
@@ -91,11 +92,20 @@ def task(
 
 
 def environment(spec: Task, secrets: tuple[SecretFacts, ...], values: Values) -> list[str]:
-    """What is written in the task is stronger than what its secrets bring."""
+    """
+    What is written in the task is stronger than what its secrets bring.
+
+    ``Terminal`` for a secret of an earlier release, whose keys were not looked at.
+    """
     types = {secret.id: secret.type for secret in secrets}
     merged: dict[str, str] = {}
     for id in spec.secrets:
         if types.get(id) == "env":
+            if not all(map(is_variable, values[id])):
+                raise Terminal(
+                    f"task {spec.id}: secret {id} has a key that is no name of an environment "
+                    "variable: apply the secret again without it"
+                )
             merged |= values[id]
     merged |= spec.env
     return [f"{name}={value}" for name, value in merged.items()]

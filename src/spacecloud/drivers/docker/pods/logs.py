@@ -1,6 +1,7 @@
 """What tasks print, as whole lines."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import aiodocker
 import aiohttp
 
-from spacecloud.drivers.docker.engine import CALL_SECONDS, NOT_FOUND
+from spacecloud.drivers.docker.engine import CALL_SECONDS, NOT_FOUND, PIECE_BYTES, quoted
 from spacecloud.errors import NotFound, Transient
+from spacecloud.model.lines import LineCutter
 
 HEADER_BYTES = 8
 """Of a frame: the stream's number, three zeros, the length."""
@@ -33,7 +35,11 @@ async def lines(
     tail: int | None,
     since: datetime | None,
 ) -> AsyncGenerator[bytes]:
-    """Each ends in a newline; a last one that is not finished yet comes when it is."""
+    """
+    Each ends in a newline; a last one that is not finished yet comes when it is.
+
+    One that is longer than ``LONGEST_LINE`` is cut there, with a mark.
+    """
     options = {
         "stdout": "1",
         "stderr": "1",
@@ -41,32 +47,38 @@ async def lines(
         "tail": "all" if tail is None else str(tail),
         "since": "0" if since is None else f"{since.timestamp():.9f}",
     }
-    rests: dict[int, bytes] = {}
+    cutters: defaultdict[int, LineCutter] = defaultdict(LineCutter)
     try:
         async for stream, piece in _frames(docker, container, options):
-            *whole, rests[stream] = (rests.get(stream, b"") + piece).split(b"\n")
-            for line in whole:
-                yield line + b"\n"
+            for line in cutters[stream].feed(piece):
+                yield line
     except aiodocker.DockerError as error:
         if error.status == NOT_FOUND:
             raise NotFound(f"there is no container {container[:12]} any more") from error
         raise Transient(f"logs of {container[:12]}: {error.message}") from error
     except (aiohttp.ClientError, OSError) as error:
         raise Transient(f"logs of {container[:12]}: {error}") from error
-    for rest in rests.values():
-        if rest:
-            yield rest + b"\n"
+    for cutter in cutters.values():
+        for line in cutter.rest():
+            yield line
 
 
 async def _frames(
     docker: aiodocker.Docker, container: str, options: dict[str, str]
 ) -> AsyncIterator[tuple[int, bytes]]:
-    """Our tasks have no terminal, so both streams come in one, each frame with its length."""
+    """
+    Our tasks have no terminal, so both streams come in one, each frame with its length.
+
+    A frame comes in pieces: its length is what the engine says it is.
+    """
     never: Any = aiohttp.ClientTimeout(total=None)
-    path = f"containers/{container}/logs"
+    path = quoted(f"containers/{container}/logs")
     async with docker._query(path, params=options, timeout=never) as response, response:
         while header := await _exactly(response.content, HEADER_BYTES):
-            yield header[0], await _exactly(response.content, int.from_bytes(header[4:], "big"))
+            left = int.from_bytes(header[4:], "big")
+            while left and (piece := await response.content.read(min(left, PIECE_BYTES))):
+                left -= len(piece)
+                yield header[0], piece
 
 
 async def _exactly(content: aiohttp.StreamReader, size: int) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.labels import Tag
 from spacecloud.drivers.docker.probes.probe import Target
+from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.task import Probe
 from spacecloud.workloads.observed import (
@@ -73,7 +74,7 @@ def inspected(item: Json) -> Seen | None:
         exited_at=_time(state["FinishedAt"]) if ended else None,
         exit_code=state["ExitCode"] if ended else None,
         out_of_memory=bool(state.get("OOMKilled")) and ended,
-        error=state.get("Error") or "",
+        error=message(state.get("Error") or ""),
         pid=state.get("Pid") or 0,
         has_address=_has_address(tag, item),
     )

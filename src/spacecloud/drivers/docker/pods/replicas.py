@@ -12,6 +12,7 @@ from spacecloud.drivers.docker.engine import (
     NOT_MODIFIED,
     Engine,
     EngineError,
+    is_final,
     meaning,
     plain,
 )
@@ -149,14 +150,14 @@ class Pods:
             return await self._create(name, body)
         except EngineError as error:
             if error.status != CONFLICT:
-                raise meaning(f"create {name}", error) from error
+                raise create_failure(name, error, op) from None
         found = await self._same(name, op, body)
         if found is not None:
             return found
         try:
             return await self._create(name, body)
         except EngineError as error:
-            raise meaning(f"create {name}", error) from error
+            raise create_failure(name, error, op) from None
 
     async def _put_files(self, container: str, files: bytes, task: str) -> None:
         try:
@@ -164,6 +165,7 @@ class Pods:
         except EngineError as error:
             # A task without its secrets must never be started.
             await self._remove(container)
+            # The engine names the file, never what is in it.
             text = f"task {task}: its file secrets cannot be written: {error}"
             hopeless = releases.says_no_such_folder(str(error))
             raise (Terminal(text) if hopeless else Transient(text)) from error
@@ -234,6 +236,14 @@ class Pods:
         except OSError as error:
             raise Transient(f"cannot write {path}: {error.strerror}") from error
         return str(path)
+
+
+def create_failure(name: str, error: EngineError, op: CreateReplica) -> SpaceCloudError:
+    """The engine's words may repeat what it was sent: not told where that held secrets."""
+    if not op.secrets:
+        return meaning(f"create {name}", error)
+    text = f"create {name}: the Docker Engine refuses it (code {error.status})"
+    return Terminal(text) if is_final(error) else Transient(text)
 
 
 def start_failure(what: str, error: EngineError) -> SpaceCloudError:

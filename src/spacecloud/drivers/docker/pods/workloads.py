@@ -10,7 +10,7 @@ from typing import Any, Never
 import aiodocker
 
 from spacecloud.drivers.docker import labels, ownership
-from spacecloud.drivers.docker.engine import Engine, EngineError
+from spacecloud.drivers.docker.engine import Engine, EngineError, meaning
 from spacecloud.drivers.docker.images.pulls import Pulls
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import logs, observe
@@ -20,6 +20,7 @@ from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues
 from spacecloud.drivers.docker.probes.prober import Prober
 from spacecloud.drivers.driver import Hint, LogRequest
 from spacecloud.errors import NotFound, SpaceCloudError, Transient
+from spacecloud.model.image import parse_image
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import PullView
 from spacecloud.settings import Settings
@@ -90,7 +91,7 @@ class DockerWorkloads:
             ours = [item for item in listing if self._owner.has("replica", item)]
             seen = await self._inspect([item["Id"] for item in ours])
         except EngineError as error:
-            raise Transient(f"look at {key}: {error}") from error
+            raise meaning(f"look at {key}", error) from error
         health = await self._health(key, seen)
         return observe.workloads(key, subnet, seen, health)
 
@@ -116,10 +117,14 @@ class DockerWorkloads:
     async def images(self, references: Iterable[str]) -> Mapping[str, str | None]:
         found: dict[str, str | None] = {}
         for reference in references:
+            if not _is_reference(reference):
+                # Of an earlier release, which took any text; the pull that follows says why not.
+                found[reference] = None
+                continue
             try:
                 image = await self._engine.find(f"images/{reference}/json")
             except EngineError as error:
-                raise Transient(f"look for image {reference}: {error}") from error
+                raise meaning(f"look for image {reference}", error) from error
             found[reference] = None if image is None else str(image["Id"])
         return found
 
@@ -127,7 +132,7 @@ class DockerWorkloads:
         try:
             await self._execute(op)
         except EngineError as error:
-            raise Transient(f"{op}: {error}") from error
+            raise meaning(str(op), error) from error
 
     def hints(self) -> AsyncGenerator[Hint]:
         queue: asyncio.Queue[Hint] = asyncio.Queue(MOST_HINTS)
@@ -286,7 +291,7 @@ class DockerWorkloads:
         try:
             listing = await self._engine.get("containers/json", all=True, filters=filters)
         except EngineError as error:
-            raise Transient(f"look for {replica}: {error}") from error
+            raise meaning(f"look for {replica}", error) from error
         seen = [s for item in listing if (s := self._listed(item)) is not None]
         pod = [s for s in seen if s.tag.replica == replica]
         if not pod:
@@ -309,3 +314,11 @@ def _readable(
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         id = ownership.id_of(item)[:12]
         raise Transient(f"the Docker Engine shows container {id} in no known form") from error
+
+
+def _is_reference(text: str) -> bool:
+    try:
+        parse_image(text)
+    except ValueError:
+        return False
+    return True

@@ -20,6 +20,7 @@ import aiohttp
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.probes.probe import ProbeRunner, Target
 from spacecloud.errors import Transient
+from spacecloud.model.lines import message
 from spacecloud.model.task import Probe
 from spacecloud.workloads.observed import Health
 
@@ -62,7 +63,12 @@ class Prober:
     async def run(self) -> None:
         """Until it is cancelled; questions are asked only while it runs."""
         async with (
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(force_close=True),
+                # Tasks choose what they answer: nothing of it is kept, and nothing unpacked.
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+            ) as session,
             asyncio.TaskGroup() as group,
         ):
             self._asker, self._group = ProbeRunner(self._engine, session, self._now), group
@@ -145,7 +151,8 @@ class Prober:
 
     def _note(self, target: Target, probe: Probe, reason: str) -> None:
         before = self._health[target.container]
-        self._health[target.container] = after = judged(before, reason, probe.failures)
+        said = message(reason)
+        self._health[target.container] = after = judged(before, said, probe.failures)
         if target.container not in self._old or not reason or after.failures >= probe.failures:
             self._old.discard(target.container)
             self._asked[target.container].set()
