@@ -87,7 +87,9 @@ def run(program: str, *arguments: str, **environment: str) -> None:
 
 
 def execute(command: list[str], **environment: str) -> None:
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, check=False, timeout=600
+    )
     if done.returncode:
         words = " ".join([Path(command[0]).name, *command[1:]])
         raise Failed(f"`{words}` ended with exit code {done.returncode}")

@@ -1,5 +1,6 @@
 """Values for tests, complete and small; give only what the test is about."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,10 @@ from spacecloud.model.revision import Revision, hash_of
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import Service, declared_replicas
 from spacecloud.model.traffic import Face
+from spacecloud.workloads.decide import decide
 from spacecloud.workloads.observed import History, Observed, ObservedWorkloads
+from spacecloud.workloads.plan import Plan
+from spacecloud.workloads.simulate import simulate
 from spacecloud.workloads.situation import Declared, Desired, Leaving, Situation
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -112,3 +116,49 @@ def _as_recorded(situation: Situation, version: DeclaredVersion) -> DeclaredVers
     if before is None or version.revision is not None:
         return version
     return replace(version, revision=before.revision, resolved=before.resolved)
+
+
+MOST_LOOKS = 64
+
+
+def settled(situation: Situation) -> Situation:
+    """After it was decided and done until nothing is left to decide."""
+    for _ in range(MOST_LOOKS):
+        decided = decide(situation)
+        if not decided:
+            return situation
+        for step in decided.steps:
+            situation = simulate(situation, step.op)
+    raise AssertionError(f"never settles:\n{decide(situation)}")
+
+
+def changed(
+    situation: Situation,
+    *,
+    only: str = "",
+    task: Mapping[str, Any] | None = None,
+    replica: Mapping[str, Any] | None = None,
+    workloads: Mapping[str, Any] | None = None,
+) -> Situation:
+    """With these fields of every task, of every replica (or of ``only`` one), of the workloads."""
+    before = situation.observed.workloads
+    replicas = tuple(
+        replace(
+            seen, tasks=tuple(replace(t, **(task or {})) for t in seen.tasks), **(replica or {})
+        )
+        if only in ("", seen.id)
+        else seen
+        for seen in before.replicas
+    )
+    after = replace(before, **{"replicas": replicas, **(workloads or {})})
+    return replace(situation, observed=replace(situation.observed, workloads=after))
+
+
+def shown(plan: Plan) -> str:
+    """Its text, with r1, r2 … for the digests of revisions, in the order in which they come."""
+    names: dict[str, str] = {}
+    return re.sub(
+        r"(?<=revision )[0-9a-f]{8,64}\b",
+        lambda found: names.setdefault(found[0], f"r{len(names) + 1}"),
+        str(plan),
+    )

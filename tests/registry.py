@@ -85,14 +85,14 @@ def a_registry() -> Iterator[Registry]:
     server.daemon_threads = True
     server.block_on_close = False
     server.registry = registry = Registry(server.server_address[1])  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield registry
     finally:
         server.shutdown()
         server.server_close()
-        thread.join()
+        thread.join(20)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -102,7 +102,7 @@ def a_running_plane(folder: Path, ready_after_seconds: float = 0) -> Generator[P
                 started.set_exception(error)
             raise
 
-    thread = threading.Thread(target=lambda: asyncio.run(live()), name="control-plane")
+    thread = threading.Thread(target=lambda: asyncio.run(live()), name="control-plane", daemon=True)
     thread.start()
     plane, server = started.result(timeout=START_SECONDS)
     try:

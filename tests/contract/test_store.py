@@ -7,7 +7,7 @@ gives addresses by itself passes all but what stands under "addresses".
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import REDACTED, Secret, SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.secrets.keyfile import open_sealer
-from spacecloud.store.port import Allocator, NextRevision, Store
+from spacecloud.store.port import Accepted, Allocator, NextRevision, Store, Written
 from spacecloud.store.sqlite import SqliteStore
 
 Opener = Callable[[Path, Allocator], AbstractAsyncContextManager[Store]]
@@ -772,7 +772,8 @@ async def test_a_redacted_key_of_a_project_keeps_the_stored_one(store: Store) ->
     same = await store.put_project("shop", a_signed_project(second, first, aesKey="aes"))
     other = await store.put_project("shop", a_signed_project(second, first, aesKey="new"))
 
-    assert (moved, same, other) == ("updated", "unchanged", "updated")
+    changes = [written.change for written in (moved, same, other)]
+    assert changes == ["updated", "unchanged", "updated"]
 
 
 async def test_a_redacted_key_of_a_project_without_a_stored_one_is_refused(store: Store) -> None:
@@ -792,8 +793,8 @@ async def test_a_write_says_what_it_changed(store: Store) -> None:
 
     target = {"type": "version", "version": "v1", "port": 8080, "weight": 100}
 
-    async def twice(put: Callable[[Any], Awaitable[str]], one: Any, other: Any) -> list[str]:
-        return [await put(document) for document in (one, one, other)]
+    async def twice(put: Callable[[Any], Awaitable[Written]], one: Any, other: Any) -> list[str]:
+        return [(await put(document)).change for document in (one, one, other)]
 
     said = {
         "project": await twice(
@@ -829,6 +830,28 @@ async def test_a_write_says_what_it_changed(store: Store) -> None:
     }
 
     assert said == {kind: ["created", "unchanged", "updated"] for kind in said}
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda store: store.put_project("shop", Project()),
+        lambda store: store.put_service(API, a_service()),
+        lambda store: store.put_secret("shop", "db", a_secret(PASS="x")),
+        lambda store: store.put_role(API.key, "r", Role.model_validate({"type": "project"})),
+        lambda store: store.put_ingress("shop", "r", an_ingress("a.example.com")),
+        lambda store: store.put_ingress_global("shop", IngressGlobal()),
+    ],
+    ids=["project", "service", "secret", "role", "ingress", "global"],
+)
+async def test_of_several_first_writes_one_says_that_it_made_the_project(
+    store: Store, put: Callable[[Store], Coroutine[Any, Any, Written | Accepted]]
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        writes = [tasks.create_task(put(store)) for _ in range(4)]
+
+    assert [write.result().project_created for write in writes].count(True) == 1
+    assert not (await put(store)).project_created
 
 
 async def test_a_deleted_project_takes_all_with_it_but_the_addresses_in_use(store: Store) -> None:

@@ -149,9 +149,7 @@ async def test_the_healthcheck_of_an_image_is_its_probe_where_none_is_declared(
 ) -> None:
     test = 'HEALTHCHECK --timeout=2s CMD ["/usr/bin/call", "http", "http://127.0.0.1:1/"]'
     made = await bench.docker.containers.create({"Image": bench.image})
-    committed = await bench.docker._query_json(
-        "commit", "POST", params={"container": made.id, "changes": test}, data={}
-    )
+    committed = await Engine(bench.docker).post("commit", {}, container=made.id, changes=test)
     await made.delete()
     try:
         asked = replace(bench.op(), images={"main": committed["Id"]})

@@ -100,6 +100,7 @@ def validate(folder: Path, whole: dict[str, Any]) -> str:
         capture_output=True,
         text=True,
         check=False,
+        timeout=60,
     )
     return done.stdout + done.stderr
 
@@ -165,6 +166,7 @@ def test_the_arguments_are_those_of_the_binary(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=60,
     )
 
     assert given_[given_.index("--drain-time-s") + 1] == "7"

@@ -162,7 +162,7 @@ async def test_the_keys_that_an_earlier_release_kept_in_clear_are_sealed(
 
     assert CLEAR.encode() in before
     assert stored.document["aesKey"] == stored.document["secrets"][0]["secret"] == REDACTED
-    assert kept == "updated"
+    assert kept.change == "updated"
     assert CLEAR.encode() not in while_open + _all_bytes(tmp_path)
 
 
@@ -214,9 +214,8 @@ async def test_hints_that_nobody_reads_take_bounded_room_and_end_with_the_store(
     assert len(heard) == len(set(heard)) == 2
 
 
-async def test_the_store_keeps_the_last_events_only(store: SqliteStore) -> None:
-    path = store._database._path
-    with closing(sqlite3.connect(path)) as raw:
+async def test_the_store_keeps_the_last_events_only(store: SqliteStore, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "store.db")) as raw:
         raw.executemany(
             "INSERT INTO events (at, project, service, kind, message, severity, count)"
             " VALUES (?, 'shop', 'api', 'Said', ?, 'info', 1)",

@@ -31,12 +31,23 @@ Difference = Literal["created", "updated", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """An acknowledged write of a document."""
+
+    change: Difference
+    project_created: bool = False
+    """There was no project of that name; made in the same transaction."""
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """An acknowledged write of a service."""
 
     generation: int
     change: Difference
     """``unchanged``: the same document again, whose images are resolved anew all the same."""
+
+    project_created: bool = False
 
     @property
     def created(self) -> bool:
@@ -73,7 +84,7 @@ class Allocator(Protocol):
 
 class Store(Protocol):
     # projects
-    async def put_project(self, id: str, project: Project) -> Difference:
+    async def put_project(self, id: str, project: Project) -> Written:
         """
         A key equal to REDACTED keeps the stored one.
 
@@ -138,7 +149,7 @@ class Store(Protocol):
         ...
 
     # secrets
-    async def put_secret(self, project: str, id: str, secret: Secret) -> Difference:
+    async def put_secret(self, project: str, id: str, secret: Secret) -> Written:
         """A value equal to REDACTED keeps the stored one. ``Conflict`` when the type changes."""
         ...
 
@@ -169,9 +180,9 @@ class Store(Protocol):
         ...
 
     # routes, roles, ingress
-    async def put_routes(self, key: ServiceKey, routes: Routes) -> Difference: ...
+    async def put_routes(self, key: ServiceKey, routes: Routes) -> Written: ...
     async def routes(self, project: str) -> list[StoredDocument]: ...
-    async def put_role(self, key: ServiceKey, id: str, role: Role) -> Difference: ...
+    async def put_role(self, key: ServiceKey, id: str, role: Role) -> Written: ...
     async def roles(self, project: str) -> list[StoredDocument]:
         """``id`` of a document is the role's; its document holds ``service``."""
         ...
@@ -180,13 +191,13 @@ class Store(Protocol):
         """``*`` removes all roles of the service."""
         ...
 
-    async def put_ingress(self, project: str, id: str, route: IngressRoute) -> Difference: ...
+    async def put_ingress(self, project: str, id: str, route: IngressRoute) -> Written: ...
     async def ingress(self, project: str | None = None) -> list[StoredDocument]:
         """In the order of creation."""
         ...
 
     async def delete_ingress(self, project: str, id: str) -> bool: ...
-    async def put_ingress_global(self, project: str, settings: IngressGlobal) -> Difference: ...
+    async def put_ingress_global(self, project: str, settings: IngressGlobal) -> Written: ...
     async def ingress_global(self, project: str) -> StoredDocument | None: ...
 
     # events

@@ -25,9 +25,10 @@ def put_service(
     _check_secrets(db, ref, spec)
     kept = as_kept(spec, "id", "projectId", "version")
     generation = _next_generation(db)
+    created = False
     if row is None:
         _check_domain(db, ref)
-        _insert(db, allocator, ref, kept, generation)
+        created = _insert(db, allocator, ref, kept, generation)
     db.run(
         "UPDATE versions SET spec = ?, generation = ?, applied_at = ?" + OF_THIS_VERSION,
         kept,
@@ -36,7 +37,7 @@ def put_service(
         *ref,
     )
     db.notify(Change("service", *ref.key))
-    return Accepted(generation, difference(row, kept))
+    return Accepted(generation, difference(row, kept), created)
 
 
 def delete_service(db: Session, ref: ServiceRef) -> bool:
@@ -58,8 +59,9 @@ def release(db: Session, key: ServiceKey) -> None:
         db.notify(Change("service", *key))
 
 
-def _insert(db: Session, allocator: Allocator, ref: ServiceRef, spec: str, generation: int) -> None:
-    ensure_project(db, ref.project)
+def _insert(db: Session, allocator: Allocator, ref: ServiceRef, spec: str, generation: int) -> bool:
+    """Was its project made, too?"""
+    created = ensure_project(db, ref.project)
     db.run(
         "INSERT INTO versions (project, service, version, label, place, vip, spec, generation,"
         " applied_at) SELECT :1, :2, :3, :4, coalesce(max(place), 0) + 1, :5, :6, :7, ''"
@@ -70,6 +72,7 @@ def _insert(db: Session, allocator: Allocator, ref: ServiceRef, spec: str, gener
         spec,
         generation,
     )
+    return created
 
 
 def _next_generation(db: Session) -> int:
