@@ -18,7 +18,10 @@ Messages are sentences for people and never hold a secret value.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from spacecloud.reasons.union import FailureReason
 
 MOST_MISTAKES = 100
 """Told of one request or one reading of files; of more there is a count."""
@@ -109,7 +112,23 @@ class Unavailable(SpaceCloudError):
 
 
 class DriverError(SpaceCloudError):
+    """Carries its cause as a value."""
+
     code = "driver"
+
+    def __init__(self, reason: "FailureReason | str") -> None:
+        """A text is what the platform below says where nothing more is known of it."""
+        super().__init__(str(reason))
+        self._reason = reason
+
+    @property
+    def reason(self) -> "FailureReason":
+        if not isinstance(self._reason, str):
+            return self._reason
+        # Not above: the CLI starts without the union.
+        from spacecloud.reasons.platform import PlatformFailed
+
+        return PlatformFailed(self._reason)
 
 
 class Transient(DriverError):

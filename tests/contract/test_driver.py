@@ -221,7 +221,7 @@ async def test_the_end_of_a_pull_is_a_hint_and_says_what_went_wrong(place: Place
                 break
     (pull,) = [pull for pull in place.workloads.pulls(API.key) if pull.op == op]
     assert pull.state == "failed"
-    assert missing in pull.reason
+    assert missing in str(pull.reason)
     assert pull.ended_at is not None
     assert await place.workloads.images([missing]) == {missing: None}
 

@@ -23,6 +23,7 @@ from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
 from spacecloud.model.refs import ServiceKey
+from spacecloud.reasons.platform import PartDown
 from spacecloud.settings import Settings
 
 pytestmark = pytest.mark.docker
@@ -141,8 +142,8 @@ async def test_a_part_that_cannot_run_is_down_with_its_own_words(scene: Scene, p
         state = await scene.host.ensure()
 
         assert state.parts[part] == "down"
-        problem = next(p for p in state.problems if p.startswith(f"the {part} does not run"))
-        assert "in use" in problem.lower()
+        problem = next(p for p in state.problems if isinstance(p, PartDown) and p.part == part)
+        assert "in use" in str(problem).lower()
 
     async def up() -> None:
         assert (await scene.host.ensure()).parts == RUNNING
@@ -232,7 +233,7 @@ async def test_a_container_of_a_parts_name_that_is_not_ours_is_left_alone(scene:
         state = await scene.host.ensure()
 
         assert state.parts == {"gateway": "running", "resolver": "down"}
-        assert any("is not ours" in problem for problem in state.problems)
+        assert any("is not ours" in str(problem) for problem in state.problems)
         assert (await foreign.show())["Id"] == foreign.id
     finally:
         await foreign.delete(force=True)
@@ -247,7 +248,7 @@ async def test_an_image_of_the_users_own_choice_is_used_and_asked_for(
     state = await DockerHost(scene.docker, changed).ensure()
 
     assert state.parts["gateway"] == "down"
-    assert any(missing in problem for problem in state.problems)
+    assert any(missing in str(problem) for problem in state.problems)
     own = await ensure(scene.docker, "gateway")
     chosen = scene.settings.model_copy(update={"gateway_image": own})
     assert (await DockerHost(scene.docker, chosen).ensure()).parts == RUNNING

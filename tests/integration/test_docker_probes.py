@@ -17,6 +17,7 @@ from spacecloud.drivers.docker.probes.probe import Target
 from spacecloud.drivers.docker.probes.prober import Prober
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.task import Probe
+from spacecloud.reasons.tasks import NothingListens
 from spacecloud.workloads.observed import Health
 
 pytestmark = pytest.mark.docker
@@ -88,7 +89,7 @@ async def test_a_young_run_is_starting_until_it_answers(scene: Scene) -> None:
 
     async def told() -> None:
         health = await scene.health(target)
-        assert (health.state, health.reason) == ("starting", f"nothing listens on port {PORT}")
+        assert (health.state, health.reason) == ("starting", NothingListens(PORT))
         assert scene.changes
 
     await eventually(told, within=3)

@@ -17,6 +17,7 @@ from spacecloud.drivers.docker.pods.networks import interface
 from spacecloud.drivers.docker.probes.prober import judged
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.secret import SecretFacts
+from spacecloud.reasons.tasks import NothingListens, ProbeAnswered, ProbeReason
 from spacecloud.settings import Settings
 from spacecloud.workloads.observed import Health
 from spacecloud.workloads.operations import CreateReplica
@@ -371,19 +372,23 @@ def test_the_order_of_the_engines_answer_means_nothing(order: list[int]) -> None
 
 # ------------------------------------------------------------------ health
 
+NO, STILL = NothingListens(80), ProbeAnswered("/", 80, 500)
+
 
 @pytest.mark.parametrize(
     ("before", "reason", "after"),
     [
-        (Health("starting"), "", Health("ready")),
-        (Health("starting", 4, "no"), "still no", Health("starting", 5, "still no")),
-        (Health("ready"), "", Health("ready")),
-        (Health("ready"), "no", Health("ready", 1, "no")),
-        (Health("ready", 2, "no"), "no", Health("failing", 3, "no")),
-        (Health("ready", 2, "no"), "", Health("ready")),
-        (Health("failing", 3, "no"), "never", Health("failing", 4, "never")),
-        (Health("failing", 9, "no"), "", Health("ready")),
+        (Health("starting"), None, Health("ready")),
+        (Health("starting", 4, NO), STILL, Health("starting", 5, STILL)),
+        (Health("ready"), None, Health("ready")),
+        (Health("ready"), NO, Health("ready", 1, NO)),
+        (Health("ready", 2, NO), NO, Health("failing", 3, NO)),
+        (Health("ready", 2, NO), None, Health("ready")),
+        (Health("failing", 3, NO), STILL, Health("failing", 4, STILL)),
+        (Health("failing", 9, NO), None, Health("ready")),
     ],
 )
-def test_health_follows_the_answers(before: Health, reason: str, after: Health) -> None:
+def test_health_follows_the_answers(
+    before: Health, reason: ProbeReason | None, after: Health
+) -> None:
     assert judged(before, reason, 3) == after

@@ -18,6 +18,10 @@ from builders import (
     settled,
 )
 from spacecloud.model.status import DeniedCallView, HostState, ServiceStatus
+from spacecloud.reasons.images import ImageNotFound
+from spacecloud.reasons.platform import EngineFailed
+from spacecloud.reasons.services import LookFailed
+from spacecloud.reasons.tasks import NothingListens
 from spacecloud.report.diagnosis import findings
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.report.status import Relations, status_of
@@ -61,11 +65,13 @@ def test_a_look_that_failed_is_told_with_its_reason(snapshot: str | None) -> Non
     situation = settled(a_situation(a_version()))
     seen = Snapshot(situation, decide(situation)) if snapshot else None
     newer = a_version(generation=2)
-    relations = Relations(look_failure="look at shop/web: the engine refuses")
+    relations = Relations(
+        unobserved=LookFailed(EngineFailed("look at shop/web", "the engine refuses"))
+    )
 
     found = status_of(declared_service(newer), newer, seen, relations)
 
-    assert (found.state, found.message) == ("progressing", "look at shop/web: the engine refuses")
+    assert (found.state, found.reason) == ("progressing", "ObservationFailed")
     (finding, *_) = findings([found], FINE)
     assert finding.severity == "error"
     assert finding.problem == "it cannot be looked at: look at shop/web: the engine refuses"
@@ -73,11 +79,11 @@ def test_a_look_that_failed_is_told_with_its_reason(snapshot: str | None) -> Non
 
 def test_a_refused_image_is_failed_with_its_reason() -> None:
     version = a_version()
-    reason = "image web:1 cannot be pulled: not found"
+    reason = ImageNotFound("web:1", "not found")
     history = History(refused={(version.ref, 1): reason})
     found = status(a_situation(version, images={"web:1": None}, history=history))
 
-    assert (found.state, found.message) == ("failed", reason)
+    assert (found.state, found.message, found.reason) == ("failed", str(reason), "ImageNotFound")
     assert findings([found], FINE)[0].fix.startswith("check the image's name")
 
 
@@ -107,7 +113,7 @@ def test_an_older_replica_that_serves_beside_a_new_one_in_trouble_is_degraded() 
         both = simulate(both, step.op)
     assert status(both).state == "progressing"
     _, second = both.observed.workloads.replicas
-    health = Health("starting", 5, "nothing listens on port 8080")
+    health = Health("starting", 5, NothingListens(8080))
     broken = replace(changed(both, only=second.id, task={"health": health}), now=later(11))
 
     found = status(broken)

@@ -5,9 +5,16 @@ from datetime import datetime, timedelta
 
 from builders import NOON, a_situation, a_version, changed, later, settled
 from spacecloud.model.traffic import Endpoint
+from spacecloud.reasons.images import ImageNotFound
+from spacecloud.reasons.platform import GatewayRejected
 from spacecloud.reconcile.history import REFUSAL_LASTS, HistoryRecorder
 from spacecloud.workloads.observed import Observed, ObservedPull
 from spacecloud.workloads.operations import PublishTraffic, PullImage, StopReplica
+
+NO_IMAGE = ImageNotFound("web:1", "no such image")
+NONE_EITHER = ImageNotFound("web:1", "no such image either")
+BAD = GatewayRejected("bad")
+
 
 REF = a_version().ref
 
@@ -27,7 +34,7 @@ def test_a_clock_that_is_set_back_does_not_make_anybody_wait_for_it_to_come_agai
     memory = HistoryRecorder()
     memory.note(observed, {}, NOON)
     memory.note_done(StopReplica(REF, "web--v1--0"), NOON)
-    memory.refuse(REF, 1, "no such image", NOON)
+    memory.refuse(REF, 1, NO_IMAGE, NOON)
     back = NOON - timedelta(hours=1)
 
     memory.note(observed, {}, back)
@@ -127,10 +134,10 @@ def test_draining_is_timed_from_its_first_acknowledgement() -> None:
 
 def test_a_refusal_is_forgotten_after_a_while_and_replaced_by_the_next_generations() -> None:
     memory = HistoryRecorder()
-    memory.refuse(REF, 1, "no such image", NOON)
-    memory.refuse(REF, 2, "no such image either", NOON)
+    memory.refuse(REF, 1, NO_IMAGE, NOON)
+    memory.refuse(REF, 2, NONE_EITHER, NOON)
 
-    assert memory.history(later(1)).refused == {(REF, 2): "no such image either"}
+    assert memory.history(later(1)).refused == {(REF, 2): NONE_EITHER}
     assert memory.refused_until() == NOON + REFUSAL_LASTS
     assert memory.history(NOON + REFUSAL_LASTS).refused == {}
 
@@ -140,9 +147,9 @@ def test_a_publication_that_succeeds_ends_its_refusal() -> None:
     published = running().published
     assert published is not None
     op = PublishTraffic(published.face, published.endpoints)
-    memory.refuse_publication(op, "bad", NOON)
+    memory.refuse_publication(op, BAD, NOON)
 
-    assert memory.history(later(1)).rejected_publication == (published, "bad")
+    assert memory.history(later(1)).rejected_publication == (published, BAD)
     memory.note_done(op, later(2))
     assert memory.history(later(3)).rejected_publication is None
     assert memory.refused_until() is None

@@ -5,6 +5,9 @@ import pytest
 from builders import WEB, a_situation, a_version, later
 from spacecloud.errors import Terminal, Transient
 from spacecloud.model.traffic import Endpoint
+from spacecloud.reasons.images import ImageNotFound
+from spacecloud.reasons.platform import PlatformFailed
+from spacecloud.reasons.tasks import Exited
 from spacecloud.reconcile.history import HistoryRecorder
 from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of
 from spacecloud.reconcile.service_state import ServiceState
@@ -16,10 +19,11 @@ from spacecloud.workloads.plan import Plan, Step
 REF = a_version().ref
 START = StartTask(REF, "web--v1--0", "main", "c1")
 NOON = later(0)
+ENDED = Exited(1)
 
 
 def ended(op: Op, error: Exception | None = None, *before: Endpoint) -> Ended:
-    return Ended(Step(op, "exited with code 1"), error, before)
+    return Ended(Step(op, ENDED), error, before)
 
 
 def a_publication(*addresses: str) -> PublishTraffic:
@@ -31,7 +35,7 @@ def a_publication(*addresses: str) -> PublishTraffic:
 
 def test_a_restart_is_told_with_its_cause() -> None:
     assert list(events_of([ended(START)])) == [
-        Telling("TaskRestarted", "web--v1--0/main: exited with code 1", "warning")
+        Telling("TaskRestarted", "web--v1--0/main: exited with code 1", "warning", ENDED)
     ]
 
 
@@ -52,9 +56,10 @@ def test_what_is_hopeless_is_told_and_what_passes_is_not() -> None:
 
 def test_the_end_of_a_pull_is_told_either_way() -> None:
     pull = PullImage(REF, "far:1", "", 1)
+    no_tag = ImageNotFound("far:1", "no such tag")
 
     assert event_of(ObservedPull(pull, "done", NOON)).kind == "ImagePulled"
-    assert event_of(ObservedPull(pull, "failed", NOON, "no such tag")).severity == "error"
+    assert event_of(ObservedPull(pull, "failed", NOON, no_tag)).severity == "error"
 
 
 @pytest.mark.parametrize("error", [Transient("away"), ZeroDivisionError("bug")])
@@ -90,7 +95,7 @@ def test_a_service_that_cannot_be_started_is_refused_for_its_generation() -> Non
 
     memory.note_ended(ended(START, Terminal("no such program")), NOON)
 
-    assert memory.history(NOON).refused == {(REF, 7): "no such program"}
+    assert memory.history(NOON).refused == {(REF, 7): PlatformFailed("no such program")}
     assert memory.history(NOON).failed == ()
 
 

@@ -18,6 +18,9 @@ from builders import (
     settled,
     shown,
 )
+from spacecloud.reasons.images import ImageNotFound
+from spacecloud.reasons.platform import GatewayRejected
+from spacecloud.reasons.tasks import NothingListens, ProbeAnswered
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.forecast import plan
 from spacecloud.workloads.observed import Health, History
@@ -159,11 +162,11 @@ def test_a_missing_image_is_pulled_and_only_then_is_more_known() -> None:
 
 def test_an_image_that_was_refused_is_not_pulled_again_for_the_same_apply() -> None:
     version = a_version()
-    history = History(refused={(version.ref, 1): "image web:1 does not exist"})
+    history = History(refused={(version.ref, 1): ImageNotFound("web:1", "not found")})
 
     decided = decide(a_situation(version, images={"web:1": None}, history=history))
 
-    assert decided.problem == "image web:1 does not exist"
+    assert decided.problems == (ImageNotFound("web:1", "not found"),)
     assert not [s for s in decided if isinstance(s.op, PullImage)]
 
 
@@ -265,21 +268,32 @@ def test_a_task_that_ended_before_the_clock_was_set_back_is_started_at_once() ->
 def test_a_replica_that_fails_its_probe_leaves_traffic_and_then_is_restarted() -> None:
     running = settled(a_situation(a_version()))
 
-    tolerated = decide(changed(running, task={"health": Health("failing", 2, "500")}))
-    out = decide(changed(running, task={"health": Health("failing", 3, "500")}))
-    restarted = decide(changed(running, task={"health": Health("failing", 6, "500")}))
+    tolerated = decide(
+        changed(running, task={"health": Health("failing", 2, ProbeAnswered("/", 80, 500))})
+    )
+    out = decide(
+        changed(running, task={"health": Health("failing", 3, ProbeAnswered("/", 80, 500))})
+    )
+    restarted = decide(
+        changed(running, task={"health": Health("failing", 6, ProbeAnswered("/", 80, 500))})
+    )
 
     assert not tolerated
     assert "publish endpoints []" in str(out)
-    assert "restart task web--v1--0/main: failed 6 probes: 500" in str(restarted)
+    assert "restart task web--v1--0/main: failed 6 probes: GET / on port 80 answered 500" in str(
+        restarted
+    )
 
 
 def test_a_task_that_is_not_ready_within_its_grace_is_restarted() -> None:
     starting = changed(
-        settled(a_situation(a_version())), task={"health": Health("starting", 1, "refused")}
+        settled(a_situation(a_version())),
+        task={"health": Health("starting", 1, NothingListens(80))},
     )
 
-    assert "not ready after 60 s: refused" in str(decide(replace(starting, now=later(61))))
+    assert "not ready after 60 s: nothing listens on port 80" in str(
+        decide(replace(starting, now=later(61)))
+    )
 
 
 def test_a_publication_that_was_refused_is_not_repeated_and_is_told() -> None:
@@ -288,9 +302,13 @@ def test_a_publication_that_was_refused_is_not_repeated_and_is_told() -> None:
     published = simulate(situation, op).observed.published
     assert published is not None
 
-    decided = decide(replace(situation, history=History(rejected_publication=(published, "bad"))))
+    decided = decide(
+        replace(
+            situation, history=History(rejected_publication=(published, GatewayRejected("bad")))
+        )
+    )
 
-    assert decided.problem == "bad"
+    assert decided.problems == (GatewayRejected("bad"),)
     assert not [s for s in decided if isinstance(s.op, PublishTraffic)]
 
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from builders import a_service, a_situation, a_task, a_version, declaring, later
+from spacecloud.reasons.platform import EngineFailed
+from spacecloud.reasons.tasks import ProbeTimedOut
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.forecast import plan
 from spacecloud.workloads.holding import meets, subject
@@ -22,6 +24,8 @@ from spacecloud.workloads.operations import (
 )
 from spacecloud.workloads.simulate import simulate
 from spacecloud.workloads.situation import Situation
+
+FULL = EngineFailed("create network", "disk full")
 
 
 def settled(situation: Situation) -> Situation:
@@ -77,7 +81,7 @@ def test_a_pull_that_the_declaration_does_not_need_any_more_is_cancelled() -> No
     for situation in (a_situation(a_version()), a_situation(none_wanted), a_situation()):
         assert CancelPull(PULL) in ops(with_pull(situation, running))
         assert CancelPull(PULL) not in ops(
-            with_pull(situation, ObservedPull(PULL, "failed", later(0), "no"))
+            with_pull(situation, ObservedPull(PULL, "failed", later(0), FULL))
         )
 
 
@@ -112,9 +116,7 @@ def test_the_address_of_a_replica_that_is_being_made_is_given_to_no_other() -> N
 def test_what_failed_waits_for_its_next_try_unless_it_is_another_now() -> None:
     fresh = a_situation(a_version(images={"main": "sha256:aaaa"}))
     creation = next(op for op in ops(fresh) if isinstance(op, CreateReplica))
-    failed = replace(
-        fresh, history=History(failed=(FailedOperation(creation, "disk full", later(5)),))
-    )
+    failed = replace(fresh, history=History(failed=(FailedOperation(creation, FULL, later(5)),)))
     changed = declaring(
         failed,
         a_version(spec=a_service(tasks=[a_task(env={"A": "1"})]), images={"main": "sha256:aaaa"}),
@@ -123,7 +125,7 @@ def test_what_failed_waits_for_its_next_try_unless_it_is_another_now() -> None:
     decided = decide(failed)
 
     assert AwaitRetry(creation, later(5)) in [step.op for step in decided.steps]
-    assert "disk full" in [step.cause for step in decided.steps]
+    assert FULL in [step.cause for step in decided.steps]
     assert decided.look_again_at == later(5)
     assert creation in ops(replace(failed, now=later(5)))
     assert [op for op in ops(changed) if isinstance(op, CreateReplica)]
@@ -141,7 +143,9 @@ def test_a_task_is_a_part_of_its_replica() -> None:
 def test_a_task_without_a_verdict_is_neither_restarted_nor_taken_out() -> None:
     running = settled(a_situation(a_version()))
 
-    unknown = replace(with_health(running, Health("unknown", 2, "no answer")), now=later(99_999))
+    unknown = replace(
+        with_health(running, Health("unknown", 2, ProbeTimedOut("tcp", 1))), now=later(99_999)
+    )
 
     assert not [op for op in ops(unknown) if isinstance(op, RestartTask | PublishTraffic)]
 

@@ -9,6 +9,7 @@ import pytest
 
 from spacecloud.errors import Terminal, Transient
 from spacecloud.model.refs import ServiceKey
+from spacecloud.reasons.steps import NotEveryTaskReady, NothingLeft
 from spacecloud.reconcile.controller import Controller, backoff
 from spacecloud.reconcile.execute import execute
 from spacecloud.reconcile.queue import KeyQueue
@@ -96,7 +97,7 @@ async def test_a_failure_of_one_key_is_told_tried_again_and_stops_no_other(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     attempts: dict[str, int] = {"bad": 0, "good": 0}
-    told: list[tuple[str, str]] = []
+    told: list[tuple[str, Exception]] = []
     good = asyncio.Event()
 
     async def reconcile(key: str) -> datetime | None:
@@ -125,7 +126,7 @@ def test_retries_slow_down_to_half_a_minute() -> None:
 
 
 def _step(name: str, *after: int) -> Step:
-    return Step(RemoveNetwork(ServiceKey("p", name)), "test", after)
+    return Step(RemoveNetwork(ServiceKey("p", name)), NothingLeft(), after)
 
 
 def _name(op: Op) -> str:
@@ -178,7 +179,9 @@ async def test_waits_and_forecasts_are_not_carried_out() -> None:
         pass
 
     effects = Effects(do)
-    plan = Plan((Step(AwaitReady("r"), "test"), _step("a", 0), _step("b"), _step("c")), now=3)
+    plan = Plan(
+        (Step(AwaitReady("r"), NotEveryTaskReady()), _step("a", 0), _step("b"), _step("c")), now=3
+    )
     await execute(plan, effects.begin, 5)
 
     assert [_name(op) for op in effects.done] == ["b"]

@@ -11,6 +11,7 @@ from spacecloud.model.revision import hash_of
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.model.task import Task
+from spacecloud.reasons.steps import SecretChanged
 from spacecloud.store import legacy_revision
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.operations import CreateReplica, RecordRevision
@@ -166,7 +167,7 @@ def test_a_secret_that_changes_is_a_revision_that_names_its_new_version() -> Non
     (cause,) = [s.cause for s in decide(changed) if isinstance(s.op, RecordRevision)]
     (creation,) = [s.op for s in decide(changed) if isinstance(s.op, CreateReplica)]
     assert (op.number, [s.version for s in op.secrets]) == (2, [2])
-    assert cause == "secret db changed"
+    assert cause == SecretChanged(("db",))
     assert (creation.revision, creation.secrets) == (op.hash, op.secrets)
 
 

@@ -98,11 +98,12 @@ def _replicas(status: Status) -> list[str]:
         for replica in status["replicas"]
     ]
     lines = table(("REPLICA", "STATE", "ADDRESS", "TASKS"), rows).splitlines() if rows else []
+    tasks = {f"{r['id']}/{t['id']}": t for r in status["replicas"] for t in r["tasks"]}
+    told = tasks.get(status["subject"], {}).get("message")
     reasons = [
-        f"{replica['id']}/{task['id']}: {task['reason']}"
-        for replica in status["replicas"]
-        for task in replica["tasks"]
-        if task["reason"] and task["reason"] not in status["message"]
+        f"{name}: {task['message']}"
+        for name, task in tasks.items()
+        if task["message"] and task["message"] != told
     ]
     return lines + reasons
 

@@ -15,6 +15,7 @@ from spacecloud.model.addresses import Pools
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
+from spacecloud.reasons.images import ImageNotFound
 from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads, Published
 from spacecloud.workloads.operations import (
     CancelPull,
@@ -125,7 +126,7 @@ class MemoryWorkloads:
     def _pull(self, op: PullImage) -> None:
         """Over as soon as it is begun."""
         if op.image.startswith(MISSING):
-            reason = f"image {op.image} does not exist: check its name and tag"
+            reason = ImageNotFound(op.image, "it does not exist")
             self._pulls[op.ref, op.image] = ObservedPull(op, "failed", self._now(), reason)
         else:
             self._images[op.image] = f"sha256:{op.image}"

@@ -6,6 +6,7 @@ The limits are Envoy's, or keep what is made of one document small.
 
 import re
 from collections.abc import Iterable, Sized
+from dataclasses import replace
 
 from spacecloud.errors import InvalidSpec, Mistake
 from spacecloud.model.routing import HeaderChange, IngressRoute
@@ -37,33 +38,37 @@ LONGEST_HEADER = 8_000
 """Bytes of a name, and of a value as Envoy is given it; its own limit is 16,384."""
 
 
-def mistakes(route: IngressRoute) -> tuple[str, ...]:
-    """A sentence each; none for a route that can be served."""
+def mistakes(route: IngressRoute) -> tuple[Mistake, ...]:
+    """By place in the route; none for one that can be served."""
     source, modify = route.source, route.modify
     headers = (modify.headers, modify.res_headers) if modify else ()
     found = [
         *_too_many("source.hosts", source.hosts, MOST_HOSTS),
         *_too_many("source.methods", source.methods, MOST_METHODS),
         *_too_many("targets", route.targets, MOST_TARGETS),
-        *(s for edits in headers for s in _too_many("modify", edits, MOST_HEADERS)),
+        *(m for edits in headers for m in _too_many("modify", edits, MOST_HEADERS)),
     ]
     if found:
         return tuple(found)
     found += [
-        f"source.hosts: {h!r} is no host name" for h in _others(_HOST, source.hosts, LONGEST_HOST)
+        Mistake("source.hosts", f"{h!r} is no host name")
+        for h in _others(_HOST, source.hosts, LONGEST_HOST)
     ]
     found += [
-        f"source.methods: {m!r} is no method"
+        Mistake("source.methods", f"{m!r} is no method")
         for m in _others(_METHOD, source.methods, LONGEST_METHOD)
     ]
     for field, path in (("url", source.url), ("rewrite", source.rewrite)):
         if not _PATH.fullmatch(path):
-            found.append(f"source.{field}: {path!r} holds blanks, ?, # or control characters")
+            words = f"{path!r} holds blanks, ?, # or control characters"
+            found.append(Mistake(f"source.{field}", words))
         elif len(path.encode(errors="replace")) > LONGEST_PATH:
-            found.append(f"source.{field}: it is longer than {LONGEST_PATH:,} bytes")
+            words = f"it is longer than {LONGEST_PATH:,} bytes"
+            found.append(Mistake(f"source.{field}", words))
     for edits in headers:
         if sum(len(header.key) + len(header.value) for header in edits) > MOST_HEADER_TEXT:
-            found.append(f"modify: together the headers are longer than {MOST_HEADER_TEXT:,}")
+            words = f"together the headers are longer than {MOST_HEADER_TEXT:,}"
+            found.append(Mistake("modify", words))
         for header in edits:
             found += _header_mistakes(header)
     return tuple(found)
@@ -71,28 +76,28 @@ def mistakes(route: IngressRoute) -> tuple[str, ...]:
 
 def check(route: IngressRoute) -> None:
     """Raises ``InvalidSpec`` with all of them."""
-    found = [sentence.partition(": ") for sentence in mistakes(route)]
+    found = mistakes(route)
     if found:
-        wrong = tuple(Mistake(f"spec.{path}", message) for path, _, message in found)
+        wrong = tuple(replace(m, path=f"spec.{m.path}") for m in found)
         raise InvalidSpec("; ".join(str(mistake) for mistake in wrong), wrong)
 
 
-def _header_mistakes(header: HeaderChange) -> Iterable[str]:
+def _header_mistakes(header: HeaderChange) -> Iterable[Mistake]:
     shown = header.key[:_SHOWN]
     if not _TOKEN.fullmatch(header.key) or header.key.lower() in _FIXED_HEADERS:
-        yield f"modify: {shown!r} is no header that may be changed"
+        yield Mistake("modify", f"{shown!r} is no header that may be changed")
     elif len(header.key) > LONGEST_HEADER:
-        yield f"modify: the header {shown}… is longer than {LONGEST_HEADER:,} bytes"
+        yield Mistake("modify", f"the header {shown}… is longer than {LONGEST_HEADER:,} bytes")
     if not _VALUE.fullmatch(header.value):
-        yield f"modify: the value of {shown!r} holds control characters"
+        yield Mistake("modify", f"the value of {shown!r} holds control characters")
     # A percent sign is given to Envoy twice.
     elif len(header.value.encode()) + header.value.count("%") > LONGEST_HEADER:
-        yield f"modify: the value of {shown!r} is longer than {LONGEST_HEADER:,} bytes"
+        yield Mistake("modify", f"the value of {shown!r} is longer than {LONGEST_HEADER:,} bytes")
 
 
-def _too_many(field: str, given: Sized, most: int) -> Iterable[str]:
+def _too_many(field: str, given: Sized, most: int) -> Iterable[Mistake]:
     if len(given) > most:
-        yield f"{field}: {len(given):,} of them are more than {most}"
+        yield Mistake(field, f"{len(given):,} of them are more than {most}")
 
 
 def _others(pattern: re.Pattern[str], values: Iterable[str], longest: int) -> Iterable[str]:

@@ -35,6 +35,14 @@ class KnownRoute:
     route: IngressRoute
 
 
+@dataclass(frozen=True, slots=True)
+class RouteWarning:
+    routes: tuple[str, ...]
+    """Ids of those that it is about: the one that surprises first."""
+
+    text: str
+
+
 def read(documents: Iterable[StoredDocument]) -> tuple[KnownRoute, ...]:
     """
     Kept documents as routes, in the order given: the order of creation.
@@ -69,16 +77,21 @@ def table(routes: Sequence[KnownRoute], declared: Declared) -> IngressTable:
 
 def warnings(routes: Sequence[KnownRoute], declared: Declared) -> tuple[str, ...]:
     """What will surprise, a sentence each: dead targets, dead routes, what is not acted on."""
-    finder = _Finder(declared)
-    rules = table(routes, declared).rules
-    said = [sentence for known in routes for sentence in _route_warnings(known, finder)]
-    return (*said, *(sentence for _, sentence in _never_reached(rules)))
+    return tuple(warning.text for warning in _warnings(routes, declared))
 
 
 def warnings_about(id: str, routes: Sequence[KnownRoute], declared: Declared) -> tuple[str, ...]:
-    """Those that name the route: its own, and those of a route that it puts out of reach."""
-    said = warnings(routes, declared)
-    return tuple(s for s in said if id in (word.strip(":,()") for word in s.split()))
+    """Those of the route: its own, and those of a route that it puts out of reach."""
+    return tuple(w.text for w in _warnings(routes, declared) if id in w.routes)
+
+
+def _warnings(routes: Sequence[KnownRoute], declared: Declared) -> Iterable[RouteWarning]:
+    finder = _Finder(declared)
+    for known in routes:
+        for text in _route_warnings(known, finder):
+            yield RouteWarning((known.id,), text)
+    for rule, earlier, text in _never_reached(table(routes, declared).rules):
+        yield RouteWarning((rule.id, earlier.id), text)
 
 
 def urls_of(
@@ -121,7 +134,7 @@ def _leads_to(key: ServiceKey, found: IngressTarget | str) -> bool:
 
 def _left_out(known: KnownRoute, refused: Mapping[str, str]) -> Iterable[str]:
     for mistake in mistakes(known.route):
-        yield not_served(known.id, mistake)
+        yield not_served(known.id, str(mistake))
     if known.id in refused:
         yield not_served(known.id, refused[known.id])
 
@@ -134,7 +147,7 @@ def unreached(key: ServiceKey, table: IngressTable) -> tuple[str, ...]:
     """Of the routes that lead to a service, those that never answer, a sentence each."""
     return tuple(
         sentence
-        for rule, sentence in _never_reached(table.rules)
+        for rule, _, sentence in _never_reached(table.rules)
         if any(target.key == key for target in rule.targets)
     )
 
@@ -271,8 +284,8 @@ def _route_warnings(known: KnownRoute, finder: _Finder) -> Iterable[str]:
         yield f"{name}: modify's templates are kept and not acted on"
 
 
-def _never_reached(rules: Sequence[IngressRule]) -> Iterable[tuple[IngressRule, str]]:
-    """Rules are in order: a later one that an earlier one covers whole never answers."""
+def _never_reached(rules: Sequence[IngressRule]) -> Iterable[tuple[IngressRule, IngressRule, str]]:
+    """A rule that never answers, the earlier one that covers it whole, and the sentence."""
     same_path: dict[tuple[str, str], list[IngressRule]] = {}
     for later in rules:
         earlier_ones = same_path.setdefault((later.match, later.url), [])
@@ -280,6 +293,7 @@ def _never_reached(rules: Sequence[IngressRule]) -> Iterable[tuple[IngressRule, 
             if _covers(earlier, later):
                 yield (
                     later,
+                    earlier,
                     f"ingress route {later.id} is never reached: {earlier.id} answers every "
                     f"request for {later.url} before it",
                 )

@@ -68,6 +68,9 @@ class Event:
     count: int = 1
     """How often the same was said in a row."""
 
+    reason: str = ""
+    """The code of what it is about; empty where it has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator
 from spacecloud.model.declared import Event
 from spacecloud.model.lines import message
 from spacecloud.model.resource import Resource
+from spacecloud.reasons.union import FailureReason
 
 State = Literal["ready", "progressing", "degraded", "failed", "removing", "asleep"]
 """
@@ -22,9 +23,6 @@ fails; ``message`` says why. ``removing``: deleted, not yet gone. ``asleep``: ze
 Told = Annotated[str, AfterValidator(message)]
 """May hold what a container, an image or the engine said: short, and nothing that is obeyed."""
 
-NOT_LOOKED_AT = "accepted, not looked at yet"
-"""The message of a version before the first look at its latest apply."""
-
 
 class TaskStatus(Resource):
     id: str
@@ -33,8 +31,14 @@ class TaskStatus(Resource):
     image: str = ""
     restarts: int = 0
     exit_code: int | None = None
-    reason: Told = ""
-    """Why it is not ready, as a sentence, with the last lines of its log where it exited."""
+    reason: str = ""
+    """Why it is not ready: a code of ``docs/reasons.md``; empty where it is."""
+
+    message: Told = ""
+    """The same as a sentence, with the last lines of its log where it exited."""
+
+    fix: str = ""
+    """What to do about it; empty where only its log can say."""
 
 
 class ReplicaStatus(Resource):
@@ -55,6 +59,8 @@ class EventView(Resource):
     message: Told
     severity: str = "info"
     count: int = 1
+    reason: str = ""
+    """The code of what it is about; empty where it has none."""
 
 
 def event_view(event: Event) -> EventView:
@@ -66,6 +72,7 @@ def event_view(event: Event) -> EventView:
         message=event.message,
         severity=event.severity,
         count=event.count,
+        reason=event.reason,
     )
 
 
@@ -131,6 +138,15 @@ class ServiceStatus(Resource):
     message: Told = ""
     """One line: why it is not ready; empty when it is."""
 
+    reason: str = ""
+    """The code of what ``message`` tells."""
+
+    fix: Told = ""
+    """What to do about it; empty where nothing has to be done, or only a log can say."""
+
+    subject: str = ""
+    """``replica/task`` (or the replica) that ``message`` is about; empty: the version itself."""
+
     next_step: Told = ""
     """What is being waited for or done now."""
 
@@ -176,6 +192,9 @@ class Finding(Resource):
     fix: Told
     """What to do, as a sentence or a command."""
 
+    reason: str
+    """The code of the problem."""
+
 
 class PlannedStep(Resource):
     number: int
@@ -183,6 +202,9 @@ class PlannedStep(Resource):
     kind: str
     operation: str
     cause: str
+    reason: str
+    """The code of the cause."""
+
     forecast: bool = False
     """Behind a wait: what will follow if the world answers as expected."""
 
@@ -219,8 +241,8 @@ class HostState:
     repaired: tuple[str, ...] = ()
     """What had to be mended just now, a sentence each."""
 
-    problems: tuple[str, ...] = ()
-    """What could not be mended, a sentence each with the fix."""
+    problems: tuple[FailureReason, ...] = ()
+    """What could not be mended."""
 
     parts: Mapping[str, Literal["running", "down"]] = field(default_factory=dict)
     """``gateway``, ``resolver``."""

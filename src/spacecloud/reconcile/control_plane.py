@@ -78,9 +78,9 @@ class ControlPlane:
             case _:
                 return await self.services(key)
 
-    def _failed(self, key: Key, reason: str) -> None:
+    def _failed(self, key: Key, error: Exception) -> None:
         match key:
             case Job():
-                self.platform.last_error(key, reason)
+                self.platform.last_error(key, error)
             case _:
-                self.services.last_error(key, reason)
+                self.services.last_error(key, error)

@@ -37,7 +37,7 @@ class Controller(Generic[K]):
         name: str,
         queue: KeyQueue[K],
         reconcile: Callable[[K], Awaitable[datetime | None]],
-        on_error: Callable[[K, str], None],
+        on_error: Callable[[K, Exception], None],
         now: Callable[[], datetime],
     ) -> None:
         self.longest_hold = 0.0
@@ -79,11 +79,11 @@ class Controller(Generic[K]):
         except SpaceCloudError as error:
             delay = self._failed(key)
             logger.warning("%s: %s, next try in %s: %s", self._name, key, delay, error)
-            self._on_error(key, str(error))
+            self._on_error(key, error)
         except Exception as error:
             delay = self._failed(key)
             logger.exception("%s: a bug while looking at %s", self._name, key)
-            self._on_error(key, f"internal error, please report it: {error!r}")
+            self._on_error(key, error)
         else:
             self._failures.pop(key, None)
             return again

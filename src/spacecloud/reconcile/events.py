@@ -10,6 +10,7 @@ from spacecloud.errors import SpaceCloudError
 from spacecloud.model import lines
 from spacecloud.model.declared import Event
 from spacecloud.model.refs import ServiceKey
+from spacecloud.reasons.union import Reason
 from spacecloud.store.port import Store
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class EventRecorder:
         severity: Literal["info", "warning", "error"] = "info",
         *,
         count: int = 1,
+        reason: Reason | None = None,
     ) -> None:
         """
         Never waits; when far behind, the newest are dropped and the log says so.
@@ -38,7 +40,8 @@ class EventRecorder:
         ``message`` may hold what others said: it is cut and made one plain line.
         """
         told = lines.message(message)
-        event = Event(self._now(), key.project, key.service, kind, told, severity, count)
+        code = reason.code if reason is not None else ""
+        event = Event(self._now(), key.project, key.service, kind, told, severity, count, code)
         try:
             self._waiting.put_nowait(event)
         except asyncio.QueueFull:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from spacecloud.model.refs import ServiceRef
+from spacecloud.reasons.union import FailureReason
 from spacecloud.reconcile.controller import LONGEST_RETRY, backoff
 from spacecloud.reconcile.outcome import Ended
 from spacecloud.workloads.holding import Subject, subject
@@ -51,7 +52,7 @@ class Exit:
 @dataclass(slots=True)
 class _Failure:
     op: Op
-    reason: str
+    reason: FailureReason
     until: datetime
     count: int
 
@@ -63,8 +64,10 @@ class HistoryRecorder:
     _draining: dict[str, datetime] = field(default_factory=dict)
     _idle: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     _stopping: dict[str, datetime] = field(default_factory=dict)
-    _refused: dict[tuple[ServiceRef, int], tuple[str, datetime]] = field(default_factory=dict)
-    _refused_publication: tuple[Published, str, datetime] | None = None
+    _refused: dict[tuple[ServiceRef, int], tuple[FailureReason, datetime]] = field(
+        default_factory=dict
+    )
+    _refused_publication: tuple[Published, FailureReason, datetime] | None = None
     _pull_ends: dict[tuple[ServiceRef, str], datetime] = field(default_factory=dict)
     _under_way: dict[Subject, Op] = field(default_factory=dict)
     _failures: dict[Subject, _Failure] = field(default_factory=dict)
@@ -96,7 +99,7 @@ class HistoryRecorder:
                 continue
             self._pull_ends[ref, image] = ended_at
             new.append(pull)
-            if pull.state == "failed":
+            if pull.reason is not None:
                 self.refuse(ref, pull.op.generation, pull.reason, ended_at)
             else:
                 self._note_pulled(pull.op)
@@ -109,7 +112,7 @@ class HistoryRecorder:
         """What failed for good is refused, all else is tried again later."""
         op = ended.step.op
         self._under_way.pop(subject(op), None)
-        if ended.error is None:
+        if ended.reason is None:
             self._failures.pop(subject(op), None)
             self.note_done(op, now)
         elif not ended.is_refused:
@@ -136,14 +139,16 @@ class HistoryRecorder:
             case _:
                 pass
 
-    def refuse(self, ref: ServiceRef, generation: int, reason: str, now: datetime) -> None:
+    def refuse(
+        self, ref: ServiceRef, generation: int, reason: FailureReason, now: datetime
+    ) -> None:
         """The latest generation counts."""
         if any(r == ref and g > generation for r, g in self._refused):
             return
         self._refused = {k: v for k, v in self._refused.items() if k[0] != ref}
         self._refused[ref, generation] = (reason, now)
 
-    def refuse_publication(self, op: PublishTraffic, reason: str, now: datetime) -> None:
+    def refuse_publication(self, op: PublishTraffic, reason: FailureReason, now: datetime) -> None:
         self._refused_publication = (Published(op.face, op.endpoints), reason, now)
 
     def history(self, now: datetime) -> History:
@@ -185,7 +190,7 @@ class HistoryRecorder:
         self._pulled = {p for p in self._pulled if p[0] != ref or p[1] == generation}
         self._pulled.add((ref, generation, op.image))
 
-    def _note_failed(self, op: Op, reason: str, now: datetime) -> None:
+    def _note_failed(self, op: Op, reason: FailureReason, now: datetime) -> None:
         before = self._failures.get(subject(op))
         count = before.count + 1 if before is not None and before.op == op else 1
         self._failures[subject(op)] = _Failure(op, reason, now + backoff(count), count)

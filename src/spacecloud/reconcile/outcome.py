@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from spacecloud.errors import SpaceCloudError, Terminal
+from spacecloud.errors import DriverError, SpaceCloudError, Terminal
 from spacecloud.model.lines import message
 from spacecloud.model.traffic import Endpoint
+from spacecloud.reasons.platform import InternalError, StoreRefused
+from spacecloud.reasons.union import FailureReason, Reason
 from spacecloud.workloads.observed import ObservedPull
 from spacecloud.workloads.operations import (
     CreateReplica,
@@ -35,12 +37,19 @@ class Ended:
                 return False
 
     @property
-    def reason(self) -> str:
-        match self.error:
-            case None | SpaceCloudError():
-                return message(str(self.error or ""))
-            case bug:
-                return message(f"internal error, please report it: {bug!r}")
+    def reason(self) -> FailureReason | None:
+        """Why it failed; None where it did not."""
+        return reason_of(self.error) if self.error is not None else None
+
+
+def reason_of(error: Exception) -> FailureReason:
+    match error:
+        case DriverError():
+            return error.reason
+        case SpaceCloudError():
+            return StoreRefused(message(str(error)))
+        case bug:
+            return InternalError(message(repr(bug)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +59,14 @@ class Telling:
     kind: str
     message: str
     severity: Literal["info", "warning", "error"] = "info"
+    reason: Reason | None = None
 
 
 def events_of(ended: Iterable[Ended]) -> Iterator[Telling]:
     """What failed in passing is told by status alone: it is tried again."""
     for one in ended:
         if one.is_refused:
-            yield Telling("Failed", f"{one.step.op}: {one.reason}", "error")
+            yield Telling("Failed", f"{one.step.op}: {one.reason}", "error", one.reason)
         elif one.error is None:
             yield from _done(one)
 
@@ -64,7 +74,7 @@ def events_of(ended: Iterable[Ended]) -> Iterator[Telling]:
 def event_of(pull: ObservedPull) -> Telling:
     """Of a pull that has ended."""
     if pull.state == "failed":
-        return Telling("Failed", f"{pull.op}: {pull.reason}", "error")
+        return Telling("Failed", f"{pull.op}: {pull.reason}", "error", pull.reason)
     return Telling("ImagePulled", f"pulled {pull.op.image}")
 
 
@@ -72,9 +82,11 @@ def _done(ended: Ended) -> Iterator[Telling]:
     op, cause = ended.step.op, ended.step.cause
     match op:
         case CreateReplica():
-            yield Telling("ReplicaCreated", f"{op.replica} of revision {op.revision}: {cause}")
+            yield Telling(
+                "ReplicaCreated", f"{op.replica} of revision {op.revision}: {cause}", reason=cause
+            )
         case StartTask() | RestartTask():
-            yield Telling("TaskRestarted", f"{op.replica}/{op.task}: {cause}", "warning")
+            yield Telling("TaskRestarted", f"{op.replica}/{op.task}: {cause}", "warning", cause)
         case PublishTraffic():
             yield from _endpoints(op, ended.acknowledged)
         case ReleaseAddresses():

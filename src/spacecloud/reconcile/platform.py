@@ -24,8 +24,11 @@ from spacecloud.mesh.host_ports import host_ports
 from spacecloud.model.refs import PLATFORM, ServiceKey
 from spacecloud.model.status import HostState
 from spacecloud.model.traffic import HostPortAccess, IngressTable
+from spacecloud.reasons.services import RouteNotServed
+from spacecloud.reasons.union import FailureReason
 from spacecloud.reconcile.background import Background, Begun
 from spacecloud.reconcile.events import EventRecorder
+from spacecloud.reconcile.outcome import reason_of
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.queue import KeyQueue
 from spacecloud.store.port import Store
@@ -86,7 +89,7 @@ class Platform:
         self._queue = queue
         self._now = now
         self._running: dict[Job, Begun[datetime | None]] = {}
-        self._errors: dict[Job, str] = {}
+        self._errors: dict[Job, FailureReason] = {}
         self._acknowledged: set[Job] = set()
         """Of ingress and host ports, what the gateway has acknowledged once."""
 
@@ -127,10 +130,11 @@ class Platform:
         self._rounds = 0
         self._queue.add_at(Job.REVOCATION, self._now() + REVOCATION_EVERY)
 
-    def last_error(self, job: Job, reason: str) -> None:
+    def last_error(self, job: Job, error: Exception) -> None:
         """A job failed, and will be tried again; the same words are told once."""
+        reason = reason_of(error)
         if self._errors.get(job) != reason:
-            self._events.record(PLATFORM, NOT_DONE[job], reason, "error")
+            self._events.record(PLATFORM, NOT_DONE[job], str(reason), "error", reason=reason)
         self._errors[job] = reason
 
     @property
@@ -145,13 +149,13 @@ class Platform:
         try:
             state = await self._driver.host.ensure()
         except DriverError as error:
-            state = HostState(problems=(str(error),), parts=self.state.parts)
+            state = HostState(problems=(error.reason,), parts=self.state.parts)
         for sentence in state.repaired:
             logger.info("repaired: %s", sentence)
             self._events.record(PLATFORM, "Repaired", sentence, "warning")
-        for sentence in set(state.problems) - set(self.state.problems):
-            logger.error("%s", sentence)
-            self._events.record(PLATFORM, "Problem", sentence, "error")
+        for reason in set(state.problems) - set(self.state.problems):
+            logger.error("%s", reason)
+            self._events.record(PLATFORM, "Problem", str(reason), "error", reason=reason)
         self.state = state
 
     async def _do(self, job: Job) -> datetime | None:
@@ -192,9 +196,9 @@ class Platform:
 
     def _tell_not_served(self, reasons: Mapping[str, str]) -> None:
         for id, reason in sorted(reasons.items() - self._told_of.items()):
-            sentence = table.not_served(id, reason)
-            logger.error("%s", sentence)
-            self._events.record(PLATFORM, "IngressRouteNotServed", sentence, "error")
+            told = RouteNotServed(table.not_served(id, reason))
+            logger.error("%s", told)
+            self._events.record(PLATFORM, "IngressRouteNotServed", str(told), "error", reason=told)
         self._told_of = reasons
 
     async def _publish_host_ports(self) -> None:

@@ -61,7 +61,8 @@ class Preview:
                 after=step.after,
                 kind=type(step.op).__name__,
                 operation=str(step.op),
-                cause=step.cause,
+                cause=str(step.cause),
+                reason=step.cause.code,
                 forecast=number >= shown.now,
             )
             for number, step in enumerate(shown.steps)

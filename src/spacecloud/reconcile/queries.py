@@ -145,13 +145,13 @@ class Queries:
         running = self._driver.workloads.progress()
         images = dict.fromkeys(task.docker.image for task in version.spec.tasks)
         pulls = tuple(running[image] for image in images if image in running)
-        look_failure = self._services.look_failure(key)
+        unobserved = self._services.unobserved(key)
         if of_how_many > DETAILED:
-            return Relations(urls=urls, pulls=pulls, look_failure=look_failure)
+            return Relations(urls=urls, pulls=pulls, unobserved=unobserved)
         return Relations(
             urls=urls,
             pulls=pulls,
-            look_failure=look_failure,
+            unobserved=unobserved,
             admits=explain.callers(key, policy.authorization),
             calls=explain.callees(key, policy.authorization),
             refusals=self._denied_calls.of(key),

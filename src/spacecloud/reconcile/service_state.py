@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from spacecloud.model.refs import ServiceKey
+from spacecloud.reasons.union import FailureReason
 from spacecloud.reconcile.background import Begun
 from spacecloud.reconcile.history import HistoryRecorder
 from spacecloud.reconcile.outcome import Ended
@@ -33,8 +34,8 @@ class ServiceState:
         self.names: tuple[tuple[str, str], ...] = ()
         """What the resolver answers for it, when it was last read."""
 
-        self.look_failure = ""
-        """Why the last one did not succeed; empty when it did."""
+        self.look_failure: FailureReason | None = None
+        """Why the last one did not succeed; None when it did."""
 
         self.look: Look | None = None
         self.ended: list[Ended] = []
@@ -56,7 +57,7 @@ class ServiceState:
         return cached
 
     def remember(self, situation: Situation, decided: Plan) -> None:
-        self.look_failure = ""
+        self.look_failure = None
         self.recorder.generations = {v.ref: v.generation for v in situation.desired.versions}
         ops = [step.op for step in decided.steps] + [
             op for step in decided.steps if (op := getattr(step.op, "op", None)) is not None
@@ -65,11 +66,11 @@ class ServiceState:
         self.snapshot = Snapshot(
             situation,
             decided,
-            last_error=next(iter(errors), ""),
+            last_error=next(iter(errors), None),
             last_output=dict(self.recorder.last_output),
         )
 
-    def note_error(self, reason: str) -> None:
+    def note_error(self, reason: FailureReason) -> None:
         """A look failed, and will be tried again."""
         self.look_failure = reason
         if self.snapshot is not None:
@@ -78,7 +79,7 @@ class ServiceState:
     def differs_from(self, listed: ObservedWorkloads | None, published: Published | None) -> bool:
         """Is there more, less or something else than at the last look? So is what had none."""
         snapshot = self.snapshot
-        if snapshot is None or snapshot.plan.steps or snapshot.plan.problem or snapshot.last_error:
+        if snapshot is None or snapshot.plan.steps or snapshot.plan.problems or snapshot.last_error:
             return True
         seen = snapshot.situation.observed
         return (

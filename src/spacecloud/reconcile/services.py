@@ -15,12 +15,13 @@ from spacecloud.errors import SpaceCloudError
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey
+from spacecloud.reasons.services import BeingObserved, LookFailed, NotObserved
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.execute import execute
 from spacecloud.reconcile.history import Exit, HistoryRecorder
 from spacecloud.reconcile.observe import Observer
-from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of
+from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of, reason_of
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.service_state import Look, ServiceState
 from spacecloud.report.snapshot import Snapshot
@@ -106,14 +107,18 @@ class ServiceReconciler:
         state = self._states.get(key)
         return state.snapshot if state is not None else None
 
-    def look_failure(self, key: ServiceKey) -> str:
-        """Why its last look did not succeed; empty when it did."""
+    def unobserved(self, key: ServiceKey) -> LookFailed | BeingObserved | NotObserved:
+        """Why nothing is known of its latest declaration, where nothing is."""
         state = self._states.get(key)
-        return state.look_failure if state is not None else ""
+        if state is not None and state.look_failure is not None:
+            return LookFailed(state.look_failure)
+        if state is not None and state.look is not None:
+            return BeingObserved()
+        return NotObserved()
 
-    def last_error(self, key: ServiceKey, reason: str) -> None:
+    def last_error(self, key: ServiceKey, error: Exception) -> None:
         """Something went wrong that will be tried again."""
-        self._state(key).note_error(message(reason))
+        self._state(key).note_error(reason_of(error))
 
     def retry_now(self) -> None:
         """The engine or the gateway has come back: what failed need not wait for its next try."""
@@ -254,12 +259,14 @@ class ServiceReconciler:
         )
         words = message(" | ".join(line.strip() for line in lines if line.strip()), LONGEST_WORDS)
         state.recorder.last_output[task.container] = words
-        why = "used more memory than its limit" if task.out_of_memory else f"code {task.exit_code}"
-        told = f"{replica.id}/{task.task} ended: {why}" + (f"; last said: {words}" if words else "")
-        self._events.record(state.key, "TaskExited", told, "warning")
+        why = task.ending(words)
+        told = f"{replica.id}/{task.task}: {why}"
+        self._events.record(state.key, "TaskExited", told, "warning", reason=why)
 
     def _tell(self, key: ServiceKey, telling: Telling) -> None:
-        self._events.record(key, telling.kind, telling.message, telling.severity)
+        self._events.record(
+            key, telling.kind, telling.message, telling.severity, reason=telling.reason
+        )
 
 
 def _ops(situation: Situation, decided: Plan) -> Iterable[Op]:

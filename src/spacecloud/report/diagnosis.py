@@ -1,47 +1,39 @@
 """
-What is wrong with a service and what to do, from the facts that its status is made of. Pure.
+What is wrong with a service and what to do: the reasons of its status, in order. Pure.
 
 The first that is found is the one to mend first: the platform, then what failed, then single
-tasks, then who was refused, then what only surprises.
+tasks, then who was refused, then what only surprises. A reason brings its fix; where only a log
+can say, or waiting is all, that is named with the service's own words.
 """
 
-import re
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from spacecloud.model.status import (
-    NOT_LOOKED_AT,
+    DeniedCallView,
     Finding,
     HostState,
     ReplicaStatus,
     ServiceStatus,
     TaskStatus,
 )
-
-BY_EXIT_CODE = {
-    126: "its command is a file that cannot be executed: check docker.cmd and the file's mode",
-    127: "its command does not exist in the image: check docker.cmd and the entrypoint",
-    134: "it aborted itself: its log has the reason",
-    137: "it was killed from outside, or used more memory than its limit: raise resources.memory",
-    139: "it crashed on a memory fault: check that the image is built for this machine",
-    143: "it was asked to end and did: something stopped it by hand",
-}
-
-BY_REASON = (
-    (r"more memory than its limit", "raise resources.memory of the task"),
-    (r"listens on 127\.0\.0\.1", "have the app listen on 0.0.0.0 (an option or a variable of it)"),
-    (
-        r"nothing listens on port (\d+)",
-        "if the app is still starting, give probe.graceSeconds; else make ports say what it "
-        "listens on",
-    ),
-    (r"answered \d+$", "mend the app, or let probe.path name what answers 200 when it is ready"),
-    (r"no answer to its", "the app is too slow or stuck: raise probe.timeoutSeconds, or mend it"),
-    (r"cannot be run|ended with code \d+$", "check probe.command; it runs inside the task"),
-    ("cannot be pulled", "check the image's name and tag, and apply again"),
-    (r"built for \w+ and this machine", "build or choose the image for this machine"),
-    (r"is not ours", "remove or rename it, then apply again"),
-    (r"is full|used up", "delete what is not needed, or configure a larger pool"),
+from spacecloud.reasons.platform import PartDown
+from spacecloud.reasons.services import (
+    Asleep,
+    CallDenied,
+    LookFailed,
+    NoCaller,
+    Notice,
+    Progressing,
+    RouteNotServed,
 )
+from spacecloud.reasons.tasks import BackOff, CrashLoop, EndedLately, Exited, OutOfMemory
+from spacecloud.reasons.union import Reason
+
+Severity = Literal["error", "warning", "note"]
+
+IN_ITS_LOG = frozenset(c.code for c in (Exited, OutOfMemory, BackOff, CrashLoop, EndedLately))
+"""Codes of what a task's own log may say more of: it has run."""
 
 
 def findings(statuses: Sequence[ServiceStatus], host: HostState) -> tuple[Finding, ...]:
@@ -54,114 +46,109 @@ def findings(statuses: Sequence[ServiceStatus], host: HostState) -> tuple[Findin
         found += _not_served(status)
         found += _policy(status)
     for status in statuses:
-        found += _notes(status)
+        found += (_finding("note", _name(status), Notice(n)) for n in status.notices)
     return tuple(dict.fromkeys(found))
 
 
 def _platform(host: HostState) -> Iterable[Finding]:
     for problem in host.problems:
-        yield _error("platform", problem, "space-cloud doctor says more")
+        yield _finding("error", "platform", problem)
+    told = {problem.part for problem in host.problems if isinstance(problem, PartDown)}
     for part, state in host.parts.items():
-        if state == "down" and not any(part in problem for problem in host.problems):
-            yield _error("platform", f"the {part} does not run", f"docker logs space-cloud-{part}")
+        if state == "down" and part not in told:
+            yield _finding("error", "platform", PartDown(part))
 
 
 def _state(status: ServiceStatus) -> Iterable[Finding]:
-    name = _name(status)
-    if status.generation > status.observed_generation and status.message != NOT_LOOKED_AT:
-        again = "it is tried again by itself; if it stays so: space-cloud doctor"
-        yield _error(
-            name, f"it cannot be looked at: {status.message}", _remedy(status.message) or again
+    name, is_observed = _name(status), status.generation <= status.observed_generation
+    if not is_observed or status.state in ("failed", "progressing", "degraded"):
+        if not status.reason:
+            yield _finding("warning", name, Progressing(status.next_step))
+            return
+        is_error = status.state == "failed" or status.reason == LookFailed.code
+        yield Finding(
+            severity="error" if is_error else "warning",
+            subject=name,
+            problem=status.message,
+            fix=status.fix or _elsewhere(status, status.reason, _task_of(status)),
+            reason=status.reason,
         )
-    elif status.generation > status.observed_generation:
-        yield _warning(
-            name,
-            "the last apply was accepted and not looked at yet",
-            "if it stays so, the control plane is behind or stopped: space-cloud doctor",
-        )
-    elif status.state == "failed":
-        logs = f"space-cli logs {status.project}/{status.service_id}"
-        yield _error(name, status.message, _remedy(status.message) or f"see {logs}")
     elif status.state == "asleep":
-        yield _warning(
-            name,
-            "no replica is wanted",
-            "set minReplicas (of autoScale, else of scale) to 1 or more",
-        )
-    elif status.state in ("progressing", "degraded") and status.message:
-        yield _warning(name, status.message, _remedy(status.message) or _waiting(status))
-    elif status.state == "progressing":
-        yield _warning(name, "it is on its way", _waiting(status))
+        yield _finding("warning", name, Asleep())
 
 
 def _replica(status: ServiceStatus, replica: ReplicaStatus) -> Iterable[Finding]:
+    told = _told(status)
     for task in replica.tasks:
         subject = f"{status.project}/{replica.id}/{task.id}"
-        if task.reason and task.reason not in status.message:
-            yield _error(subject, task.reason, _of_task(task, status))
-        elif task.state == "exited" and task.exit_code in BY_EXIT_CODE:
-            yield _error(subject, f"exited with code {task.exit_code}", _of_task(task, status))
+        if task.reason and (task.reason, task.message) not in told:
+            yield Finding(
+                severity="error",
+                subject=subject,
+                problem=task.message,
+                fix=task.fix or _elsewhere(status, task.reason, task.id),
+                reason=task.reason,
+            )
         elif task.restarts and task.state == "running":
-            times = "once" if task.restarts == 1 else f"{task.restarts} times"
-            yield _warning(subject, f"it ended {times} lately", _of_task(task, status))
+            lately = EndedLately(task.restarts)
+            yield _finding("warning", subject, lately, _of_last_end(status, task))
+
+
+def _told(status: ServiceStatus) -> set[tuple[str, str]]:
+    """What the status' own message says of a task; another one with the same needs no more."""
+    return {
+        (task.reason, task.message)
+        for replica in status.replicas
+        for task in replica.tasks
+        if f"{replica.id}/{task.id}" == status.subject
+    }
+
+
+def _of_last_end(status: ServiceStatus, task: TaskStatus) -> str:
+    known = Exited(task.exit_code).fix if task.exit_code else ""
+    return known or _elsewhere(status, EndedLately.code, task.id)
 
 
 def _not_served(status: ServiceStatus) -> Iterable[Finding]:
     for sentence in status.not_served:
-        yield _error(_name(status), sentence, "change the route and apply it again, or delete it")
+        yield _finding("error", _name(status), RouteNotServed(sentence))
 
 
 def _policy(status: ServiceStatus) -> Iterable[Finding]:
     for denied in status.refusals:
-        times = "once" if denied.count == 1 else f"{denied.count} times"
-        yield _warning(
-            _name(status),
-            f"{denied.caller} was refused on port {denied.port}, {times}",
-            denied.reason or "nothing: both sides allow it now",
-        )
+        yield _finding("warning", _name(status), _denial(denied))
     is_reached = status.admits or status.urls or status.not_served
     if not is_reached and status.ports:
-        yield _note(
-            _name(status),
-            "nobody may call it, and no ingress route leads to it",
-            "name callers in its whitelists (and it in their upstreams), or add an ingress route",
-        )
+        yield _finding("note", _name(status), NoCaller())
 
 
-def _notes(status: ServiceStatus) -> Iterable[Finding]:
-    for notice in status.notices:
-        yield _note(_name(status), notice, "nothing has to be done")
+def _denial(denied: DeniedCallView) -> CallDenied:
+    return CallDenied(denied.caller, denied.port, denied.count, denied.reason)
 
 
-def _of_task(task: TaskStatus, status: ServiceStatus) -> str:
-    logs = f"space-cli logs {status.project}/{status.service_id} --task {task.id}"
-    by_code = BY_EXIT_CODE.get(task.exit_code or 0, "")
-    return _remedy(task.reason) or by_code or f"see {logs}"
+def _elsewhere(status: ServiceStatus, code: str, task: str) -> str:
+    """Where to look where the reason itself has no fix: a log only of what has run."""
+    name = f"{status.project}/{status.service_id}"
+    if code in IN_ITS_LOG and task:
+        return f"see space-cli logs {name} --task {task}"
+    if status.state == "failed":
+        return f"see space-cli events {name}"
+    return Progressing(status.next_step).fix
 
 
-def _remedy(text: str) -> str:
-    for pattern, fix in BY_REASON:
-        if re.search(pattern, text):
-            return fix
-    code = re.search(r"exited with code (\d+)", text)
-    return BY_EXIT_CODE.get(int(code[1]), "") if code else ""
-
-
-def _waiting(status: ServiceStatus) -> str:
-    return f"wait: {status.next_step}" if status.next_step else "wait a moment"
+def _task_of(status: ServiceStatus) -> str:
+    return status.subject.partition("/")[2]
 
 
 def _name(status: ServiceStatus) -> str:
     return f"{status.project}/{status.service_id}@{status.version}"
 
 
-def _error(subject: str, problem: str, fix: str) -> Finding:
-    return Finding(severity="error", subject=subject, problem=problem, fix=fix)
-
-
-def _warning(subject: str, problem: str, fix: str) -> Finding:
-    return Finding(severity="warning", subject=subject, problem=problem, fix=fix)
-
-
-def _note(subject: str, problem: str, fix: str) -> Finding:
-    return Finding(severity="note", subject=subject, problem=problem, fix=fix)
+def _finding(severity: Severity, subject: str, reason: Reason, fix: str = "") -> Finding:
+    return Finding(
+        severity=severity,
+        subject=subject,
+        problem=str(reason),
+        fix=fix or reason.fix or "nothing has to be done",
+        reason=reason.code,
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from spacecloud.reasons.union import FailureReason
 from spacecloud.workloads.plan import Plan
 from spacecloud.workloads.situation import Situation
 
@@ -12,7 +13,7 @@ class Snapshot:
     situation: Situation
     plan: Plan
 
-    last_error: str = ""
+    last_error: FailureReason | None = None
     """What failed when the plan was last carried out, and will be tried again."""
 
     last_output: Mapping[str, str] = field(default_factory=dict)

@@ -12,15 +12,15 @@ How a version is doing, in the words that a person reads.
 | anything else                                           | progressing |
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
+from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceRef, short_image
 from spacecloud.model.service import declared_replicas
 from spacecloud.model.status import (
-    NOT_LOOKED_AT,
     DeniedCallView,
     EventView,
     PullView,
@@ -29,6 +29,9 @@ from spacecloud.model.status import (
     State,
     TaskStatus,
 )
+from spacecloud.reasons.services import Asleep, BeingObserved, LookFailed, NotObserved
+from spacecloud.reasons.tasks import CrashLoop, Ending, PodDown, ProbeReason, StartFailed
+from spacecloud.reasons.union import Reason
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.observed import ObservedReplica, ObservedTask
 from spacecloud.workloads.operations import AwaitPull, Op, PullImage, Wait
@@ -52,8 +55,22 @@ class Relations:
     refusals: tuple[DeniedCallView, ...] = ()
     notices: tuple[str, ...] = ()
     events: tuple[EventView, ...] = ()
-    look_failure: str = ""
-    """Why the last look at it did not succeed; empty where it did."""
+    unobserved: LookFailed | BeingObserved | NotObserved = NotObserved()
+    """Why nothing is known of its latest declaration, where nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    state: State
+    reason: Reason | None = None
+    subject: str = ""
+    """What of the version it is about: ``replica/task``, a replica, or empty."""
+
+    @property
+    def message(self) -> str:
+        if self.reason is None:
+            return ""
+        return f"{self.subject}: {self.reason}" if self.subject else str(self.reason)
 
 
 def status_of(
@@ -64,7 +81,7 @@ def status_of(
 ) -> ServiceStatus:
     seen = snapshot.situation.version(version.ref) if snapshot is not None else None
     replicas = _replicas(version.ref, snapshot)
-    state, message = _verdict(version, seen, snapshot, relations.look_failure)
+    verdict = _verdict(version, seen, snapshot, relations.unobserved)
     return ServiceStatus(
         **_names(
             service_id=version.ref.service,
@@ -77,10 +94,13 @@ def status_of(
             observed_generation=seen.generation if seen is not None else 0,
             revision=version.revision.number if version.revision is not None else 0,
             revision_hash=version.revision.hash if version.revision is not None else "",
-            state=state,
-            message=message,
+            state=verdict.state,
+            message=verdict.message,
+            reason=verdict.reason.code if verdict.reason is not None else "",
+            fix=verdict.reason.fix if verdict.reason is not None else "",
+            subject=verdict.subject,
             next_step=_next_step(version.ref, snapshot, relations.pulls)
-            if state != "ready"
+            if verdict.state != "ready"
             else "",
             pulls=relations.pulls,
             domain=version.ref.key.domain,
@@ -138,33 +158,44 @@ def _verdict(
     version: DeclaredVersion,
     seen: DeclaredVersion | None,
     snapshot: Snapshot | None,
-    look_failure: str,
-) -> tuple[State, str]:
+    unobserved: Reason,
+) -> Verdict:
     if snapshot is None or seen is None or seen.generation < version.generation:
-        return "progressing", look_failure or NOT_LOOKED_AT
+        return Verdict("progressing", unobserved)
     situation = snapshot.situation
     refused = situation.history.refused.get((version.ref, version.generation))
     if refused is not None:
-        return "failed", refused
-    if situation.history.rejected_publication is not None and snapshot.plan.problem:
-        return "failed", f"the gateway refuses it: {snapshot.plan.problem}"
+        return Verdict("failed", refused)
+    rejected = situation.history.rejected_publication
+    if rejected is not None and snapshot.plan.problems:
+        return Verdict("failed", rejected[1])
     revision = situation.resolution(seen).revision
-    current = [r for r in _replicas(version.ref, snapshot) if r.revision == revision]
+    replicas = _replicas(version.ref, snapshot)
+    current = [r for r in replicas if r.revision == revision]
     serving = sum(serves(r, situation) for r in current)
     wanted = _wanted(version, snapshot)
-    troubles = [t for r in current if (t := _trouble(r, snapshot))]
-    watches = [t for r in current if (t := _crash_loop(r, snapshot))]
-    message = next(iter(troubles), "") or snapshot.last_error or snapshot.plan.problem
-    if watches and serving == 0:
-        return "failed", watches[0]
+    loops = [loop for r in current if (loop := _crash_loop(r, snapshot))]
+    if loops and serving == 0:
+        return loops[0]
     if wanted == 0:
-        return ("progressing", "") if _replicas(version.ref, snapshot) else ("asleep", "")
+        return Verdict("progressing") if replicas else Verdict("asleep", Asleep())
     if serving >= wanted and revision is not None and _is_published(snapshot):
-        return "ready", snapshot.last_error
-    others = [r for r in _replicas(version.ref, snapshot) if serves(r, situation)]
+        return Verdict("ready", snapshot.last_error)
+    others = [r for r in replicas if serves(r, situation)]
+    trouble = _first_trouble(current, snapshot)
     if others and any(_is_serious(r, situation.now) for r in current):
-        return "degraded", message
-    return "progressing", message
+        return replace(trouble, state="degraded")
+    return trouble
+
+
+def _first_trouble(replicas: list[ObservedReplica], snapshot: Snapshot) -> Verdict:
+    """Of the replicas, else of what failed last, else of the plan."""
+    for replica in replicas:
+        found = _trouble(replica, snapshot)
+        if found is not None:
+            return found
+    reason = snapshot.last_error or next(iter(snapshot.plan.problems), None)
+    return Verdict("progressing", reason)
 
 
 def _is_published(snapshot: Snapshot) -> bool:
@@ -181,13 +212,15 @@ def _is_published(snapshot: Snapshot) -> bool:
     )
 
 
-def _trouble(replica: ObservedReplica, snapshot: Snapshot) -> str:
-    """Why it is not ready, in one line; empty when it only needs a moment."""
+def _trouble(replica: ObservedReplica, snapshot: Snapshot) -> Verdict | None:
+    """Why it is not ready; None when it only needs a moment."""
     for task in replica.tasks:
         reason = _reason(task, snapshot)
-        if reason:
-            return f"{replica.id}/{task.task}: {reason}"
-    return f"{replica.id}: its pod is {replica.pause}" if replica.pause != "running" else ""
+        if reason is not None:
+            return Verdict("progressing", reason, f"{replica.id}/{task.task}")
+    if replica.pause != "running":
+        return Verdict("progressing", PodDown(replica.pause), replica.id)
+    return None
 
 
 def _is_serious(replica: ObservedReplica, now: datetime) -> bool:
@@ -205,31 +238,27 @@ def _is_serious(replica: ObservedReplica, now: datetime) -> bool:
     )
 
 
-def _crash_loop(replica: ObservedReplica, snapshot: Snapshot) -> str:
+def _crash_loop(replica: ObservedReplica, snapshot: Snapshot) -> Verdict | None:
     for task in replica.tasks:
         exits = snapshot.situation.history.exits.get(task.container, 0)
         if exits >= CRASHES_UNTIL_FAILED and task.health.state != "ready":
-            words = snapshot.last_output.get(task.container, "")
-            said = f"; last said: {words}" if words else ""
-            return f"{replica.id}/{task.task} ended {exits} times in a row: {_ending(task)}{said}"
-    return ""
+            reason = CrashLoop(_ending(task, snapshot), exits)
+            return Verdict("failed", reason, f"{replica.id}/{task.task}")
+    return None
 
 
-def _reason(task: ObservedTask, snapshot: Snapshot) -> str:
+def _reason(task: ObservedTask, snapshot: Snapshot) -> StartFailed | Ending | ProbeReason | None:
     if task.error:
-        return task.error
+        return StartFailed(message(task.error))
     if task.state == "exited":
-        words = snapshot.last_output.get(task.container, "")
-        return _ending(task) + (f"; last said: {words}" if words else "")
+        return _ending(task, snapshot)
     if task.state == "running" and task.health.state != "ready":
         return task.health.reason
-    return ""
+    return None
 
 
-def _ending(task: ObservedTask) -> str:
-    if task.out_of_memory:
-        return "killed, it used more memory than its limit"
-    return f"exited with code {task.exit_code}" if task.exit_code is not None else "ended"
+def _ending(task: ObservedTask, snapshot: Snapshot) -> Ending:
+    return task.ending(snapshot.last_output.get(task.container, ""))
 
 
 def _replica(replica: ObservedReplica, snapshot: Snapshot | None) -> ReplicaStatus:
@@ -256,6 +285,7 @@ def _task(name: str, replica: ObservedReplica, snapshot: Snapshot) -> TaskStatus
     task = next((t for t in replica.tasks if t.task == name), None)
     if task is None:
         return TaskStatus(id=name, state="missing")
+    reason = _reason(task, snapshot)
     return TaskStatus.model_validate(
         {
             "id": name,
@@ -264,7 +294,9 @@ def _task(name: str, replica: ObservedReplica, snapshot: Snapshot) -> TaskStatus
             "image": _image(task, replica, snapshot),
             "restarts": snapshot.situation.history.exits.get(task.container, 0),
             "exitCode": task.exit_code,
-            "reason": _reason(task, snapshot),
+            "reason": reason.code if reason is not None else "",
+            "message": str(reason or ""),
+            "fix": reason.fix if reason is not None else "",
         }
     )
 

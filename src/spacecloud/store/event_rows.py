@@ -10,20 +10,20 @@ KEPT_EVENTS = 10_000
 
 def add_event(db: Session, event: Event) -> None:
     last = db.row(
-        "SELECT seq, kind, message, severity FROM events WHERE project = ? AND service = ?"
+        "SELECT seq, kind, message, severity, reason FROM events WHERE project = ? AND service = ?"
         " ORDER BY seq DESC LIMIT 1",
         event.project,
         event.service,
     )
     at = event.at.astimezone(UTC).isoformat(timespec="microseconds")  # so that text sorts
-    if last and last[1:] == (event.kind, event.message, event.severity):
+    if last and last[1:] == (event.kind, event.message, event.severity, event.reason):
         db.run(
             "UPDATE events SET count = count + ?, at = ? WHERE seq = ?", event.count, at, last[0]
         )
         return
     db.run(
-        "INSERT INTO events (at, project, service, kind, message, severity, count)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO events (at, project, service, kind, message, severity, count, reason)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         at,
         event.project,
         event.service,
@@ -31,6 +31,7 @@ def add_event(db: Session, event: Event) -> None:
         event.message,
         event.severity,
         event.count,
+        event.reason,
     )
     db.run("DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?", KEPT_EVENTS)
 
@@ -38,7 +39,7 @@ def add_event(db: Session, event: Event) -> None:
 def events(db: Session, project: str | None, service: str | None, limit: int) -> list[Event]:
     """By the time something was last said: a repeated event is news again."""
     rows = db.rows(
-        "SELECT at, project, service, kind, message, severity, count FROM events"
+        "SELECT at, project, service, kind, message, severity, count, reason FROM events"
         " WHERE project = coalesce(?, project) AND service = coalesce(?, service)"
         " ORDER BY at DESC, seq DESC LIMIT ?",
         project,

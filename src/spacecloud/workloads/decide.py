@@ -10,6 +10,28 @@ from dataclasses import replace
 from spacecloud.errors import Conflict
 from spacecloud.model.addresses import free_address
 from spacecloud.model.traffic import Endpoint, Face
+from spacecloud.reasons.platform import SubnetFull
+from spacecloud.reasons.steps import (
+    Deleted,
+    EndpointsChanged,
+    FaceChanged,
+    GoingReason,
+    NamesDiffer,
+    NamesMissing,
+    NetworkDiffers,
+    NetworkMissing,
+    NotAcknowledged,
+    NotDeclared,
+    NothingLeft,
+    NotPublished,
+    PullNotWanted,
+    RevisionImageGone,
+    RevisionMissing,
+    SandboxLost,
+    SecretChanged,
+    SlotEmpty,
+)
+from spacecloud.reasons.union import Reason
 from spacecloud.workloads.drain import drain
 from spacecloud.workloads.holding import hold
 from spacecloud.workloads.observed import ObservedReplica, Published
@@ -48,9 +70,9 @@ def decide(situation: Situation) -> Plan:
         case Declared() as declared:
             _keep(situation, declared, rollout, builder)
         case Leaving():
-            _take_away(situation, rollout, "deleted", builder)
+            _take_away(situation, rollout, Deleted(), builder)
         case Unknown():
-            _take_away(situation, rollout, "not declared", builder)
+            _take_away(situation, rollout, NotDeclared(), builder)
     return hold(builder.plan(), situation)
 
 
@@ -64,7 +86,7 @@ def _cancel_pulls(situation: Situation, rollout: Rollout, builder: PlanBuilder) 
     ]
     for pull in situation.observed.pulls:
         if pull.state == "running" and pull.op not in wanted:
-            builder.add(CancelPull(pull.op), "nobody wants it any more")
+            builder.add(CancelPull(pull.op), PullNotWanted())
 
 
 def _keep(situation: Situation, declared: Declared, rollout: Rollout, builder: PlanBuilder) -> None:
@@ -80,7 +102,9 @@ def _keep(situation: Situation, declared: Declared, rollout: Rollout, builder: P
         drain(situation, replica, rollout.endpoints, cause, builder, after=published)
 
 
-def _take_away(situation: Situation, rollout: Rollout, cause: str, builder: PlanBuilder) -> None:
+def _take_away(
+    situation: Situation, rollout: Rollout, cause: GoingReason, builder: PlanBuilder
+) -> None:
     key, observed = situation.desired.key, situation.observed
     names: Steps = ()
     if observed.names:
@@ -107,7 +131,7 @@ def _take_away(situation: Situation, rollout: Rollout, cause: str, builder: Plan
     if observed.workloads.network is not None:
         removed = builder.add(RemoveNetwork(key), cause)
     if isinstance(situation.desired, Leaving):
-        builder.add(ReleaseAddresses(key), "nothing is left", after=names + withdrawn + removed)
+        builder.add(ReleaseAddresses(key), NothingLeft(), after=names + withdrawn + removed)
 
 
 def _network(
@@ -119,9 +143,10 @@ def _network(
     if not workloads.replicas and not any(v.wanted for v in rollout.versions):
         # A network costs the engine a tenth of a second: not before something is to run in it.
         return ()
-    cause, removed = "the service has no network", list[int]()
+    cause: NetworkMissing | NetworkDiffers = NetworkMissing()
+    removed = list[int]()
     if workloads.network is not None:
-        cause = f"the network is {workloads.network}, not {subnet}"
+        cause = NetworkDiffers(workloads.network, subnet)
         for replica in workloads.replicas:
             removed += builder.add(RemoveReplica(replica.ref, replica.id), cause)
         removed = list(builder.add(RemoveNetwork(declared.key), cause, after=removed))
@@ -131,7 +156,7 @@ def _network(
 def _names(situation: Situation, declared: Declared, builder: PlanBuilder) -> None:
     face = declared.face
     if situation.observed.names != face.names:
-        cause = "names differ" if situation.observed.names else "no names yet"
+        cause = NamesDiffer() if situation.observed.names else NamesMissing()
         builder.add(PublishNames(face.key, face.names), cause)
 
 
@@ -143,13 +168,13 @@ def _traffic(
     if published is None:
         if _is_undecided(situation):
             return ()
-        cause = "the gateway does not know the service yet"
+        cause: Reason = NotPublished()
     elif published.face != face:
-        cause = "ports, names or callers changed"
+        cause = FaceChanged()
     elif published.endpoints != rollout.endpoints:
         cause = _difference(published.endpoints, rollout.endpoints)
     elif not published.acknowledged:
-        cause = "the gateway has not acknowledged what it was sent last"
+        cause = NotAcknowledged()
     else:
         return ()
     return _publish(situation, face, rollout.endpoints, cause, builder)
@@ -167,7 +192,7 @@ def _publish(
     situation: Situation,
     face: Face,
     endpoints: tuple[Endpoint, ...],
-    cause: str,
+    cause: Reason,
     builder: PlanBuilder,
 ) -> Steps:
     refused = situation.history.rejected_publication
@@ -195,15 +220,14 @@ def _with_leaving_versions(
     return replace(face, ports=tuple(sorted({*face.ports, *kept})))
 
 
-def _difference(before: tuple[Endpoint, ...], after: tuple[Endpoint, ...]) -> str:
+def _difference(before: tuple[Endpoint, ...], after: tuple[Endpoint, ...]) -> EndpointsChanged:
     was = {e.address: e.draining for e in before}
     now = {e.address: e.draining for e in after}
-    parts = {
-        "ready": sorted(a for a in now if not now[a] and was.get(a, True)),
-        "draining": sorted(a for a in now if now[a] and not was.get(a, False)),
-        "gone": sorted(was.keys() - now.keys()),
-    }
-    return ", ".join(f"{' '.join(found)} {word}" for word, found in parts.items() if found)
+    return EndpointsChanged(
+        ready=tuple(sorted(a for a in now if not now[a] and was.get(a, True))),
+        draining=tuple(sorted(a for a in now if now[a] and not was.get(a, False))),
+        gone=tuple(sorted(was.keys() - now.keys())),
+    )
 
 
 def _version(
@@ -246,12 +270,12 @@ def _fill(
         try:
             address = free_address(declared.subnet, taken)
         except Conflict as full:
-            builder.problem(str(full))
+            builder.problem(SubnetFull(str(full)))
             return
         taken.add(address)
         op = creation(declared, rollout, slot, address)
         if op is not None:
-            cause = f"{rollout.wanted} wanted, slot {slot} is empty"
+            cause = SlotEmpty(rollout.wanted, slot)
             builder.add(op, cause, after=before)
 
 
@@ -265,7 +289,7 @@ def _rebuild(
     op = creation(declared, rollout, replica.slot, replica.address)
     if op is None:
         return
-    cause = f"its pause container is {replica.pause}"
+    cause = SandboxLost(replica.pause)
     removed = builder.add(RemoveReplica(replica.ref, replica.id), cause)
     builder.add(op, cause, after=(*before, *removed))
 
@@ -297,12 +321,14 @@ def _resolve(situation: Situation, rollout: VersionRollout, builder: PlanBuilder
     return ()
 
 
-def _why_record(situation: Situation, rollout: VersionRollout) -> str:
+def _why_record(
+    situation: Situation, rollout: VersionRollout
+) -> RevisionMissing | RevisionImageGone | SecretChanged:
     version, latest = rollout.version, rollout.version.revision
     if latest is None or version.resolved != version.generation:
-        return f"generation {version.generation} has no revision yet"
+        return RevisionMissing(version.generation)
     if not situation.is_pinned(version):
-        return f"an image of revision {latest.number} is not here any more"
+        return RevisionImageGone(latest.number)
     known = {secret.id: secret.version for secret in latest.secrets}
-    changed = [s.id for s in rollout.resolution.secrets if known.get(s.id) != s.version]
-    return f"secret {', '.join(changed)} changed"
+    changed = (s.id for s in rollout.resolution.secrets if known.get(s.id) != s.version)
+    return SecretChanged(tuple(changed))

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from spacecloud.model.traffic import Endpoint
+from spacecloud.reasons.steps import AskedToEnd, GoingReason, GraceOver, Idle, StillBusy
 from spacecloud.workloads.observed import ObservedReplica
 from spacecloud.workloads.operations import AwaitIdle, AwaitStopped, RemoveReplica, StopReplica
 from spacecloud.workloads.plan import PlanBuilder, Steps
@@ -23,7 +24,7 @@ def drain(
     situation: Situation,
     replica: ObservedReplica,
     endpoints: Iterable[Endpoint],
-    cause: str,
+    cause: GoingReason,
     builder: PlanBuilder,
     *,
     after: Steps,
@@ -36,10 +37,10 @@ def drain(
     if asked is not None:
         grace = asked + situation.termination.grace
         if situation.now < grace:
-            builder.add(AwaitStopped(replica.id), "asked to end")
+            builder.add(AwaitStopped(replica.id), AskedToEnd())
             builder.look_again(grace)
         else:
-            late = f"did not end within {situation.termination.grace.total_seconds():g} s"
+            late = GraceOver(situation.termination.grace.total_seconds())
             builder.add(RemoveReplica(replica.ref, replica.id), late, after=after)
         return
     acknowledged = {e.address: e for e in situation.acknowledged}.get(replica.address)
@@ -50,16 +51,16 @@ def drain(
 
 
 def _drain(
-    situation: Situation, replica: ObservedReplica, cause: str, builder: PlanBuilder
+    situation: Situation, replica: ObservedReplica, cause: GoingReason, builder: PlanBuilder
 ) -> None:
     history, stop = situation.history, StopReplica(replica.ref, replica.id)
     since = history.draining_since.get(replica.address, situation.now)
     until = since + situation.termination.drain
     if history.idle_reports.get(replica.address, 0) >= IDLE_REPORTS:
-        builder.add(stop, f"{cause}; nothing in flight")
+        builder.add(stop, Idle(cause))
     elif situation.now >= until:
         seconds = situation.termination.drain.total_seconds()
-        builder.add(stop, f"{cause}; still busy after {seconds:g} s")
+        builder.add(stop, StillBusy(cause, seconds))
     else:
         builder.add(AwaitIdle(replica.id, until), cause)
         builder.look_again(min(until, situation.now + BETWEEN_REPORTS))

@@ -11,6 +11,7 @@ Hold back the steps of a plan that would meet an operation of an earlier look. P
 
 from dataclasses import replace
 
+from spacecloud.reasons.steps import UnderWay
 from spacecloud.workloads.operations import (
     AwaitEnd,
     AwaitRetry,
@@ -82,7 +83,7 @@ def _held(step: Step, situation: Situation) -> Step:
     history, its = situation.history, subject(step.op)
     for op in history.under_way:
         if meets(subject(op), its):
-            return replace(step, op=AwaitEnd(op), cause="it has been begun")
+            return replace(step, op=AwaitEnd(op), cause=UnderWay())
     for failed in history.failed:
         if failed.op == step.op and situation.now < failed.until:
             return replace(step, op=AwaitRetry(step.op, failed.until), cause=failed.reason)

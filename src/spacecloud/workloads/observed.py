@@ -7,6 +7,8 @@ from typing import Literal
 
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.traffic import Endpoint, Face
+from spacecloud.reasons.tasks import Ending, Exited, OutOfMemory, ProbeReason
+from spacecloud.reasons.union import FailureReason
 from spacecloud.workloads.operations import Op, PullImage
 
 HealthState = Literal["unknown", "starting", "ready", "failing"]
@@ -25,8 +27,8 @@ class Health:
     failures: int = 0
     """In a row."""
 
-    reason: str = ""
-    """The last failure, as a sentence: "nothing listens on port 8080"."""
+    reason: ProbeReason | None = None
+    """The last failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,12 @@ class ObservedTask:
     orphaned: bool = False
     """Runs in a namespace that its pause has left: unreachable, though it looks alive."""
 
+    def ending(self, last_output: str = "") -> Ending:
+        """Why it ended; ``last_output`` is the end of its log."""
+        if self.out_of_memory:
+            return OutOfMemory(last_output)
+        return Exited(self.exit_code, last_output)
+
 
 @dataclass(frozen=True, slots=True)
 class ObservedPull:
@@ -60,7 +68,7 @@ class ObservedPull:
     op: PullImage
     state: Literal["running", "done", "failed"]
     ended_at: datetime | None = None
-    reason: str = ""
+    reason: FailureReason | None = None
     """Why it failed."""
 
 
@@ -131,7 +139,7 @@ class Observed:
 @dataclass(frozen=True, slots=True)
 class FailedOperation:
     op: Op
-    reason: str
+    reason: FailureReason
     until: datetime
     """When it is tried again."""
 
@@ -155,11 +163,11 @@ class History:
     stopping_since: Mapping[str, datetime] = field(default_factory=dict)
     """Replica to the moment its tasks were asked to end."""
 
-    refused: Mapping[tuple[ServiceRef, int], str] = field(default_factory=dict)
-    """(version, generation) that the engine cannot run as written, with its reason."""
+    refused: Mapping[tuple[ServiceRef, int], FailureReason] = field(default_factory=dict)
+    """(version, generation) that the engine cannot run as written, and why."""
 
-    rejected_publication: tuple[Published, str] | None = None
-    """What the gateway refused last, and its words."""
+    rejected_publication: tuple[Published, FailureReason] | None = None
+    """What the gateway refused last, and why."""
 
     under_way: tuple[Op, ...] = ()
     """Begun by an earlier look and not ended."""

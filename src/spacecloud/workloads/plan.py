@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from spacecloud.reasons.union import Reason
 from spacecloud.workloads.operations import Op
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     op: Op
-    cause: str
+    cause: Reason
     after: tuple[int, ...] = ()
     """Indexes of the steps that must have succeeded first."""
 
@@ -27,11 +28,16 @@ class Plan:
     now: int = 0
     """How many of the steps are decided; those that follow are forecast."""
 
-    problem: str = ""
+    problems: tuple[Reason, ...] = ()
     """Why the declaration cannot be carried out as it is; empty when it can."""
 
     look_again_at: datetime | None = None
     """When the passing of time alone makes another look worth while."""
+
+    @property
+    def problem(self) -> str:
+        """All of them, in one line."""
+        return "; ".join(map(str, self.problems))
 
     def __bool__(self) -> bool:
         return bool(self.steps)
@@ -54,14 +60,14 @@ class PlanBuilder:
 
     def __init__(self) -> None:
         self._steps: list[Step] = []
-        self._problems: dict[str, None] = {}
+        self._problems: dict[Reason, None] = {}
         self._looks: list[datetime] = []
 
-    def add(self, op: Op, cause: str, after: Iterable[int] = ()) -> Steps:
+    def add(self, op: Op, cause: Reason, after: Iterable[int] = ()) -> Steps:
         self._steps.append(Step(op, cause, tuple(sorted(set(after)))))
         return (len(self._steps) - 1,)
 
-    def problem(self, reason: str) -> None:
+    def problem(self, reason: Reason) -> None:
         self._problems.setdefault(reason)
 
     def look_again(self, at: datetime) -> None:
@@ -71,6 +77,6 @@ class PlanBuilder:
         return Plan(
             steps=tuple(self._steps),
             now=len(self._steps),
-            problem="; ".join(self._problems),
+            problems=tuple(self._problems),
             look_again_at=min(self._looks, default=None),
         )

@@ -14,6 +14,14 @@ Keep a replica that stays alive: restart what ended, restart what does not answe
 
 from datetime import datetime, timedelta
 
+from spacecloud.reasons.steps import (
+    NotEveryTaskReady,
+    NotReadyInTime,
+    Orphaned,
+    TasksMissing,
+    Unhealthy,
+)
+from spacecloud.reasons.tasks import BackOff
 from spacecloud.workloads.observed import ObservedReplica, ObservedTask
 from spacecloud.workloads.operations import AwaitReady, AwaitRestart, RestartTask, StartTask
 from spacecloud.workloads.plan import PlanBuilder
@@ -52,7 +60,7 @@ def repair(
             case "created":
                 pass
     if waits:
-        builder.add(AwaitReady(replica.id), "not every task is ready")
+        builder.add(AwaitReady(replica.id), NotEveryTaskReady())
 
 
 def _complete(
@@ -71,8 +79,7 @@ def _complete(
     op = creation(declared, rollout, replica.slot, replica.address)
     if op is None:
         return False
-    cause = f"{' and '.join(missing)} not there" if len(missing) < 4 else "tasks are not there"
-    builder.add(op, cause)
+    builder.add(op, TasksMissing(tuple(missing)))
     return True
 
 
@@ -80,21 +87,15 @@ def _restart_exited(
     situation: Situation, replica: ObservedReplica, task: ObservedTask, builder: PlanBuilder
 ) -> None:
     exits = max(situation.history.exits.get(task.container, 1), 1)
-    why = _why_it_ended(task)
+    why = task.ending()
     exited_at = task.exited_at or situation.now
     due = exited_at + restart_delay(exits)
     # What ended in the future ended before the clock was set back: nobody knows when.
     if exited_at <= situation.now < due:
-        builder.add(AwaitRestart(replica.id, task.task, due), f"{why}, exit {exits} in a row")
+        builder.add(AwaitRestart(replica.id, task.task, due), BackOff(why, exits))
         builder.look_again(due)
     else:
         builder.add(StartTask(replica.ref, replica.id, task.task, task.container), why)
-
-
-def _why_it_ended(task: ObservedTask) -> str:
-    if task.out_of_memory:
-        return "killed: it used more memory than its limit"
-    return f"exited with code {task.exit_code}" if task.exit_code is not None else "exited"
 
 
 def _look_after_running(
@@ -103,14 +104,14 @@ def _look_after_running(
     """True while it must become ready."""
     restart = RestartTask(replica.ref, replica.id, task.task, task.container)
     if task.orphaned:
-        builder.add(restart, "its pause container was restarted and left it behind")
+        builder.add(restart, Orphaned())
         return False
     match task.health.state:
         case "ready":
             return False
         case "failing":
             if task.health.failures >= 2 * task.tolerated_failures:
-                builder.add(restart, f"failed {task.health.failures} probes: {task.health.reason}")
+                builder.add(restart, Unhealthy(task.health.failures, task.health.reason))
                 return False
             return task.health.failures >= task.tolerated_failures
         case "unknown":
@@ -118,9 +119,7 @@ def _look_after_running(
         case "starting":
             overdue = _grace_ends(situation, task)
             if overdue <= situation.now:
-                builder.add(
-                    restart, f"not ready after {task.grace_seconds:g} s: {task.health.reason}"
-                )
+                builder.add(restart, NotReadyInTime(task.grace_seconds, task.health.reason))
                 return False
             builder.look_again(overdue)
             return True

@@ -17,6 +17,13 @@ from dataclasses import dataclass
 
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.traffic import Endpoint
+from spacecloud.reasons.steps import (
+    GoingReason,
+    NoneWanted,
+    RevisionReplaced,
+    Surplus,
+    VersionRemoved,
+)
 from spacecloud.workloads.observed import ObservedReplica
 from spacecloud.workloads.operations import CreateReplica
 from spacecloud.workloads.situation import (
@@ -37,7 +44,7 @@ class VersionRollout:
     staying: tuple[ObservedReplica, ...]
     """Current ones and, until those serve, older ones."""
 
-    going: tuple[tuple[ObservedReplica, str], ...]
+    going: tuple[tuple[ObservedReplica, GoingReason], ...]
     """With the cause."""
 
     missing: tuple[int, ...]
@@ -51,7 +58,7 @@ class VersionRollout:
 @dataclass(frozen=True, slots=True)
 class Rollout:
     versions: tuple[VersionRollout, ...]
-    going: tuple[tuple[ObservedReplica, str], ...]
+    going: tuple[tuple[ObservedReplica, GoingReason], ...]
     """Of all versions, declared or not, by id."""
 
     endpoints: tuple[Endpoint, ...]
@@ -62,7 +69,8 @@ def roll_out(situation: Situation) -> Rollout:
     observed = situation.observed.workloads.replicas
     versions = tuple(_version(v, situation) for v in situation.desired.versions)
     declared = {v.version.ref for v in versions}
-    strays = [(r, "not declared any more") for r in observed if r.ref not in declared]
+    strays: list[tuple[ObservedReplica, GoingReason]]
+    strays = [(r, VersionRemoved()) for r in observed if r.ref not in declared]
     going = sorted([*strays, *(g for v in versions for g in v.going)], key=lambda g: g[0].id)
     staying = [r for v in versions for r in v.staying]
     return Rollout(versions, tuple(going), _endpoints(situation, staying, [g[0] for g in going]))
@@ -106,8 +114,9 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
     waiting = [r for r in older if r.pause == "running"]
     guard = _best(waiting, max(0, wanted - serving), situation)
 
-    cause = f"replaced by revision {revision}" if wanted else "none are wanted"
-    going = [(r, f"more than {wanted}") for r in current if r not in kept]
+    cause = RevisionReplaced(revision or "") if wanted else NoneWanted()
+    going: list[tuple[ObservedReplica, GoingReason]]
+    going = [(r, Surplus(wanted)) for r in current if r not in kept]
     going += [(r, cause) for r in older if r not in guard]
     taken = {r.slot for r in replicas}
     free = (slot for slot in range(len(taken) + wanted) if slot not in taken)

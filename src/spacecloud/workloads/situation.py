@@ -12,6 +12,7 @@ from spacecloud.model.revision import hash_of
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.task import Task
 from spacecloud.model.traffic import Endpoint, Face
+from spacecloud.reasons.steps import ImageMissing, PullAlways
 from spacecloud.workloads.observed import History, Observed, ObservedReplica
 from spacecloud.workloads.operations import PullImage
 
@@ -91,7 +92,7 @@ class Resolution:
     secrets: tuple[SecretFacts, ...] = ()
     """Those that its tasks name, by id."""
 
-    pulls: tuple[tuple[Task, str], ...] = ()
+    pulls: tuple[tuple[Task, ImageMissing | PullAlways], ...] = ()
     """Tasks whose image must be pulled, one for each image, with the reason."""
 
     is_recorded: bool = False
@@ -163,17 +164,19 @@ class Situation:
             return None
         return {task.id: self.observed.images[task.docker.image] or "" for task in tasks}
 
-    def _why_pull(self, version: DeclaredVersion, task: Task) -> str:
-        """Empty when the image that is here will do."""
+    def _why_pull(self, version: DeclaredVersion, task: Task) -> ImageMissing | PullAlways | None:
+        """None when the image that is here will do."""
         docker = task.docker
         if self.observed.images.get(docker.image) is None:
-            return "the image is not here"
+            return ImageMissing()
         pulled = (version.ref, version.generation, docker.image) in self.history.pulled
         if docker.image_pull_policy == "always" and not pulled:
-            return "imagePullPolicy is always"
-        return ""
+            return PullAlways()
+        return None
 
-    def _pulls(self, version: DeclaredVersion) -> tuple[tuple[Task, str], ...]:
+    def _pulls(
+        self, version: DeclaredVersion
+    ) -> tuple[tuple[Task, ImageMissing | PullAlways], ...]:
         first_of = {task.docker.image: task for task in reversed(version.spec.tasks)}
         causes = ((task, self._why_pull(version, task)) for task in version.spec.tasks)
         return tuple((t, why) for t, why in causes if why and t is first_of[t.docker.image])

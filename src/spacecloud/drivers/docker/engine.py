@@ -15,6 +15,8 @@ import aiodocker
 import aiohttp
 
 from spacecloud.errors import Terminal, Transient
+from spacecloud.model.lines import message
+from spacecloud.reasons.platform import EngineFailed, EngineRefused, EngineUnavailable
 
 Json = dict[str, Any]
 
@@ -179,17 +181,18 @@ class Engine:
         except aiodocker.DockerError as error:
             raise _refused(error) from error
         except TimeoutError as error:
-            raise Transient(
-                f"the Docker Engine did not answer {method} {path} in {seconds:g} s"
-            ) from error
+            words = f"the Docker Engine did not answer {method} {path} in {seconds:g} s"
+            raise Transient(EngineUnavailable(words)) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Transient(f"the Docker Engine cannot be reached: {error}") from error
+            raise Transient(
+                EngineUnavailable(f"the Docker Engine cannot be reached: {error}")
+            ) from error
         return _parsed(text) if text.strip().startswith((b"{", b"[")) else None
 
 
 def _refused(error: aiodocker.DockerError) -> EngineError | Transient:
     if error.status == UNREACHABLE:
-        return Transient(f"the Docker Engine cannot be reached: {error.message}")
+        return Transient(EngineUnavailable(f"the Docker Engine cannot be reached: {error.message}"))
     return EngineError(error.status, error.message)
 
 
@@ -207,8 +210,10 @@ def quoted(path: str) -> str:
 
 def meaning(action: str, error: EngineError) -> Terminal | Transient:
     """``Terminal`` where only another declaration helps: the request itself was at fault."""
-    text = f"{action}: {plain(str(error))}"
-    return Terminal(text) if is_final(error) else Transient(text)
+    words = message(plain(str(error)))
+    if is_final(error):
+        return Terminal(EngineRefused(action, words))
+    return Transient(EngineFailed(action, words))
 
 
 def is_final(error: EngineError) -> bool:
@@ -216,9 +221,9 @@ def is_final(error: EngineError) -> bool:
     return 400 <= error.status < 500 and error.status not in PASSING
 
 
-def plain(message: str) -> str:
+def plain(words: str) -> str:
     """The engine's words without the layers of wrapping that say nothing."""
-    last = message.split("container init caused: ")[-1].split("starting container process caused: ")
+    last = words.split("container init caused: ")[-1].split("starting container process caused: ")
     return last[-1].removesuffix(": unknown").strip()
 
 

@@ -66,6 +66,22 @@ def says_no_such_image(words: str) -> bool:
     return any(sign in said for sign in _NO_IMAGE) and not says_no_such_layer(said)
 
 
+def says_no_such_platform(words: str) -> bool:
+    """The image is there, and not for this machine."""
+    return "no matching manifest" in words.lower()
+
+
+def says_login_needed(words: str) -> bool:
+    """And no more than that: a registry that says "denied" may mean that there is no such image."""
+    said = words.lower()
+    return any(sign in said for sign in ("authentication required", "no basic auth credentials"))
+
+
+def says_no_command(words: str) -> bool:
+    """A container cannot be made: neither its image nor who asks for it says what to run."""
+    return "no command specified" in words.lower()
+
+
 def says_no_such_layer(words: str) -> bool:
     """The image is known to the registry, and a part of what it is made of is not."""
     return any(sign in words.lower() for sign in _NO_LAYER)

@@ -30,6 +30,8 @@ from spacecloud.drivers.docker.process import run
 from spacecloud.errors import DriverError, Transient
 from spacecloud.model.refs import HOST
 from spacecloud.model.status import HostState
+from spacecloud.reasons.platform import PartDown
+from spacecloud.reasons.union import FailureReason
 from spacecloud.settings import Settings
 
 REMOVAL_ROUNDS = 20
@@ -49,13 +51,13 @@ class DockerHost:
 
     async def ensure(self) -> HostState:
         repaired: list[str] = []
-        problems: list[str] = []
+        problems: list[FailureReason] = []
         running: dict[str, Literal["running", "down"]] = {}
         try:
             await asyncio.to_thread(self._folders)
             repaired += await self._firewall.ensure()
         except DriverError as error:
-            problems.append(str(error))
+            problems.append(error.reason)
         part: Part
         for part in ("gateway", "resolver"):
             try:
@@ -63,7 +65,8 @@ class DockerHost:
                 running[part] = "running"
             except DriverError as error:
                 running[part] = "down"
-                problems.append(f"the {part} does not run: {error}")
+                name = system_specs.name(self._settings, part)
+                problems.append(PartDown(part, str(error), name))
         return HostState(tuple(repaired), tuple(problems), running)
 
     async def remove(self) -> None:

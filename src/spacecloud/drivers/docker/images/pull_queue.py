@@ -12,7 +12,7 @@ from datetime import datetime
 
 from spacecloud.drivers.docker.fair_slots import FairSlots
 from spacecloud.drivers.docker.images.pulls import Pulls
-from spacecloud.errors import SpaceCloudError
+from spacecloud.errors import DriverError
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.workloads.observed import ObservedPull
 from spacecloud.workloads.operations import PullImage
@@ -75,8 +75,8 @@ class PullQueue:
         try:
             async with slots.slot(op.ref.key), self._all.slot(registry):
                 await self._pulls.pull(op.image, credentials)
-        except SpaceCloudError as error:
-            self._end(ObservedPull(op, "failed", self._now(), str(error)))
+        except DriverError as error:
+            self._end(ObservedPull(op, "failed", self._now(), error.reason))
         else:
             self._end(ObservedPull(op, "done", self._now()))
 

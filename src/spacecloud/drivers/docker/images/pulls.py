@@ -13,7 +13,17 @@ from spacecloud.drivers.docker.engine import Engine, EngineError, is_final
 from spacecloud.drivers.docker.images.pull_progress import PullProgress
 from spacecloud.errors import Terminal, Transient
 from spacecloud.model.image import parse_image
+from spacecloud.model.lines import message
 from spacecloud.model.status import PullView
+from spacecloud.reasons.images import (
+    ImageNotFound,
+    InvalidImageName,
+    NoImageForPlatform,
+    PullFailed,
+    PullTimedOut,
+    RegistryDenied,
+    RegistryUnavailable,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -52,14 +62,9 @@ class Pulls:
                     with attempt:
                         await self._try(image, credentials)
         except TimeoutError as error:
-            raise Terminal(
-                f"image {image} cannot be pulled: it was not here after "
-                f"{self._limit_seconds:g} s (SPACE_CLOUD_PULL_SECONDS)"
-            ) from error
+            raise Terminal(PullTimedOut(image, self._limit_seconds)) from error
         except Transient as error:
-            raise Terminal(
-                f"image {image} cannot be pulled: {TRIES} tries failed, the last with: {error}"
-            ) from error
+            raise Terminal(RegistryUnavailable(image, TRIES, message(str(error)))) from error
         finally:
             self._running.pop(image, None)
 
@@ -77,15 +82,15 @@ class Pulls:
                 fromImage=name,
                 tag=tag,
             ) as messages:
-                async for message in messages:
-                    if "error" in message:
-                        raise _failure(image, str(message["error"]), progress.missing())
-                    progress.note(message)
+                async for told in messages:
+                    if "error" in told:
+                        raise _failure(image, str(told["error"]), progress.missing())
+                    progress.note(told)
                     if paced.is_due():
                         logger.info("%s", progress.view())
         except EngineError as error:
             if is_final(error):
-                raise Terminal(f"image {image} cannot be pulled: {error}") from error
+                raise Terminal(PullFailed(image, message(str(error)))) from error
             raise _failure(image, str(error)) from error
 
 
@@ -98,7 +103,7 @@ def split(image: str) -> tuple[str, str]:
     try:
         reference = parse_image(image)
     except ValueError as error:
-        raise Terminal(f"image {ascii(image)[:200]} cannot be pulled: {error}") from error
+        raise Terminal(InvalidImageName(ascii(image)[:200], str(error))) from error
     return reference.name, reference.digest or reference.tag or "latest"
 
 
@@ -108,11 +113,16 @@ def _failure(image: str, words: str, missing: tuple[str, ...] = ()) -> Terminal 
         which = "layer" if len(missing) == 1 else "one of the layers"
         text = f"{text} ({which} {', '.join(missing)})"
     if releases.says_no_such_image(text):
-        return Terminal(
-            f"image {image} cannot be pulled: {text}: check its name and tag, and "
-            "docker.secret if its registry needs a login"
-        )
+        return Terminal(_refusal(image, message(text)))
     return Transient(text)
+
+
+def _refusal(image: str, words: str) -> ImageNotFound | RegistryDenied | NoImageForPlatform:
+    if releases.says_no_such_platform(words):
+        return NoImageForPlatform(image, words)
+    if releases.says_login_needed(words):
+        return RegistryDenied(image, words)
+    return ImageNotFound(image, words)
 
 
 class _Paced:

@@ -9,6 +9,7 @@ from spacecloud.drivers.docker import labels
 from spacecloud.errors import Terminal
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.task import Task, is_variable
+from spacecloud.reasons.platform import SecretUnusable
 from spacecloud.settings import Settings
 from spacecloud.workloads.operations import CreateReplica
 
@@ -102,10 +103,7 @@ def environment(spec: Task, secrets: tuple[SecretFacts, ...], values: Values) ->
     for id in spec.secrets:
         if types.get(id) == "env":
             if not all(map(is_variable, values[id])):
-                raise Terminal(
-                    f"task {spec.id}: secret {id} has a key that is no name of an environment "
-                    "variable: apply the secret again without it"
-                )
+                raise Terminal(SecretUnusable(spec.id, id))
             merged |= values[id]
     merged |= spec.env
     return [f"{name}={value}" for name, value in merged.items()]

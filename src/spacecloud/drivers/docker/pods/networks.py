@@ -8,6 +8,7 @@ from spacecloud.drivers.docker.engine import CONFLICT, Engine, EngineError, mean
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.errors import Terminal, Transient
 from spacecloud.model.refs import ServiceKey
+from spacecloud.reasons.platform import NameTaken
 from spacecloud.settings import Settings
 
 INTERFACE_HASH_DIGITS = 9
@@ -32,10 +33,7 @@ class Networks:
         if found is None:
             return None
         if not ownership.belongs(self._owner, found, key):
-            raise Terminal(
-                f"a network called {name} exists and is not ours: rename it, or remove it with "
-                f"docker network rm {name}"
-            )
+            raise Terminal(NameTaken("network", name))
         return subnet_of(found)
 
     async def all(self) -> dict[ServiceKey, str]:

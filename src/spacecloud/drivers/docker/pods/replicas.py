@@ -23,8 +23,18 @@ from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import containers
 from spacecloud.drivers.docker.probes.healthcheck import probe_of
 from spacecloud.errors import NotFound, SpaceCloudError, Terminal, Transient
+from spacecloud.model.lines import message
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.task import Probe, Task
+from spacecloud.reasons.images import ImageVanished, OtherArchitecture
+from spacecloud.reasons.platform import (
+    EngineFailed,
+    EngineRefused,
+    NameTaken,
+    SecretMissing,
+    SecretNotWritten,
+)
+from spacecloud.reasons.tasks import NoCommand, ProgramNotFound
 from spacecloud.settings import Settings
 from spacecloud.workloads.operations import CreateReplica, RemoveReplica, RestartTask, StopReplica
 
@@ -104,7 +114,7 @@ class Pods:
         try:
             return await self._secret_values(secret.project, secret.id, secret.version)
         except NotFound as error:
-            raise Transient(str(error)) from error
+            raise Transient(SecretMissing(str(error))) from error
 
     async def _check_images(self, op: CreateReplica) -> dict[str, Probe | None]:
         """Task id to the probe that its image brings."""
@@ -112,13 +122,10 @@ class Pods:
         for task in op.spec.tasks:
             image = await self._engine.find(f"images/{op.images[task.id]}/json")
             if image is None:
-                raise Transient(f"image {task.docker.image} has gone: it will be resolved anew")
+                raise Transient(ImageVanished(task.docker.image))
             theirs = image.get("Architecture") or architecture()
             if theirs != architecture():
-                raise Terminal(
-                    f"image {task.docker.image} is built for {theirs} and this machine is "
-                    f"{architecture()}: use an image for {architecture()}"
-                )
+                raise Terminal(OtherArchitecture(task.docker.image, theirs, architecture()))
             probes[task.id] = probe_of(image.get("Config") or {})
         return probes
 
@@ -173,9 +180,9 @@ class Pods:
             # A task without its secrets must never be started.
             await self._remove(container)
             # The engine names the file, never what is in it.
-            text = f"task {task}: its file secrets cannot be written: {error}"
+            reason = SecretNotWritten(task, message(str(error)))
             hopeless = releases.says_no_such_folder(str(error))
-            raise (Terminal(text) if hopeless else Transient(text)) from error
+            raise (Terminal(reason) if hopeless else Transient(reason)) from error
 
     async def _same(self, name: str, op: CreateReplica, body: dict[str, Any]) -> str | None:
         """The container of that name when it is of this revision and pod; else it is removed."""
@@ -184,10 +191,7 @@ class Pods:
             return None
         its = ownership.labels_of(found)
         if not self._owner.has("replica", found) or labels.read_key(its) != op.ref.key:
-            raise Terminal(
-                f"a container called {name} exists and is not ours: rename it, or remove it "
-                f"with docker rm {name}"
-            )
+            raise Terminal(NameTaken("container", name))
         mode = body["HostConfig"]["NetworkMode"]
         if (
             its.get(labels.REVISION) == op.revision
@@ -247,18 +251,28 @@ class Pods:
 
 def create_failure(name: str, error: EngineError, op: CreateReplica) -> SpaceCloudError:
     """The engine's words may repeat what it was sent: not told where that held secrets."""
+    if releases.says_no_command(str(error)):
+        return Terminal(NoCommand(_image_without_command(name, op)))
     if not op.secrets:
         return meaning(f"create {name}", error)
-    text = f"create {name}: the Docker Engine refuses it (code {error.status})"
-    return Terminal(text) if is_final(error) else Transient(text)
+    words = f"the Docker Engine refuses it (code {error.status})"
+    if is_final(error):
+        return Terminal(EngineRefused(f"create {name}", words))
+    return Transient(EngineFailed(f"create {name}", words))
+
+
+def _image_without_command(name: str, op: CreateReplica) -> str:
+    """The task's that the container of that name is of."""
+    images = (t.docker.image for t in op.spec.tasks if name.endswith(f"--{t.id}"))
+    return next(images, name)
 
 
 def start_failure(what: str, error: EngineError) -> SpaceCloudError:
     words = plain(str(error))
     if error.status == NOT_FOUND and "container" in words and "such" in words:
-        return Transient(f"{what}: it is not there any more")
+        return Transient(EngineFailed(what, "it is not there any more"))
     if releases.says_no_such_program(words):
-        return Terminal(f"{what}: {words}: check docker.cmd and the image's entrypoint")
+        return Terminal(ProgramNotFound(what, message(words)))
     return meaning(what, error)
 
 

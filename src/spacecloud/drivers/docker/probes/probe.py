@@ -14,8 +14,25 @@ from spacecloud.drivers.docker.engine import Engine, EngineError, Json, plain
 from spacecloud.drivers.docker.fair_slots import FairSlots
 from spacecloud.drivers.docker.probes.listening import only_on_loopback
 from spacecloud.errors import Transient
+from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.task import Probe
+from spacecloud.reasons.tasks import (
+    JustStarted,
+    NothingListens,
+    OnlyOnLoopback,
+    ProbeAnswered,
+    ProbeExited,
+    ProbeFailed,
+    ProbeNotAsked,
+    ProbeNotRun,
+    ProbeReason,
+    ProbeTimedOut,
+    ProbeWithoutPort,
+)
+
+LONGEST_COMMAND = 1000
+"""In characters: of a probe's command that is repeated."""
 
 PORTLESS_AGE = timedelta(seconds=1)
 """A task that nobody can ask is ready when it has lived so long: one that ends at once is not."""
@@ -52,8 +69,8 @@ class ProbeRunner:
         self._now = now
         self._execs = FairSlots[ServiceKey](MOST_EXECS, EXECS_OF_A_SERVICE, EXEC_SECONDS)
 
-    async def ask(self, target: Target, probe: Probe) -> str:
-        """Empty when it is ready; else why not."""
+    async def ask(self, target: Target, probe: Probe) -> ProbeReason | None:
+        """None when it is ready; else why not."""
         try:
             match probe.type:
                 case "http":
@@ -70,12 +87,12 @@ class ProbeRunner:
                     async with asyncio.timeout(probe.timeout_seconds):
                         return await self._tcp(target, probe)
         except TimeoutError:
-            return f"no answer to its {probe.type} probe within {probe.timeout_seconds:g} s"
+            return ProbeTimedOut(probe.type, probe.timeout_seconds)
 
-    async def _tcp(self, target: Target, probe: Probe) -> str:
+    async def _tcp(self, target: Target, probe: Probe) -> ProbeReason | None:
         if probe.port is None and not target.ports:
             age = self._now() - target.started_at
-            return "" if age >= PORTLESS_AGE else "it has no port to ask, and has only just started"
+            return None if age >= PORTLESS_AGE else JustStarted()
         ports = (probe.port,) if probe.port is not None else target.ports
         for port in ports:
             try:
@@ -83,35 +100,35 @@ class ProbeRunner:
             except OSError:
                 return await _nobody_listens(target, port)
             writer.close()
-        return ""
+        return None
 
-    async def _http(self, target: Target, probe: Probe) -> str:
+    async def _http(self, target: Target, probe: Probe) -> ProbeReason | None:
         port = probe.port or next(iter(target.ports), None)
         if port is None:
-            return "its http probe needs a port: the task declares none"
+            return ProbeWithoutPort()
         url = f"http://{target.address}:{port}{probe.path}"
         try:
             async with self._session.get(url, allow_redirects=False) as answer:
                 if 200 <= answer.status < 400:
-                    return ""
-                return f"GET {probe.path} on port {port} answered {answer.status}"
+                    return None
+                return ProbeAnswered(message(probe.path), port, answer.status)
         except aiohttp.ClientConnectorError:
             return await _nobody_listens(target, port)
         except (aiohttp.ClientError, OSError) as error:
-            return f"GET {probe.path} on port {port} failed: {error}"
+            return ProbeFailed(message(probe.path), port, message(str(error)))
 
-    async def _exec(self, target: Target, probe: Probe) -> str:
-        command = " ".join(probe.command)
+    async def _exec(self, target: Target, probe: Probe) -> ProbeReason | None:
+        command = message(" ".join(probe.command), LONGEST_COMMAND)
         body = {"Cmd": list(probe.command), "AttachStdout": True, "AttachStderr": True}
         try:
             made = await self._engine.post(f"containers/{target.container}/exec", body)
             ended = await self._run(made["Id"])
         except EngineError as error:
-            return f"its command {command!r} cannot be run: {plain(str(error))}"
+            return ProbeNotRun(command, message(plain(str(error))))
         except Transient as error:
-            return f"its command {command!r} could not be run: {error}"
+            return ProbeNotAsked(command, message(str(error)))
         code = ended.get("ExitCode")
-        return "" if code == 0 else f"its command {command!r} ended with code {code}"
+        return None if code == 0 else ProbeExited(command, code)
 
     async def _run(self, exec: str) -> Json:
         """Until its command has ended. One that takes too long is killed: they would pile up."""
@@ -131,10 +148,7 @@ class ProbeRunner:
                 os.kill(state["Pid"], signal.SIGKILL)
 
 
-async def _nobody_listens(target: Target, port: int) -> str:
+async def _nobody_listens(target: Target, port: int) -> NothingListens | OnlyOnLoopback:
     if await asyncio.to_thread(only_on_loopback, target.pid, port):
-        return (
-            f"listens on 127.0.0.1:{port} only, where nobody but its own pod reaches it: "
-            f"make it listen on 0.0.0.0:{port}"
-        )
-    return f"nothing listens on port {port}"
+        return OnlyOnLoopback(port)
+    return NothingListens(port)

@@ -20,8 +20,8 @@ import aiohttp
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.probes.probe import ProbeRunner, Target
 from spacecloud.errors import Transient
-from spacecloud.model.lines import message
 from spacecloud.model.task import Probe
+from spacecloud.reasons.tasks import ProbeReason
 from spacecloud.workloads.observed import Health, HealthState
 
 FIRST_INTERVAL_SECONDS = 0.005
@@ -97,7 +97,7 @@ class Prober:
         is_old = target.started_at < self._began
         health = Health("unknown" if is_old else "starting")
         self._health[target.container] = health
-        self._told[target.container] = (health.state, False, "")
+        self._told[target.container] = (health.state, False, None)
         self._watches[target.container] = self._group.create_task(
             self._ask_on(target, self._asker), name=f"probe {target.container[:12]}"
         )
@@ -108,7 +108,7 @@ class Prober:
         while True:
             reason = await asker.ask(target, probe)
             self._note(target, probe, reason)
-            if not reason:
+            if reason is None:
                 await asyncio.sleep(probe.interval_seconds)
             elif self._is_new(target.container):
                 await asyncio.sleep(pause)
@@ -120,8 +120,8 @@ class Prober:
         """Nobody can have relied on it yet."""
         return self._health[container].state == "starting"
 
-    def _note(self, target: Target, probe: Probe, reason: str) -> None:
-        after = judged(self._health[target.container], message(reason), probe.failures)
+    def _note(self, target: Target, probe: Probe, reason: ProbeReason | None) -> None:
+        after = judged(self._health[target.container], reason, probe.failures)
         self._health[target.container] = after
         telling = _telling(after, probe, self._now() - target.started_at)
         if telling != self._told.get(target.container):
@@ -129,9 +129,9 @@ class Prober:
             self._changed(target.container)
 
 
-def judged(before: Health, reason: str, tolerated: int) -> Health:
+def judged(before: Health, reason: ProbeReason | None, tolerated: int) -> Health:
     """
-    Health after one more answer; an empty reason is a yes.
+    Health after one more answer; no reason is a yes.
 
     | before   | yes   | no                                               |
     |----------|-------|--------------------------------------------------|
@@ -140,7 +140,7 @@ def judged(before: Health, reason: str, tolerated: int) -> Health:
     | ready    | ready | ready, until ``tolerated`` in a row: failing     |
     | failing  | ready | failing                                          |
     """
-    if not reason:
+    if reason is None:
         return Health("ready")
     failures = before.failures + 1
     match before.state:
@@ -152,7 +152,7 @@ def judged(before: Health, reason: str, tolerated: int) -> Health:
             return replace(before, failures=failures, reason=reason)
 
 
-_Telling = tuple[HealthState, bool, str]
+_Telling = tuple[HealthState, bool, ProbeReason | None]
 
 
 def _telling(health: Health, probe: Probe, age: timedelta) -> _Telling:
@@ -162,4 +162,4 @@ def _telling(health: Health, probe: Probe, age: timedelta) -> _Telling:
     """
     is_starting = health.state == "starting" and age >= TOLD_AFTER
     overdue = health.state == "failing" and health.failures >= 2 * probe.failures
-    return (health.state, overdue, health.reason if is_starting else "")
+    return (health.state, overdue, health.reason if is_starting else None)

@@ -17,7 +17,9 @@ from spacecloud.drivers.docker.xds.versions import Versions
 from spacecloud.errors import Terminal, Transient
 from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.mesh.envoy.resources import KINDS, Kind
+from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey
+from spacecloud.reasons.platform import GatewayRejected, GatewayUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ class Ads:
                     self._own(owner, former)
                     raise
         except TimeoutError as error:
-            raise Transient(problem) from error
+            raise Transient(GatewayUnavailable(problem)) from error
 
     def owners(self) -> frozenset[ServiceKey]:
         """Of everything that Envoy holds or will be given."""
@@ -123,14 +125,13 @@ class Ads:
 def _encode(stream: Stream, wanted: Messages) -> None:
     """Before anything is changed: what cannot be said to Envoy must not be wanted of it."""
     for kind, messages in wanted.items():
-        for name, message in messages.items():
-            if stream.held[kind].get(name) != message.version:
+        for name, wanted_one in messages.items():
+            if stream.held[kind].get(name) != wanted_one.version:
                 try:
-                    message.encoded()
+                    wanted_one.encoded()
                 except json_format.ParseError as error:
-                    raise Terminal(
-                        f"{name} cannot be put in the gateway's words: {error}"
-                    ) from error
+                    words = f"{name} cannot be put in the gateway's words: {error}"
+                    raise Terminal(GatewayRejected(message(words))) from error
 
 
 async def _apply(stream: Stream, owner: ServiceKey, wanted: Messages) -> None:

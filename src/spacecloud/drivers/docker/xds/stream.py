@@ -19,6 +19,8 @@ from spacecloud.drivers.docker.xds.encoding import Message
 from spacecloud.drivers.docker.xds.versions import Versions
 from spacecloud.errors import Terminal, Transient
 from spacecloud.mesh.envoy.resources import KINDS, TYPES, Kind
+from spacecloud.model.lines import message
+from spacecloud.reasons.platform import GatewayRejected, GatewayUnavailable
 
 KIND_OF = {url: kind for kind, url in TYPES.items()}
 
@@ -111,7 +113,9 @@ class Stream:
         self._introduced.set()
         for _, answer in self._waiting.values():
             if not answer.done():
-                answer.set_exception(Transient("the gateway ended the conversation"))
+                answer.set_exception(
+                    Transient(GatewayUnavailable("the gateway ended the conversation"))
+                )
 
     def _hear_interest(
         self, kind: Kind, request: DeltaDiscoveryRequest, kept: Mapping[str, str]
@@ -160,7 +164,7 @@ class Stream:
             if answer is None or answer.done():
                 self._refused(push.kind, name, words)
             else:
-                answer.set_exception(Terminal(f"the gateway refuses it: {words}"))
+                answer.set_exception(Terminal(GatewayRejected(message(words))))
 
     def _send(self, kind: Kind, sent: list[Message], removed: tuple[str, ...]) -> None:
         nonce = str(next(self._nonces))
@@ -180,7 +184,9 @@ class Stream:
     def _answer(self, kind: Kind, name: str, version: str) -> "asyncio.Future[None]":
         answer = asyncio.get_running_loop().create_future()
         if self.closed:
-            answer.set_exception(Transient("the gateway ended the conversation"))
+            answer.set_exception(
+                Transient(GatewayUnavailable("the gateway ended the conversation"))
+            )
         self._waiting[kind, name] = (version, answer)
         return answer
 

@@ -1,0 +1,1 @@
+"""Causes as values: each kind of reason once, with its code, its sentence and its fix."""

@@ -1,0 +1,17 @@
+"""Every reason there is, as one closed union. ``docs/reasons.md`` lists them with what to do."""
+
+from typing import get_args
+
+from spacecloud.reasons.base import BaseReason
+from spacecloud.reasons.images import ImageReason
+from spacecloud.reasons.platform import PlatformReason
+from spacecloud.reasons.services import ServiceReason
+from spacecloud.reasons.steps import StepReason
+from spacecloud.reasons.tasks import TaskReason
+
+FailureReason = TaskReason | ImageReason | PlatformReason
+"""What a driver's error carries."""
+
+Reason = FailureReason | ServiceReason | StepReason
+
+ALL: tuple[type[BaseReason], ...] = get_args(Reason)
