@@ -1,0 +1,132 @@
+"""Every reason has a code that never changes, a sentence, and what to do in the docs."""
+
+from pathlib import Path
+
+import pytest
+
+from spacecloud.errors import Terminal, Transient
+from spacecloud.reasons import images, platform, services, steps, tasks
+from spacecloud.reasons.union import ALL, Reason
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs" / "reasons.md"
+CODES = ROOT / "tests" / "golden" / "reason_codes.txt"
+"""Part of the API: a line may be added, none removed or changed."""
+
+EXAMPLES: tuple[Reason, ...] = (
+    tasks.OutOfMemory(),
+    tasks.Exited(127, "sh: nope: not found"),
+    tasks.BackOff(tasks.Exited(1), 2),
+    tasks.CrashLoop(tasks.Exited(1), 3),
+    tasks.EndedLately(2),
+    tasks.StartFailed("the engine's words"),
+    tasks.ProgramNotFound("start task web--v1--0/main", "the engine's words"),
+    tasks.NoCommand("web:1"),
+    tasks.PodDown("stopped"),
+    tasks.NothingListens(8080),
+    tasks.OnlyOnLoopback(8080),
+    tasks.ProbeAnswered("/ready", 8080, 500),
+    tasks.ProbeFailed("/ready", 8080, "not HTTP"),
+    tasks.ProbeTimedOut("http", 1),
+    tasks.ProbeExited("pg_isready", 2),
+    tasks.ProbeNotRun("pg_isready", "no such file or directory"),
+    tasks.ProbeNotAsked("pg_isready", "the engine is away"),
+    tasks.ProbeWithoutPort(),
+    tasks.JustStarted(),
+    images.ImageNotFound("web:1", "manifest unknown"),
+    images.RegistryDenied("web:1", "authentication required"),
+    images.RegistryUnavailable("far.example/web:1", 3, "no such host"),
+    images.PullTimedOut("web:1", 1800),
+    images.PullFailed("web:1", "the engine's words"),
+    images.InvalidImageName("Web:1", "a name has lower case letters"),
+    images.NoImageForPlatform("web:1", "no matching manifest for linux/amd64"),
+    images.OtherArchitecture("web:1", "arm64", "amd64"),
+    images.ImageVanished("web:1"),
+    platform.PlatformFailed("the platform's words"),
+    platform.EngineUnavailable("the Docker Engine cannot be reached: connection refused"),
+    platform.EngineFailed("create network", "the engine's words"),
+    platform.EngineRefused("create web--v1--0--main", "the engine's words"),
+    platform.NameTaken("container", "web--v1--0"),
+    platform.SecretUnusable("main", "db"),
+    platform.SecretMissing("there is no secret db"),
+    platform.SecretNotWritten("main", "not a directory"),
+    platform.GatewayRejected("the gateway's words"),
+    platform.GatewayUnavailable("the gateway ended the conversation"),
+    platform.PartDown("gateway", "it ended with code 1", "space-cloud-gateway"),
+    platform.SubnetFull("the network 10.180.0.0/25 is full: it holds 125 replicas"),
+    platform.StoreRefused("the store's words"),
+    platform.InternalError("KeyError('a')"),
+    services.NotObserved(),
+    services.BeingObserved(),
+    services.LookFailed(platform.EngineFailed("look at shop/web", "the engine's words")),
+    services.Asleep(),
+    services.Progressing("pulling web:1"),
+    services.RouteNotServed("ingress route shop/web is not served: the gateway's words"),
+    services.CallDenied("shop/web", 6379, 2, "add shop/web to the whitelists of shop/db"),
+    services.NoCaller(),
+    services.Notice("affinity is kept; one machine has nothing to choose between"),
+    steps.Deleted(),
+    steps.NotDeclared(),
+    steps.VersionRemoved(),
+    steps.NothingLeft(),
+    steps.PullNotWanted(),
+    steps.NetworkMissing(),
+    steps.NetworkDiffers("10.180.0.0/25", "10.180.1.0/25"),
+    steps.NamesMissing(),
+    steps.NamesDiffer(),
+    steps.NotPublished(),
+    steps.FaceChanged(),
+    steps.EndpointsChanged(ready=("10.180.0.2",), gone=("10.180.0.3",)),
+    steps.NotAcknowledged(),
+    steps.SlotEmpty(2, 1),
+    steps.SandboxLost("stopped"),
+    steps.TasksMissing(("main", "side")),
+    steps.RevisionMissing(2),
+    steps.RevisionImageGone(1),
+    steps.SecretChanged(("db",)),
+    steps.ImageMissing(),
+    steps.PullAlways(),
+    steps.RevisionReplaced("4f1d09c2"),
+    steps.NoneWanted(),
+    steps.Surplus(1),
+    steps.Idle(steps.Surplus(1)),
+    steps.StillBusy(steps.Surplus(1), 30),
+    steps.AskedToEnd(),
+    steps.GraceOver(10),
+    steps.Orphaned(),
+    steps.Unhealthy(6, tasks.NothingListens(8080)),
+    steps.NotReadyInTime(60, tasks.NothingListens(8080)),
+    steps.NotEveryTaskReady(),
+    steps.UnderWay(),
+)
+
+
+def row(reason: Reason) -> str:
+    return f"| `{reason.code}` | {reason} | {reason.fix or '-'} |"
+
+
+def test_codes_are_unique_and_never_change() -> None:
+    codes = sorted(kind.code for kind in ALL)
+
+    assert len(set(codes)) == len(codes)
+    assert codes == CODES.read_text().split()
+
+
+def test_every_reason_has_an_example() -> None:
+    assert {type(example) for example in EXAMPLES} == set(ALL)
+
+
+@pytest.mark.parametrize("reason", EXAMPLES, ids=lambda reason: reason.code)
+def test_every_code_is_in_the_docs_with_its_sentence_and_what_to_do(reason: Reason) -> None:
+    assert row(reason) in DOCS.read_text().splitlines()
+
+
+@pytest.mark.parametrize("kind", [Terminal, Transient])
+def test_an_error_carries_its_reason_and_says_its_sentence(
+    kind: type[Terminal | Transient],
+) -> None:
+    reason = tasks.NoCommand("web:1")
+
+    assert kind(reason).reason == reason
+    assert str(kind(reason)) == str(reason)
+    assert kind("the disk is full").reason == platform.PlatformFailed("the disk is full")
