@@ -115,7 +115,7 @@ def test_a_service_that_fails_is_told_with_its_reason(plane: Plane, tmp_path: Pa
     done = plane.cli("apply", "-f", a_file(tmp_path, "missing/api:1"), "--wait")
 
     assert done.code == 1
-    assert "error: shop/api@v1: image missing/api:1 does not exist" in done.err
+    assert "error: shop/api@v1: image missing/api:1 cannot be pulled: it does not exist" in done.err
 
 
 def test_a_service_that_is_late_has_its_own_exit_code(slow_plane: Plane, tmp_path: Path) -> None:

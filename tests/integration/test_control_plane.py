@@ -273,7 +273,8 @@ async def test_an_image_that_does_not_exist_fails_at_once_and_hurts_nobody(setup
 
     status = await setup.settles(state="failed")
 
-    assert "missing:1 does not exist" in status.message
+    assert status.reason == "ImageNotFound"
+    assert "image missing:1 cannot be pulled" in status.message
     await setup.settles(ServiceRef("shop", "web", "v1"))
 
 
