@@ -61,7 +61,7 @@ def of_instance(plane: Plane) -> World:
 
 def of_stage(plane: Plane) -> Settings:
     given = plane.stage.environment
-    return Settings(instance=plane.stage.instance, run=given["SPACE_CLOUD_RUN"])
+    return Settings(instance=plane.stage.instance, run=Path(given["SPACE_CLOUD_RUN"]))
 
 
 def difference(wanted: World, found: World) -> str:

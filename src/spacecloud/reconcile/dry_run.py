@@ -1,22 +1,26 @@
 """Documents written to a copy of the store: what each changes, and what is wrong with any."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from spacecloud.errors import Conflict, InvalidSpec, NotFound, SpaceCloudError
 from spacecloud.ingress import mistakes
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.project import Project, redacted
 from spacecloud.model.routing import IngressRoute
-from spacecloud.model.status import DocumentChange
+from spacecloud.model.status import DocumentChange, DocumentChangeKind
 from spacecloud.model.validation.mistakes import Refused
 from spacecloud.reconcile.diff import changed_fields
 from spacecloud.store.by_kind import erase, write
-from spacecloud.store.port import Accepted, Store
+from spacecloud.store.port import Accepted, Difference, Store
 
 IDS = ("id", "projectId", "project", "version", "service")
 """Fields that follow from the address a document is sent to."""
 
-CHANGES = {"created": "create", "updated": "update", "unchanged": "unchanged"}
+CHANGES: Mapping[Difference, DocumentChangeKind] = {
+    "created": "create",
+    "updated": "update",
+    "unchanged": "unchanged",
+}
 
 
 async def dry_run(
@@ -144,7 +148,7 @@ def _changed_fields(envelope: Envelope, was: dict[str, object]) -> tuple[str, ..
     return tuple(found) or ("a value that is not shown",)
 
 
-def _change(envelope: Envelope, change: str, fields: tuple[str, ...] = ()) -> DocumentChange:
-    return DocumentChange.model_validate(
-        {"kind": envelope.kind.name, "id": envelope.name, "change": change, "fields": fields}
-    )
+def _change(
+    envelope: Envelope, change: DocumentChangeKind, fields: tuple[str, ...] = ()
+) -> DocumentChange:
+    return DocumentChange(kind=envelope.kind.name, id=envelope.name, change=change, fields=fields)
