@@ -9,6 +9,7 @@ from typing import Any, Never
 
 import aiodocker
 
+from spacecloud.broadcast import Broadcast
 from spacecloud.drivers.docker import labels, ownership
 from spacecloud.drivers.docker.engine import Engine, EngineError, meaning
 from spacecloud.drivers.docker.images.pulls import Pulls
@@ -67,7 +68,7 @@ class DockerWorkloads:
         self._pulls = Pulls(self._engine)
         self._prober = Prober(self._engine, self._health_changed, now)
         self._services: dict[str, ServiceKey] = {}
-        self._queues: set[asyncio.Queue[Hint]] = set()
+        self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
         self._inspections = asyncio.Semaphore(MOST_INSPECTIONS)
 
     @asynccontextmanager
@@ -135,16 +136,7 @@ class DockerWorkloads:
             raise meaning(str(op), error) from error
 
     def hints(self) -> AsyncGenerator[Hint]:
-        queue: asyncio.Queue[Hint] = asyncio.Queue(MOST_HINTS)
-        self._queues.add(queue)
-        return self._hints(queue)
-
-    async def _hints(self, queue: asyncio.Queue[Hint]) -> AsyncGenerator[Hint]:
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            self._queues.discard(queue)
+        return self._hints.subscribe()
 
     async def logs(self, request: LogRequest) -> AsyncGenerator[bytes]:
         container = await self._container(request.project, request.replica, request.task)
@@ -230,13 +222,7 @@ class DockerWorkloads:
     def _health_changed(self, container: str) -> None:
         key = self._services.get(container)
         if key is not None:
-            self._tell(Hint(key, "health"))
-
-    def _tell(self, hint: Hint) -> None:
-        for queue in self._queues:
-            if queue.full():
-                queue.get_nowait()
-            queue.put_nowait(hint)
+            self._hints.send(Hint(key, "health"))
 
     async def _listen(self) -> Never:
         filters = {
@@ -247,7 +233,7 @@ class DockerWorkloads:
         while True:
             try:
                 async with self._engine.stream("GET", "events", filters=filters) as events:
-                    self._tell(Hint(None, "the engine's events are heard from now on"))
+                    self._hints.send(Hint(None, "the engine's events are heard from now on"))
                     async for event in events:
                         self._hear(event)
             except (Transient, EngineError) as error:
@@ -259,9 +245,9 @@ class DockerWorkloads:
         container = ownership.as_listed(event)
         if self._owner.has("replica", container):
             tag = labels.read(ownership.labels_of(container))
-            self._tell(Hint(tag.ref.key if tag is not None else None, "engine"))
+            self._hints.send(Hint(tag.ref.key if tag is not None else None, "engine"))
         elif self._owner.has("part", container):
-            self._tell(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))
+            self._hints.send(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))
 
     def _listed(self, item: Mapping[str, Any]) -> Seen | None:
         """None where it is not ours."""
