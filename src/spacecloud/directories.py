@@ -4,18 +4,11 @@ import shutil
 from pathlib import Path
 
 from spacecloud.errors import Unavailable
+from spacecloud.files import drafts_of
 from spacecloud.settings import Settings
 
-OURS_IN_STATE = (
-    "store.db*",
-    "secret.key",
-    "jwt.key",
-    "admin-password",
-    "installation",
-    "adopted",
-    "beginning",
-    "space-cloud.log*",
-)
+WRITTEN = ("secret.key", "jwt.key", "admin-password", "installation", "adopted", "beginning")
+OURS_IN_STATE = ("store.db*", *WRITTEN, *map(drafts_of, WRITTEN), "space-cloud.log*")
 OURS_IN_RUN = (
     "api.sock",
     "serve.lock",

@@ -20,13 +20,14 @@ from spacecloud.drivers.docker.engine import (
 )
 from spacecloud.drivers.docker.gateway import bootstrap
 from spacecloud.drivers.docker.host import system_specs
-from spacecloud.drivers.docker.host.dns import names_dir
+from spacecloud.drivers.docker.host.dns import drafts_dir, names_dir
 from spacecloud.drivers.docker.host.firewall import Firewall, run
 from spacecloud.drivers.docker.host.system_containers import Part, SystemContainers
 from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
 from spacecloud.drivers.docker.ownership import Ownership, labels_of
 from spacecloud.drivers.docker.pods.replicas import together
 from spacecloud.errors import DriverError, Transient
+from spacecloud.files import FOR_ALL, write_atomically
 from spacecloud.model.status import HostState
 from spacecloud.settings import Settings
 
@@ -128,26 +129,30 @@ class DockerHost:
         settings = self._settings
         try:
             sockets = bootstrap.gateway_dir(settings)
-            for folder in (sockets, names_dir(settings), system_specs.upstreams_dir(settings)):
+            for folder in (
+                sockets,
+                names_dir(settings),
+                drafts_dir(settings),
+                system_specs.upstreams_dir(settings),
+            ):
                 folder.mkdir(parents=True, exist_ok=True)
                 folder.chmod(0o755)
             os.chown(sockets, GATEWAY_UID, GATEWAY_UID)
             sockets.chmod(0o700)
             names = zone.hosts_file(zone.platform_names(str(settings.pools.host_vip)))
-            _write(names_dir(settings) / zone.file_name(zone.PLATFORM), names)
+            drafts = drafts_dir(settings)
+            _write(names_dir(settings) / zone.file_name(zone.PLATFORM), names, drafts)
             upstream = HOST_RESOLV_CONF.read_bytes() if HOST_RESOLV_CONF.exists() else b""
             _write(
                 system_specs.upstreams_dir(settings) / "resolv.conf",
                 upstream.decode("utf-8", "replace"),
+                drafts,
             )
         except OSError as error:
             raise Transient(f"the folder {settings.run_dir} cannot be used: {error}") from error
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, drafts: Path) -> None:
     if path.exists() and path.read_text("utf-8", "replace") == text:
         return
-    draft = path.parent.parent / f".{path.name}.new"
-    draft.write_text(text, "utf-8")
-    draft.chmod(0o644)
-    draft.replace(path)
+    write_atomically(path, text, FOR_ALL, drafts)
