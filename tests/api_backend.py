@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.envelope import Envelope
+from spacecloud.model.service import declared_replicas
 from spacecloud.model.status import (
     DocumentChange,
     DocumentChangeKind,
@@ -35,7 +36,7 @@ class StoreBackend:
             ServiceStatus(
                 service_id=declared.ref.service,
                 version=declared.ref.version,
-                desired_replicas=declared.spec.min_replicas,
+                desired_replicas=declared_replicas(declared.spec),
                 generation=declared.generation,
             )
             for declared in await self.store.versions(project, service)

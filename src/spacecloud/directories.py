@@ -5,9 +5,10 @@ from pathlib import Path
 
 from spacecloud.errors import Unavailable
 from spacecloud.files import drafts_of
+from spacecloud.model.defaults import PASSWORD_FILE
 from spacecloud.settings import Settings
 
-WRITTEN = ("secret.key", "jwt.key", "admin-password", "installation", "adopted", "beginning")
+WRITTEN = ("secret.key", "jwt.key", PASSWORD_FILE, "installation", "adopted", "beginning")
 OURS_IN_STATE = ("store.db*", *WRITTEN, *map(drafts_of, WRITTEN), "space-cloud.log*")
 OURS_IN_RUN = (
     "api.sock",

@@ -149,9 +149,7 @@ async def test_the_healthcheck_of_an_image_is_its_probe_where_none_is_declared(
 ) -> None:
     test = 'HEALTHCHECK --timeout=2s CMD ["/usr/bin/call", "http", "http://127.0.0.1:1/"]'
     made = await bench.docker.containers.create({"Image": bench.image})
-    committed = await bench.docker._query_json(
-        "commit", "POST", params={"container": made.id, "changes": test}, data={}
-    )
+    committed = await Engine(bench.docker).post("commit", {}, container=made.id, changes=test)
     await made.delete()
     try:
         asked = replace(bench.op(), images={"main": committed["Id"]})
@@ -183,7 +181,16 @@ async def test_a_replica_comes_up_with_its_address_and_is_found_by_a_stranger(be
     assert (replica.address, replica.revision, replica.pause) == ("10.140.0.2", "r1", "running")
     stranger = DockerWorkloads(bench.docker, bench.settings, values, now)
     async with stranger.run():
-        assert (await bench.replica(stranger)).ready
+        assert {t.health.state for t in (await bench.replica(stranger)).tasks} <= {
+            "starting",
+            "unknown",
+            "ready",
+        }
+
+        async def ready() -> None:
+            assert (await bench.replica(stranger)).ready
+
+        await eventually(ready)
         assert list(await stranger.observe_all()) == [KEY]
 
 
@@ -482,10 +489,14 @@ async def test_limits_and_hardening_are_set(bench: Bench) -> None:
 
 
 async def test_an_image_that_no_registry_gives_is_hopeless_and_named(bench: Bench) -> None:
-    pull = PullImage(REF, "127.0.0.1:1/no/such:1", "", 1)
+    await bench.workloads.execute(PullImage(REF, "127.0.0.1:1/no/such:1", "", 1))
 
-    with pytest.raises(Terminal, match=r"image 127\.0\.0\.1:1/no/such:1 cannot be pulled"):
-        await bench.workloads.execute(pull)
+    async def failed() -> None:
+        (pull,) = bench.workloads.pulls(KEY)
+        assert pull.state == "failed"
+        assert "image 127.0.0.1:1/no/such:1 cannot be pulled" in pull.reason
+
+    await eventually(failed, within=20)
 
 
 async def test_a_container_of_that_name_that_is_not_ours_is_left_alone(bench: Bench) -> None:

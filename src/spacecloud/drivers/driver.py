@@ -5,6 +5,8 @@ The ports: what the control plane needs from a place that can run replicas.
 |-----------|-------------------------------------|------------------------|--------|
 | Workloads | containers and networks on the engine | Deployments          | dicts  |
 | Traffic   | Envoy, fed by xDS                   | Istio's resources      | dicts  |
+| Edge      | Envoy, fed by xDS                   | Istio's resources      | dicts  |
+| Meter     | Envoy's counters and access log     | Istio's metrics        | dicts  |
 | Names     | resolver files                      | Services               | dicts  |
 | Host      | rules, gateway, resolver            | nothing                | nothing|
 
@@ -20,7 +22,7 @@ from spacecloud.model.addresses import Pools
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
-from spacecloud.workloads.observed import ObservedWorkloads, Published
+from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads, Published
 from spacecloud.workloads.operations import WorkloadOp
 
 
@@ -50,7 +52,10 @@ class Hint:
 
 class Workloads(Protocol):
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
-        """The service as it is, ours by label. Replicas that run are asked by their probe first."""
+        """
+        The service as it is, ours by label. Tasks that run are asked by their probe from then on,
+        and ``unknown`` until there is a verdict: nobody waits for one here.
+        """
         ...
 
     async def observe_all(self) -> Mapping[ServiceKey, ObservedWorkloads]:
@@ -61,12 +66,20 @@ class Workloads(Protocol):
         """Image reference to the local image's id, None where it is not here."""
         ...
 
-    def pulls(self) -> Mapping[str, PullView]:
-        """The images that are on their way now, by reference."""
+    def pulls(self, key: ServiceKey) -> tuple[ObservedPull, ...]:
+        """The service's pulls that run, and how the last ones ended."""
+        ...
+
+    def progress(self) -> Mapping[str, PullView]:
+        """How far the images are that are on their way now, by reference."""
         ...
 
     async def execute(self, op: WorkloadOp) -> None:
-        """Carry out one operation. Repeating one that already happened is not an error."""
+        """
+        Carry out one operation. Repeating one that already happened is not an error.
+
+        A pull is only begun: its end is a hint, and seen in ``pulls``.
+        """
         ...
 
     def hints(self) -> AsyncIterator[Hint]:
@@ -94,17 +107,6 @@ class Traffic(Protocol):
 
     async def withdraw(self, key: ServiceKey) -> None: ...
 
-    async def publish_ingress(self, table: IngressTable) -> Mapping[str, str]:
-        """
-        Serve the rules; returns when the gateway has acknowledged. The API is served first.
-
-        A rule that the gateway refuses is left out and holds up no other: the id of each, with
-        the gateway's words.
-        """
-        ...
-
-    async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None: ...
-
     def published(self, key: ServiceKey) -> Published | None:
         """What was last acknowledged; None when this process does not know."""
         ...
@@ -117,15 +119,34 @@ class Traffic(Protocol):
         """Every service of which it does."""
         ...
 
+    async def close_revoked(self, allowed: Mapping[ServiceKey, Face]) -> int:
+        """Close every live connection through the mesh that policy no longer allows; how many."""
+        ...
+
+
+class Edge(Protocol):
+    """What is no call between services: the outside to a service, a service to the host."""
+
+    async def publish_ingress(self, table: IngressTable) -> Mapping[str, str]:
+        """
+        Serve the rules; returns when the gateway has acknowledged. The API is served first.
+
+        A rule that the gateway refuses is left out and holds up no other: the id of each, with
+        the gateway's words.
+        """
+        ...
+
+    async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None: ...
+
+
+class Meter(Protocol):
+    """What the gateway counts."""
+
     async def in_flight(self) -> Mapping[str, int]:
         """Replica address to requests and connections in flight now."""
         ...
 
     def denied_calls(self) -> AsyncIterator[DeniedCall]: ...
-
-    async def close_revoked(self, allowed: Mapping[ServiceKey, Face]) -> int:
-        """Close every live connection through the mesh that policy no longer allows; how many."""
-        ...
 
 
 class Names(Protocol):
@@ -148,6 +169,8 @@ class Host(Protocol):
 class Driver:
     workloads: Workloads
     traffic: Traffic
+    edge: Edge
+    meter: Meter
     names: Names
     host: Host
     pools: Pools

@@ -10,8 +10,9 @@ from spacecloud.drivers.docker.doctor import pool_conflicts, preflight
 from spacecloud.drivers.docker.engine import Engine, EngineError
 from spacecloud.drivers.docker.gateway import admin, bootstrap
 from spacecloud.drivers.docker.host import system_specs
-from spacecloud.drivers.docker.host.firewall import Firewall, run
+from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.ownership import Ownership, names_of
+from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
