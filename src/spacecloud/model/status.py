@@ -229,3 +229,6 @@ class HostState:
 
     parts: Mapping[str, Literal["running", "down"]] = field(default_factory=dict)
     """``gateway``, ``resolver``."""
+
+    fixes: Mapping[str, str] = field(default_factory=dict)
+    """For each part, what to do when it is down: a sentence or a command, in the driver's words."""

@@ -17,7 +17,6 @@ from spacecloud.drivers.docker.engine import (
     NOT_FOUND,
     Engine,
     EngineError,
-    Json,
 )
 from spacecloud.drivers.docker.gateway import bootstrap
 from spacecloud.drivers.docker.host import system_specs
@@ -29,6 +28,7 @@ from spacecloud.drivers.docker.ownership import Ownership, labels_of
 from spacecloud.drivers.docker.process import run
 from spacecloud.errors import DriverError, Transient
 from spacecloud.files import FOR_ALL, write_atomically
+from spacecloud.model.json import Json
 from spacecloud.model.refs import HOST
 from spacecloud.model.status import HostState
 from spacecloud.settings import Settings
@@ -58,14 +58,16 @@ class DockerHost:
         except DriverError as error:
             problems.append(str(error))
         part: Part
+        fixes: dict[str, str] = {}
         for part in ("gateway", "resolver"):
+            fixes[part] = f"docker logs {system_specs.name(self._settings, part)}"
             try:
                 repaired += await self._system.ensure(part)
                 running[part] = "running"
             except DriverError as error:
                 running[part] = "down"
                 problems.append(f"the {part} does not run: {error}")
-        return HostState(tuple(repaired), tuple(problems), running)
+        return HostState(tuple(repaired), tuple(problems), running, fixes)
 
     async def remove(self) -> None:
         """
