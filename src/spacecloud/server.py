@@ -100,9 +100,14 @@ async def _serve(settings: Settings, store: SqliteStore, auth: Auth) -> None:
             http_port=settings.http_port,
             resync_seconds=settings.resync_seconds,
         )
-        facts = Facts(version("spacecloud"))
-        app = create_app(store, plane.queries, auth, facts, utc_now, exposed=settings.expose_api)
+        app = create_app(
+            store, plane.queries, auth, facts(settings), utc_now, exposed=settings.expose_api
+        )
         await _run(settings, plane, _Server(_http(settings, app)))
+
+
+def facts(settings: Settings) -> Facts:
+    return Facts(version("spacecloud"), "docker" if settings.driver == "docker" else "none")
 
 
 async def _belong(settings: Settings, store: SqliteStore) -> None:
