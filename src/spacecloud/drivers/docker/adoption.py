@@ -12,7 +12,6 @@ from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, EngineError
 from spacecloud.drivers.docker.ownership import (
     MARK,
-    Json,
     Kind,
     id_of,
     is_as_named,
@@ -20,6 +19,7 @@ from spacecloud.drivers.docker.ownership import (
     names_of,
 )
 from spacecloud.errors import Transient
+from spacecloud.model.json import Json
 from spacecloud.settings import Settings
 
 

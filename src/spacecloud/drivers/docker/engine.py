@@ -15,8 +15,7 @@ import aiodocker
 import aiohttp
 
 from spacecloud.errors import Terminal, Transient
-
-Json = dict[str, Any]
+from spacecloud.model.json import Json
 
 CALL_SECONDS = 30.0
 SLOW_CALL_SECONDS = 120.0

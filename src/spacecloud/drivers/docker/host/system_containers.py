@@ -11,7 +11,6 @@ from spacecloud.drivers.docker.engine import (
     NOT_MODIFIED,
     Engine,
     EngineError,
-    Json,
 )
 from spacecloud.drivers.docker.gateway import bootstrap
 from spacecloud.drivers.docker.host import system_specs
@@ -21,6 +20,7 @@ from spacecloud.drivers.docker.images.pulls import Pulls
 from spacecloud.drivers.docker.ownership import Ownership, labels_of
 from spacecloud.drivers.docker.pods.logs import last_lines
 from spacecloud.errors import NotFound, Transient
+from spacecloud.model.json import Json
 from spacecloud.settings import Settings
 
 Part = Literal["gateway", "resolver"]

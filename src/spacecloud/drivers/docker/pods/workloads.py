@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Never
+from typing import Never
 
 import aiodocker
 
@@ -24,6 +24,7 @@ from spacecloud.drivers.docker.probes.prober import Prober
 from spacecloud.drivers.driver import Hint, LogRequest
 from spacecloud.errors import NotFound, SpaceCloudError, Transient
 from spacecloud.model.image import parse_image
+from spacecloud.model.json import Json
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import PullView
 from spacecloud.settings import Settings
@@ -273,7 +274,7 @@ class DockerWorkloads:
                 logger.warning("the engine's events are not heard: %s", error)
             await asyncio.sleep(RECONNECT_SECONDS)
 
-    def _hear(self, event: Mapping[str, Any]) -> None:
+    def _hear(self, event: Json) -> None:
         """Of a stranger nothing: one that is started again and again asks for no looks."""
         container = ownership.as_listed(event)
         if self._owner.has("replica", container):
@@ -282,11 +283,11 @@ class DockerWorkloads:
         elif self._owner.has("part", container):
             self._hints.send(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))
 
-    def _listed(self, item: Mapping[str, Any]) -> Seen | None:
+    def _listed(self, item: Json) -> Seen | None:
         """None where it is not ours."""
         return _readable(observe.listed, item) if self._owner.has("replica", item) else None
 
-    def _tell_strangers(self, listing: Iterable[Mapping[str, Any]]) -> None:
+    def _tell_strangers(self, listing: Iterable[Json]) -> None:
         """Once each, for as long as they are there."""
         found = {
             ownership.id_of(item): " ".join(ownership.names_of(item))
@@ -326,9 +327,7 @@ class DockerWorkloads:
         )
 
 
-def _readable(
-    read: Callable[[dict[str, Any]], Seen | None], item: Mapping[str, Any]
-) -> Seen | None:
+def _readable(read: Callable[[Json], Seen | None], item: Json) -> Seen | None:
     """One of ours that the engine tells nothing sensible of is not one that is missing."""
     try:
         return read(dict(item))

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 
 import aiohttp
 
-from spacecloud.drivers.docker.engine import Engine, EngineError, Json, plain
+from spacecloud.drivers.docker.engine import Engine, EngineError, plain
 from spacecloud.drivers.docker.fair_slots import FairSlots
 from spacecloud.drivers.docker.probes.listening import only_on_loopback
 from spacecloud.errors import Transient
+from spacecloud.model.json import Json
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.task import Probe
 
