@@ -50,7 +50,7 @@ from spacecloud.model.defaults import PASSWORD_FILE
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.settings import Settings
-from spacecloud.store.port import Store
+from spacecloud.store.port import Secrets
 from spacecloud.store.sqlite import SqliteStore
 from spacecloud.workloads.situation import TerminationLimits
 
@@ -195,7 +195,7 @@ def _http(settings: Settings, app: object) -> uvicorn.Config:
 
 
 @asynccontextmanager
-async def _driver(settings: Settings, store: Store) -> AsyncGenerator[Driver]:
+async def _driver(settings: Settings, store: Secrets) -> AsyncGenerator[Driver]:
     match settings.driver:
         case "docker":
             async with docker_driver(settings, store.secret_values, utc_now) as driver:

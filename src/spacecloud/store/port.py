@@ -221,12 +221,14 @@ class Events(Protocol):
         ...
 
 
-class Store(Projects, Services, Secrets, Documents, Events, Protocol):
-    """All of it in one place, with the transactions that span several."""
-
+class Changes(Protocol):
     def changes(self) -> AsyncIterator[Change]:
         """Hints, from this call on."""
         ...
+
+
+class Store(Projects, Services, Secrets, Documents, Events, Changes, Protocol):
+    """All of it in one place, with the transactions that span several."""
 
     def rehearsal(self) -> AbstractAsyncContextManager["Store"]:
         """A copy to try writes on: it says what the store would say, and nothing of it lasts."""
