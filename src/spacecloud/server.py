@@ -196,7 +196,7 @@ async def _driver(settings: Settings, store: Store) -> AsyncGenerator[Driver]:
             async with docker_driver(settings, store.secret_values, utc_now) as driver:
                 yield driver
         case "memory":
-            yield memory_driver(settings.pools, utc_now)
+            yield memory_driver(utc_now)
 
 
 @contextmanager
