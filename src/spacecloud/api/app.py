@@ -13,7 +13,7 @@ from spacecloud.api import problems
 from spacecloud.api.auth import Auth
 from spacecloud.api.backend import Backend
 from spacecloud.api.dependencies import Dependencies, Facts
-from spacecloud.api.drain import Drain
+from spacecloud.api.lingering_close import LingeringClose
 from spacecloud.api.middleware import OPEN, OPEN_FOLDER, Authentication, RequestId
 from spacecloud.api.routes import config, ingress, projects, routing, secrets, services, session
 from spacecloud.api.schemas import describe
@@ -69,7 +69,7 @@ def create_app(
         allow_headers=["Authorization", "Content-Type"],
     )
     app.add_middleware(RequestId)
-    app.add_middleware(Drain)
+    app.add_middleware(LingeringClose)
     return app
 
 

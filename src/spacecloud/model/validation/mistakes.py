@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from spacecloud.errors import MOST_MISTAKES, InvalidSpec, Mistake, SpaceCloudError, shortened
 from spacecloud.model.resource import Resource
-from spacecloud.model.validation.masked import masked_errors
+from spacecloud.model.validation.masked_errors import masked_errors
 from spacecloud.model.validation.wording import LONGEST_COMPARED, at, expectation
 
 R = TypeVar("R", bound=Resource)
