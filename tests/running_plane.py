@@ -125,7 +125,7 @@ async def _serve(
     (folder / "home").mkdir()
     sealer = open_sealer(own / "secret.key", own / "store.db")
     async with SqliteStore.open(own / "store.db", PoolAllocator(Pools()), sealer, now) as store:
-        driver = memory_driver(Pools(), now, ready_after)
+        driver = memory_driver(now, ready_after)
         assert isinstance(driver.workloads, MemoryWorkloads)
         patience = TerminationLimits(drain=timedelta(seconds=0.1), grace=timedelta(seconds=0.1))
         plane = ControlPlane(store, driver, patience, now, http_port=4122, resync_seconds=30)

@@ -10,9 +10,8 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from spacecloud.broadcast import Broadcast
-from spacecloud.drivers.driver import Driver, Hint, LogRequest
+from spacecloud.drivers.driver import Driver, GatewayView, Hint, LogRequest
 from spacecloud.errors import NotFound
-from spacecloud.model.addresses import Pools
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -155,11 +154,8 @@ class MemoryTraffic:
     async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None:
         self.host_ports = host_ports
 
-    def published(self, key: ServiceKey) -> Published | None:
-        return self._published.get(key)
-
-    def knows(self, key: ServiceKey) -> bool:
-        return key in self._published
+    def view(self, key: ServiceKey) -> GatewayView:
+        return GatewayView(self._published.get(key), key in self._published)
 
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(self._published)
@@ -171,9 +167,6 @@ class MemoryTraffic:
         """None ever comes: nothing can be called."""
         while await asyncio.Event().wait():
             yield DeniedCall("", ServiceKey("", ""), 0)
-
-    async def close_revoked(self, allowed: Mapping[ServiceKey, Face]) -> int:
-        return 0
 
 
 class MemoryNames:
@@ -198,9 +191,7 @@ class MemoryHost:
         pass
 
 
-def memory_driver(
-    pools: Pools, now: Callable[[], datetime], ready_after: timedelta = timedelta(0)
-) -> Driver:
+def memory_driver(now: Callable[[], datetime], ready_after: timedelta = timedelta(0)) -> Driver:
     gateway = MemoryTraffic()
     return Driver(
         workloads=MemoryWorkloads(now, ready_after),
@@ -209,5 +200,4 @@ def memory_driver(
         meter=gateway,
         names=MemoryNames(),
         host=MemoryHost(),
-        pools=pools,
     )

@@ -57,11 +57,12 @@ class Observer:
         engine, references = self._driver.workloads, _references(desired)
         # Before the images: what has ended by then is here.
         pulls = engine.pulls(key)
+        gateway = self._driver.traffic.view(key)
         return Observed(
             workloads=known or await engine.observe(key),
             images=await engine.images(sorted(references)) if references else {},
-            published=self._driver.traffic.published(key),
-            in_gateway=self._driver.traffic.knows(key),
+            published=gateway.published,
+            in_gateway=gateway.is_held,
             names=names,
             pulls=pulls,
         )

@@ -89,7 +89,7 @@ class Watches:
         keys = declared.keys() | observed.keys() | named | self._driver.traffic.known()
         self._services.cache_absence(key for key in keys if key not in observed)
         for key in keys:
-            published = self._driver.traffic.published(key)
+            published = self._driver.traffic.view(key).published
             if self._services.differs(key, observed.get(key), published):
                 self._queue.add(key)
 

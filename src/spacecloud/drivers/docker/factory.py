@@ -35,7 +35,7 @@ async def docker_driver(
                 meter=gateway,
                 names=DnsmasqNames(settings),
                 host=DockerHost(docker, settings),
-                pools=settings.pools,
+                revocation=gateway,
             )
 
 

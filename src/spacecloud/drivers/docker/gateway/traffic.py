@@ -12,9 +12,10 @@ from spacecloud.drivers.docker.gateway.revocation import Dialled, Guarded, Revoc
 from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
 from spacecloud.drivers.docker.netlink import OpenNetlink, open_netlink
 from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
-from spacecloud.drivers.docker.xds.denials import DeniedCallLog
+from spacecloud.drivers.docker.xds.denied_calls import DeniedCallLog
 from spacecloud.drivers.docker.xds.encoding import messages
 from spacecloud.drivers.docker.xds.server import serving
+from spacecloud.drivers.driver import GatewayView
 from spacecloud.mesh.envoy.host_ports import host_port_listener, host_port_resources
 from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.mesh.envoy.service import service_resources
@@ -35,7 +36,7 @@ _GuardedService = tuple[Face, SourceRanges | None, dict[Dialled, Guarded]]
 
 
 class EnvoyTraffic:
-    """Fulfils ``Traffic``, ``Edge`` and ``Meter`` of ``drivers.driver`` while ``serve`` is open."""
+    """Fulfils ``Traffic``, ``Edge``, ``Meter`` and ``Revocation`` while ``serve`` is open."""
 
     def __init__(self, settings: Settings, open_netlink: OpenNetlink = open_netlink) -> None:
         """``open_netlink`` opens sockets to the kernel in Envoy's network namespace."""
@@ -76,11 +77,8 @@ class EnvoyTraffic:
         await self._ads.apply(HOST, messages(host_port_resources(host_ports, host_vip)))
         self._host_ports |= shut | {door.port: door for door in host_ports}
 
-    def published(self, key: ServiceKey) -> Published | None:
-        return self._published.get(key)
-
-    def knows(self, key: ServiceKey) -> bool:
-        return self._ads.has_of(key)
+    def view(self, key: ServiceKey) -> GatewayView:
+        return GatewayView(self._published.get(key), self._ads.has_of(key))
 
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(o for o in self._ads.owners() if o.project != PLATFORM_PROJECT)

@@ -12,7 +12,7 @@ import aiodocker
 from spacecloud.broadcast import Broadcast
 from spacecloud.drivers.docker import labels, ownership
 from spacecloud.drivers.docker.engine import Engine, EngineError, meaning
-from spacecloud.drivers.docker.fair_slots import FairSlots
+from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
 from spacecloud.drivers.docker.images.pull_queue import PullQueue
 from spacecloud.drivers.docker.images.pulls import Pulls
 from spacecloud.drivers.docker.ownership import Ownership
@@ -82,8 +82,8 @@ class DockerWorkloads:
         self._prober = Prober(self._engine, self._health_changed, now)
         self._services: dict[str, ServiceKey] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
-        self._looks = FairSlots[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
-        self._operations = FairSlots[ServiceKey](MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS)
+        self._looks = FairSemaphore[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
+        self._operations = FairSemaphore[ServiceKey](MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS)
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:

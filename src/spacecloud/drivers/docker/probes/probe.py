@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import aiohttp
 
 from spacecloud.drivers.docker.engine import Engine, EngineError, plain
-from spacecloud.drivers.docker.fair_slots import FairSlots
+from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
 from spacecloud.drivers.docker.probes.listening import only_on_loopback
 from spacecloud.errors import Transient
 from spacecloud.model.json import Json
@@ -51,7 +51,7 @@ class ProbeRunner:
         self._engine = engine
         self._session = session
         self._now = now
-        self._execs = FairSlots[ServiceKey](MOST_EXECS, EXECS_OF_A_SERVICE, EXEC_SECONDS)
+        self._execs = FairSemaphore[ServiceKey](MOST_EXECS, EXECS_OF_A_SERVICE, EXEC_SECONDS)
 
     async def ask(self, target: Target, probe: Probe) -> str:
         """Empty when it is ready; else why not."""
