@@ -20,7 +20,8 @@ import pytest
 from spacecloud.errors import Conflict, InvalidSpec, NotFound
 from spacecloud.model.addresses import Addresses, Allocation, Grant, Held, PoolAllocator, Pools
 from spacecloud.model.declared import Change, DeclaredService, Event
-from spacecloud.model.envelope import KINDS, Envelope, kind_named
+from spacecloud.model.envelope import MODELS, Envelope
+from spacecloud.model.kinds import KINDS, kind_named
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision
@@ -1091,7 +1092,7 @@ def envelope_of(name: str, ids: tuple[str, ...], spec: dict[str, Any]) -> Envelo
     kind = kind_named(name)
     assert kind is not None
     return Envelope(
-        kind, dict(zip(kind.ids, ids, strict=True)), kind.model.model_validate(spec), spec
+        kind, dict(zip(kind.ids, ids, strict=True)), MODELS[kind.name].model_validate(spec), spec
     )
 
 

@@ -13,7 +13,7 @@ from spacecloud.api.envelopes import envelope_of, envelopes_of
 from spacecloud.api.parameters import moment
 from spacecloud.api.problems import problem
 from spacecloud.errors import MOST_MISTAKES, InvalidSpec, Mistake
-from spacecloud.model.envelope import KINDS
+from spacecloud.model.kinds import KINDS
 from spacecloud.model.service import Service
 from spacecloud.model.validation.mistakes import validate
 from work import assert_linear, peak_bytes, processor_seconds

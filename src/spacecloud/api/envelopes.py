@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from spacecloud.errors import InvalidSpec, Mistake
-from spacecloud.model.envelope import KINDS, Envelope, Kind, kind_named
+from spacecloud.model.envelope import MODELS, Envelope
+from spacecloud.model.kinds import KINDS, Kind, kind_named
 from spacecloud.model.resource import Resource
 from spacecloud.model.validation.mistakes import Refused, refusal, shown, validate
 from spacecloud.model.validation.wording import id_rule
@@ -16,7 +17,7 @@ def envelope_of(kind_name: str, ids: Mapping[str, str], document: dict[str, Any]
     """A document whose kind and ids are in the path it was sent to."""
     kind = kind_named(kind_name)
     assert kind is not None, kind_name
-    return Envelope(kind, dict(ids), validate(kind.model, document, "spec"), document)
+    return Envelope(kind, dict(ids), validate(MODELS[kind.name], document, "spec"), document)
 
 
 def envelopes_of(documents: Any, path: str, *, delete: bool = False) -> list[Envelope]:
@@ -53,7 +54,7 @@ def _envelope(document: Any, most_mistakes: int, *, delete: bool) -> Envelope:
         return Envelope(kind, ids, Resource(), {})
     if not isinstance(spec, dict):
         raise _wrong("spec", "an object is expected")
-    return Envelope(kind, ids, validate(kind.model, spec, "spec", most_mistakes), spec)
+    return Envelope(kind, ids, validate(MODELS[kind.name], spec, "spec", most_mistakes), spec)
 
 
 def _kind(name: Any) -> Kind:

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.tree import Tree
 from spacecloud.errors import Mistake
-from spacecloud.model.envelope import KIND_ALIASES, KINDS, Envelope, Kind, kind_named
+from spacecloud.model.envelope import MODELS, Envelope
+from spacecloud.model.kinds import KIND_ALIASES, KINDS, Kind, kind_named
 from spacecloud.model.resource import Resource
 from spacecloud.model.validation.mistakes import (
     did_you_mean,
@@ -119,9 +120,9 @@ def _spec(kind: Kind | None, tree: Tree, faults: Faults, name: str) -> Resource 
         return None
     given = spec.plain()
     try:
-        return kind.model.model_validate(given)
+        return MODELS[kind.name].model_validate(given)
     except ValidationError as error:
-        found, more = located_mistakes(error, given, "spec", kind.model, faults.room)
+        found, more = located_mistakes(error, given, "spec", MODELS[kind.name], faults.room)
     for location, mistake in found:
         faults.take(mistake, tree.line_of(("spec", *location)), name)
     faults.more += more

@@ -6,91 +6,26 @@ the original and not needed: the type and the meta say where a document goes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from spacecloud.model.kinds import Kind
 from spacecloud.model.project import Project
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret
 from spacecloud.model.service import Service
 
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One type of document."""
-
-    name: str
-    model: type[Resource]
-    path: str
-    """API path with placeholders as in ``meta`` below."""
-
-    ids: tuple[str, ...]
-    """Keys of ``meta`` that are needed, in the order of the path."""
-
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    """Other spellings of keys of ``meta``."""
-
-    order: int = 0
-    """Documents are applied in this order, whatever their order in the file."""
-
-
-KINDS: tuple[Kind, ...] = (
-    Kind("project", Project, "/v1/config/projects/{project}", ("project",), {"id": "project"}, 0),
-    Kind("secret", Secret, "/v1/runner/{project}/secrets/{id}", ("project", "id"), order=1),
-    Kind(
-        "service",
-        Service,
-        "/v1/runner/{project}/services/{serviceId}/{version}",
-        ("project", "serviceId", "version"),
-        {"id": "serviceId"},
-        2,
-    ),
-    Kind(
-        "service-route",
-        Routes,
-        "/v1/runner/{project}/service-routes/{id}",
-        ("project", "id"),
-        {"serviceId": "id"},
-        3,
-    ),
-    Kind(
-        "service-role",
-        Role,
-        "/v1/runner/{project}/service-roles/{serviceId}/{roleId}",
-        ("project", "serviceId", "roleId"),
-        {"service": "serviceId", "id": "roleId", "role": "roleId"},
-        3,
-    ),
-    Kind(
-        "ingress-routes",
-        IngressRoute,
-        "/v1/config/projects/{project}/routing/ingress/{id}",
-        ("project", "id"),
-        order=4,
-    ),
-    Kind(
-        "ingress-global",
-        IngressGlobal,
-        "/v1/config/projects/{project}/routing/ingress/global",
-        ("project",),
-        order=4,
-    ),
-)
-
-KIND_ALIASES = {
-    "services": "service",
-    "projects": "project",
-    "secrets": "secret",
-    "ingress-route": "ingress-routes",
-    "service-routes": "service-route",
-    "service-roles": "service-role",
+MODELS: Mapping[str, type[Resource]] = {
+    "project": Project,
+    "secret": Secret,
+    "service": Service,
+    "service-route": Routes,
+    "service-role": Role,
+    "ingress-routes": IngressRoute,
+    "ingress-global": IngressGlobal,
 }
-
-
-def kind_named(name: str) -> Kind | None:
-    wanted = KIND_ALIASES.get(name, name)
-    return next((kind for kind in KINDS if kind.name == wanted), None)
+"""Of each kind's spec."""
 
 
 @dataclass(frozen=True, slots=True)
