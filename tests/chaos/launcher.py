@@ -19,11 +19,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import aiodocker
-
 from chaos.faults import GROUND, Fault, Injector, engine_call
 from spacecloud import server
 from spacecloud.drivers.docker import engine
+from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.host import dns, firewall, host
 from spacecloud.drivers.docker.images import ensure
 from spacecloud.drivers.docker.pods import logs
@@ -110,13 +109,13 @@ def doing(do: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
 
 def engine_calls(query: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(query)
-    async def hurt(self: aiodocker.Docker, path: Any, method: str, **given: Any) -> Any:
-        call = engine_call(method, str(path), dict(given.get("params") or {}))
+    async def hurt(self: engine.Engine, method: str, path: str, **given: Any) -> Any:
+        call = engine_call(method, path, dict(given.get("params") or {}))
         return await around(
             f"engine {operation.get()} {call}",
             project.get(),
-            lambda: query(self, path, method, **given),
-            lambda: aiodocker.DockerError(500, "this fault was asked for"),
+            lambda: query(self, method, path, **given),
+            lambda: EngineError(500, "this fault was asked for"),
             lambda: asyncio.sleep(FOREVER_SECONDS),
         )
 
@@ -295,7 +294,7 @@ def main() -> None:
     for owner, name, wrapper in (
         (ServiceReconciler, "__call__", reconciling),
         (ServiceReconciler, "_do", doing),
-        (aiodocker.Docker, "_do_query", engine_calls),
+        (engine.Engine, "_request", engine_calls),
         (Stream, "bring", bringing),
         (Stream, "remove", removing),
         (ads.Ads, "apply", owned),

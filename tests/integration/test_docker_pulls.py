@@ -5,11 +5,11 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import aiodocker
 import pytest
 
+from docker_objects import DOCKER_HOST
 from registry import Registry, a_registry
-from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.images.pulls import Pulls, split
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods.replicas import Pods
@@ -34,12 +34,12 @@ def registry() -> Iterator[Registry]:
 
 @pytest.fixture
 async def engine(registry: Registry) -> AsyncIterator[Engine]:
-    async with aiodocker.Docker() as docker:
-        yield Engine(docker)
-        for image in await docker.images.list():
+    async with connect(DOCKER_HOST) as engine:
+        yield engine
+        for image in await engine.get("images/json"):
             for tag in image["RepoTags"] or []:
                 if tag.startswith(f"127.0.0.1:{registry.port}/"):
-                    await docker.images.delete(tag, force=True)
+                    await engine.delete(f"images/{tag}", force=True)
 
 
 async def test_an_image_is_pulled(engine: Engine, registry: Registry) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spacecloud.drivers.docker.engine import EngineError
+from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.pods.replicas import start_failure
 from spacecloud.errors import Terminal, Transient
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import stamina
 
 from spacecloud.drivers.docker import releases
-from spacecloud.drivers.docker.engine import Engine, EngineError, is_final
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import EngineError, is_final
 from spacecloud.drivers.docker.images.pull_progress import PullProgress
 from spacecloud.errors import Terminal, Transient
 from spacecloud.model.image import parse_image

@@ -4,7 +4,8 @@ import hashlib
 from typing import Any
 
 from spacecloud.drivers.docker import labels, ownership
-from spacecloud.drivers.docker.engine import CONFLICT, Engine, EngineError, meaning
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import CONFLICT, EngineError, meaning
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.errors import Terminal, Transient
 from spacecloud.model.refs import ServiceKey

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from spacecloud.drivers.docker import labels, ownership, releases
-from spacecloud.drivers.docker.engine import (
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import (
     CONFLICT,
     NOT_FOUND,
     NOT_MODIFIED,
-    Engine,
     EngineError,
     is_final,
     meaning,
@@ -225,7 +225,7 @@ class Pods:
 
     async def _image_of_pause(self) -> str:
         if not self._pause_image:
-            self._pause_image = await ensure(self._engine.docker, "pause")
+            self._pause_image = await ensure(self._engine, "pause")
         return self._pause_image
 
     def _resolv_conf(self, project: str) -> str:

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 import aiohttp
 
-from spacecloud.drivers.docker.engine import Engine, EngineError, Json, plain
+from spacecloud.drivers.docker.engine import Engine, Json
+from spacecloud.drivers.docker.engine_errors import EngineError, plain
 from spacecloud.drivers.docker.probes.listening import only_on_loopback
 from spacecloud.errors import Transient
 from spacecloud.model.task import Probe
