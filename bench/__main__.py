@@ -87,14 +87,14 @@ def _group(
     try:
         with instance(images) as stage:
             for word, row in rows.items():
-                figures += _measured(word, row, stage, images, console)
+                figures += measured(word, row, stage, images, console)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other group is measured
         traceback.print_exc()
         done = {figure.row for figure in figures}
         figures += [_failed(word, error) for word in rows if word not in done]
 
 
-def _measured(
+def measured(
     word: str, row: Row, stage: Instance, images: Images, console: Console
 ) -> list[Figure]:
     console.print(f"[dim]{word} …[/dim]")

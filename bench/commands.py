@@ -42,7 +42,9 @@ def commands(stage: Instance, _images: Images) -> list[Figure]:
 def _milliseconds(stage: Instance, command: Sequence[str]) -> float:
     began = time.perf_counter()
     environment = {**stage.environment, "SPACE_CLOUD_PROJECT": PROJECT}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
     spent = (time.perf_counter() - began) * 1000
     assert "shown0" in done.stdout, done.stdout
     return spent

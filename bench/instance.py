@@ -101,7 +101,7 @@ class Instance:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait()
+            self.process.wait(20)
         self.process = None
 
     def down(self) -> None:
@@ -118,6 +118,7 @@ class Instance:
             check=True,
             capture_output=True,
             start_new_session=True,
+            timeout=60,
         )
 
     @property

@@ -56,7 +56,7 @@ def proxies(listen: str, server: str, folder: Path, missing: list[str]) -> Itera
             with contextlib.suppress(subprocess.TimeoutExpired):
                 proxy.process.wait(STOP_SECONDS)
             proxy.process.kill()
-            proxy.process.wait()
+            proxy.process.wait(20)
 
 
 def _nginx(listen: str, server: str, folder: Path) -> Proxy:

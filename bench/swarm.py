@@ -71,7 +71,9 @@ class _Engine:
         ).stdout
 
     def load(self, image: str) -> None:
-        saved = subprocess.run(["docker", "save", image], capture_output=True, check=True).stdout
+        saved = subprocess.run(
+            ["docker", "save", image], capture_output=True, check=True, timeout=120
+        ).stdout
         self.docker("load", given=saved)
 
 
@@ -135,8 +137,8 @@ def _until_it_answers(engine: _Engine, process: "subprocess.Popen[bytes]") -> No
 def _unmount(folder: Path) -> None:
     mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for path in sorted((m for m in mounted if m.startswith(f"{folder}/")), reverse=True):
-        subprocess.run(["umount", "-l", path], check=False)
+        subprocess.run(["umount", "-l", path], check=False, timeout=60)
 
 
 def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], capture_output=True, check=True)
+    subprocess.run(["ip", *words], capture_output=True, check=True, timeout=60)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from spacecloud.api.auth import ADMIN, PASSWORD_FILE
+from spacecloud.model.defaults import ADMIN, PASSWORD_FILE
 from spacecloud.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,7 +87,9 @@ def run(program: str, *arguments: str, **environment: str) -> None:
 
 
 def execute(command: list[str], **environment: str) -> None:
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, check=False, timeout=600
+    )
     if done.returncode:
         words = " ".join([Path(command[0]).name, *command[1:]])
         raise Failed(f"`{words}` ended with exit code {done.returncode}")

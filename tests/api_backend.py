@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.envelope import Envelope
+from spacecloud.model.service import declared_replicas
 from spacecloud.model.status import DocumentChange, Finding, PlanView, ServiceStatus
 from spacecloud.reconcile.dry_run import dry_run
 from spacecloud.store.port import Store
@@ -30,7 +31,7 @@ class StoreBackend:
                 {
                     "serviceId": declared.ref.service,
                     "version": declared.ref.version,
-                    "desiredReplicas": declared.spec.min_replicas,
+                    "desiredReplicas": declared_replicas(declared.spec),
                     "generation": declared.generation,
                 }
             )

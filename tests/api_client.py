@@ -13,7 +13,7 @@ from api_backend import StoreBackend
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
-from spacecloud.model.addresses import Pools
+from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
 
@@ -55,7 +55,7 @@ class Api:
 async def an_api(folder: Path, *, exposed: bool = True) -> AsyncGenerator[Api]:
     database = folder / "store.db"
     sealer = open_sealer(folder / "secret.key", database)
-    async with SqliteStore.open(database, Pools(), sealer, now) as store:
+    async with SqliteStore.open(database, PoolAllocator(Pools()), sealer, now) as store:
         auth = Auth.open(folder, now)
         password = auth.first_password or (folder / "admin-password").read_text().strip()
         backend = StoreBackend(store)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from spacecloud.drivers.docker.host.firewall import run
+from spacecloud.drivers.docker.process import run
 from spacecloud.settings import Settings
 
 CALL = Path(__file__).parent / "apps" / "echo" / "call.py"

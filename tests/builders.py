@@ -1,5 +1,6 @@
 """Values for tests, complete and small; give only what the test is about."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,14 +8,19 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.addresses import Allocation
-from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
+from spacecloud.model.addresses import Addresses, Allocation
+from spacecloud.model.declared import Declared as Everything
+from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision, hash_of
-from spacecloud.model.service import Service
+from spacecloud.model.secret import SecretFacts
+from spacecloud.model.service import Service, declared_replicas
 from spacecloud.model.traffic import Face
+from spacecloud.workloads.decide import decide
 from spacecloud.workloads.observed import History, Observed, ObservedWorkloads
-from spacecloud.workloads.situation import Desired, Situation
+from spacecloud.workloads.plan import Plan
+from spacecloud.workloads.simulate import simulate
+from spacecloud.workloads.situation import Declared, Desired, Leaving, Situation
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WEB = ServiceKey("shop", "web")
@@ -52,7 +58,6 @@ def a_version(
         spec=spec or a_service(),
         generation=generation,
         order=order,
-        vip=IPv4Address("10.184.2.1") + order,
         revision=a_revision(spec or a_service(), images) if images else None,
         resolved=generation if images else 0,
     )
@@ -64,13 +69,28 @@ def a_revision(spec: Service, images: Mapping[str, str], number: int = 1) -> Rev
 
 
 def declared_service(*versions: DeclaredVersion, key: ServiceKey = WEB) -> DeclaredService:
-    allocation = Allocation(IPv4Network("10.180.0.0/25"), IPv4Address("10.184.1.0"))
-    return DeclaredService(key, allocation, versions)
+    return DeclaredService(key, versions)
+
+
+def allocation_of(service: DeclaredService) -> Allocation:
+    vips = {v.ref.version: IPv4Address("10.184.2.1") + v.order for v in service.versions}
+    return Allocation(IPv4Network("10.180.0.0/25"), IPv4Address("10.184.1.0"), vips)
 
 
 def face_of(service: DeclaredService) -> Face:
-    blocks = {service.key.project: (IPv4Network("10.180.0.0/21"),)}
-    return Policy(Declared({service.key: service}, blocks)).face(service.key)
+    key, blocks = service.key, {service.key.project: (IPv4Network("10.180.0.0/21"),)}
+    addresses = Addresses({key: allocation_of(service)}, blocks)
+    return Policy(Everything({key: service}, addresses)).face(key)
+
+
+def desired(
+    *versions: DeclaredVersion, secrets: Mapping[str, SecretFacts] | None = None
+) -> Desired:
+    service = declared_service(*versions)
+    if not versions:
+        return Leaving(WEB)
+    wanted = {v.ref: declared_replicas(v.spec) for v in versions}
+    return Declared(service, face_of(service), allocation_of(service), secrets or {}, wanted)
 
 
 def a_situation(
@@ -79,22 +99,66 @@ def a_situation(
     history: History | None = None,
 ) -> Situation:
     """Declared, and nothing of it exists yet but the image ``web:1``."""
-    service = declared_service(*versions)
-    face = face_of(service) if versions else None
     here = {"web:1": "sha256:aaaa", "sha256:aaaa": "sha256:aaaa"} if images is None else images
     observed = Observed(ObservedWorkloads(WEB, None), images=here)
-    return Situation(Desired(WEB, service, face), observed, history or History(), NOON)
+    return Situation(desired(*versions), observed, history or History(), NOON)
 
 
 def declaring(situation: Situation, *versions: DeclaredVersion) -> Situation:
     """The same world, with other versions declared; what was recorded of each stays."""
-    service = declared_service(*(_as_recorded(situation, v) for v in versions))
-    face = face_of(service) if versions else None
-    return replace(situation, desired=Desired(WEB, service, face, situation.desired.secrets))
+    recorded = (_as_recorded(situation, version) for version in versions)
+    secrets = getattr(situation.desired, "secrets", None)
+    return replace(situation, desired=desired(*recorded, secrets=secrets))
 
 
 def _as_recorded(situation: Situation, version: DeclaredVersion) -> DeclaredVersion:
-    before = situation.desired.version(version.ref)
+    before = situation.version(version.ref)
     if before is None or version.revision is not None:
         return version
     return replace(version, revision=before.revision, resolved=before.resolved)
+
+
+MOST_LOOKS = 64
+
+
+def settled(situation: Situation) -> Situation:
+    """After it was decided and done until nothing is left to decide."""
+    for _ in range(MOST_LOOKS):
+        decided = decide(situation)
+        if not decided:
+            return situation
+        for step in decided.steps:
+            situation = simulate(situation, step.op)
+    raise AssertionError(f"never settles:\n{decide(situation)}")
+
+
+def changed(
+    situation: Situation,
+    *,
+    only: str = "",
+    task: Mapping[str, Any] | None = None,
+    replica: Mapping[str, Any] | None = None,
+    workloads: Mapping[str, Any] | None = None,
+) -> Situation:
+    """With these fields of every task, of every replica (or of ``only`` one), of the workloads."""
+    before = situation.observed.workloads
+    replicas = tuple(
+        replace(
+            seen, tasks=tuple(replace(t, **(task or {})) for t in seen.tasks), **(replica or {})
+        )
+        if only in ("", seen.id)
+        else seen
+        for seen in before.replicas
+    )
+    after = replace(before, **{"replicas": replicas, **(workloads or {})})
+    return replace(situation, observed=replace(situation.observed, workloads=after))
+
+
+def shown(plan: Plan) -> str:
+    """Its text, with r1, r2 … for the digests of revisions, in the order in which they come."""
+    names: dict[str, str] = {}
+    return re.sub(
+        r"(?<=revision )[0-9a-f]{8,64}\b",
+        lambda found: names.setdefault(found[0], f"r{len(names) + 1}"),
+        str(plan),
+    )

@@ -53,7 +53,7 @@ def inside(namespace: str, act: Callable[[], T]) -> T:
 
 
 def ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)
+    subprocess.run(["ip", *arguments], check=True, capture_output=True, timeout=60)
 
 
 class EnvoyHost:
@@ -78,7 +78,7 @@ class EnvoyHost:
 
     def remove(self) -> None:
         for namespace in [*self._namespaces.values(), self.name]:
-            subprocess.run(["ip", "netns", "delete", namespace], capture_output=True)
+            subprocess.run(["ip", "netns", "delete", namespace], capture_output=True, timeout=60)
 
     def network(self, subnet: IPv4Network) -> str:
         """The namespace of a service's pods; made when first asked for."""

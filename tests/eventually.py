@@ -4,21 +4,61 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Wait:
+    """How long something may take; ``failed`` raises when that is over."""
+
+    within: float
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self.began
+
+    def failed(self, error: AssertionError) -> None:
+        if self.seconds > self.within:
+            raise error
 
 
 async def eventually(
     check: Callable[[], Awaitable[None] | None], *, within: float = 10.0, every: float = 0.05
 ) -> None:
     """Until it does not raise an AssertionError; the last one is raised when time is over."""
-    deadline = time.monotonic() + within
+    wait = Wait(within)
     while True:
         try:
             answer = check()
             if inspect.isawaitable(answer):
                 await answer
-        except AssertionError:
-            if time.monotonic() > deadline:
-                raise
+        except AssertionError as error:
+            wait.failed(error)
         else:
             return
         await asyncio.sleep(every)
+
+
+def wait_until(check: Callable[[], object], *, within: float = 30.0, every: float = 0.1) -> float:
+    """The same in a thread without an event loop; how many seconds it took."""
+    wait = Wait(within)
+    while True:
+        try:
+            check()
+        except AssertionError as error:
+            wait.failed(error)
+        else:
+            return wait.seconds
+        time.sleep(every)
+
+
+def holds_within(check: Callable[[], bool], seconds: float, *, every: float = 0.05) -> bool:
+    """Does it come true in that time?"""
+    wait = Wait(seconds)
+    while not check():
+        if wait.seconds > seconds:
+            return False
+        time.sleep(every)
+    return True

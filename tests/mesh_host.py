@@ -42,17 +42,17 @@ class Mesh:
     host: EnvoyHost
     traffic: EnvoyTraffic
     stack: AsyncExitStack
-    world: Declared = field(default_factory=lambda: Declared({}, {}))
+    world: Declared = field(default_factory=lambda: Declared({}))
     endpoints: dict[ServiceKey, tuple[Endpoint, ...]] = field(default_factory=dict)
 
     async def apply(self, world: Declared) -> int:
         """Publish what differs from what was published last; how many services that were."""
         self.world, published = world, 0
         policy = Policy(world)
-        for key, service in world.services.items():
-            self.host.network(service.allocation.subnet)
+        for key in world.services:
+            self.host.network(world.addresses.services[key].subnet)
             face, replicas = policy.face(key), self.endpoints.get(key, ())
-            known = self.traffic.published(key)
+            known = self.traffic.view(key).published
             if known is None or (known.face, known.endpoints) != (face, replicas):
                 await self.traffic.publish(face, replicas)
                 published += 1
@@ -62,10 +62,10 @@ class Mesh:
         return await self.traffic.close_revoked(Policy(self.world).faces())
 
     def subnet(self, name: str) -> IPv4Network:
-        return self.world.services[ServiceKey.parse(name)].allocation.subnet
+        return self.world.addresses.services[ServiceKey.parse(name)].subnet
 
     def vip(self, name: str) -> str:
-        return str(self.world.services[ServiceKey.parse(name)].allocation.vip)
+        return str(self.world.addresses.services[ServiceKey.parse(name)].vip)
 
     def bind(self, name: str, port: int, *, host: int = 3) -> socket.socket:
         """A replica's listening socket. The next ``apply`` tells the gateway of it."""

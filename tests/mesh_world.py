@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from spacecloud.model.addresses import Allocation, Pools, next_subnet
+from spacecloud.model.addresses import Addresses, Allocation, Pools, next_subnet
 from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
@@ -37,6 +37,7 @@ def a_world(
 ) -> Declared:
     """``project/service`` to its spec, its versions, or None for one on its way out."""
     found: dict[ServiceKey, DeclaredService] = {}
+    allocations: dict[ServiceKey, Allocation] = {}
     blocks: dict[str, list[IPv4Network]] = {}
     taken: dict[str, set[IPv4Network]] = {}
     vip = pools.first_vip
@@ -48,15 +49,17 @@ def a_world(
         subnet, block = next_subnet(pools, own, foreign, used)
         used.add(subnet)
         own.extend([block] if block else [])
-        allocation, vip = Allocation(subnet, IPv4Address(vip)), vip + 1
-        versions = []
+        own_vip, vip = IPv4Address(vip), vip + 1
+        versions, vips = list[DeclaredVersion](), dict[str, IPv4Address]()
         specs = {"v1": given} if isinstance(given, Service) else given or {}
         for order, (version, spec) in enumerate(specs.items()):
             ref = ServiceRef(key.project, key.service, version)
-            versions.append(DeclaredVersion(ref, spec, vip, order, IPv4Address(vip)))
-            vip += 1
-        found[key] = DeclaredService(key, allocation, tuple(versions))
-    return Declared(found, {project: tuple(own) for project, own in blocks.items()})
+            versions.append(DeclaredVersion(ref, spec, vip, order))
+            vips[version], vip = IPv4Address(vip), vip + 1
+        found[key] = DeclaredService(key, tuple(versions))
+        allocations[key] = Allocation(subnet, own_vip, vips)
+    given_out = {project: tuple(own) for project, own in blocks.items()}
+    return Declared(found, Addresses(allocations, given_out))
 
 
 def _port(given: int | str) -> dict[str, Any]:

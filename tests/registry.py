@@ -32,6 +32,9 @@ class Registry:
     stuck: threading.Event = field(default_factory=threading.Event)
     """Set: no layer is ever given."""
 
+    silent: threading.Event = field(default_factory=threading.Event)
+    """Set: whoever asks gets no answer at all, until it is cleared."""
+
     bytes_per_second: float = float("inf")
     """Of each layer."""
 
@@ -82,14 +85,14 @@ def a_registry() -> Iterator[Registry]:
     server.daemon_threads = True
     server.block_on_close = False
     server.registry = registry = Registry(server.server_address[1])  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield registry
     finally:
         server.shutdown()
         server.server_close()
-        thread.join()
+        thread.join(20)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -111,6 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, with_body: bool) -> None:
         registry: Registry = self.server.registry  # type: ignore[attr-defined]
         registry.asked.append(f"{self.command} {self.path}")
+        while registry.silent.is_set():
+            time.sleep(0.1)
         wanted = "Basic " + base64.b64encode(registry.login.encode()).decode()
         if registry.login and self.headers.get("Authorization") != wanted:
             error = json.dumps({"errors": [{"code": "UNAUTHORIZED", "message": "login first"}]})

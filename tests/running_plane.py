@@ -26,7 +26,7 @@ from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
 from spacecloud.client.client import Client
 from spacecloud.drivers.memory import MemoryWorkloads, memory_driver
-from spacecloud.model.addresses import Pools
+from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
@@ -102,7 +102,7 @@ def a_running_plane(folder: Path, ready_after_seconds: float = 0) -> Generator[P
                 started.set_exception(error)
             raise
 
-    thread = threading.Thread(target=lambda: asyncio.run(live()), name="control-plane")
+    thread = threading.Thread(target=lambda: asyncio.run(live()), name="control-plane", daemon=True)
     thread.start()
     plane, server = started.result(timeout=START_SECONDS)
     try:
@@ -124,8 +124,8 @@ async def _serve(
     own.mkdir(parents=True)
     (folder / "home").mkdir()
     sealer = open_sealer(own / "secret.key", own / "store.db")
-    async with SqliteStore.open(own / "store.db", Pools(), sealer, now) as store:
-        driver = memory_driver(Pools(), now, ready_after)
+    async with SqliteStore.open(own / "store.db", PoolAllocator(Pools()), sealer, now) as store:
+        driver = memory_driver(now, ready_after)
         assert isinstance(driver.workloads, MemoryWorkloads)
         patience = TerminationLimits(drain=timedelta(seconds=0.1), grace=timedelta(seconds=0.1))
         plane = ControlPlane(store, driver, patience, now, http_port=4122, resync_seconds=30)

@@ -4,13 +4,14 @@ import shutil
 from pathlib import Path
 
 from spacecloud.errors import Unavailable
+from spacecloud.model.defaults import PASSWORD_FILE
 from spacecloud.settings import Settings
 
 OURS_IN_STATE = (
     "store.db*",
     "secret.key",
     "jwt.key",
-    "admin-password",
+    PASSWORD_FILE,
     "installation",
     "adopted",
     "beginning",

@@ -23,7 +23,7 @@ import uvicorn
 
 from spacecloud import directories, installation, lock, supervisor
 from spacecloud.api.app import create_app
-from spacecloud.api.auth import PASSWORD_FILE, Auth
+from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
 from spacecloud.commands import diagnostics, lifecycle
 from spacecloud.commands.context import Machine, check, need_root, read_settings
@@ -45,6 +45,8 @@ from spacecloud.errors import (
     SpaceCloudError,
     Unavailable,
 )
+from spacecloud.model.addresses import PoolAllocator
+from spacecloud.model.defaults import PASSWORD_FILE
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.settings import Settings
@@ -78,7 +80,9 @@ async def serve(settings: Settings) -> None:
             _tell_password(auth.first_password, settings)
         database = installation.database(settings)
         sealer = open_sealer(settings.state_dir / "secret.key", database)
-        async with SqliteStore.open(database, settings.pools, sealer, utc_now) as store:
+        async with SqliteStore.open(
+            database, PoolAllocator(settings.pools), sealer, utc_now
+        ) as store:
             await _belong(settings, store)
             await _serve(settings, store, auth)
 
@@ -192,7 +196,7 @@ async def _driver(settings: Settings, store: Store) -> AsyncGenerator[Driver]:
             async with docker_driver(settings, store.secret_values, utc_now) as driver:
                 yield driver
         case "memory":
-            yield memory_driver(settings.pools, utc_now)
+            yield memory_driver(utc_now)
 
 
 @contextmanager

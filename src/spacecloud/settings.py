@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from spacecloud.model import defaults
 from spacecloud.model.addresses import Pools
 
 
@@ -19,10 +20,12 @@ class Settings(BaseSettings):
         env_prefix="SPACE_CLOUD_", frozen=True, extra="forbid", use_attribute_docstrings=True
     )
 
-    instance: str = Field(default="default", pattern=r"^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$")
+    instance: str = Field(
+        default=defaults.INSTANCE, pattern=r"^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$"
+    )
     """Name of this installation. Two on one host share nothing but the engine."""
 
-    state: Path = Path("/var/lib/space-cloud")
+    state: Path = Path(defaults.STATE)
     """Folder of what must survive: database, key, admin password. One sub-folder per instance."""
 
     run: Path = Path("/run/space-cloud")
@@ -31,7 +34,7 @@ class Settings(BaseSettings):
     docker_host: str = "unix:///var/run/docker.sock"
     driver: Literal["docker", "memory"] = "docker"
 
-    http_port: int = Field(default=4122, ge=1, le=65535)
+    http_port: int = Field(default=defaults.HTTP_PORT, ge=1, le=65535)
     """Ingress, public; the API's paths answer on it for loopback callers."""
 
     mesh_port: int = Field(default=15001, ge=1, le=65535)
@@ -60,6 +63,9 @@ class Settings(BaseSettings):
 
     listener_drain_seconds: int = Field(default=600, ge=1)
     """Envoy's --drain-time-s. Tests set 2, so that a wrongly rewritten listener is seen."""
+
+    pull_seconds: float = Field(default=1800, gt=0)
+    """How long an image may take from its registry, with all tries, before its pull is given up."""
 
     ack_timeout_seconds: float = 10
     resync_seconds: float = 30

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from chaos.plane import Plane
+from eventually import holds_within
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.host import system_specs
 
@@ -17,7 +18,7 @@ PROGRAMS = ("iptables", "ip6tables")
 
 
 def docker(*words: str) -> str:
-    done = subprocess.run(["docker", *words], text=True, capture_output=True)
+    done = subprocess.run(["docker", *words], text=True, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -28,7 +29,7 @@ def part(plane: Plane, name: Part) -> str:
 
 def containers(plane: Plane, project: str, *more: str) -> list[str]:
     """Names of those that run."""
-    wanted = [f"instance={plane.stage.instance}", f"project={project}", *more]
+    wanted = [f"instance={plane.installation.instance}", f"project={project}", *more]
     filters = [word for one in wanted for word in ("-f", f"label={labels.PREFIX}{one}")]
     return sorted(docker("ps", *filters, "--format", "{{.Names}}").split())
 
@@ -39,8 +40,8 @@ def kill_process(container: str) -> float:
     assert process, f"{container} does not run"
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)
-    while Path(f"/proc/{process}/root").exists():
-        time.sleep(0.001)
+    gone = holds_within(lambda: not Path(f"/proc/{process}/root").exists(), 20, every=0.001)
+    assert gone, f"{container} does not die"
     return time.monotonic()
 
 
@@ -85,7 +86,13 @@ def _by_hand(plane: Plane) -> str:
 
 
 def remove_route(plane: Plane) -> None:
-    _run("ip", "route", "del", "unreachable", plane.stage.environment["SPACE_CLOUD_VIP_POOL"])
+    _run(
+        "ip",
+        "route",
+        "del",
+        "unreachable",
+        plane.installation.environment["SPACE_CLOUD_VIP_POOL"],
+    )
 
 
 def _restore(program: str, lines: list[str]) -> None:
@@ -95,8 +102,9 @@ def _restore(program: str, lines: list[str]) -> None:
         text=True,
         check=True,
         capture_output=True,
+        timeout=60,
     )
 
 
 def _run(*command: str) -> str:
-    return subprocess.run(command, text=True, capture_output=True, check=True).stdout
+    return subprocess.run(command, text=True, capture_output=True, check=True, timeout=60).stdout

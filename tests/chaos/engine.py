@@ -10,9 +10,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from eventually import holds_within
 
 CLONE_NEWNET = 0x40000000
 START_SECONDS = 60
@@ -40,11 +41,14 @@ class Engine:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, start_new_session=True
             )
-        deadline = time.monotonic() + START_SECONDS
-        while subprocess.run(["docker", "-H", self.host, "info"], capture_output=True).returncode:
-            assert self._process.poll() is None, self._log()
-            assert time.monotonic() < deadline, self._log()
-            time.sleep(0.1)
+        assert holds_within(self._has_started, START_SECONDS, every=0.1), self._log()
+
+    def _has_started(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self._log()
+        command = ["docker", "-H", self.host, "info"]
+        done = subprocess.run(command, capture_output=True, timeout=START_SECONDS)
+        return done.returncode == 0
 
     def stop(self) -> None:
         """As a service manager does; it ends its containers, or leaves them (live-restore)."""
@@ -64,13 +68,13 @@ class Engine:
         with contextlib.suppress(OSError, ValueError):
             pid = int(containerd.read_text())
             os.kill(pid, signal.SIGTERM)
-            _until_gone(pid)
+            assert holds_within(lambda: not Path(f"/proc/{pid}").exists(), START_SECONDS)
 
     def unmount(self) -> None:
         """What it keeps mounted when it has gone: its folder can be removed then."""
         mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
         for path in sorted(filter(self._is_ours, mounted), reverse=True):
-            subprocess.run(["umount", "-l", path], check=True)
+            subprocess.run(["umount", "-l", path], check=True, timeout=60)
 
     def _is_ours(self, path: str) -> bool:
         return path.startswith(f"{self.folder}/")
@@ -79,32 +83,25 @@ class Engine:
         return (self.folder / "dockerd.log").read_text("utf-8", "replace")[-3000:]
 
 
-def _until_gone(pid: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        os.kill(pid, 0)
-        time.sleep(0.05)
-
-
 @contextlib.contextmanager
 def an_engine(folder: Path, namespace: str, *flags: str) -> Iterator[Engine]:
     """Running, with the images of the tests; this thread, and what it starts, is inside."""
     engine = Engine(folder, namespace, *flags)
-    subprocess.run(["ip", "netns", "add", namespace], check=True)
+    subprocess.run(["ip", "netns", "add", namespace], check=True, timeout=60)
     try:
         with inside(namespace), _spoken_to(engine):
-            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=60)
             engine.start()
             try:
                 command = [sys.executable, "-m", "apps.images"]
                 paths = {**os.environ, "PYTHONPATH": str(TESTS)}
-                subprocess.run(command, env=paths, check=True, capture_output=True)
+                subprocess.run(command, env=paths, check=True, capture_output=True, timeout=600)
                 yield engine
             finally:
                 engine.stop()
                 engine.unmount()
     finally:
-        subprocess.run(["ip", "netns", "del", namespace], check=True)
+        subprocess.run(["ip", "netns", "del", namespace], check=True, timeout=60)
 
 
 @contextlib.contextmanager

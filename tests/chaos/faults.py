@@ -18,7 +18,8 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -61,14 +62,32 @@ class Armed:
 
 
 class Board:
-    """The folder, as the test sees it."""
+    """The folder, as the test sees it. Called from several threads."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._armed: dict[str, Armed] = {}
+        self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("passed", "fired", "executed"):
             (folder / name).touch()
         self.arm(())
+
+    @contextmanager
+    def armed(self, fault: Armed) -> Iterator[None]:
+        """Beside those that others have armed, for as long as the block goes on."""
+        with self._lock:
+            self._armed[fault.id] = fault
+            self.arm(self._armed.values())
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._armed[fault.id]
+                self.arm(self._armed.values())
+
+    def has_fired(self, fault: Armed) -> bool:
+        return fault.id in self.fired()
 
     def arm(self, faults: Iterable[Armed]) -> None:
         draft = self.folder / "armed.new"
@@ -160,7 +179,7 @@ _ID = re.compile(r"^(sha256:)?[0-9a-f]{12,}$")
 
 
 def engine_call(method: str, path: str, params: dict[str, str]) -> str:
-    """``POST containers/create task``: without names and ids, so that it can be met again."""
+    """``POST containers/create/task``: without names and ids, so that it can be met again."""
     parts = [_plain(part) for part in path.strip("/").split("/")]
     if parts[0] == "images" and parts[-1] == "json":
         parts[1:-1] = ["X"]

@@ -16,7 +16,9 @@ from registry import CONFIG, LAYER, MANIFEST, a_registry
 def in_a_registry(image: str) -> Iterator[str]:
     """A reference that can be pulled while the block is open; its id is the image's."""
     with a_registry() as registry:
-        saved = subprocess.run(["docker", "save", image], capture_output=True, check=True).stdout
+        saved = subprocess.run(
+            ["docker", "save", image], capture_output=True, check=True, timeout=120
+        ).stdout
         with tarfile.open(fileobj=io.BytesIO(saved)) as tar:
 
             def read(name: str) -> bytes:
@@ -43,4 +45,4 @@ def in_a_registry(image: str) -> Iterator[str]:
         try:
             yield reference
         finally:
-            subprocess.run(["docker", "rmi", reference], capture_output=True)
+            subprocess.run(["docker", "rmi", reference], capture_output=True, timeout=60)

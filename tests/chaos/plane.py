@@ -11,48 +11,58 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
 from chaos.faults import Board
-from e2e.stage import Stage, left_behind
+from e2e.installation import STOP_SECONDS, Installation
+from e2e.stage import Stage
+from eventually import wait_until
 from spacecloud.settings import Settings
 
 TESTS = Path(__file__).parent.parent
 PATIENCE_SECONDS = 60
-ASK_AGAIN_SECONDS = 0.1
+
+
+class WrongRequest(Exception):
+    """What no repetition mends."""
 
 
 class Plane:
     def __init__(self, stage: Stage, board: Board) -> None:
-        self.stage, self.board = stage, board
-        self.settings = Settings(instance=stage.instance)
+        self.installation, self.user, self.machine = stage.installation, stage.user, stage.machine
+        self.board = board
+        self.settings = Settings(
+            instance=self.installation.instance, run=str(self.installation.folder / "run")
+        )
         self.wrong: list[str] = []
         self.starts = 0
         self.may_end = False
         """At its start, a control plane whose first calls fail ends, and is started again."""
 
         self._ended = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name="keeper")
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
         self._http = threading.local()
         self._clients: list[httpx.Client] = []
 
     @contextlib.contextmanager
     def running(self) -> Iterator["Plane"]:
-        self.stage.start()
+        self.installation.start()
+        self.user.log_in()
         self._keeper.start()
         try:
             yield self
         finally:
             self._ended.set()
-            assert self.stage.server is not None
-            self.stage.server.terminate()
-            self._keeper.join()
-            self.stage.server = None
+            self._process().terminate()
+            self._keeper.join(STOP_SECONDS)
+            if self._keeper.is_alive():
+                self._process().kill()
+                self.wrong.append(f"it did not end within {STOP_SECONDS} s")
+            self.installation.server = None
             for client in self._clients:
                 client.close()
 
@@ -64,42 +74,49 @@ class Plane:
         self._process().terminate()
 
     def _process(self) -> "subprocess.Popen[bytes]":
-        assert self.stage.server is not None
-        return self.stage.server
+        assert self.installation.server is not None
+        return self.installation.server
 
     def _keep(self) -> None:
         while True:
-            code = self._process().wait()
+            try:
+                code = self._process().wait(1)
+            except subprocess.TimeoutExpired:
+                continue
             if self._ended.is_set():
                 return
             self.starts += 1
             if code not in (-signal.SIGKILL, 0) and not self.may_end:
-                self.wrong.append(f"it ended with code {code}: {self.stage.log()[-2000:]}")
-            self.stage.launch()
+                log = self.installation.log()[-2000:]
+                self.wrong.append(f"it ended with code {code}: {log}")
+            self.installation.launch()
 
     # ------------------------------------------------------------------ what a user does
 
     def declare(self, method: str, path: str, body: Any = None) -> None:
-        """Until it is acknowledged. What is wrong in itself is not repeated."""
+        """Until it is acknowledged. ``WrongRequest`` at once where it can never be."""
         tries = 0
 
         def check() -> None:
             nonlocal tries
             tries += 1
             answer = self.ask(method, path, body)
-            gone_already = method == "DELETE" and answer.status_code == 404 and tries > 1
-            assert answer.status_code == 200 or gone_already, answer.text
-            if 400 <= answer.status_code < 500 and not gone_already:
-                raise RuntimeError(f"{method} {path}: {answer.text}")
+            match judged(method, answer.status_code, tries):
+                case "acknowledged":
+                    return
+                case "wrong":
+                    raise WrongRequest(f"{method} {path}: {answer.status_code} {answer.text}")
+                case "again":
+                    raise AssertionError(f"{answer.status_code} {answer.text}")
 
         self.until(check)
 
     def ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """No answer is an ``AssertionError``: it is asked again."""
-        headers = {"authorization": f"Bearer {self.stage.token}"}
+        headers = {"authorization": f"Bearer {self.user.token}"}
         try:
             return self._client().request(
-                method, self.stage.url + path, json=body, headers=headers, timeout=10
+                method, self.installation.url + path, json=body, headers=headers, timeout=10
             )
         except httpx.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error!r}") from error
@@ -138,20 +155,33 @@ class Plane:
 
     def until(self, check: Callable[[], object], within: float = PATIENCE_SECONDS) -> float:
         """Seconds until it raised no ``AssertionError``."""
-        began = time.monotonic()
-        while True:
-            try:
-                check()
-            except AssertionError:
-                if time.monotonic() - began > within:
-                    raise
-                time.sleep(ASK_AGAIN_SECONDS)
-            else:
-                return time.monotonic() - began
+        return wait_until(check, within=within)
+
+
+def judged(method: str, status: int, tries: int) -> Literal["acknowledged", "wrong", "again"]:
+    """
+    What an answer means to somebody who repeats what was not acknowledged.
+
+    | status | of                                    |              |
+    |--------|---------------------------------------|--------------|
+    | 200    |                                       | acknowledged |
+    | 404    | a deletion that was sent before       | acknowledged |
+    | 4xx    | anything else                         | wrong        |
+    | other  |                                       | again        |
+    """
+    if status == 200 or ((method, status) == ("DELETE", 404) and tries > 1):
+        return "acknowledged"
+    return "wrong" if 400 <= status < 500 else "again"
 
 
 @contextlib.contextmanager
-def a_plane(folder: Path, number: int, images: dict[str, str], **extra: str) -> Iterator[Plane]:
+def a_plane(
+    folder: Path,
+    number: int,
+    images: dict[str, str],
+    program: str = "chaos.launcher",
+    **extra: str,
+) -> Iterator[Plane]:
     """Up, and taken away again; nothing of it may be left on the machine."""
     board = Board(folder / "board")
     paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -161,15 +191,14 @@ def a_plane(folder: Path, number: int, images: dict[str, str], **extra: str) -> 
         "SPACE_CLOUD_ACK_TIMEOUT_SECONDS": "3",
         **extra,
     }
-    command = (sys.executable, "-m", "chaos.launcher", "serve")
-    stage = Stage(folder, number, images, environment, command=command)
-    stage.down()
+    command = (sys.executable, "-m", program, "serve")
+    stage = Stage(Installation(folder, number, environment, command=command), images)
+    stage.installation.down()
     plane = Plane(stage, board)
     try:
         with plane.running():
             yield plane
     finally:
-        stage.down()
-    settings = plane.settings
-    assert not left_behind(stage.instance, settings.interface_prefix, settings.chain_prefix)
+        stage.installation.down()
+    assert not stage.machine.left_behind()
     assert not plane.wrong, plane.wrong

@@ -53,7 +53,7 @@ class Scenario:
 
     @property
     def url(self) -> str:
-        return f"{self._plane.stage.url}/{self.project}"
+        return f"{self._plane.installation.url}/{self.project}"
 
     def tell(self, chapter: Chapter) -> None:
         """Returns when the user has been answered, not when it is so."""
@@ -157,7 +157,7 @@ class Scenario:
         return f"/v1/config/projects/{self.project}/routing/ingress"
 
     def _apply(self) -> None:
-        task = self._plane.stage.task(
+        task = self._plane.user.task(
             SERVICE,
             env={"NAME": f"r{self._revision}"},
             secrets=["file"],
@@ -187,8 +187,8 @@ class Scenario:
         self._plane.declare(method, path, body)
 
     def _tasks(self) -> list[str]:
-        return self._plane.stage.containers(f"project={self.project}", "task")
+        return self._plane.machine.containers(f"project={self.project}", "task")
 
 
 def _docker(*words: str) -> None:
-    subprocess.run(["docker", *words], text=True, capture_output=True, check=True)
+    subprocess.run(["docker", *words], text=True, capture_output=True, check=True, timeout=60)

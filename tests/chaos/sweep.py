@@ -1,193 +1,195 @@
 """
-Many stories at once, each hurt once a chapter, until every fault has been done at every point.
+Every case of a sweep is tried by one of several workers until its fault was done, or given up.
 
-Faults that do not kill concern one story alone. A kill of the control plane concerns all that
-go on at that moment: theirs is then a harder case than the one that is noted for them.
+A case is a fault at a point, at a place: a chapter of a scenario, or a kind of damage. What became
+of it is noted under one lock, as a value; the cases themselves never change. A point that another's
+fault has made unnecessary is not reached, and its case is tried again, with more time to be reached
+each time. What is still waiting when the time is over was not run, and is told apart.
 """
 
-import math
+import random
 import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
-from chaos.faults import Armed, Fault, Point
-from chaos.load import Load
-from chaos.plane import Plane
+from chaos.faults import Armed, Board, Fault, Point
 from chaos.results import say
-from chaos.scenario import ROUND, WARM, Chapter, Scenario
-from chaos.world import World
+from eventually import holds_within
 
 TRIES = 4
-"""A point that another's fault has made unnecessary is tried again."""
+END_SECONDS = 300
+"""That is how long one case may take; whoever is at one when the time is over ends it."""
 
-FIRING_SECONDS = 1.5
-"""What is done behind the work's back, as events are written, comes this much later."""
+PROGRESS_SECONDS = 15
 
-LOAD_EVERY_SECONDS = 0.05
+Outcome = Literal["converged", "failed", "not reached", "not run"]
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Case:
-    chapter: Chapter
+    number: int
+    """Its own in its sweep."""
+
+    place: str
     point: Point
     fault: Fault
-    tries: int = 0
-    seconds: float = 0.0
-    """From the declaration to the world being so."""
-
-    requests: int = 0
-    outcome: str = ""
-    """Empty: not yet. ``converged``, ``not reached``, or what went wrong."""
 
     def __str__(self) -> str:
-        return f"{self.chapter}: {self.fault} at {self.point.name}"
+        return f"{self.place}: {self.fault} at {self.point.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    case: Case
+    number: int
+
+    def armed(self, project: str, offset: int) -> Armed:
+        """``offset``: of the board's ``passed``; what came before does not count."""
+        case = self.case
+        id = f"{project}-{case.number}-{self.number}"
+        return Armed(id, project, case.point.name, case.point.ordinal, case.fault, offset)
+
+    def fires(self, board: Board, armed: Armed, seconds: float) -> bool:
+        """In that time; twice as long each time that it is tried."""
+        return holds_within(lambda: board.has_fired(armed), seconds * 2 ** (self.number - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One attempt's end, where nothing went wrong."""
+
+    fired: bool
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    case: Case
+    outcome: Outcome
+    tries: int = 0
+    seconds: float = 0.0
+    """Of the last attempt, from what was done to the world being as it should."""
+
+    requests: int = 0
+    error: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.case}: {self.error or self.outcome}"
+
+
+class GivenUp(Exception):
+    """The attempt went wrong: nothing of what it was made with is to be used again."""
 
 
 @dataclass
 class Sweep:
-    plane: Plane
-    image: str
-    reference: Mapping[Chapter, World]
-    letter: str
-    """What its projects' names begin with."""
+    name: str
+    cases: Sequence[Case]
+    ends_at: float
+    """On the monotonic clock."""
 
-    cases: tuple[Case, ...]
-    _open: dict[Chapter, deque[Case]] = field(default_factory=dict)
-    _armed: dict[str, Armed] = field(default_factory=dict)
+    _waiting: dict[str, deque[Attempt]] = field(default_factory=dict)
+    _results: dict[int, Result] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _stories: int = 0
-    _rounds: int = 1
 
-    def run(self, workers: int) -> None:
+    def __post_init__(self) -> None:
         for case in self.cases:
-            self._open.setdefault(case.chapter, deque()).append(case)
-        ends = max(len(self._open.get(c, ())) for c in ("create", "delete"))
-        rounds = max(len(self._open.get(c, ())) for c in ROUND)
-        self._rounds = max(1, math.ceil(rounds / max(ends, 1)))
-        threads = [threading.Thread(target=self._work) for _ in range(workers)]
+            self._waiting.setdefault(case.place, deque()).append(Attempt(case, 1))
+
+    def run(self, workers: Sequence[Callable[[], None]]) -> tuple[Result, ...]:
+        """One result for each case, in their order."""
+        threads = [threading.Thread(target=work, daemon=True) for work in workers]
         for thread in threads:
             thread.start()
-        while any(thread.is_alive() for thread in threads):
-            threads[0].join(15)
-            self._tell_progress()
+        last = self.ends_at + END_SECONDS
+        while any(thread.is_alive() for thread in threads) and time.monotonic() < last:
+            threads[0].join(PROGRESS_SECONDS)
+            say(self.progress())
             for thread in threads:
                 thread.join(0.1)
+        return self.results()
 
-    def _tell_progress(self) -> None:
-        done = [case for case in self.cases if case.outcome]
-        bad = sum(case.outcome != "converged" for case in done)
-        say(f"{self.letter}: {len(done)} of {len(self.cases)} done, {bad} not converged")
-
-    def _work(self) -> None:
-        while (project := self._next_project()) is not None:
-            story = Scenario(self.plane, project, self.image)
-            try:
-                self._live(story)
-            except Exception as error:  # noqa: BLE001 - its case has it, and others go on
-                say(f"{project} is given up: {error!r}"[:600])
-                self._give_up(story)
-
-    def _next_project(self) -> str | None:
+    def results(self) -> tuple[Result, ...]:
         with self._lock:
-            if not any(self._open.values()):
-                return None
-            self._stories += 1
-            return f"{self.letter}{self._stories}"
+            return tuple(
+                self._results.get(case.number, Result(case, "not run")) for case in self.cases
+            )
 
-    def _live(self, story: Scenario) -> None:
-        self._hurt("create", story)
-        for _ in range(self._rounds):
-            with self._lock:
-                wanted = any(self._open.get(chapter) for chapter in ROUND)
-            if not wanted:
-                break
-            for chapter in ROUND:
-                self._hurt(chapter, story)
-        self._hurt("delete", story)
+    def progress(self) -> str:
+        done = [result for result in self.results() if result.outcome != "not run"]
+        bad = sum(result.outcome != "converged" for result in done)
+        return f"{self.name}: {len(done)} of {len(self.cases)} done, {bad} not converged"
 
-    def _hurt(self, chapter: Chapter, story: Scenario) -> None:
+    def is_waiting(self, *places: str) -> bool:
+        """At one of them; at any where none is named."""
         with self._lock:
-            waiting = self._open.get(chapter)
-            case = waiting.popleft() if waiting else None
-        if case is None:
-            self._tell(chapter, story)
-            return
-        case.tries += 1
-        armed = Armed(
-            f"{story.project}-{chapter}-{case.tries}-{id(case)}",
-            story.project,
-            case.point.name,
-            case.point.ordinal,
-            case.fault,
-            self.plane.board.now(),
-        )
-        self._arm(armed)
+            return self._has_time() and any(self._waiting.get(p) for p in places or self._waiting)
+
+    def count(self, place: str) -> int:
+        with self._lock:
+            return len(self._waiting.get(place, ()))
+
+    def take(self, *places: str) -> Attempt | None:
+        """The next, at one of them; None where nothing waits there, or the time is over."""
+        with self._lock:
+            if self._has_time():
+                for place in places or tuple(self._waiting):
+                    if self._waiting.get(place):
+                        return self._waiting[place].popleft()
+        return None
+
+    def attempt(self, attempt: Attempt, hurt: Callable[[Attempt], Tried]) -> None:
+        """``GivenUp`` when it went wrong, which is the case's end."""
         began = time.monotonic()
+        case, number = attempt.case, attempt.number
         try:
-            case.requests += self._tell(chapter, story, armed)
+            tried = hurt(attempt)
         except Exception as error:
-            case.outcome = traceback.format_exc(limit=-4)
-            say(f"{story.project} {case}: {case.outcome}"[:1500])
-            raise AssertionError(str(error)) from error
-        else:
-            case.seconds = round(time.monotonic() - began, 2)
-            self._judge(case, armed)
-        finally:
-            self._disarm(armed)
-
-    def _judge(self, case: Case, armed: Armed) -> None:
-        if armed.id in self.plane.board.fired():
-            case.outcome = "converged"
-        elif case.tries < TRIES:
+            text = traceback.format_exc(limit=-4)
+            self._note(Result(case, "failed", number, _since(began), 0, text))
+            raise GivenUp(str(case)) from error
+        if tried.fired:
+            self._note(Result(case, "converged", number, _since(began), tried.requests))
+        elif number < TRIES:
             with self._lock:
-                self._open[case.chapter].append(case)
+                self._waiting[case.place].append(Attempt(case, number + 1))
         else:
-            case.outcome = "not reached"
-            say(f"{case}: not reached in {TRIES} tries")
+            self._note(Result(case, "not reached", number, _since(began), tried.requests))
 
-    def _tell(self, chapter: Chapter, story: Scenario, armed: Armed | None = None) -> int:
-        """How many requests were answered meanwhile: all of them."""
-        if chapter not in WARM:
-            self._settle(chapter, story, armed)
-            return 0
-        load = Load(story.url, every_seconds=LOAD_EVERY_SECONDS, clients=1)
-        with load.running():
-            self._settle(chapter, story, armed)
-        assert not load.losses, f"{len(load.losses)} requests were lost: {load.losses[:3]}"
-        assert load.answers
-        return len(load.answers)
-
-    def _settle(self, chapter: Chapter, story: Scenario, armed: Armed | None) -> None:
-        story.tell(chapter)
-        story.settle(chapter, self.reference[chapter])
-        if armed is None or armed.id in self.plane.board.fired():
-            return
-        deadline = time.monotonic() + FIRING_SECONDS
-        while time.monotonic() < deadline:
-            if armed.id in self.plane.board.fired():
-                story.settle(chapter, self.reference[chapter])
-                return
-            time.sleep(0.05)
-
-    def _give_up(self, story: Scenario) -> None:
-        """Others go on: what one case broke must not be counted as theirs."""
-        try:
-            self.plane.declare("DELETE", f"/v1/config/projects/{story.project}")
-        except (AssertionError, RuntimeError) as error:
-            say(f"{story.project} cannot be deleted: {error}"[:600])
-
-    def _arm(self, armed: Armed) -> None:
+    def _note(self, result: Result) -> None:
         with self._lock:
-            self._armed[armed.id] = armed
-            self.plane.board.arm(self._armed.values())
+            self._results[result.case.number] = result
+        if result.outcome != "converged":
+            say(f"{self.name}: {result}"[:1500])
 
-    def _disarm(self, armed: Armed) -> None:
-        with self._lock:
-            self._armed.pop(armed.id, None)
-            self.plane.board.arm(self._armed.values())
+    def _has_time(self) -> bool:
+        return time.monotonic() < self.ends_at
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 2)
+
+
+def cases_of(points: Iterable[tuple[str, Point]], faults: Sequence[Fault]) -> tuple[Case, ...]:
+    """Every fault at every point."""
+    pairs = [(place, point, fault) for place, point in points for fault in faults]
+    return tuple(Case(number, *pair) for number, pair in enumerate(pairs))
+
+
+def sampled(cases: Sequence[Case], count: int | None, seed: str) -> tuple[Case, ...]:
+    """As many of them, the same for the same seed; all of them where ``count`` is None."""
+    if count is None:
+        return tuple(cases)
+    chosen = random.Random(seed).sample(range(len(cases)), min(count, len(cases)))
+    return tuple(cases[index] for index in sorted(chosen))
+
+
+def wrong(results: Iterable[Result]) -> list[str]:
+    return [str(result) for result in results if result.outcome in ("failed", "not reached")]
 
 
 def first_of_each(points: Iterable[Point]) -> list[Point]:

@@ -17,9 +17,9 @@ import pytest
 
 from chaos import damage, results
 from chaos.engine import Engine, an_engine
-from chaos.load import Load
 from chaos.plane import Plane, a_plane
 from lanes import lane
+from load import Load
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -45,8 +45,8 @@ def a_place(images: dict[str, str], *flags: str) -> Iterator[tuple[Engine, Plane
 def deploy(plane: Plane) -> None:
     for service, replicas in SERVICES.items():
         scale = {"replicas": replicas, "minReplicas": replicas, "maxReplicas": replicas}
-        plane.stage.apply(PROJECT, service, scale=scale)
-    plane.stage.ingress(PROJECT, "web", f"/{PROJECT}", "web", rewrite="/")
+        plane.user.apply(PROJECT, service, scale=scale)
+    plane.user.ingress(PROJECT, "web", f"/{PROJECT}", "web", rewrite="/")
     plane.until(lambda: is_whole(plane))
     # The first is made last: the order of their making is no more that of their addresses.
     for slot in ("0", "1"):
@@ -58,11 +58,11 @@ def is_whole(plane: Plane) -> None:
     for service, replicas in SERVICES.items():
         plane.is_ready(PROJECT, service, replicas)
     try:
-        answer = httpx.get(f"{plane.stage.url}/{PROJECT}", timeout=2)
+        answer = httpx.get(f"{plane.installation.url}/{PROJECT}", timeout=2)
     except httpx.HTTPError as error:
         raise AssertionError(repr(error)) from error
     assert answer.status_code == 200, answer.text
-    called = plane.stage.call(PROJECT, "web", "http", "http://api:8080/", "--timeout", "2")
+    called = plane.machine.call(PROJECT, "web", "http", "http://api:8080/", "--timeout", "2")
     assert called["ok"], called
 
 
@@ -74,7 +74,7 @@ def addresses(plane: Plane) -> dict[str, str]:
             template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
             if address := damage.docker("inspect", "-f", template, name):
                 found[name] = address
-        resolved = plane.stage.call(PROJECT, "web", "resolve", service)
+        resolved = plane.machine.call(PROJECT, "web", "resolve", service)
         found[service] = str(resolved["addresses"])
     return found
 
@@ -103,7 +103,7 @@ def test_without_live_restore_all_comes_back_where_it_was(images: dict[str, str]
 def test_with_live_restore_no_request_is_lost(images: dict[str, str]) -> None:
     with a_place(images, "--live-restore") as (engine, plane):
         before = addresses(plane)
-        load = Load(f"{plane.stage.url}/{PROJECT}")
+        load = Load(f"{plane.installation.url}/{PROJECT}")
 
         with load.running():
             engine.stop()

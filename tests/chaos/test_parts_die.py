@@ -16,8 +16,9 @@ import httpx
 import pytest
 
 from chaos import damage, results, world
-from chaos.load import Load
 from chaos.plane import Plane, a_plane
+from eventually import wait_until
+from load import Load
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
@@ -33,9 +34,9 @@ def plane(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
     with a_plane(tmp_path_factory.mktemp("parts"), 8, images) as plane:
         for service in ("web", "api"):
             probe = {"type": "http", "path": "/health", "intervalSeconds": 1, "failures": 2}
-            task = plane.stage.task(service, probe=probe)
-            plane.stage.apply(PROJECT, service, tasks=[task])
-        plane.stage.ingress(PROJECT, "web", f"/{PROJECT}", "web", rewrite="/")
+            task = plane.user.task(service, probe=probe)
+            plane.user.apply(PROJECT, service, tasks=[task])
+        plane.user.ingress(PROJECT, "web", f"/{PROJECT}", "web", rewrite="/")
         plane.until(lambda: is_whole(plane))
         yield plane
     results.write("parts die", took)
@@ -67,7 +68,7 @@ def is_whole(plane: Plane) -> None:
 
 def answers(plane: Plane) -> None:
     try:
-        answer = httpx.get(f"{plane.stage.url}/{PROJECT}", timeout=2)
+        answer = httpx.get(f"{plane.installation.url}/{PROJECT}", timeout=2)
     except httpx.HTTPError as error:
         raise AssertionError(repr(error)) from error
     assert answer.status_code == 200, answer.text
@@ -75,7 +76,7 @@ def answers(plane: Plane) -> None:
 
 def reaches(plane: Plane) -> None:
     try:
-        answer = plane.stage.call(PROJECT, "web", "http", "http://api:8080/", "--timeout", "2")
+        answer = plane.machine.call(PROJECT, "web", "http", "http://api:8080/", "--timeout", "2")
     except subprocess.TimeoutExpired as error:
         raise AssertionError(repr(error)) from error
     assert answer["ok"], answer
@@ -119,14 +120,7 @@ def test_a_gateway_that_is_killed_twenty_times_in_a_row_serves_again_within_a_se
     with told(plane, "space-cloud/platform Repaired: the gateway"):
         for _ in range(KILLS):
             died = damage.kill_process(damage.part(plane, "gateway"))
-            while True:
-                try:
-                    answers(plane)
-                except AssertionError:
-                    assert time.monotonic() - died < 10 * GATEWAY_PROMISE_SECONDS
-                    time.sleep(0.01)
-                else:
-                    break
+            wait_until(lambda: answers(plane), within=10 * GATEWAY_PROMISE_SECONDS, every=0.01)
             seconds.append(time.monotonic() - died)
 
     took["gateway killed"] = {**results.spread(seconds), "promise": GATEWAY_PROMISE_SECONDS}
@@ -183,7 +177,7 @@ def test_a_route_that_is_removed_is_set_again(plane: Plane) -> None:
 
 def rules_stand(plane: Plane) -> None:
     """Told by another process, which knows nothing of what this one did."""
-    done = plane.stage.program("space-cloud", "doctor")
+    done = plane.installation.program("space-cloud", "doctor")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -201,7 +195,7 @@ def test_a_network_that_is_removed_is_made_again(plane: Plane) -> None:
 
 
 def network(plane: Plane, service: str) -> str:
-    return f"space-cloud-{plane.stage.instance}-{PROJECT}--{service}"
+    return f"space-cloud-{plane.installation.instance}-{PROJECT}--{service}"
 
 
 def test_a_task_that_is_frozen_by_hand_is_restarted(plane: Plane) -> None:
@@ -251,15 +245,15 @@ def task_of(plane: Plane, service: str) -> str:
 
 @pytest.mark.parametrize("hours", [1, -1], ids=["an hour on", "an hour back"])
 def test_a_clock_that_jumps_while_a_version_changes_costs_nothing(plane: Plane, hours: int) -> None:
-    load = Load(f"{plane.stage.url}/{PROJECT}")
+    load = Load(f"{plane.installation.url}/{PROJECT}")
     with load.running():
         for name in (f"before{hours}", f"after{hours}"):
-            task = plane.stage.task(
+            task = plane.user.task(
                 "web",
                 env={"NAME": name, "START_SECONDS": "1"},
                 probe={"type": "http", "path": "/health", "intervalSeconds": 1, "failures": 2},
             )
-            plane.stage.apply(PROJECT, "web", tasks=[task])
+            plane.user.apply(PROJECT, "web", tasks=[task])
             time.sleep(0.7)
             plane.board.set_clock(hours * HOUR if name.startswith("before") else 0)
             mended(plane, f"clock moved, {name}", partial(runs, name=name))
@@ -269,7 +263,7 @@ def test_a_clock_that_jumps_while_a_version_changes_costs_nothing(plane: Plane, 
 
 def runs(plane: Plane, name: str) -> None:
     is_whole(plane)
-    assert httpx.get(f"{plane.stage.url}/{PROJECT}").json()["name"] == name
+    assert httpx.get(f"{plane.installation.url}/{PROJECT}").json()["name"] == name
 
 
 def test_what_dies_while_the_clock_is_wrong_is_mended(plane: Plane) -> None:

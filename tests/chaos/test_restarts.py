@@ -10,6 +10,7 @@ import pytest
 
 from e2e.installed import control_plane, installed
 from e2e.stage import Stage
+from eventually import wait_until
 
 pytestmark = pytest.mark.docker
 
@@ -17,8 +18,8 @@ pytestmark = pytest.mark.docker
 @pytest.fixture
 def stage(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with installed(tmp_path_factory.mktemp("restarts"), 9, images) as stage:
-        stage.apply("life", "web")
-        stage.settle("life", "web")
+        stage.user.apply("life", "web")
+        stage.user.wait_until_ready("life", "web")
         yield stage
 
 
@@ -27,13 +28,13 @@ def test_twenty_restarts_later_a_new_service_is_reached(stage: Stage) -> None:
     for _ in range(20):
         before = control_plane(stage)
         os.kill(before, signal.SIGKILL)
-        stage.wait_until(lambda b=before: _is_another(stage, b), within=20)  # type: ignore[misc]
-    stage.wait_until(lambda: _answers(stage), within=20)
+        wait_until(lambda b=before: _is_another(stage, b), within=20)  # type: ignore[misc]
+    wait_until(lambda: _answers(stage), within=20)
 
-    stage.apply("life", "late")
-    stage.settle("life", "late")
+    stage.user.apply("life", "late")
+    stage.user.wait_until_ready("life", "late")
 
-    answer = stage.call("life", "web", "http", "http://late:8080/")
+    answer = stage.machine.call("life", "web", "http", "http://late:8080/")
     assert answer["ok"], answer
 
 
@@ -46,6 +47,6 @@ def _is_another(stage: Stage, before: int) -> None:
 
 def _answers(stage: Stage) -> None:
     try:
-        assert stage.request("GET", "/v1/config/env").status_code == 200
+        assert stage.user.request("GET", "/v1/config/env").status_code == 200
     except httpx.HTTPError as error:
         raise AssertionError(repr(error)) from error

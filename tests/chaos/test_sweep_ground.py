@@ -8,35 +8,33 @@ by name, and ingress answers. The service beside loses no request where the woun
 its way open.
 """
 
-import threading
+import random
 import time
-import traceback
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import httpx
 import pytest
 
 from chaos import damage, results, world
-from chaos.faults import FAULTS, GROUND, Armed, Fault, Point
-from chaos.load import Load
+from chaos.extent import Extent
+from chaos.faults import FAULTS, GROUND, Point
 from chaos.local_registry import in_a_registry
 from chaos.plane import Plane, a_plane
 from chaos.results import say
 from chaos.scenario import SERVICE, Scenario
-from chaos.sweep import first_of_each
+from chaos.sweep import Attempt, GivenUp, Sweep, Tried, cases_of, first_of_each, sampled, wrong
 from chaos.world import World
+from eventually import holds_within
+from load import Load
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
 PROJECT = "calm"
 OTHER_HOST, DOOR = "other.example", 9
 PLATFORMS = 5
-TRIES = 4
-"""What a wound needs to be mended differs a little with when it is noticed."""
-
 FIRING_SECONDS = 8
 """A look at the ground is due every five."""
 
@@ -72,12 +70,12 @@ class Ground:
         assert self._answered(f"/{PROJECT}", "localhost") == 200
         assert self._answered("/", OTHER_HOST) == (200 if self.other else 404)
         assert world.doors(self.plane) == ([DOOR] if self.door else [])
-        called = self.plane.stage.call(PROJECT, SERVICE, "http", f"http://{SERVICE}:8080/")
+        called = self.plane.machine.call(PROJECT, SERVICE, "http", f"http://{SERVICE}:8080/")
         assert called["ok"], called
 
     def _answered(self, path: str, host: str) -> int:
         try:
-            url = f"{self.plane.stage.url}{path}"
+            url = f"{self.plane.installation.url}{path}"
             return httpx.get(url, headers={"Host": host}, timeout=5).status_code
         except httpx.HTTPError as error:
             raise AssertionError(repr(error)) from error
@@ -132,8 +130,7 @@ def restart(ground: Ground) -> None:
     ground.plane.may_end = True
     starts = ground.plane.starts
     ground.plane.restart()
-    while ground.plane.starts == starts:
-        time.sleep(0.05)
+    assert holds_within(lambda: ground.plane.starts > starts, 30), "it does not end"
 
 
 DAMAGES: tuple[Damage, ...] = (
@@ -156,27 +153,14 @@ TURNS: tuple[Damage, ...] = (declare_ingress, declare_doors)
 """Declared the first time, taken back the next: what is called differs."""
 
 
-@dataclass
-class Case:
-    kind_of_damage: str
-    point: Point
-    fault: Fault
-    outcome: str = ""
-    seconds: float = 0.0
-    tries: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.kind_of_damage}: {self.fault} at {self.point.name}"
-
-
 @pytest.fixture(scope="module")
 def grounds(
-    images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    images: dict[str, str], tmp_path_factory: pytest.TempPathFactory, extent: Extent
 ) -> Iterator[list[Ground]]:
     with ExitStack() as opened:
         image = opened.enter_context(in_a_registry(images["echo"]))
         grounds = []
-        for number in range(1, 1 + PLATFORMS):
+        for number in range(1, 1 + (PLATFORMS if extent.sample is None else 1)):
             folder = tmp_path_factory.mktemp(f"ground{number}")
             plane = opened.enter_context(a_plane(folder, number, images))
             grounds.append(Ground(plane, image))
@@ -185,104 +169,82 @@ def grounds(
         yield grounds
 
 
-def points_of(ground: Ground) -> dict[str, list[Point]]:
-    """By the wound that passes them first."""
+def points_of(ground: Ground, kinds: Sequence[Damage]) -> list[tuple[str, Point]]:
+    """Each with the damage that passes it first."""
     known: set[str] = set()
-    found: dict[str, list[Point]] = {}
-    for kind_of_damage in DAMAGES:
-        for _ in range(rounds(kind_of_damage)):
+    found: list[tuple[str, Point]] = []
+    for kind in kinds:
+        for _ in range(rounds(kind)):
             since = ground.plane.board.now()
-            kind_of_damage(ground)
+            kind(ground)
             ground.plane.until(ground.serves)
             time.sleep(FIRING_SECONDS)
             first = first_of_each(ground.plane.board.points(GROUND, since))
             news = [point for point in first if point.name not in known]
-            found.setdefault(kind_of_damage.__name__, []).extend(news)
+            found += [(kind.__name__, point) for point in news]
             known |= {point.name for point in news}
         ground.plane.until(ground.is_as_before)
     return found
 
 
-def test_the_ground_is_mended_whatever_happens_to_the_mending(grounds: list[Ground]) -> None:
-    points = points_of(grounds[0])
-    kinds = {point.kind for found in points.values() for point in found}
-    cases = [
-        Case(kind_of_damage, point, fault)
-        for kind_of_damage, found in points.items()
-        for point in found
-        for fault in FAULTS
-    ]
-    say(f"ground: {sum(map(len, points.values()))} points, {len(cases)} cases")
-    waiting = deque(cases)
-    threads = [threading.Thread(target=work, args=(g, waiting)) for g in grounds]
+def kinds_of(extent: Extent) -> tuple[Damage, ...]:
+    """Of a sample, as many as there are cases: each has to be seen unhurt first."""
+    if (count := extent.share("ground")) is None:
+        return DAMAGES
+    chosen = random.Random(f"{extent.seed} damage").sample(DAMAGES, min(count, len(DAMAGES)))
+    return tuple(kind for kind in DAMAGES if kind in chosen)
 
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+
+@pytest.mark.sweep
+def test_the_ground_is_mended_whatever_happens_to_the_mending(
+    grounds: list[Ground], extent: Extent, not_run: list[str]
+) -> None:
+    points = points_of(grounds[0], kinds_of(extent))
+    cases = sampled(cases_of(points, FAULTS), extent.share("ground"), f"{extent.seed} ground")
+    say(f"ground: {len(points)} points, {len(cases)} cases")
+    swept = Sweep("ground", cases, extent.ends_at)
+
+    found = swept.run([partial(work, ground, swept) for ground in grounds])
 
     results.write(
         "sweep: ground",
         {
-            "cases": [{**asdict(case), "point": case.point.name} for case in cases],
-            "seconds": results.spread(case.seconds for case in cases),
+            "cases": [{**asdict(result), "case": str(result.case)} for result in found],
+            "seconds": results.spread(r.seconds for r in found if r.outcome == "converged"),
         },
     )
-    assert kinds >= {"engine", "rules", "xds", "store"}
-    wrong = [f"{case}: {case.outcome}" for case in cases if case.outcome != "converged"]
-    assert not wrong, "\n".join(wrong)
+    not_run += [f"ground: {result.case}" for result in found if result.outcome == "not run"]
+    if extent.sample is None:
+        assert {point.kind for _, point in points} >= {"engine", "rules", "xds", "store"}
+    assert not wrong(found), "\n".join(wrong(found))
 
 
-def work(ground: Ground, waiting: deque[Case]) -> None:
-    while waiting:
+def work(ground: Ground, swept: Sweep) -> None:
+    while (attempt := swept.take()) is not None:
         try:
-            case = waiting.popleft()
-        except IndexError:
-            return
-        began = time.monotonic()
-        case.tries += 1
-        try:
-            fired = hurt(ground, case)
-        except Exception:  # noqa: BLE001 - the case has it, and others go on
-            case.outcome = traceback.format_exc(limit=-4)
-        else:
-            case.outcome = "converged" if fired else "not reached"
-        case.seconds = round(time.monotonic() - began, 2)
-        if case.outcome == "not reached" and case.tries < TRIES:
-            waiting.append(case)
-        say(f"ground: {case}: {case.outcome}, {case.seconds} s, {len(waiting)} left"[:800])
+            swept.attempt(attempt, partial(hurt, ground))
+        except GivenUp as error:
+            say(f"ground: {error} went wrong")
 
 
-def hurt(ground: Ground, case: Case) -> bool:
-    """Was the fault done? Raises where the ground is not mended after it."""
+def hurt(ground: Ground, attempt: Attempt) -> Tried:
+    """Raises where the ground is not mended after it."""
     plane = ground.plane
-    (kind_of_damage,) = [w for w in DAMAGES if w.__name__ == case.kind_of_damage]
-    id = f"{case.kind_of_damage}-{case.point.name}-{case.fault}-{case.tries}"
-    armed = Armed(id, GROUND, case.point.name, case.point.ordinal, case.fault, plane.board.now())
-    load = Load(f"{plane.stage.url}/{PROJECT}", every_seconds=0.05, clients=1)
-    with load.running():
-        plane.board.arm([armed])
-        for _ in range(rounds(kind_of_damage)):
-            kind_of_damage(ground)
-            if fires(plane, id):
+    (kind,) = [damage for damage in DAMAGES if damage.__name__ == attempt.case.place]
+    armed = attempt.armed(GROUND, plane.board.now())
+    load = Load(f"{plane.installation.url}/{PROJECT}", every_seconds=0.05, clients=1)
+    with load.running(), plane.board.armed(armed):
+        for _ in range(rounds(kind)):
+            kind(ground)
+            if attempt.fires(plane.board, armed, FIRING_SECONDS):
                 break
         plane.until(ground.is_as_before)
-        plane.board.arm(())
         plane.may_end = False
-    if kind_of_damage not in CLOSES_THE_WAY:
+    if kind not in CLOSES_THE_WAY:
         assert not load.losses, f"{len(load.losses)} requests were lost: {load.losses[:3]}"
-    return id in plane.board.fired()
+    return Tried(plane.board.has_fired(armed), len(load.answers))
 
 
-def rounds(kind_of_damage: Damage) -> int:
+def rounds(kind: Damage) -> int:
     """Declared and taken back: it is as before, and every call has been made."""
-    return 2 if kind_of_damage in TURNS else 1
-
-
-def fires(plane: Plane, id: str) -> bool:
-    deadline = time.monotonic() + FIRING_SECONDS
-    while id not in plane.board.fired():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+    return 2 if kind in TURNS else 1

@@ -1,5 +1,8 @@
 """
-What is on the machine, told by its own programs and not by us, in a form that two moments share.
+What is on the machine, told by its own programs, in a form that two moments share.
+
+What is ours there is found by the names that our own functions give to it: a name that is wrong
+in both moments is no difference.
 
 Ids, addresses, slots and the names of projects differ from run to run and are written as letters.
 Lines are kept as often as they occur: a duplicate is a difference.
@@ -21,9 +24,8 @@ from spacecloud.drivers.docker.gateway.bootstrap import admin_socket
 from spacecloud.drivers.docker.host.dns import names_dir
 from spacecloud.drivers.docker.pods.networks import interface
 from spacecloud.mesh.envoy.host_ports import host_port_listener
-from spacecloud.mesh.envoy.names import DOORS, owner_of
-from spacecloud.model.refs import ServiceKey
-from spacecloud.settings import Settings
+from spacecloud.mesh.envoy.names import owner_of
+from spacecloud.model.refs import HOST, ServiceKey
 
 World = tuple[str, ...]
 
@@ -34,7 +36,7 @@ def of_project(plane: Plane, project: str, services: Sequence[str]) -> World:
         interface(plane.settings, ServiceKey(project, service)): f"BRIDGE-{service}"
         for service in services
     }
-    scope = f"{labels.scope(plane.stage.instance)}-{project}--"
+    scope = f"{labels.scope(plane.installation.instance)}-{project}--"
     found = [f"container {line}" for line in _containers() if line.startswith(scope)]
     found += [f"network {line}" for line in _networks() if line.startswith(scope)]
     found += [f"{source} {line}" for source, line in _kernel(bridges)]
@@ -49,19 +51,14 @@ def of_project(plane: Plane, project: str, services: Sequence[str]) -> World:
 def of_instance(plane: Plane) -> World:
     """All that is of this instance, whatever it belongs to; and what is nobody's."""
     settings = plane.settings
-    scope = f"{labels.scope(plane.stage.instance)}-"
+    scope = f"{labels.scope(plane.installation.instance)}-"
     ours = {settings.interface_prefix: "", settings.chain_prefix: "", _pool(plane): ""}
     found = [f"container {line}" for line in _containers() if line.startswith(scope)]
     found += [f"network {line}" for line in _networks() if line.startswith(scope)]
     found += [f"{source} {line}" for source, line in _kernel(ours)]
     found += [f"route {line}" for line in _run("ip", "route").splitlines() if _vips(plane) in line]
-    found += [f"names {path.name}" for path in names_dir(of_stage(plane)).iterdir()]
+    found += [f"names {path.name}" for path in names_dir(plane.settings).iterdir()]
     return tuple(sorted(map(_without_numbers, found)))
-
-
-def of_stage(plane: Plane) -> Settings:
-    given = plane.stage.environment
-    return Settings(instance=plane.stage.instance, run=given["SPACE_CLOUD_RUN"])
 
 
 def difference(wanted: World, found: World) -> str:
@@ -78,7 +75,7 @@ def difference(wanted: World, found: World) -> str:
 
 def addresses(plane: Plane, project: str) -> list[str]:
     """Of the replicas, as the engine has them."""
-    ids = plane.stage.containers(f"project={project}")
+    ids = plane.machine.containers(f"project={project}")
     if not ids:
         return []
     inspected = json.loads(_run("docker", "inspect", *ids))
@@ -100,7 +97,7 @@ def served(plane: Plane, project: str) -> list[str]:
 def doors(plane: Plane) -> list[int]:
     """Ports of the host that the gateway leads to."""
     names = [cluster["name"] for cluster in _clusters(plane)]
-    return sorted(host_port_listener(name) for name in names if owner_of(name) == DOORS)
+    return sorted(host_port_listener(name) for name in names if owner_of(name) == HOST)
 
 
 def _containers() -> list[str]:
@@ -129,7 +126,7 @@ def _kernel(marks: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _names(plane: Plane, project: str) -> list[str]:
-    folder = names_dir(of_stage(plane))
+    folder = names_dir(plane.settings)
     return [
         f"{path.name} {line}"
         for path in folder.glob(f"{project}.*")
@@ -154,7 +151,7 @@ def _gateway(plane: Plane, project: str) -> list[str]:
 
 
 def _clusters(plane: Plane) -> list[dict[str, Any]]:
-    transport = httpx.HTTPTransport(uds=str(admin_socket(of_stage(plane))))
+    transport = httpx.HTTPTransport(uds=str(admin_socket(plane.settings)))
     try:
         with httpx.Client(transport=transport, timeout=10) as client:
             text = client.get("http://envoy/clusters?format=json").text
@@ -165,11 +162,11 @@ def _clusters(plane: Plane) -> list[dict[str, Any]]:
 
 
 def _vips(plane: Plane) -> str:
-    return plane.stage.environment["SPACE_CLOUD_VIP_POOL"]
+    return plane.installation.environment["SPACE_CLOUD_VIP_POOL"]
 
 
 def _pool(plane: Plane) -> str:
-    return plane.stage.environment["SPACE_CLOUD_SUBNET_POOL"].rpartition(".0.0/")[0] + "."
+    return plane.installation.environment["SPACE_CLOUD_SUBNET_POOL"].rpartition(".0.0/")[0] + "."
 
 
 def _plain(line: str) -> str:
@@ -190,6 +187,6 @@ def digest(world: World) -> str:
 
 def _run(*command: str) -> str:
     """An ``AssertionError`` when it fails, as where a container went while it was looked at."""
-    done = subprocess.run(command, text=True, capture_output=True, check=False)
+    done = subprocess.run(command, text=True, capture_output=True, check=False, timeout=60)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}"
     return done.stdout

@@ -1,5 +1,6 @@
 """Every driver's Workloads, one suite: in memory always, on a real engine by mark."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -16,12 +17,13 @@ from spacecloud.drivers.docker.engine import connect
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.drivers.driver import LogRequest, Workloads
 from spacecloud.drivers.memory import MemoryWorkloads
-from spacecloud.errors import NotFound, Terminal
+from spacecloud.errors import NotFound
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.settings import Settings
 from spacecloud.workloads.observed import ObservedReplica
 from spacecloud.workloads.operations import (
+    CancelPull,
     CreateNetwork,
     CreateReplica,
     PullImage,
@@ -206,12 +208,33 @@ async def test_services_do_not_see_each_other(place: Place) -> None:
     assert (await place.workloads.observe(ServiceKey("sho", "api"))).replicas == ()
 
 
-async def test_an_image_that_cannot_be_had_is_hopeless(place: Place) -> None:
+async def test_the_end_of_a_pull_is_a_hint_and_says_what_went_wrong(place: Place) -> None:
     missing = "missing" if isinstance(place.workloads, MemoryWorkloads) else "127.0.0.1:1/missing:1"
 
-    with pytest.raises(Terminal, match="missing"):
-        await place.workloads.execute(PullImage(API, missing, "", 1))
+    hints = place.workloads.hints()
+    op = PullImage(API, missing, "", 1)
+
+    await place.workloads.execute(op)
+
+    async with asyncio.timeout(20):
+        async for hint in hints:
+            if hint.key == API.key:
+                break
+    (pull,) = [pull for pull in place.workloads.pulls(API.key) if pull.op == op]
+    assert pull.state == "failed"
+    assert missing in pull.reason
+    assert pull.ended_at is not None
     assert await place.workloads.images([missing]) == {missing: None}
+
+
+async def test_a_pull_that_nobody_wants_any_more_is_given_up(place: Place) -> None:
+    op = PullImage(API, "127.0.0.1:1/nobody:1", "", 1)
+    await place.workloads.execute(op)
+
+    await place.workloads.execute(CancelPull(op))
+    await place.workloads.execute(CancelPull(op))
+
+    assert op not in [pull.op for pull in place.workloads.pulls(API.key)]
 
 
 async def test_logs_of_an_unknown_replica_are_not_found(place: Place) -> None:

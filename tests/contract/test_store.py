@@ -2,22 +2,24 @@
 What every store promises.
 
 Another implementation joins by adding its opener to ``OPENERS``: a context manager that takes
-a folder of its own and the address pools, and yields a ``Store``.
+a folder of its own and who allocates addresses, and yields a ``Store``. One whose platform
+gives addresses by itself passes all but what stands under "addresses".
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spacecloud.errors import Conflict, InvalidSpec, NotFound
-from spacecloud.model.addresses import Pools
-from spacecloud.model.declared import Change, Event
+from spacecloud.model.addresses import Addresses, Allocation, Grant, Held, PoolAllocator, Pools
+from spacecloud.model.declared import Change, DeclaredService, Event
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision
@@ -25,10 +27,10 @@ from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import REDACTED, Secret, SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.secrets.keyfile import open_sealer
-from spacecloud.store.port import NextRevision, Store
+from spacecloud.store.port import Accepted, Allocator, NextRevision, Store, Written
 from spacecloud.store.sqlite import SqliteStore
 
-Opener = Callable[[Path, Pools], AbstractAsyncContextManager[Store]]
+Opener = Callable[[Path, Allocator], AbstractAsyncContextManager[Store]]
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 POOLS = Pools()
@@ -37,10 +39,10 @@ WEB = ServiceRef("shop", "web", "v1")
 
 
 @asynccontextmanager
-async def sqlite(folder: Path, pools: Pools) -> AsyncGenerator[Store]:
+async def sqlite(folder: Path, allocator: Allocator) -> AsyncGenerator[Store]:
     path = folder / "store.db"
     sealer = open_sealer(folder / "secret.key", path)
-    async with SqliteStore.open(path, pools, sealer, lambda: NOW) as store:
+    async with SqliteStore.open(path, allocator, sealer, lambda: NOW) as store:
         yield store
 
 
@@ -54,7 +56,7 @@ def opener(request: pytest.FixtureRequest) -> Opener:
 
 @pytest.fixture
 async def store(opener: Opener, tmp_path: Path) -> AsyncIterator[Store]:
-    async with opener(tmp_path, POOLS) as opened:
+    async with opener(tmp_path, PoolAllocator(POOLS)) as opened:
         yield opened
 
 
@@ -76,6 +78,27 @@ def an_ingress(host: str) -> IngressRoute:
     return IngressRoute.model_validate({"targets": [{"host": host, "port": 80}]})
 
 
+class Remembering(PoolAllocator):
+    """What was asked, what was answered, and what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__(POOLS)
+        self.asked: list[tuple[str, Grant, Held]] = []
+        self.free: list[IPv4Address] = []
+        """What it gave and was told is nobody's."""
+
+    def allocate(self, version: str, held: Held) -> Grant:
+        given = (vip for _, grant, _ in self.asked for vip in (grant.service.vip, grant.vip))
+        self.free += [vip for vip in given if vip not in held.vips]
+        grant = super().allocate(version, held)
+        self.asked.append((version, grant, held))
+        return grant
+
+
+async def allocation_of(store: Store, key: ServiceKey) -> Allocation | None:
+    return (await store.declared()).addresses.services.get(key)
+
+
 # services
 
 
@@ -94,12 +117,12 @@ async def test_a_declared_version_is_read_back_as_it_was_given(store: Store) -> 
 
 
 async def test_a_declaration_survives_closing_and_opening(opener: Opener, tmp_path: Path) -> None:
-    async with opener(tmp_path, POOLS) as store:
+    async with opener(tmp_path, PoolAllocator(POOLS)) as store:
         await store.put_service(API, a_service())
         await store.put_secret("shop", "db", a_secret(PASS="s3cret"))
         before = await store.declared()
 
-    async with opener(tmp_path, POOLS) as store:
+    async with opener(tmp_path, PoolAllocator(POOLS)) as store:
         assert await store.declared() == before
         assert await store.secret_values("shop", "db") == {"PASS": "s3cret"}
 
@@ -243,14 +266,37 @@ async def test_addresses_are_distinct_and_inside_their_pools(store: Store) -> No
     for ref in refs:
         await store.put_service(ref, a_service())
 
-    services = (await store.declared()).services.values()
+    allocations = (await store.declared()).addresses.services.values()
 
-    subnets = [s.allocation.subnet for s in services]
-    vips = [s.allocation.vip for s in services] + [v.vip for s in services for v in s.versions]
+    subnets = [a.subnet for a in allocations]
+    vips = [vip for a in allocations for vip in (a.vip, *a.versions.values())]
     assert len(set(subnets)) == 20
     assert all(net.subnet_of(POOLS.subnets) for net in subnets)
     assert len(set(vips)) == 60
     assert all(vip in POOLS.vips for vip in vips)
+
+
+async def test_a_store_gives_out_what_its_allocator_says_and_tells_it_what_is_held(
+    opener: Opener, tmp_path: Path
+) -> None:
+    allocator = Remembering()
+    async with opener(tmp_path, allocator) as store:
+        await store.put_service(API, a_service())
+        await store.put_service(API, a_service(labels={"a": "b"}))
+        await store.put_service(ServiceRef("bank", "bill", "v7"), a_service())
+        await store.put_service(ServiceRef("shop", "api", "v2"), a_service())
+        addresses = (await store.declared()).addresses
+
+    first, bank, second = (grant for _, grant, _ in allocator.asked)
+    asked = [(version, held.service) for version, _, held in allocator.asked]
+    assert asked == [("v1", None), ("v7", None), ("v2", first.service)]
+    held = allocator.asked[2][2]
+    assert (held.blocks, held.foreign) == ([first.block], [bank.block])
+    assert held.subnets == {first.service.subnet}
+    assert allocator.free == []
+    assert held.last_vip == bank.vip
+    assert addresses.services == {API.key: second.service, ServiceKey("bank", "bill"): bank.service}
+    assert addresses.blocks == {"bank": (bank.block,), "shop": (first.block,)}
 
 
 async def test_every_subnet_is_in_a_block_of_its_own_project(store: Store) -> None:
@@ -258,86 +304,86 @@ async def test_every_subnet_is_in_a_block_of_its_own_project(store: Store) -> No
         await store.put_service(ServiceRef("shop", f"s{n}", "v1"), a_service())
         await store.put_service(ServiceRef("bank", f"s{n}", "v1"), a_service())
 
-    declared = await store.declared()
+    addresses = (await store.declared()).addresses
 
-    for key, service in declared.services.items():
+    for key, allocation in addresses.services.items():
         owners = [
             project
-            for project, blocks in declared.blocks.items()
-            if any(service.allocation.subnet.subnet_of(block) for block in blocks)
+            for project, blocks in addresses.blocks.items()
+            if any(allocation.subnet.subnet_of(block) for block in blocks)
         ]
         assert owners == [key.project]
 
 
 async def test_addresses_do_not_change_while_a_service_is_declared(store: Store) -> None:
     await store.put_service(API, a_service())
-    before = await store.service(API.key)
+    before = await allocation_of(store, API.key)
     assert before is not None
 
     await store.put_service(API, a_service(labels={"a": "b"}))
+    unchanged = await allocation_of(store, API.key)
     await store.put_service(ServiceRef("shop", "api", "v2"), a_service())
 
-    after = await store.service(API.key)
+    after = await allocation_of(store, API.key)
     assert after is not None
-    assert after.allocation == before.allocation
-    assert after.versions[0].vip == before.versions[0].vip
+    assert unchanged == before
+    assert (after.subnet, after.vip) == (before.subnet, before.vip)
+    assert after.versions.items() > before.versions.items()
 
 
 async def test_a_deleted_service_holds_its_addresses_until_they_are_released(store: Store) -> None:
     await store.put_service(API, a_service())
-    before = await store.service(API.key)
+    before = await allocation_of(store, API.key)
     assert before is not None
 
     await store.delete_service(API)
-    leaving = await store.service(API.key)
+    leaving, held = await store.service(API.key), await allocation_of(store, API.key)
     await store.release(API.key)
     gone = await store.service(API.key)
 
-    assert leaving is not None
-    assert leaving.allocation == before.allocation
-    assert leaving.versions == ()
+    assert leaving == DeclaredService(API.key, ())
+    assert held == replace(before, versions={})
     assert gone is None
-    assert (await store.declared()).blocks == {}
+    assert (await store.declared()).addresses == Addresses()
 
 
 async def test_a_service_that_is_declared_again_before_release_keeps_its_addresses(
     store: Store,
 ) -> None:
     await store.put_service(API, a_service())
-    before = await store.service(API.key)
+    before = await allocation_of(store, API.key)
     await store.delete_service(API)
 
     await store.put_service(API, a_service())
     await store.release(API.key)
 
-    after = await store.service(API.key)
+    after, held = await store.service(API.key), await allocation_of(store, API.key)
     assert before is not None
     assert after is not None
-    assert after.allocation == before.allocation
+    assert held is not None
+    assert (held.subnet, held.vip) == (before.subnet, before.vip)
     assert len(after.versions) == 1
 
 
 async def test_a_released_virtual_ip_is_not_the_next_one_given(store: Store) -> None:
     await store.put_service(API, a_service())
-    old = await store.service(API.key)
+    old = await allocation_of(store, API.key)
     await store.delete_service(API)
     await store.release(API.key)
 
     await store.put_service(WEB, a_service())
 
-    new = await store.service(WEB.key)
+    new = await allocation_of(store, WEB.key)
     assert old is not None
     assert new is not None
-    assert {new.allocation.vip, new.versions[0].vip}.isdisjoint(
-        {old.allocation.vip, old.versions[0].vip}
-    )
+    assert {new.vip, *new.versions.values()}.isdisjoint({old.vip, *old.versions.values()})
 
 
 async def test_a_used_up_pool_is_a_conflict_and_leaves_nothing_behind(
     opener: Opener, tmp_path: Path
 ) -> None:
     pools = Pools(IPv4Network("10.9.0.0/24"), 25, IPv4Network("10.8.0.0/16"))
-    async with opener(tmp_path, pools) as store:
+    async with opener(tmp_path, PoolAllocator(pools)) as store:
         await store.put_service(API, a_service())
         await store.put_service(WEB, a_service())
 
@@ -726,7 +772,8 @@ async def test_a_redacted_key_of_a_project_keeps_the_stored_one(store: Store) ->
     same = await store.put_project("shop", a_signed_project(second, first, aesKey="aes"))
     other = await store.put_project("shop", a_signed_project(second, first, aesKey="new"))
 
-    assert (moved, same, other) == ("updated", "unchanged", "updated")
+    changes = [written.change for written in (moved, same, other)]
+    assert changes == ["updated", "unchanged", "updated"]
 
 
 async def test_a_redacted_key_of_a_project_without_a_stored_one_is_refused(store: Store) -> None:
@@ -746,8 +793,8 @@ async def test_a_write_says_what_it_changed(store: Store) -> None:
 
     target = {"type": "version", "version": "v1", "port": 8080, "weight": 100}
 
-    async def twice(put: Callable[[Any], Awaitable[str]], one: Any, other: Any) -> list[str]:
-        return [await put(document) for document in (one, one, other)]
+    async def twice(put: Callable[[Any], Awaitable[Written]], one: Any, other: Any) -> list[str]:
+        return [(await put(document)).change for document in (one, one, other)]
 
     said = {
         "project": await twice(
@@ -783,6 +830,28 @@ async def test_a_write_says_what_it_changed(store: Store) -> None:
     }
 
     assert said == {kind: ["created", "unchanged", "updated"] for kind in said}
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda store: store.put_project("shop", Project()),
+        lambda store: store.put_service(API, a_service()),
+        lambda store: store.put_secret("shop", "db", a_secret(PASS="x")),
+        lambda store: store.put_role(API.key, "r", Role.model_validate({"type": "project"})),
+        lambda store: store.put_ingress("shop", "r", an_ingress("a.example.com")),
+        lambda store: store.put_ingress_global("shop", IngressGlobal()),
+    ],
+    ids=["project", "service", "secret", "role", "ingress", "global"],
+)
+async def test_of_several_first_writes_one_says_that_it_made_the_project(
+    store: Store, put: Callable[[Store], Coroutine[Any, Any, Written | Accepted]]
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        writes = [tasks.create_task(put(store)) for _ in range(4)]
+
+    assert [write.result().project_created for write in writes].count(True) == 1
+    assert not (await put(store)).project_created
 
 
 async def test_a_deleted_project_takes_all_with_it_but_the_addresses_in_use(store: Store) -> None:
@@ -987,9 +1056,7 @@ async def test_a_rehearsal_answers_as_the_store_would_and_leaves_no_trace(store:
 
     assert await store.declared() == before
     await store.put_service(WEB, a_service())
-    assert (await store.declared()).services[WEB.key].allocation == (
-        rehearsed.services[WEB.key].allocation
-    )
+    assert await allocation_of(store, WEB.key) == rehearsed.addresses.services[WEB.key]
 
 
 async def test_replicas_of_two_versions_never_have_the_same_name(store: Store) -> None:

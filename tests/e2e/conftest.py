@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.stage import Stage, left_behind
-from spacecloud.settings import Settings
+from e2e.installation import Installation
+from e2e.stage import Stage
 
 
 @pytest.fixture(scope="session")
@@ -15,12 +15,12 @@ def stage(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def staged(folder: Path, number: int, images: dict[str, str]) -> Iterator[Stage]:
-    stage = Stage(folder, number, images)
-    stage.down()
+    stage = Stage(Installation(folder, number), images)
+    stage.installation.down()
     try:
-        stage.start()
+        stage.installation.start()
+        stage.user.log_in()
         yield stage
     finally:
-        stage.down()
-    settings = Settings(instance=stage.instance)
-    assert not left_behind(stage.instance, settings.interface_prefix, settings.chain_prefix)
+        stage.installation.down()
+    assert not stage.machine.left_behind()

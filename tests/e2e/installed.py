@@ -5,41 +5,37 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
-
-from e2e.stage import Stage, left_behind
-from spacecloud.settings import Settings
+from e2e.installation import Installation
+from e2e.stage import Stage
 
 
 @contextlib.contextmanager
 def installed(folder: Path, number: int, images: dict[str, str]) -> Iterator[Stage]:
     """Running, and taken away again whatever the test did to it."""
-    stage = Stage(folder, number, images)
-    stage.program("space-cloud", "destroy", "--yes", "--purge", check=True)
+    stage = Stage(Installation(folder, number), images)
+    destroy(stage)
     start(stage)
     try:
         yield stage
     finally:
-        stage.stop()
-        stage.program("space-cloud", "destroy", "--yes", "--purge", check=True)
+        stage.installation.stop()
+        destroy(stage)
     assert not left(stage)
 
 
 def start(stage: Stage) -> str:
-    said = stage.program("space-cloud", "start", check=True).stdout
-    stage.token = token(stage)
-    return said
+    """What the command prints."""
+    printed = stage.installation.program("space-cloud", "start", check=True).stdout
+    stage.user.log_in()
+    return printed
 
 
-def token(stage: Stage) -> str:
-    body = {"user": "admin", "key": (stage.state_dir / "admin-password").read_text().strip()}
-    answer = httpx.post(f"{stage.url}/v1/config/login", json=body)
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["token"])
+def destroy(stage: Stage) -> None:
+    stage.installation.program("space-cloud", "destroy", "--yes", "--purge", check=True)
 
 
 def run_dir(stage: Stage) -> Path:
-    return stage.folder / "run" / stage.instance
+    return stage.installation.run_dir
 
 
 def control_plane(stage: Stage) -> int:
@@ -60,7 +56,7 @@ def lives(process: int) -> bool:
 
 def processes(stage: Stage) -> list[int]:
     """Of this installation, told by the environment they were started with."""
-    mark = f"SPACE_CLOUD_RUN={stage.folder}/run".encode()
+    mark = f"SPACE_CLOUD_RUN={stage.installation.folder}/run".encode()
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -72,6 +68,4 @@ def processes(stage: Stage) -> list[int]:
 
 
 def left(stage: Stage) -> list[str]:
-    settings = Settings(instance=stage.instance)
-    there = left_behind(stage.instance, settings.interface_prefix, settings.chain_prefix)
-    return there + [f"process {process}" for process in processes(stage)]
+    return stage.machine.left_behind() + [f"process {process}" for process in processes(stage)]

@@ -9,7 +9,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,8 +16,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from e2e.installed import installed, token
+from e2e.installed import installed
 from e2e.stage import Stage
+from eventually import wait_until
+from load import Load
 from spacecloud import installation
 from spacecloud.drivers.docker.ownership import MARK
 
@@ -36,28 +37,28 @@ def stage(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(autouse=True)
 def running(stage: Stage) -> None:
-    stage.program("space-cloud", "start", check=True)
-    stage.token = token(stage)
-    stage.apply("attack", "web")
-    stage.settle("attack", "web")
-    stage.ingress("attack", "web", "/web", "web")
-    stage.wait_until(lambda: serves(stage))
+    stage.installation.program("space-cloud", "start", check=True)
+    stage.user.log_in()
+    stage.user.apply("attack", "web")
+    stage.user.wait_until_ready("attack", "web")
+    stage.user.ingress("attack", "web", "/web", "web")
+    wait_until(lambda: serves(stage))
 
 
 def serves(stage: Stage) -> None:
-    answer = httpx.get(f"{stage.url}/web", timeout=5)
+    answer = httpx.get(f"{stage.installation.url}/web", timeout=5)
     assert answer.status_code == 200, answer.text
 
 
 def docker(*words: str) -> str:
-    done = subprocess.run(["docker", *words], text=True, capture_output=True)
+    done = subprocess.run(["docker", *words], text=True, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 def all_of_ours(stage: Stage) -> list[str]:
     """Containers with their starts, and networks: equal where nothing was replaced."""
-    label = f"label={PREFIX}instance={stage.instance}"
+    label = f"label={PREFIX}instance={stage.installation.instance}"
     ids = docker("ps", "-aq", "--no-trunc", "-f", label).split()
     starts = docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}} {{.State.Running}}", *ids)
     networks = docker("network", "ls", "-q", "--no-trunc", "-f", label).split()
@@ -71,14 +72,14 @@ def all_of_ours(stage: Stage) -> list[str]:
     "loss", ["missing", "empty", "without a table", "garbage", "newer", "of another installation"]
 )
 def test_a_lost_database_is_refused_and_all_that_runs_runs_on(stage: Stage, loss: str) -> None:
-    database = stage.state_dir / "store.db"
+    database = stage.installation.state_dir / "store.db"
     before = all_of_ours(stage)
-    stage.program("space-cloud", "stop", check=True)
+    stage.installation.program("space-cloud", "stop", check=True)
     with kept_aside(stage):
         lose(database, loss)
         content = database.read_bytes() if database.exists() else None
 
-        refused = stage.program("space-cloud", "start", "--timeout", "30")
+        refused = stage.installation.program("space-cloud", "start", "--timeout", "30")
 
         assert refused.returncode in (1, 6), refused
         assert "Traceback" not in refused.stdout + refused.stderr
@@ -87,23 +88,23 @@ def test_a_lost_database_is_refused_and_all_that_runs_runs_on(stage: Stage, loss
         assert (database.read_bytes() if database.exists() else None) == content
         serves(stage)
         assert all_of_ours(stage) == before
-    stage.program("space-cloud", "start", check=True)
-    stage.settle("attack", "web")
+    stage.installation.program("space-cloud", "start", check=True)
+    stage.user.wait_until_ready("attack", "web")
     assert all_of_ours(stage) == before
 
 
 @contextmanager
 def kept_aside(stage: Stage) -> Iterator[None]:
     """The database as it was, before and after."""
-    aside = stage.folder / "aside"
-    shutil.copytree(stage.state_dir, aside)
+    aside = stage.installation.folder / "aside"
+    shutil.copytree(stage.installation.state_dir, aside)
     try:
         yield
     finally:
-        for path in stage.state_dir.glob("store.db*"):
+        for path in stage.installation.state_dir.glob("store.db*"):
             path.unlink()
         for path in aside.glob("store.db*"):
-            shutil.copy(path, stage.state_dir)
+            shutil.copy(path, stage.installation.state_dir)
         shutil.rmtree(aside)
 
 
@@ -132,54 +133,57 @@ def change(database: Path, *statements: str) -> None:
 
 def test_a_state_folder_that_is_lost_is_told_and_all_that_runs_runs_on(stage: Stage) -> None:
     before = all_of_ours(stage)
-    stage.program("space-cloud", "stop", check=True)
-    aside = stage.state_dir.rename(stage.state_dir.with_name("aside"))
+    stage.installation.program("space-cloud", "stop", check=True)
+    aside = stage.installation.state_dir.rename(stage.installation.state_dir.with_name("aside"))
     try:
-        refused = stage.program("space-cloud", "start")
+        refused = stage.installation.program("space-cloud", "start")
         assert refused.returncode == 6, refused
-        assert f"{stage.state_dir} does not know them: restore that folder" in refused.stderr
+        assert (
+            f"{stage.installation.state_dir} does not know them: restore that folder"
+            in refused.stderr
+        )
         serves(stage)
     finally:
-        shutil.rmtree(stage.state_dir)
-        aside.rename(stage.state_dir)
-    stage.program("space-cloud", "start", check=True)
-    stage.settle("attack", "web")
+        shutil.rmtree(stage.installation.state_dir)
+        aside.rename(stage.installation.state_dir)
+    stage.installation.program("space-cloud", "start", check=True)
+    stage.user.wait_until_ready("attack", "web")
     assert all_of_ours(stage) == before
 
 
 def test_a_database_that_is_there_is_never_forgotten(stage: Stage) -> None:
-    said = stage.program("space-cloud", "start", "--forget")
+    said = stage.installation.program("space-cloud", "start", "--forget")
     assert (said.returncode, "runs: space-cloud stop" in said.stderr) == (4, True), said
 
-    stage.program("space-cloud", "stop", check=True)
-    said = stage.program("space-cloud", "start", "--forget")
+    stage.installation.program("space-cloud", "stop", check=True)
+    said = stage.installation.program("space-cloud", "start", "--forget")
 
     assert said.returncode == 4, said
     assert "never overwritten" in said.stderr
 
 
 def test_whoever_forgets_on_purpose_begins_anew_and_undeclared_replicas_go(stage: Stage) -> None:
-    replica = stage.task_container("attack", "web")
-    stage.program("space-cloud", "stop", check=True)
-    for path in stage.state_dir.glob("store.db*"):
+    replica = stage.machine.task_container("attack", "web")
+    stage.installation.program("space-cloud", "stop", check=True)
+    for path in stage.installation.state_dir.glob("store.db*"):
         path.unlink()
-    assert stage.program("space-cloud", "start").returncode == 6
+    assert stage.installation.program("space-cloud", "start").returncode == 6
 
-    stage.program("space-cloud", "start", "--forget", check=True)
+    stage.installation.program("space-cloud", "start", "--forget", check=True)
 
     def gone() -> None:
         assert replica not in docker("ps", "-aq", "--no-trunc")
 
-    stage.wait_until(gone, within=60)
-    stage.token = token(stage)
-    assert stage.statuses("attack") == []
+    wait_until(gone, within=60)
+    stage.user.log_in()
+    assert stage.user.statuses("attack") == []
 
 
 # ------------------------------------------------------------------ containers of strangers
 
 
 def test_an_image_with_our_labels_is_left_alone_and_disturbs_nothing(stage: Stage) -> None:
-    replica = stage.task_container("attack", "web")
+    replica = stage.machine.task_container("attack", "web")
     before = all_of_ours(stage)
     own = json.loads(docker("inspect", "-f", "{{json .Config.Labels}}", replica))
     shapes = {
@@ -187,50 +191,56 @@ def test_an_image_with_our_labels_is_left_alone_and_disturbs_nothing(stage: Stag
         "unmarked": {k: v for k, v in own.items() if k != MARK},
         "odd": {**own, PREFIX + "tasks": "5"},
         "undeclared": {**own, PREFIX + "service": "ghost", PREFIX + "slot": "7"},
-        "part": {PREFIX + "instance": stage.instance, PREFIX + "part": "gateway"},
+        "part": {PREFIX + "instance": stage.installation.instance, PREFIX + "part": "gateway"},
     }
     strangers = {}
     try:
         for name, its in shapes.items():
             strangers[name] = a_stranger(stage, name, its)
 
-        stage.program("space-cloud", "stop", check=True)
-        stage.program("space-cloud", "start", check=True)
-        stage.settle("attack", "web")
+        stage.installation.program("space-cloud", "stop", check=True)
+        stage.installation.program("space-cloud", "start", check=True)
+        stage.user.wait_until_ready("attack", "web")
         serves(stage)
 
         running = docker("ps", "-q", "--no-trunc").split()
         assert set(strangers.values()) <= set(running)
         assert set(before) <= set(all_of_ours(stage))
-        assert len(stage.statuses("attack")) == 1
-        log = (stage.state_dir / "space-cloud.log").read_text()
+        assert len(stage.user.statuses("attack")) == 1
+        log = (stage.installation.state_dir / "space-cloud.log").read_text()
         assert "ended with" not in log.rpartition("serves docker")[2]
         for name in strangers:
-            assert log.count(f"container stranger-{stage.instance}-{name} ") <= 2
-        told = stage.program("space-cloud", "doctor")
+            assert log.count(f"container stranger-{stage.installation.instance}-{name} ") <= 2
+        told = stage.installation.program("space-cloud", "doctor")
         assert told.returncode == 1
-        assert all(f"stranger-{stage.instance}-{name}" in told.stdout for name in strangers)
-        inspected = stage.program("space-cloud", "inspect", "-o", "json", check=True).stdout
+        assert all(
+            f"stranger-{stage.installation.instance}-{name}" in told.stdout for name in strangers
+        )
+        inspected = stage.installation.program(
+            "space-cloud", "inspect", "-o", "json", check=True
+        ).stdout
         assert "stranger-" not in inspected
-        said = stage.cli("logs", "attack/web", "--tail", "1")
+        said = stage.user.cli("logs", "attack/web", "--tail", "1")
         assert said.returncode == 0, said
 
-        stage.program("space-cloud", "down", check=True)
+        stage.installation.program("space-cloud", "down", check=True)
 
-        left = docker("ps", "-q", "--no-trunc", "-f", f"label={PREFIX}instance={stage.instance}")
+        left = docker(
+            "ps", "-q", "--no-trunc", "-f", f"label={PREFIX}instance={stage.installation.instance}"
+        )
         assert set(left.split()) == set(strangers.values())
     finally:
         for id in strangers.values():
             docker("rm", "-f", id)
         for name in shapes:
-            docker("image", "rm", "-f", f"stranger-{stage.instance}-{name}")
-    stage.program("space-cloud", "start", check=True)
+            docker("image", "rm", "-f", f"stranger-{stage.installation.instance}-{name}")
+    stage.installation.program("space-cloud", "start", check=True)
 
 
 def a_stranger(stage: Stage, name: str, its: dict[str, str]) -> str:
     """An image that carries labels, and a container of it by a plain docker run."""
-    tag = f"stranger-{stage.instance}-{name}"
-    made = docker("create", stage.images["echo"])
+    tag = f"stranger-{stage.installation.instance}-{name}"
+    made = docker("create", stage.user.images["echo"])
     words = " ".join(f"{label}={json.dumps(text)}" for label, text in its.items())
     docker("commit", "--change", f"LABEL {words}", made, tag)
     docker("rm", made)
@@ -252,76 +262,58 @@ def test_an_upgrade_replaces_nothing_and_loses_no_request(stage: Stage) -> None:
     before = all_of_ours(stage)
     marks = docker(
         *("ps", "-a", "--format", '{{.Label "' + MARK + '"}}'),
-        *("-f", f"label={PREFIX}instance={stage.instance}"),
+        *("-f", f"label={PREFIX}instance={stage.installation.instance}"),
     )
     assert marks.strip() == ""
 
-    with asked_all_the_time(f"{stage.url}/web") as answers:
-        stage.program("space-cloud", "start", check=True)
-        stage.settle("attack", *(f"s{n}" for n in range(10)), "web")
+    load = Load(f"{stage.installation.url}/web", clients=1)
+    with load.running():
+        stage.installation.program("space-cloud", "start", check=True)
+        stage.user.wait_until_ready("attack", *(f"s{n}" for n in range(10)), "web")
 
-    assert answers
-    assert set(answers) == {200}
+    assert load.answers
+    assert load.losses == []
     assert all_of_ours(stage) == before
-    assert stage.program("space-cloud", "doctor").returncode == 0
+    assert stage.installation.program("space-cloud", "doctor").returncode == 0
 
-    stage.program("space-cloud", "stop", check=True)
-    stage.program("space-cloud", "start", check=True)
-    stage.settle("attack", "web")
+    stage.installation.program("space-cloud", "stop", check=True)
+    stage.installation.program("space-cloud", "start", check=True)
+    stage.user.wait_until_ready("attack", "web")
     assert all_of_ours(stage) == before
     for n in range(10):
-        stage.delete("attack", f"s{n}")
-    stage.gone("attack", *(f"s{n}" for n in range(10)))
+        stage.user.delete("attack", f"s{n}")
+    stage.user.wait_until_gone("attack", *(f"s{n}" for n in range(10)))
 
 
 def as_an_earlier_release_leaves_it(stage: Stage) -> None:
     """Nothing carries a mark, and neither folder nor database knows of an installation."""
-    stage.program("space-cloud", "down", check=True)
+    stage.installation.program("space-cloud", "down", check=True)
     for name in (installation.FILE, installation.ADOPTED):
-        (stage.state_dir / name).unlink(missing_ok=True)
-    command, stage.command = stage.command, (sys.executable, "-c", EARLIER, "serve")
+        (stage.installation.state_dir / name).unlink(missing_ok=True)
+    command, stage.installation.command = (
+        stage.installation.command,
+        (sys.executable, "-c", EARLIER, "serve"),
+    )
     try:
-        stage.start()
+        stage.installation.start()
         for n in range(10):
-            stage.apply("attack", f"s{n}")
-        stage.settle("attack", *(f"s{n}" for n in range(10)), "web", within=120)
-        stage.stop()
+            stage.user.apply("attack", f"s{n}")
+        stage.user.wait_until_ready("attack", *(f"s{n}" for n in range(10)), "web", within=120)
+        stage.installation.stop()
     finally:
-        stage.command = command
+        stage.installation.command = command
     for name in (installation.FILE, installation.ADOPTED):
-        (stage.state_dir / name).unlink(missing_ok=True)
-    database = stage.state_dir / "store.db"
+        (stage.installation.state_dir / name).unlink(missing_ok=True)
+    database = stage.installation.state_dir / "store.db"
     change(database, "DROP TABLE installation", "PRAGMA user_version = 3")
 
 
-@contextmanager
-def asked_all_the_time(url: str) -> Iterator[list[int]]:
-    answers: list[int] = []
-    ended = threading.Event()
-
-    def ask() -> None:
-        with httpx.Client(timeout=5) as client:
-            while not ended.wait(0.02):
-                try:
-                    answers.append(client.get(url).status_code)
-                except httpx.HTTPError:
-                    answers.append(0)
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    try:
-        yield answers
-    finally:
-        ended.set()
-        asking.join(10)
-
-
 def test_without_its_key_an_installation_is_still_taken_away(stage: Stage) -> None:
-    stage.program("space-cloud", "stop", check=True)
-    (stage.state_dir / installation.FILE).unlink()
+    stage.installation.program("space-cloud", "stop", check=True)
+    (stage.installation.state_dir / installation.FILE).unlink()
 
-    stage.program("space-cloud", "down", check=True)
+    stage.installation.program("space-cloud", "down", check=True)
 
-    assert docker("ps", "-aq", "-f", f"label={PREFIX}instance={stage.instance}") == ""
-    stage.program("space-cloud", "start", check=True)
-    assert (stage.state_dir / installation.FILE).exists()
+    assert docker("ps", "-aq", "-f", f"label={PREFIX}instance={stage.installation.instance}") == ""
+    stage.installation.program("space-cloud", "start", check=True)
+    assert (stage.installation.state_dir / installation.FILE).exists()

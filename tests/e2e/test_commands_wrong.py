@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from e2e.installation import BIN, Installation
 from e2e.installed import left
-from e2e.stage import BIN, Stage, listening_on
+from e2e.machine import listening_on
+from e2e.stage import Stage
 
 pytestmark = pytest.mark.docker
 
@@ -18,14 +20,14 @@ NUMBER = 6
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    stage = Stage(tmp_path, NUMBER, {})
+    stage = Stage(Installation(tmp_path, NUMBER), {})
     yield stage
     assert left(stage) == []
 
 
 def refused(stage: Stage, *command: str) -> tuple[int, str]:
     """Exit code and words of ``start``, which must not have started."""
-    done = stage.program("space-cloud", *(command or ("start",)))
+    done = stage.installation.program("space-cloud", *(command or ("start",)))
     assert done.returncode != 0, done.stdout
     assert "Traceback" not in done.stderr
     assert left(stage) == []
@@ -49,8 +51,8 @@ def refused(stage: Stage, *command: str) -> tuple[int, str]:
 def test_a_setting_that_cannot_be_is_named_with_its_value(
     stage: Stage, command: str, variable: str, value: str, words: str
 ) -> None:
-    stage.extra = {f"SPACE_CLOUD_{variable}": value}
-    done = stage.program("space-cloud", command)
+    stage.installation.extra = {f"SPACE_CLOUD_{variable}": value}
+    done = stage.installation.program("space-cloud", command)
 
     assert done.returncode == 2, done.stderr
     assert f"SPACE_CLOUD_{variable}: " in done.stderr
@@ -60,7 +62,7 @@ def test_a_setting_that_cannot_be_is_named_with_its_value(
 
 
 def test_every_wrong_setting_is_told_at_once(stage: Stage) -> None:
-    stage.extra = {"SPACE_CLOUD_HTTP_PORT": "0", "SPACE_CLOUD_SUBNET_PREFIX": "31"}
+    stage.installation.extra = {"SPACE_CLOUD_HTTP_PORT": "0", "SPACE_CLOUD_SUBNET_PREFIX": "31"}
 
     code, said = refused(stage)
 
@@ -70,11 +72,11 @@ def test_every_wrong_setting_is_told_at_once(stage: Stage) -> None:
 
 
 def test_a_port_that_is_taken_is_named_with_who_has_it(stage: Stage) -> None:
-    with listening_on(stage.http_port):
+    with listening_on(stage.installation.http_port):
         code, said = refused(stage)
 
     assert code == 6
-    assert f"port {stage.http_port} is taken by" in said
+    assert f"port {stage.installation.http_port} is taken by" in said
     assert f"(process {os.getpid()})" in said
     assert "SPACE_CLOUD_HTTP_PORT" in said
 
@@ -83,7 +85,7 @@ def test_a_port_that_is_taken_is_named_with_who_has_it(stage: Stage) -> None:
 def test_a_pool_that_would_cut_off_a_route_of_this_machine_is_refused(
     stage: Stage, pool: str
 ) -> None:
-    taken = stage.environment[f"SPACE_CLOUD_{pool}"].replace(".0/17", ".64/26")
+    taken = stage.installation.environment[f"SPACE_CLOUD_{pool}"].replace(".0/17", ".64/26")
     with a_route_to(taken, "brstranger"):
         code, said = refused(stage)
 
@@ -104,29 +106,34 @@ def a_route_to(network: str, device: str) -> Iterator[None]:
 
 
 def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True)
+    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=60)
 
 
 @pytest.mark.parametrize("folder", ["state", "run"])
 def test_a_file_where_a_folder_should_be_is_said(stage: Stage, folder: str) -> None:
-    (stage.folder / folder).write_text("in the way")
+    (stage.installation.folder / folder).write_text("in the way")
 
     code, said = refused(stage)
 
     assert code == 6
-    assert f"the folder {stage.folder / folder / stage.instance} cannot be used" in said
+    assert (
+        f"the folder {stage.installation.folder / folder / stage.installation.instance} cannot be used"
+        in said
+    )
     assert f"SPACE_CLOUD_{folder.upper()}" in said
 
 
 @pytest.mark.parametrize("folder", ["state", "run"])
 def test_a_folder_on_a_read_only_disk_is_said(stage: Stage, folder: str) -> None:
-    there = stage.folder / folder
+    there = stage.installation.folder / folder
     there.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(there)], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(there)], check=True, timeout=60
+    )
     try:
         code, said = refused(stage)
     finally:
-        subprocess.run(["umount", str(there)], check=True)
+        subprocess.run(["umount", str(there)], check=True, timeout=60)
 
     assert code == 6
     assert "Read-only file system" in said
@@ -134,13 +141,15 @@ def test_a_folder_on_a_read_only_disk_is_said(stage: Stage, folder: str) -> None
 
 
 def test_a_disk_without_room_is_said(stage: Stage) -> None:
-    there = stage.folder / "state"
+    there = stage.installation.folder / "state"
     there.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(there)], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(there)], check=True, timeout=60
+    )
     try:
         code, said = refused(stage)
     finally:
-        subprocess.run(["umount", str(there)], check=True)
+        subprocess.run(["umount", str(there)], check=True, timeout=60)
 
     assert code == 6
     assert f"MiB are free below {there}" in said
@@ -148,7 +157,9 @@ def test_a_disk_without_room_is_said(stage: Stage) -> None:
 
 
 def test_an_engine_that_is_not_there_is_said_by_every_command_that_needs_it(stage: Stage) -> None:
-    stage.extra = {"SPACE_CLOUD_DOCKER_HOST": f"unix://{stage.folder}/nobody.sock"}
+    stage.installation.extra = {
+        "SPACE_CLOUD_DOCKER_HOST": f"unix://{stage.installation.folder}/nobody.sock"
+    }
 
     for command in ("start", "serve", "setup"):
         code, said = refused(stage, command)
@@ -158,14 +169,14 @@ def test_an_engine_that_is_not_there_is_said_by_every_command_that_needs_it(stag
     for command in ("down", "inspect"):
         code, said = refused(stage, command)
         assert "the Docker Engine cannot be reached" in said
-    doctor = stage.program("space-cloud", "doctor")
+    doctor = stage.installation.program("space-cloud", "doctor")
     assert doctor.returncode == 1
     assert "BAD  engine" in doctor.stdout
     assert "Traceback" not in doctor.stderr
 
 
 def test_a_path_too_long_for_a_socket_is_said_before_it_fails(stage: Stage) -> None:
-    stage.extra = {"SPACE_CLOUD_RUN": str(stage.folder / ("r" * 80))}
+    stage.installation.extra = {"SPACE_CLOUD_RUN": str(stage.installation.folder / ("r" * 80))}
 
     code, said = refused(stage)
 
@@ -180,11 +191,16 @@ def test_who_is_not_root_is_told_so_and_nothing_else(stage: Stage, command: str)
     program = [str(BIN / "space-cloud"), command]
 
     done = subprocess.run(
-        [*nobody, *program], env=stage.environment, text=True, capture_output=True, cwd="/"
+        [*nobody, *program],
+        env=stage.installation.environment,
+        text=True,
+        capture_output=True,
+        cwd="/",
+        timeout=60,
     )
 
     assert done.returncode == 5
     assert done.stderr.strip() == (
         "error: root is needed for networks and firewall rules: run it with sudo"
     )
-    assert not (stage.folder / "run").exists()
+    assert not (stage.installation.folder / "run").exists()

@@ -11,6 +11,7 @@ import pytest
 
 from e2e.installed import control_plane, installed, left, run_dir, start, supervisor
 from e2e.stage import Stage
+from eventually import wait_until
 from spacecloud.settings import Settings
 
 pytestmark = pytest.mark.docker
@@ -31,25 +32,25 @@ def other(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def deploy(stage: Stage) -> None:
-    stage.apply("shop", "web")
-    stage.apply("shop", "api")
-    stage.settle("shop", "web", "api")
+    stage.user.apply("shop", "web")
+    stage.user.apply("shop", "api")
+    stage.user.wait_until_ready("shop", "web", "api")
 
 
 def reaches(stage: Stage) -> None:
-    answer = stage.call("shop", "web", "http", "http://api:8080/")
+    answer = stage.machine.call("shop", "web", "http", "http://api:8080/")
     assert answer["ok"], answer
 
 
 def address(stage: Stage, service: str) -> str:
     """Of the replica, as the kernel has it in the namespace of its task."""
-    shown = Path(f"/proc/{stage.pid('shop', service)}/net/fib_trie").read_text()
+    shown = Path(f"/proc/{stage.machine.pid('shop', service)}/net/fib_trie").read_text()
     ours = {line.split()[-1] for line in shown.splitlines() if "|-- 10." in line}
     return ",".join(sorted(ours))
 
 
 def virtual_address(stage: Stage, service: str) -> list[str]:
-    answer = stage.call("shop", "web", "resolve", service)
+    answer = stage.machine.call("shop", "web", "resolve", service)
     assert answer["ok"], answer
     return list(answer["addresses"])
 
@@ -58,18 +59,22 @@ def lose_power(stage: Stage) -> None:
     """As the kernel and the disk are after it: nothing runs, no rule stands, /run is empty."""
     os.kill(supervisor(stage), signal.SIGKILL)
     os.kill(control_plane(stage), signal.SIGKILL)
-    ids = stage.containers()
-    subprocess.run(["docker", "stop", "-t", "0", *ids], check=True, capture_output=True)
-    inspected = stage.program("space-cloud", "inspect", "-o", "json", check=True).stdout
+    ids = stage.machine.containers()
+    subprocess.run(["docker", "stop", "-t", "0", *ids], check=True, capture_output=True, timeout=60)
+    inspected = stage.installation.program(
+        "space-cloud", "inspect", "-o", "json", check=True
+    ).stdout
     forget_rules(stage)
     shutil.rmtree(run_dir(stage))
-    assert f'"{stage.instance}"' in inspected
+    assert f'"{stage.installation.instance}"' in inspected
 
 
 def forget_rules(stage: Stage) -> None:
-    prefix = Settings(instance=stage.instance).chain_prefix
+    prefix = Settings(instance=stage.installation.instance).chain_prefix
     for program in ("iptables", "ip6tables"):
-        saved = subprocess.run([f"{program}-save"], text=True, capture_output=True, check=True)
+        saved = subprocess.run(
+            [f"{program}-save"], text=True, capture_output=True, check=True, timeout=60
+        )
         kept = [line for line in saved.stdout.splitlines() if prefix not in line]
         removed = [line for line in saved.stdout.splitlines() if prefix in line]
         assert removed, kept
@@ -81,27 +86,29 @@ def forget_rules(stage: Stage) -> None:
                 chains.append((table, line.split()[0][1:]))
             elif line.startswith("-A") and prefix in line and f"-A {prefix}" not in line:
                 words = line.split()
-                subprocess.run([program, "-w", "-t", table, "-D", *words[1:]], check=True)
+                subprocess.run(
+                    [program, "-w", "-t", table, "-D", *words[1:]], check=True, timeout=60
+                )
         for table, chain in chains:
-            subprocess.run([program, "-w", "-t", table, "-F", chain], check=True)
+            subprocess.run([program, "-w", "-t", table, "-F", chain], check=True, timeout=60)
         for table, chain in chains:
-            subprocess.run([program, "-w", "-t", table, "-X", chain], check=True)
-    pool = stage.environment["SPACE_CLOUD_VIP_POOL"]
-    subprocess.run(["ip", "route", "del", "unreachable", pool], check=True)
+            subprocess.run([program, "-w", "-t", table, "-X", chain], check=True, timeout=60)
+    pool = stage.installation.environment["SPACE_CLOUD_VIP_POOL"]
+    subprocess.run(["ip", "route", "del", "unreachable", pool], check=True, timeout=60)
 
 
 def test_after_a_power_loss_one_command_brings_the_same_services_back(stage: Stage) -> None:
     before = {name: (address(stage, name), virtual_address(stage, name)) for name in ("web", "api")}
     lose_power(stage)
-    assert stage.containers() == []
+    assert stage.machine.containers() == []
 
     start(stage)
-    stage.settle("shop", "web", "api", within=60)
-    stage.wait_until(lambda: reaches(stage), within=10)
+    stage.user.wait_until_ready("shop", "web", "api", within=60)
+    wait_until(lambda: reaches(stage), within=10)
 
     after = {name: (address(stage, name), virtual_address(stage, name)) for name in ("web", "api")}
     assert after == before
-    examined = stage.program("space-cloud", "doctor")
+    examined = stage.installation.program("space-cloud", "doctor")
     assert examined.returncode == 0, examined.stdout
 
 
@@ -111,7 +118,7 @@ def test_two_installations_share_nothing(stage: Stage, other: Stage) -> None:
         stranger = address(there, "api").split(",")[0]
         (virtual,) = virtual_address(there, "api")
         for target in (stranger, virtual):
-            answer = here.call(
+            answer = here.machine.call(
                 "shop", "web", "http", f"http://{target}:8080/", "--timeout", "3", timeout=20
             )
             assert not answer["ok"], (target, answer)
@@ -120,24 +127,26 @@ def test_two_installations_share_nothing(stage: Stage, other: Stage) -> None:
 def test_one_installation_is_taken_away_and_the_other_does_not_notice(
     stage: Stage, other: Stage
 ) -> None:
-    started = {id: _started(id) for id in stage.containers()}
-    log = stage.state_dir / "space-cloud.log"
+    started = {id: _started(id) for id in stage.machine.containers()}
+    log = stage.installation.state_dir / "space-cloud.log"
     said_before = log.stat().st_size
 
-    other.program("space-cloud", "down", check=True)
+    other.installation.program("space-cloud", "down", check=True)
 
     assert left(other) == []
     reaches(stage)
-    assert {id: _started(id) for id in stage.containers()} == started
-    examined = stage.program("space-cloud", "doctor")
+    assert {id: _started(id) for id in stage.machine.containers()} == started
+    examined = stage.installation.program("space-cloud", "doctor")
     assert examined.returncode == 0, examined.stdout
     assert "repaired" not in log.read_bytes()[said_before:].decode()
 
     start(other)
-    other.settle("shop", "web", "api")
-    other.wait_until(lambda: reaches(other), within=10)
+    other.user.wait_until_ready("shop", "web", "api")
+    wait_until(lambda: reaches(other), within=10)
 
 
 def _started(container: str) -> str:
     command = ["docker", "inspect", "-f", "{{.State.StartedAt}}", container]
-    return subprocess.run(command, text=True, capture_output=True, check=True).stdout.strip()
+    return subprocess.run(
+        command, text=True, capture_output=True, check=True, timeout=60
+    ).stdout.strip()

@@ -9,35 +9,38 @@ from typing import Any
 
 import pytest
 
-from e2e.stage import Stage, engine_is_silent, pid_of
+from e2e.machine import engine_is_silent, pid_of
+from e2e.stage import Stage
 
 PROJECT = "walls"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def services(stage: Stage) -> Iterator[None]:
-    stage.apply(PROJECT, "inside")
-    stage.apply(PROJECT, "other")
-    stage.apply(PROJECT, "shut", whitelists=[])
-    stage.ingress(PROJECT, "inside", "/walls", "inside", rewrite="/")
-    stage.settle(PROJECT, "inside", "other", "shut")
+    stage.user.apply(PROJECT, "inside")
+    stage.user.apply(PROJECT, "other")
+    stage.user.apply(PROJECT, "shut", whitelists=[])
+    stage.user.ingress(PROJECT, "inside", "/walls", "inside", rewrite="/")
+    stage.user.wait_until_ready(PROJECT, "inside", "other", "shut")
     yield
-    stage.request("DELETE", f"/v1/config/projects/{PROJECT}")
-    stage.gone(PROJECT, "inside", "other", "shut")
+    stage.user.request("DELETE", f"/v1/config/projects/{PROJECT}")
+    stage.user.wait_until_gone(PROJECT, "inside", "other", "shut")
 
 
 def tcp(stage: Stage, host: str, port: int, *text: str) -> dict[str, Any]:
-    return stage.call(PROJECT, "inside", "tcp", host, str(port), *text, "--timeout", "2")
+    return stage.machine.call(PROJECT, "inside", "tcp", host, str(port), *text, "--timeout", "2")
 
 
 def gateway_of(stage: Stage, service: str, project: str = PROJECT) -> str:
-    address: str = stage.status(project, service)["replicas"][0]["address"]
+    address: str = stage.user.status(project, service)["replicas"][0]["address"]
     head, _, last = address.rpartition(".")
     return f"{head}.{int(last) // 128 * 128 + 1}"
 
 
 def host_addresses() -> list[str]:
-    shown = subprocess.run(["hostname", "-I"], text=True, capture_output=True, check=True)
+    shown = subprocess.run(
+        ["hostname", "-I"], text=True, capture_output=True, check=True, timeout=60
+    )
     return [a for a in shown.stdout.split() if ":" not in a][:4]
 
 
@@ -59,13 +62,13 @@ def a_listener() -> Iterator[int]:
                 with channel:
                     channel.sendall(b"the host\n")
 
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         try:
             yield server.getsockname()[1]
         finally:
             ended.set()
-            thread.join()
+            thread.join(20)
 
 
 def test_no_port_of_the_host_is_open_to_a_pod(stage: Stage) -> None:
@@ -78,26 +81,28 @@ def test_no_port_of_the_host_is_open_to_a_pod(stage: Stage) -> None:
 
 def test_the_inner_ports_are_closed_when_they_are_dialled_directly(stage: Stage) -> None:
     for host in [gateway_of(stage, "inside"), *host_addresses()]:
-        for port in (stage.mesh_port, stage.dns_port):
+        for port in (stage.installation.mesh_port, stage.installation.dns_port):
             assert not tcp(stage, host, port, "hello")["ok"]
 
 
 def test_the_api_does_not_answer_a_pod(stage: Stage) -> None:
     for host in [gateway_of(stage, "inside"), *host_addresses()]:
         for path in ("/v1/config/env", "/v1/api/health-check", "/docs", "/openapi.json"):
-            url = f"http://{host}:{stage.http_port}{path}"
-            answer = stage.call(PROJECT, "inside", "http", url)
+            url = f"http://{host}:{stage.installation.http_port}{path}"
+            answer = stage.machine.call(PROJECT, "inside", "http", url)
             assert answer.get("status") != 200, f"{url}: {answer}"
 
 
 def test_the_public_port_is_the_same_to_a_pod_as_to_any_outsider(stage: Stage) -> None:
     for host in host_addresses():
-        answer = stage.call(PROJECT, "inside", "http", f"http://{host}:{stage.http_port}/walls")
+        answer = stage.machine.call(
+            PROJECT, "inside", "http", f"http://{host}:{stage.installation.http_port}/walls"
+        )
         assert answer["body"]["name"] == "inside", answer
 
 
 def test_a_replica_of_another_service_cannot_be_dialled(stage: Stage) -> None:
-    address = stage.status(PROJECT, "other")["replicas"][0]["address"]
+    address = stage.user.status(PROJECT, "other")["replicas"][0]["address"]
 
     for port in (8080, 5001, 5002):
         answer = tcp(stage, address, port, "hello")
@@ -106,22 +111,22 @@ def test_a_replica_of_another_service_cannot_be_dialled(stage: Stage) -> None:
 
 
 def test_replicas_of_one_service_may_talk(stage: Stage) -> None:
-    stage.apply(PROJECT, "pair", scale={"replicas": 2, "minReplicas": 2})
-    stage.settle(PROJECT, "pair")
-    first, second = (r["address"] for r in stage.status(PROJECT, "pair")["replicas"])
+    stage.user.apply(PROJECT, "pair", scale={"replicas": 2, "minReplicas": 2})
+    stage.user.wait_until_ready(PROJECT, "pair")
+    first, second = (r["address"] for r in stage.user.status(PROJECT, "pair")["replicas"])
 
     answers = [
-        stage.call(PROJECT, "pair", "tcp", address, "5001", "--timeout", "2")
+        stage.machine.call(PROJECT, "pair", "tcp", address, "5001", "--timeout", "2")
         for address in (first, second)
     ]
 
     assert [a["ok"] for a in answers] == [True, True]
-    stage.delete(PROJECT, "pair")
-    stage.gone(PROJECT, "pair")
+    stage.user.delete(PROJECT, "pair")
+    stage.user.wait_until_gone(PROJECT, "pair")
 
 
 def test_no_socket_of_ours_is_in_a_container(stage: Stage) -> None:
-    container = stage.task_container(PROJECT, "inside")
+    container = stage.machine.task_container(PROJECT, "inside")
     code = (
         "import os,stat,json\n"
         "found=[]\n"
@@ -139,13 +144,14 @@ def test_no_socket_of_ours_is_in_a_container(stage: Stage) -> None:
         text=True,
         capture_output=True,
         check=True,
+        timeout=60,
     )
 
     assert done.stdout.strip() == "[]"
 
 
 def test_udp_and_ping_to_a_virtual_address_go_nowhere(stage: Stage) -> None:
-    container = stage.task_container(PROJECT, "inside")
+    container = stage.machine.task_container(PROJECT, "inside")
     code = (
         "import socket\n"
         "a=socket.gethostbyname('other')\n"
@@ -159,6 +165,7 @@ def test_udp_and_ping_to_a_virtual_address_go_nowhere(stage: Stage) -> None:
         text=True,
         capture_output=True,
         check=True,
+        timeout=60,
     )
 
     assert done.stdout.strip() in ("ConnectionRefusedError", "OSError", "TimeoutError")
@@ -173,7 +180,7 @@ def test_link_local_addresses_are_closed(stage: Stage) -> None:
 
 def test_a_pod_has_no_ipv6_but_its_own_loopback_at_most(stage: Stage) -> None:
     url = "http://127.0.0.1:8080/file?path=/proc/net/if_inet6"
-    content = str(stage.call(PROJECT, "inside", "http", url)["body"])
+    content = str(stage.machine.call(PROJECT, "inside", "http", url)["body"])
 
     assert "eth0" not in content
 
@@ -189,22 +196,26 @@ def test_headers_that_a_client_made_up_change_nothing(stage: Stage) -> None:
     ]
     options = [part for header in forged for part in ("--header", header)]
 
-    answer = stage.call(PROJECT, "inside", "http", "http://shut:8080/", *options)
+    answer = stage.machine.call(PROJECT, "inside", "http", "http://shut:8080/", *options)
 
     assert answer["status"] == 403
 
 
 def test_an_address_that_is_not_the_pods_own_is_not_believed(stage: Stage) -> None:
     """Other may call it, and not a stranger who took an address of other's network."""
-    stage.apply(PROJECT, "guarded", whitelists=[{"projectId": PROJECT, "service": "other"}])
-    stage.settle(PROJECT, "guarded")
-    assert stage.call(PROJECT, "other", "http", "http://guarded:8080/")["status"] == 200
-    assert stage.call(PROJECT, "inside", "http", "http://guarded:8080/")["status"] == 403
-    head, _, last = str(stage.status(PROJECT, "other")["replicas"][0]["address"]).rpartition(".")
+    stage.user.apply(PROJECT, "guarded", whitelists=[{"projectId": PROJECT, "service": "other"}])
+    stage.user.wait_until_ready(PROJECT, "guarded")
+    assert stage.machine.call(PROJECT, "other", "http", "http://guarded:8080/")["status"] == 200
+    assert stage.machine.call(PROJECT, "inside", "http", "http://guarded:8080/")["status"] == 403
+    head, _, last = str(stage.user.status(PROJECT, "other")["replicas"][0]["address"]).rpartition(
+        "."
+    )
     forged = f"{head}.{int(last) + 40}"
-    container = stage.task_container(PROJECT, "inside")
+    container = stage.machine.task_container(PROJECT, "inside")
     enter = ["nsenter", "-t", str(pid_of(container)), "-n"]
-    subprocess.run([*enter, "ip", "addr", "add", f"{forged}/32", "dev", "eth0"], check=True)
+    subprocess.run(
+        [*enter, "ip", "addr", "add", f"{forged}/32", "dev", "eth0"], check=True, timeout=60
+    )
 
     code = (
         "import socket\n"
@@ -216,9 +227,10 @@ def test_an_address_that_is_not_the_pods_own_is_not_believed(stage: Stage) -> No
         ["docker", "exec", container, "/usr/bin/python3", "-c", code],
         text=True,
         capture_output=True,
+        timeout=60,
     )
 
     assert "200" not in done.stdout
     assert done.returncode != 0
-    stage.delete(PROJECT, "guarded")
-    stage.gone(PROJECT, "guarded")
+    stage.user.delete(PROJECT, "guarded")
+    stage.user.wait_until_gone(PROJECT, "guarded")

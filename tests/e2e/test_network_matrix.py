@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from e2e.stage import Stage
+from eventually import wait_until
 
 Pairs = list[dict[str, str]] | None
 
@@ -58,19 +59,19 @@ def declared(caller: Party, callee: Party) -> bool:
 @pytest.fixture(scope="module", autouse=True)
 def parties(stage: Stage) -> Iterator[None]:
     for party in PARTIES:
-        stage.apply(
+        stage.user.apply(
             party.project,
             party.service,
-            tasks=[stage.task(party.name)],
+            tasks=[stage.user.task(party.name)],
             whitelists=party.whitelists,
             upstreams=party.upstreams,
         )
     for project in ("red", "blue"):
-        stage.settle(project, *(p.service for p in PARTIES if p.project == project))
+        stage.user.wait_until_ready(project, *(p.service for p in PARTIES if p.project == project))
     yield
     for project in ("red", "blue"):
-        stage.request("DELETE", f"/v1/config/projects/{project}")
-        stage.gone(project, *(p.service for p in PARTIES if p.project == project))
+        stage.user.request("DELETE", f"/v1/config/projects/{project}")
+        stage.user.wait_until_gone(project, *(p.service for p in PARTIES if p.project == project))
 
 
 def names(caller: Party, callee: Party) -> list[str]:
@@ -81,9 +82,9 @@ def names(caller: Party, callee: Party) -> list[str]:
 
 def attempt(stage: Stage, caller: Party, host: str, port: int) -> dict[str, Any]:
     if port == 8080:
-        return stage.call(caller.project, caller.service, "http", f"http://{host}:{port}/")
+        return stage.machine.call(caller.project, caller.service, "http", f"http://{host}:{port}/")
     text = [] if port == 5001 else ["hello"]
-    return stage.call(caller.project, caller.service, "tcp", host, str(port), *text)
+    return stage.machine.call(caller.project, caller.service, "tcp", host, str(port), *text)
 
 
 def said_by(answer: dict[str, Any], callee: Party) -> bool:
@@ -125,21 +126,21 @@ def test_every_name_of_a_service_leads_to_it(stage: Stage) -> None:
 
 
 def test_a_refused_http_call_reads_the_rule_and_status_shows_both_sides(stage: Stage) -> None:
-    answer = stage.call("red", "open", "http", "http://shut:8080/")
+    answer = stage.machine.call("red", "open", "http", "http://shut:8080/")
 
     assert answer["status"] == 403
     assert "red/shut" in str(answer["body"])
 
     def shown() -> None:
-        refusals = stage.status("red", "shut")["refusals"]
+        refusals = stage.user.status("red", "shut")["refusals"]
         assert [r["port"] for r in refusals if r["caller"] == "red/open"]
         assert "whitelists" in refusals[0]["reason"]
 
-    stage.wait_until(shown)
-    assert stage.status("red", "shut")["admits"] == []
+    wait_until(shown)
+    assert stage.user.status("red", "shut")["admits"] == []
 
 
 def test_a_short_name_means_the_own_project(stage: Stage) -> None:
-    answer = stage.call("blue", "world", "resolve", "open")
+    answer = stage.machine.call("blue", "world", "resolve", "open")
 
     assert not answer["ok"]

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from e2e.stage import Stage, in_container
+from e2e.machine import in_container
+from e2e.stage import Stage
+from eventually import wait_until
 
 PROJECT = "names"
 LIBRARIES = ("musl", "glibc")
@@ -12,14 +14,14 @@ LIBRARIES = ("musl", "glibc")
 
 @pytest.fixture(scope="module", autouse=True)
 def callers(stage: Stage) -> Iterator[None]:
-    stage.apply(PROJECT, "api")
+    stage.user.apply(PROJECT, "api")
     for library in LIBRARIES:
-        task = {"id": "main", "docker": {"image": stage.images[f"caller-{library}"]}}
-        stage.apply(PROJECT, library, tasks=[task])
-    stage.settle(PROJECT, "api", *LIBRARIES)
+        task = {"id": "main", "docker": {"image": stage.user.images[f"caller-{library}"]}}
+        stage.user.apply(PROJECT, library, tasks=[task])
+    stage.user.wait_until_ready(PROJECT, "api", *LIBRARIES)
     yield
-    stage.request("DELETE", f"/v1/config/projects/{PROJECT}")
-    stage.gone(PROJECT, "api", *LIBRARIES)
+    stage.user.request("DELETE", f"/v1/config/projects/{PROJECT}")
+    stage.user.wait_until_gone(PROJECT, "api", *LIBRARIES)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -35,7 +37,7 @@ def callers(stage: Stage) -> Iterator[None]:
     ],
 )
 def test_a_name_leads_to_the_service(stage: Stage, library: str, name: str) -> None:
-    caller = stage.task_container(PROJECT, library)
+    caller = stage.machine.task_container(PROJECT, library)
 
     http = in_container(caller, "/usr/bin/caller", name, "8080")
     banner = in_container(caller, "/usr/bin/caller", name, "5001", "banner")
@@ -49,7 +51,7 @@ def test_a_name_leads_to_the_service(stage: Stage, library: str, name: str) -> N
 def test_a_name_that_is_not_there_is_not_found_and_does_not_hang(
     stage: Stage, library: str
 ) -> None:
-    caller = stage.task_container(PROJECT, library)
+    caller = stage.machine.task_container(PROJECT, library)
 
     answer = in_container(caller, "/usr/bin/caller", "nobody", "8080", timeout=5)
 
@@ -57,17 +59,17 @@ def test_a_name_that_is_not_there_is_not_found_and_does_not_hang(
 
 
 def test_a_deleted_service_has_no_name_and_a_new_one_has_it_at_once(stage: Stage) -> None:
-    stage.apply(PROJECT, "brief")
-    stage.settle(PROJECT, "brief")
-    assert stage.call(PROJECT, "api", "resolve", "brief")["ok"]
+    stage.user.apply(PROJECT, "brief")
+    stage.user.wait_until_ready(PROJECT, "brief")
+    assert stage.machine.call(PROJECT, "api", "resolve", "brief")["ok"]
 
-    stage.delete(PROJECT, "brief")
+    stage.user.delete(PROJECT, "brief")
 
     def gone() -> None:
-        assert not stage.call(PROJECT, "api", "resolve", "brief")["ok"]
+        assert not stage.machine.call(PROJECT, "api", "resolve", "brief")["ok"]
 
-    stage.wait_until(gone)
-    stage.gone(PROJECT, "brief")
+    wait_until(gone)
+    stage.user.wait_until_gone(PROJECT, "brief")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_a_deleted_service_has_no_name_and_a_new_one_has_it_at_once(stage: Stage
 def test_a_known_name_has_an_answer_of_every_type(stage: Stage, type: str, rcode: str) -> None:
     """Empty where there is nothing: an Alpine image asks for AAAA and A at once."""
     domain = f"api.{PROJECT}.svc.cluster.local"
-    answer = stage.call(PROJECT, "api", "dns", domain, type, "--server", _nameserver(stage))
+    answer = stage.machine.call(PROJECT, "api", "dns", domain, type, "--server", _nameserver(stage))
 
     assert answer["rcode"] == rcode
     assert bool(answer["answers"]) == (type == "A")
@@ -84,5 +86,5 @@ def test_a_known_name_has_an_answer_of_every_type(stage: Stage, type: str, rcode
 
 def _nameserver(stage: Stage) -> str:
     url = "http://127.0.0.1:8080/file?path=/etc/resolv.conf"
-    content = str(stage.call(PROJECT, "api", "http", url)["body"])
+    content = str(stage.machine.call(PROJECT, "api", "http", url)["body"])
     return content.split("nameserver ")[1].split()[0].split("\\n")[0]

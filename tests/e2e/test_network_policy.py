@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from e2e.stage import Stage
+from eventually import wait_until
 
 PROJECT = "edits"
 FRIENDS = [{"projectId": PROJECT, "service": "friend"}]
@@ -17,20 +18,20 @@ FRIENDS = [{"projectId": PROJECT, "service": "friend"}]
 @pytest.fixture(scope="module", autouse=True)
 def services(stage: Stage) -> Iterator[None]:
     for service in ("callee", "friend", "bystander"):
-        stage.apply(PROJECT, service)
-    stage.settle(PROJECT, "callee", "friend", "bystander")
+        stage.user.apply(PROJECT, service)
+    stage.user.wait_until_ready(PROJECT, "callee", "friend", "bystander")
     yield
-    stage.request("DELETE", f"/v1/config/projects/{PROJECT}")
-    stage.gone(PROJECT, "callee", "friend", "bystander")
+    stage.user.request("DELETE", f"/v1/config/projects/{PROJECT}")
+    stage.user.wait_until_gone(PROJECT, "callee", "friend", "bystander")
 
 
 def held(stage: Stage) -> dict[str, "subprocess.Popen[str]"]:
     """A WebSocket and a TCP connection that go on until they break."""
     return {
-        "websocket": stage.calling(
+        "websocket": stage.machine.calling(
             PROJECT, "friend", "ws", "http://callee:8080/ws", "--every", "0.1", "--seconds", "90"
         ),
-        "tcp": stage.calling(
+        "tcp": stage.machine.calling(
             PROJECT, "friend", "hold", "callee", "5002", "--every", "0.1", "--seconds", "90"
         ),
     }
@@ -44,8 +45,8 @@ def end(process: "subprocess.Popen[str]", within: float) -> dict[str, Any]:
 
 
 def allowed(stage: Stage, **policy: Any) -> None:
-    stage.apply(PROJECT, "callee", **policy)
-    stage.settle(PROJECT, "callee")
+    stage.user.apply(PROJECT, "callee", **policy)
+    stage.user.wait_until_ready(PROJECT, "callee")
 
 
 def test_open_connections_survive_a_hundred_edits_of_other_policies(stage: Stage) -> None:
@@ -54,17 +55,17 @@ def test_open_connections_survive_a_hundred_edits_of_other_policies(stage: Stage
     try:
         for n in range(100):
             edit = [] if n % 2 else [{"projectId": PROJECT, "service": f"nobody-{n}"}]
-            stage.apply(PROJECT, "bystander", whitelists=edit)
+            stage.user.apply(PROJECT, "bystander", whitelists=edit)
             if n % 10 == 0:
                 mine = [*FRIENDS, {"projectId": PROJECT, "service": f"other-{n}"}]
-                stage.apply(PROJECT, "callee", whitelists=mine)
-        stage.settle(PROJECT, "bystander", "callee")
+                stage.user.apply(PROJECT, "callee", whitelists=mine)
+        stage.user.wait_until_ready(PROJECT, "bystander", "callee")
         began = time.monotonic()
 
         def outlived() -> None:
             assert time.monotonic() - began > 5
 
-        stage.wait_until(outlived)
+        wait_until(outlived)
         assert {name: c.poll() for name, c in connections.items()} == {
             "websocket": None,
             "tcp": None,
@@ -72,15 +73,16 @@ def test_open_connections_survive_a_hundred_edits_of_other_policies(stage: Stage
     finally:
         for process in connections.values():
             process.kill()
-            process.communicate()
+            process.communicate(timeout=60)
         subprocess.run(
-            ["docker", "restart", "-t", "0", stage.task_container(PROJECT, "friend")],
+            ["docker", "restart", "-t", "0", stage.machine.task_container(PROJECT, "friend")],
             check=True,
             capture_output=True,
+            timeout=60,
         )
         allowed(stage)
-        stage.apply(PROJECT, "bystander")
-        stage.settle(PROJECT, "bystander", "friend")
+        stage.user.apply(PROJECT, "bystander")
+        stage.user.wait_until_ready(PROJECT, "bystander", "friend")
 
 
 def test_a_revoked_caller_is_out_within_five_seconds_and_may_come_back(stage: Stage) -> None:
@@ -89,41 +91,41 @@ def test_a_revoked_caller_is_out_within_five_seconds_and_may_come_back(stage: St
     assert [c.poll() for c in connections.values()] == [None, None]
 
     began = time.monotonic()
-    stage.apply(PROJECT, "callee", whitelists=[])
+    stage.user.apply(PROJECT, "callee", whitelists=[])
     for process in connections.values():
         end(process, within=10)
     gone = time.monotonic() - began
 
     assert gone < 5
-    assert stage.call(PROJECT, "friend", "http", "http://callee:8080/")["status"] == 403
-    assert not stage.call(PROJECT, "friend", "tcp", "callee", "5001")["ok"]
+    assert stage.machine.call(PROJECT, "friend", "http", "http://callee:8080/")["status"] == 403
+    assert not stage.machine.call(PROJECT, "friend", "tcp", "callee", "5001")["ok"]
     allowed(stage, whitelists=FRIENDS)
-    assert stage.call(PROJECT, "friend", "http", "http://callee:8080/")["status"] == 200
-    assert stage.call(PROJECT, "friend", "tcp", "callee", "5001")["ok"]
-    assert stage.call(PROJECT, "bystander", "http", "http://callee:8080/")["status"] == 403
+    assert stage.machine.call(PROJECT, "friend", "http", "http://callee:8080/")["status"] == 200
+    assert stage.machine.call(PROJECT, "friend", "tcp", "callee", "5001")["ok"]
+    assert stage.machine.call(PROJECT, "bystander", "http", "http://callee:8080/")["status"] == 403
     allowed(stage)
 
 
 def test_a_caller_that_no_longer_names_its_upstream_is_out_too(stage: Stage) -> None:
-    stage.apply(PROJECT, "friend", upstreams=[])
-    stage.settle(PROJECT, "friend")
+    stage.user.apply(PROJECT, "friend", upstreams=[])
+    stage.user.wait_until_ready(PROJECT, "friend")
 
     def refused() -> None:
-        assert stage.call(PROJECT, "friend", "http", "http://callee:8080/")["status"] == 403
+        assert stage.machine.call(PROJECT, "friend", "http", "http://callee:8080/")["status"] == 403
 
-    stage.wait_until(refused, within=5)
-    assert stage.call(PROJECT, "friend", "http", "http://friend:8080/")["status"] == 200
-    stage.apply(PROJECT, "friend")
-    stage.settle(PROJECT, "friend")
+    wait_until(refused, within=5)
+    assert stage.machine.call(PROJECT, "friend", "http", "http://friend:8080/")["status"] == 200
+    stage.user.apply(PROJECT, "friend")
+    stage.user.wait_until_ready(PROJECT, "friend")
 
 
 def test_grpc_and_http2_pass_the_mesh(stage: Stage) -> None:
-    docker = {"image": stage.images["grpc"]}
+    docker = {"image": stage.user.images["grpc"]}
     for service in ("caller", "answerer"):
         task = {"id": "main", "docker": docker, "ports": [{"name": "grpc", "port": 50051}]}
-        stage.apply(PROJECT, service, tasks=[task])
-    stage.settle(PROJECT, "caller", "answerer")
-    container = stage.task_container(PROJECT, "caller")
+        stage.user.apply(PROJECT, service, tasks=[task])
+    stage.user.wait_until_ready(PROJECT, "caller", "answerer")
+    container = stage.machine.task_container(PROJECT, "caller")
 
     for way, *texts in (("say", "hello"), ("count", "5"), ("chat", "one", "two")):
         done = subprocess.run(
@@ -135,12 +137,12 @@ def test_grpc_and_http2_pass_the_mesh(stage: Stage) -> None:
         assert done.returncode == 0, (way, done.stdout, done.stderr)
 
     for service in ("caller", "answerer"):
-        stage.delete(PROJECT, service)
-    stage.gone(PROJECT, "caller", "answerer")
+        stage.user.delete(PROJECT, service)
+    stage.user.wait_until_gone(PROJECT, "caller", "answerer")
 
 
 def test_a_stream_comes_as_it_is_written(stage: Stage) -> None:
-    answer = stage.call(
+    answer = stage.machine.call(
         PROJECT, "friend", "http", "http://callee:8080/stream?n=3", "--timeout", "9"
     )
 

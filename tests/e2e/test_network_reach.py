@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from e2e.stage import Stage, engine_is_silent
+from e2e.machine import engine_is_silent
+from e2e.stage import Stage
 from e2e.test_network_isolation import gateway_of, host_addresses
 from e2e.test_network_matrix import PARTIES, Party, allows
 
@@ -64,22 +65,22 @@ def peers(side: list[dict[str, str]] | None) -> list[dict[str, str]] | None:
 
 
 def nsenter(stage: Stage, party: Party, *command: str) -> list[str]:
-    namespace = f"--net=/proc/{stage.pid(project(party), party.service)}/ns/net"
+    namespace = f"--net=/proc/{stage.machine.pid(project(party), party.service)}/ns/net"
     return ["nsenter", namespace, sys.executable, str(REACH), *command]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def parties(stage: Stage) -> Iterator[None]:
     for party in PARTIES:
-        stage.apply(
+        stage.user.apply(
             project(party),
             party.service,
-            tasks=[stage.task(voice(party))],
+            tasks=[stage.user.task(voice(party))],
             whitelists=peers(party.whitelists),
             upstreams=peers(party.upstreams),
         )
     for name in ("reach-red", "reach-blue"):
-        stage.settle(name, *(p.service for p in PARTIES if project(p) == name))
+        stage.user.wait_until_ready(name, *(p.service for p in PARTIES if project(p) == name))
     with ExitStack() as listeners:
         for party in PARTIES:
             listener = subprocess.Popen(
@@ -93,8 +94,8 @@ def parties(stage: Stage) -> Iterator[None]:
             assert listener.stdout.readline() == "ready\n"
         yield
     for name in ("reach-red", "reach-blue"):
-        stage.request("DELETE", f"/v1/config/projects/{name}")
-        stage.gone(name, *(p.service for p in PARTIES if project(p) == name))
+        stage.user.request("DELETE", f"/v1/config/projects/{name}")
+        stage.user.wait_until_gone(name, *(p.service for p in PARTIES if project(p) == name))
 
 
 def dial(stage: Stage, caller: Party, targets: list[Dial]) -> list[Answer]:
@@ -114,7 +115,7 @@ def virtual_addresses(stage: Stage, party: Party) -> list[str]:
     """Of the service and of its version."""
     found = []
     for name in (party.service, f"{party.service}-v1-internal"):
-        answer = stage.call(project(party), party.service, "resolve", name)
+        answer = stage.machine.call(project(party), party.service, "resolve", name)
         assert answer["ok"], answer
         found += answer["addresses"]
     assert len(set(found)) == 2
@@ -122,7 +123,7 @@ def virtual_addresses(stage: Stage, party: Party) -> list[str]:
 
 
 def replica(stage: Stage, party: Party) -> str:
-    return str(stage.status(project(party), party.service)["replicas"][0]["address"])
+    return str(stage.user.status(project(party), party.service)["replicas"][0]["address"])
 
 
 def check_pairs(
@@ -204,7 +205,7 @@ def test_by_gateway_and_host_addresses_nobody(stage: Stage) -> None:
             *(
                 Dial("tcp", host, port, TEXTS.get(port, GET))
                 for host in (gateway_of(stage, party.service, project(party)), *hosts)
-                for port in (*TEXTS, stage.mesh_port, stage.dns_port)
+                for port in (*TEXTS, stage.installation.mesh_port, stage.installation.dns_port)
             ),
             Dial("udp", gateway_of(stage, party.service, project(party)), UDP_PORT, "hello"),
         ]
@@ -217,14 +218,14 @@ def test_by_gateway_and_host_addresses_nobody(stage: Stage) -> None:
 def test_through_the_public_url_everybody_like_any_outsider(stage: Stage) -> None:
     for party in PARTIES:
         url = f"/hairpin/{party.project}/{party.service}"
-        stage.ingress(project(party), f"hairpin-{party.service}", url, party.service)
+        stage.user.ingress(project(party), f"hairpin-{party.service}", url, party.service)
     host = host_addresses()[0]
     targets = {
         party.name: [
             Dial(
                 "tcp",
                 host,
-                stage.http_port,
+                stage.installation.http_port,
                 f"GET /hairpin/{party.project}/{party.service} HTTP/1.1\r\n"
                 f"host: {host}\r\nconnection: close\r\n\r\n",
             )
@@ -237,5 +238,7 @@ def test_through_the_public_url_everybody_like_any_outsider(stage: Stage) -> Non
 
 def test_no_pod_has_an_ipv6_address(stage: Stage) -> None:
     for party in PARTIES:
-        shown = Path(f"/proc/{stage.pid(project(party), party.service)}/net/if_inet6").read_text()
+        shown = Path(
+            f"/proc/{stage.machine.pid(project(party), party.service)}/net/if_inet6"
+        ).read_text()
         assert [line for line in shown.splitlines() if not line.endswith(" lo")] == []

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from e2e.stage import Stage
+from eventually import wait_until
 
 PROJECT = "sly"
 DENIED = "/sly/secret"
@@ -112,30 +113,30 @@ segments than ``secret``.
 
 @pytest.fixture(scope="module", autouse=True)
 def services(stage: Stage) -> Iterator[None]:
-    stage.apply(PROJECT, "web")
-    stage.ingress(PROJECT, "open", "/sly", "web")
+    stage.user.apply(PROJECT, "web")
+    stage.user.ingress(PROJECT, "open", "/sly", "web")
     denied = {
         "source": {"hosts": ["*"], "url": DENIED, "type": "prefix"},
         "targets": [{"host": f"web.{PROJECT}.svc.cluster.local", "port": 8080}],
         "rule": {"rule": "deny"},
     }
     path = f"/v1/config/projects/{PROJECT}/routing/ingress/denied"
-    assert stage.request("POST", path, denied).status_code == 200
-    stage.settle(PROJECT, "web")
+    assert stage.user.request("POST", path, denied).status_code == 200
+    stage.user.wait_until_ready(PROJECT, "web")
 
     def routed() -> None:
-        assert httpx.get(f"{stage.url}/sly").status_code == 200
-        assert httpx.get(f"{stage.url}{DENIED}").status_code == 403
+        assert httpx.get(f"{stage.installation.url}/sly").status_code == 200
+        assert httpx.get(f"{stage.installation.url}{DENIED}").status_code == 403
 
-    stage.wait_until(routed)
+    wait_until(routed)
     yield
-    stage.request("DELETE", f"/v1/config/projects/{PROJECT}")
-    stage.gone(PROJECT, "web")
+    stage.user.request("DELETE", f"/v1/config/projects/{PROJECT}")
+    stage.user.wait_until_gone(PROJECT, "web")
 
 
 def send(stage: Stage, raw: str) -> str:
     """All that comes back until the gateway has nothing more to say."""
-    with socket.create_connection(("127.0.0.1", stage.http_port), 5) as channel:
+    with socket.create_connection(("127.0.0.1", stage.installation.http_port), 5) as channel:
         channel.sendall(raw.encode("latin-1"))
         channel.settimeout(0.7)
         answer = b""
@@ -147,7 +148,7 @@ def send(stage: Stage, raw: str) -> str:
 
 def served(stage: Stage) -> int:
     """Requests that the service has had, this one included."""
-    return int(httpx.get(f"{stage.url}/sly/count").json()["served"])
+    return int(httpx.get(f"{stage.installation.url}/sly/count").json()["served"])
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -157,7 +158,8 @@ def test_no_shape_of_a_request_holds_a_second_one(stage: Stage, shape: str) -> N
     answer = send(stage, SHAPES[shape])
     with httpx.Client() as client:
         seen: list[Any] = [
-            client.get(f"{stage.url}/sly/after", params={"n": n}).json() for n in range(3)
+            client.get(f"{stage.installation.url}/sly/after", params={"n": n}).json()
+            for n in range(3)
         ]
 
     assert f'"path": "{DENIED}' not in answer, answer

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from e2e.stage import Stage
+from eventually import wait_until
 
 PROJECT = "vault"
 FIRST, SECOND = "first-value-7311", "second-value-9415"
@@ -17,22 +18,22 @@ def project(stage: Stage) -> Iterator[None]:
         "creds": {"type": "env", "data": {"TOKEN": FIRST}},
         "conf": {"type": "file", "rootPath": "/etc/app", "data": {"app.ini": FIRST}},
     }.items():
-        answer = stage.request("POST", f"/v1/runner/{PROJECT}/secrets/{id}", body)
+        answer = stage.user.request("POST", f"/v1/runner/{PROJECT}/secrets/{id}", body)
         assert answer.status_code == 200, answer.text
     keys = [{"alg": "HS256", "secret": FIRST}, {"kid": "rsa", "privateKey": FIRST}]
     document = {"aesKey": FIRST, "secrets": keys}
-    assert stage.request("POST", f"/v1/config/projects/{PROJECT}", document).status_code == 200
-    stage.apply(PROJECT, "api", tasks=[stage.task("api", secrets=["creds", "conf"])])
-    stage.settle(PROJECT, "api")
+    assert stage.user.request("POST", f"/v1/config/projects/{PROJECT}", document).status_code == 200
+    stage.user.apply(PROJECT, "api", tasks=[stage.user.task("api", secrets=["creds", "conf"])])
+    stage.user.wait_until_ready(PROJECT, "api")
     yield
-    stage.request("DELETE", f"/v1/config/projects/{PROJECT}")
-    stage.gone(PROJECT, "api")
+    stage.user.request("DELETE", f"/v1/config/projects/{PROJECT}")
+    stage.user.wait_until_gone(PROJECT, "api")
 
 
 def seen(stage: Stage) -> tuple[str, str]:
-    environment = stage.call(PROJECT, "api", "http", "http://127.0.0.1:8080/env")["body"]
+    environment = stage.machine.call(PROJECT, "api", "http", "http://127.0.0.1:8080/env")["body"]
     url = "http://127.0.0.1:8080/file?path=/etc/app/app.ini"
-    return environment["TOKEN"], str(stage.call(PROJECT, "api", "http", url)["body"])
+    return environment["TOKEN"], str(stage.machine.call(PROJECT, "api", "http", url)["body"])
 
 
 def test_the_task_has_the_values_in_its_environment_and_in_its_file(stage: Stage) -> None:
@@ -44,7 +45,7 @@ def test_the_task_has_the_values_in_its_environment_and_in_its_file(stage: Stage
 
 def test_no_answer_log_event_or_file_of_ours_holds_a_value(stage: Stage) -> None:
     shown = [
-        stage.request("GET", path).text
+        stage.user.request("GET", path).text
         for path in (
             f"/v1/runner/{PROJECT}/secrets",
             f"/v1/runner/{PROJECT}/services",
@@ -56,42 +57,42 @@ def test_no_answer_log_event_or_file_of_ours_holds_a_value(stage: Stage) -> None
 
     assert FIRST not in "".join(shown)
     assert "********" in shown[0]
-    assert FIRST not in stage.log()
-    for file in stage.state_dir.glob("store.db*"):
+    assert FIRST not in stage.installation.log()
+    for file in stage.installation.state_dir.glob("store.db*"):
         assert FIRST.encode() not in file.read_bytes()
 
 
 def test_a_changed_value_reaches_the_task_by_a_new_replica(stage: Stage) -> None:
     body = {"type": "env", "data": {"TOKEN": SECOND}}
-    stage.request("POST", f"/v1/runner/{PROJECT}/secrets/creds", body)
+    stage.user.request("POST", f"/v1/runner/{PROJECT}/secrets/creds", body)
 
     def changed() -> None:
         assert seen(stage)[0] == SECOND
 
-    stage.wait_until(changed)
-    stage.settle(PROJECT, "api")
-    stage.wait_until(lambda: only_one_pod(stage))
+    wait_until(changed)
+    stage.user.wait_until_ready(PROJECT, "api")
+    wait_until(lambda: only_one_pod(stage))
 
 
 def only_one_pod(stage: Stage) -> None:
-    assert len(stage.containers(f"project={PROJECT}")) == 2
+    assert len(stage.machine.containers(f"project={PROJECT}")) == 2
 
 
 def test_what_get_shows_can_be_applied_again_and_changes_no_value(stage: Stage) -> None:
-    before = stage.containers(f"project={PROJECT}")
-    for secret in stage.request("GET", f"/v1/runner/{PROJECT}/secrets").json()["result"]:
+    before = stage.machine.containers(f"project={PROJECT}")
+    for secret in stage.user.request("GET", f"/v1/runner/{PROJECT}/secrets").json()["result"]:
         path = f"/v1/runner/{PROJECT}/secrets/{secret['id']}"
-        assert stage.request("POST", path, secret).status_code == 200
+        assert stage.user.request("POST", path, secret).status_code == 200
 
-    stage.settle(PROJECT, "api")
+    stage.user.wait_until_ready(PROJECT, "api")
 
-    assert stage.containers(f"project={PROJECT}") == before
+    assert stage.machine.containers(f"project={PROJECT}") == before
     assert seen(stage)[0] == SECOND
 
 
 def test_a_service_that_names_no_secret_of_the_project_is_refused_by_field(stage: Stage) -> None:
-    task = stage.task("lost", secrets=["nope"])
-    answer = stage.request("POST", f"/v1/runner/{PROJECT}/services/lost/v1", {"tasks": [task]})
+    task = stage.user.task("lost", secrets=["nope"])
+    answer = stage.user.request("POST", f"/v1/runner/{PROJECT}/services/lost/v1", {"tasks": [task]})
 
     assert answer.status_code == 400
     assert answer.json()["mistakes"][0]["path"] == "spec.tasks[0].secrets[0]"

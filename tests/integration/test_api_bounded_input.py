@@ -13,6 +13,7 @@ import pytest
 
 from api_server import ApiServer, an_api_server
 from envoy_host import envoy_binary
+from eventually import wait_until
 from spacecloud.api.routes.session import MOST_LOGIN_BYTES
 
 pytestmark = pytest.mark.attack
@@ -205,23 +206,18 @@ def an_envoy_before(server: ApiServer, folder: Path) -> Generator[int]:
     ]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        wait_until_it_listens(port)
+        wait_until(lambda: listens(port), within=20)
         yield port
     finally:
         process.terminate()
         process.wait(20)
 
 
-def wait_until_it_listens(port: int) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            assert time.monotonic() < deadline, "Envoy does not listen"
-            time.sleep(0.05)
-        else:
-            return
+def listens(port: int) -> None:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError as error:
+        raise AssertionError(f"Envoy does not listen: {error}") from error
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
                 ready.set()
 
     folder = tmp_path_factory.mktemp("api")
-    thread = threading.Thread(target=lambda: asyncio.run(serve(folder)))
+    thread = threading.Thread(target=lambda: asyncio.run(serve(folder)), daemon=True)
     thread.start()
     assert ready.wait(10)
     yield found[0]

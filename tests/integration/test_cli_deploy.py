@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from eventually import holds_within
 from running_plane import Plane, a_running_plane
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop" / "shop.yaml"
@@ -177,7 +178,5 @@ def test_variables_are_replaced_only_when_that_is_asked(plane: Plane, tmp_path: 
 
 
 def wait_until_declared(plane: Plane) -> None:
-    ends_at = time.monotonic() + 10
-    while not plane.wait_for(plane.store.versions("shop", "api")):
-        assert time.monotonic() < ends_at, "nothing was declared"
-        time.sleep(0.05)
+    declared = holds_within(lambda: bool(plane.wait_for(plane.store.versions("shop", "api"))), 10)
+    assert declared, "nothing was declared"

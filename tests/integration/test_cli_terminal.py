@@ -163,7 +163,9 @@ def test_a_pipe_gets_a_log_as_it_was_written(plane: Plane) -> None:
     _deploy_what_says(plane, said)
 
     command = [sys.executable, "-m", "spacecloud.cli.main", "logs", "shop/api"]
-    done = subprocess.run(command, env=plane.environment, capture_output=True, check=True)
+    done = subprocess.run(
+        command, env=plane.environment, capture_output=True, check=True, timeout=60
+    )
 
     assert done.stdout == said
 

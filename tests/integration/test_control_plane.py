@@ -14,7 +14,7 @@ import pytest
 from eventually import eventually
 from spacecloud.drivers.memory import MemoryTraffic, MemoryWorkloads, memory_driver
 from spacecloud.errors import NotFound, Terminal, Transient
-from spacecloud.model.addresses import Pools
+from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.envelope import Envelope, kind_named
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.routing import IngressRoute
@@ -23,7 +23,7 @@ from spacecloud.model.service import Service
 from spacecloud.model.status import ServiceStatus
 from spacecloud.model.stored import STORED
 from spacecloud.model.traffic import IngressTable
-from spacecloud.reconcile import platform
+from spacecloud.reconcile import controller
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
@@ -62,8 +62,10 @@ async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
         return datetime.now(UTC)
 
     sealer = open_sealer(tmp_path / "secret.key", tmp_path / "store.db")
-    async with SqliteStore.open(tmp_path / "store.db", Pools(), sealer, now) as store:
-        driver = memory_driver(Pools(), now)
+    async with SqliteStore.open(
+        tmp_path / "store.db", PoolAllocator(Pools()), sealer, now
+    ) as store:
+        driver = memory_driver(now)
         plane = ControlPlane(
             store,
             driver,
@@ -77,6 +79,7 @@ async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(plane.run())
             yield Setup(store, plane, driver.workloads, driver.traffic)
+            assert plane.controller.longest_hold < 1
             running.cancel()
 
 
@@ -138,7 +141,7 @@ async def test_a_route_that_the_gateway_refuses_is_told_where_it_is_looked_for(
 async def test_a_table_that_is_refused_is_tried_ever_more_seldom(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(platform, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(controller, "FIRST_RETRY", timedelta(seconds=0.1))
     tries: list[float] = []
 
     async def refuses(table: IngressTable) -> dict[str, str]:
@@ -164,7 +167,7 @@ async def test_a_declared_service_becomes_ready_and_says_where_it_is(setup: Setu
 
     assert status.ready_replicas == status.desired_replicas == 2
     assert status.domain == "api.shop.svc.cluster.local"
-    published = setup.traffic.published(API.key)
+    published = setup.traffic.view(API.key).published
     assert published is not None
     assert len(published.endpoints) == 2
     await eventually(lambda: _has_kinds(setup, "ReplicaCreated", "EndpointsPublished"))
@@ -258,7 +261,7 @@ async def test_a_deleted_service_leaves_nothing_and_its_addresses_are_free(setup
     async def gone() -> None:
         assert await setup.workloads.observe_all() == {}
         assert await setup.store.service(API.key) is None
-        assert setup.traffic.published(API.key) is None
+        assert setup.traffic.view(API.key).published is None
         assert await setup.plane.queries.status("shop", None, None) == []
 
     await eventually(gone)
@@ -361,9 +364,9 @@ async def test_a_changed_whitelist_is_published_and_replaces_no_replica(setup: S
     await setup.store.put_service(API, a_service(whitelists=[]))
 
     async def published() -> None:
-        known = setup.traffic.published(API.key)
+        known = setup.traffic.view(API.key).published
         assert known is not None
-        assert known.face.admission.blocks == ()
+        assert known.face.sources.blocks == ()
 
     await eventually(published)
     after = await setup.settles()

@@ -2,20 +2,42 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
+import os
+import subprocess
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from bridged_pods import inside, listening, pods, serving, settings_of
+from chaos.engine import inside as inside_network
+from envoy_host import ip
 from eventually import eventually
 from spacecloud.drivers.docker.host import firewall as firewall_module
 from spacecloud.drivers.docker.host import firewall_rules
-from spacecloud.drivers.docker.host.firewall import Firewall, run
+from spacecloud.drivers.docker.host.firewall import Firewall
+from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
 pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def alone() -> Iterator[None]:
+    """In a network namespace of its own: no other instance comes or goes, or wants to be first."""
+    name = f"sc-firewall-{os.getpid()}"
+    ip("netns", "add", name)
+    try:
+        with inside_network(name):
+            for program in ("iptables", "ip6tables"):
+                subprocess.run([program, "-w", "-N", "DOCKER-USER"], check=True, timeout=60)
+                subprocess.run(
+                    [program, "-w", "-A", "FORWARD", "-j", "DOCKER-USER"], check=True, timeout=60
+                )
+            yield
+    finally:
+        ip("netns", "del", name)
 
 
 @pytest.fixture
@@ -45,6 +67,7 @@ async def everything_else(settings: Settings) -> list[str]:
     ]
 
 
+@pytest.mark.usefixtures("alone")
 async def test_rules_are_written_once_and_then_found_as_wanted(settings: Settings) -> None:
     assert await Firewall(settings).ensure() == ()
     before = await mentions(settings)
@@ -85,6 +108,7 @@ async def test_removal_leaves_nothing_of_ours_and_touches_nothing_else(settings:
         ("ip route del unreachable {pool}", "the route that closes {pool} was missing"),
     ],
 )
+@pytest.mark.usefixtures("alone")
 async def test_what_was_meddled_with_is_told_and_mended(
     settings: Settings, damage: str, words: str
 ) -> None:
@@ -137,6 +161,7 @@ async def test_a_look_at_rules_that_nobody_touched_starts_no_program(
     assert "iptables-restore" in started
 
 
+@pytest.mark.usefixtures("alone")
 async def test_two_instances_do_not_fight_over_the_first_place(tmp_path: Path) -> None:
     one, two = settings_of(tmp_path), settings_of(tmp_path, vip_pool="10.133.0.0/16")
     first, second = Firewall(one), Firewall(two)

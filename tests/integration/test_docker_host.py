@@ -16,11 +16,11 @@ from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.dns import names_dir
-from spacecloud.drivers.docker.host.firewall import run
 from spacecloud.drivers.docker.host.host import DockerHost
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods.networks import Networks
+from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
 from spacecloud.model.refs import ServiceKey
 from spacecloud.settings import Settings

@@ -19,9 +19,12 @@ from spacecloud.drivers.docker.images.interpreter import PYTHON_PATH
 from spacecloud.drivers.docker.pods import logs
 from spacecloud.drivers.docker.probes.probe import ProbeRunner, Target
 from spacecloud.model.lines import CUT, LONGEST_LINE
+from spacecloud.model.refs import ServiceKey
 from spacecloud.model.task import Probe
 
 pytestmark = [pytest.mark.docker, pytest.mark.attack]
+
+KEY = ServiceKey("shop", "api")
 
 FLOOD = "import sys\nwhile True: sys.stdout.write('x' * 100_000)"
 MOST_GROWTH_BYTES = 8_000_000
@@ -84,7 +87,7 @@ async def ask(engine: Engine, container: str, program: str, seconds: float) -> s
                 "timeoutSeconds": seconds,
             }
         )
-        target = Target(container, now(), "", 0, (), probe)
+        target = Target(container, now(), "", 0, (), probe, KEY)
         return await ProbeRunner(engine, session, now).ask(target, probe)
 
 
@@ -150,7 +153,7 @@ async def test_a_probed_answer_without_end_is_not_read() -> None:
     server = await asyncio.start_server(flood, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     probe = Probe(type="http", port=port)
-    target = Target("c", now(), "127.0.0.1", 0, (port,), probe)
+    target = Target("c", now(), "127.0.0.1", 0, (port,), probe, KEY)
     async with server, connect(DOCKER_HOST) as engine, aiohttp.ClientSession() as session:
         asker = ProbeRunner(engine, session, now)
         async with bounded():

@@ -3,14 +3,18 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from docker_objects import DOCKER_HOST
+from eventually import eventually
 from registry import Registry, a_registry
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.engine_errors import EngineError, row_of
+from spacecloud.drivers.docker.images.pull_queue import PullQueue, registry_of
 from spacecloud.drivers.docker.images.pulls import Pulls, split
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods.replicas import Pods
@@ -19,7 +23,7 @@ from spacecloud.model.refs import ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.model.status import PullView
 from spacecloud.settings import Settings
-from spacecloud.workloads.operations import CreateReplica
+from spacecloud.workloads.operations import CreateReplica, PullImage
 
 DIGEST = "sha256:" + "12" * 32
 
@@ -128,6 +132,76 @@ async def test_a_pull_that_is_cancelled_ends_at_once(engine: Engine, registry: R
     assert time.monotonic() - began < 3
 
 
+async def test_a_pull_that_goes_on_talking_is_given_up_in_the_end(
+    engine: Engine, registry: Registry
+) -> None:
+    reference = registry.push(f"endless-{registry.port}", size=20_000_000)
+    registry.bytes_per_second = 1_000_000
+
+    with pytest.raises(Terminal, match=r"was not here after 2 s \(SPACE_CLOUD_PULL_SECONDS\)"):
+        await asyncio.wait_for(Pulls(engine, limit_seconds=2).pull(reference, None), 10)
+
+
+def a_pull(image: str, service: str = "api") -> PullImage:
+    return PullImage(ServiceRef("shop", service, "v1"), image, "", 1)
+
+
+@pytest.fixture
+async def queue(engine: Engine) -> AsyncIterator[tuple[PullQueue, asyncio.TaskGroup]]:
+    async with asyncio.TaskGroup() as group:
+        running: list[asyncio.Task[None]] = []
+
+        class Group(asyncio.TaskGroup):
+            def create_task(self, *given: Any, **named: Any) -> asyncio.Task[Any]:
+                running.append(group.create_task(*given, **named))
+                return running[-1]
+
+        yield PullQueue(Pulls(engine), lambda key: None, lambda: datetime.now(UTC)), Group()
+        for task in running:
+            task.cancel()
+
+
+async def test_a_registry_that_is_silent_keeps_its_own_pulls_waiting_and_no_other(
+    queue: tuple[PullQueue, asyncio.TaskGroup], registry: Registry
+) -> None:
+    pulls, group = queue
+    registry.silent.set()
+    for number in range(20):
+        image = f"127.0.0.1:{registry.port}/never:{number}"
+        pulls.start(group, a_pull(image, f"slow{number}"), None)
+    with a_registry() as other:
+        good = a_pull(other.push(f"good-{other.port}"))
+        pulls.start(group, good, None)
+
+        async def done() -> None:
+            assert [p.state for p in pulls.of(good.ref.key)] == ["done"]
+
+        await eventually(done, within=10)
+    registry.silent.clear()
+
+
+async def test_a_cancelled_pull_makes_room_for_the_next(
+    queue: tuple[PullQueue, asyncio.TaskGroup], registry: Registry
+) -> None:
+    pulls, group = queue
+    registry.silent.set()
+    never = [a_pull(f"127.0.0.1:{registry.port}/never:{n}", f"slow{n}") for n in range(4)]
+    for op in never:
+        pulls.start(group, op, None)
+    good = a_pull(registry.push(f"next-{registry.port}"))
+    pulls.start(group, good, None)
+    registry.silent.clear()
+
+    for op in never:
+        pulls.cancel(op)
+
+    async def done() -> None:
+        assert [p.state for p in pulls.of(good.ref.key)] == ["done"]
+
+    await eventually(done, within=10)
+    assert all(pulls.of(op.ref.key) == () for op in never)
+
+
 async def test_an_image_for_another_machine_is_hopeless_and_names_both(
     engine: Engine, registry: Registry, tmp_path: Path
 ) -> None:
@@ -163,3 +237,17 @@ async def test_an_image_for_another_machine_is_hopeless_and_names_both(
 )
 def test_a_reference_is_a_name_and_a_tag(image: str, parts: tuple[str, str]) -> None:
     assert split(image) == parts
+
+
+@pytest.mark.parametrize(
+    ("image", "registry"),
+    [
+        ("nginx:1.27", "docker.io"),
+        ("library/nginx", "docker.io"),
+        ("localhost/a:1", "localhost"),
+        ("127.0.0.1:5000/a/b:2", "127.0.0.1:5000"),
+        ("ghcr.io/a/b@sha256:12", "ghcr.io"),
+    ],
+)
+def test_the_registry_of_a_reference_is_its_host(image: str, registry: str) -> None:
+    assert registry_of(image) == registry

@@ -5,6 +5,8 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from mesh_host import (
     serving,
 )
 from mesh_world import a_spec, a_world, peers
-from spacecloud.model.declared import Declared
+from spacecloud.model.declared import Declared, DeclaredService
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import DeniedCall, Endpoint, HostPortAccess
 
@@ -51,6 +53,18 @@ def shop(**others: Any) -> Declared:
             **{name.replace("_", "/"): spec for name, spec in others.items()},
         }
     )
+
+
+def with_db(world: Declared, *versions: str) -> Declared:
+    """The same addresses, the same others, and these versions of db."""
+    both = a_world({"shop/db": {"v1": a_spec("tcp:5432"), "v2": a_spec("tcp:5432")}})
+    db = DeclaredService(
+        DB, tuple(v for v in both.services[DB].versions if v.ref.version in versions)
+    )
+    vips = {version: IPv4Address(f"10.121.9.{version[1:]}") for version in versions}
+    allocation = replace(world.addresses.services[DB], versions=vips)
+    addresses = replace(world.addresses, services={**world.addresses.services, DB: allocation})
+    return Declared({**world.services, DB: db}, addresses)
 
 
 @pytest.fixture
@@ -154,6 +168,31 @@ async def test_a_draining_replica_finishes_what_it_has_and_gets_nothing_new(live
 
     busy = dict(await live.traffic.in_flight())
     assert busy == busy | {old: 1, new: 10}
+    await send(begun, b"still here")
+    assert await receive(begun) == b"still here"
+    begun.close()
+    await eventually(lambda: _idle(live, old))
+
+
+async def test_a_connection_to_the_oldest_version_outlives_it(live: Mesh) -> None:
+    """The service's own domain is the next version's at once; what is open drains."""
+    old, new = (str(live.subnet("shop/db")[host]) for host in (3, 4))
+    await live.serve("shop/db", 5432, greet, host=4)
+    live.endpoints[DB] = (Endpoint("v1", old), Endpoint("v2", new))
+    await live.apply(with_db(live.world, "v1", "v2"))
+    begun = await live.dial("shop/web", "shop/db", 5432)
+    assert await receive(begun) == b"hello\n"
+    assert (await live.traffic.in_flight())[old] == 1
+
+    live.endpoints[DB] = (Endpoint("v1", old, draining=True), Endpoint("v2", new))
+    await live.apply(with_db(live.world, "v2"))
+
+    later = await live.dial("shop/web", "shop/db", 5432)
+    assert await receive(later) == b"hello\n"
+    busy = dict(await live.traffic.in_flight())
+    assert busy == busy | {old: 1, new: 1}
+    # A chain that is rewritten closes what it has by then.
+    await asyncio.sleep(live.host.settings.listener_drain_seconds + 1)
     await send(begun, b"still here")
     assert await receive(begun) == b"still here"
     begun.close()
@@ -308,7 +347,7 @@ async def test_a_host_port_opens_for_the_project_that_asked_and_for_no_other(liv
     await live.stack.enter_async_context(serving(inside(live.host.name, listen), greet))
     bank = a_world({"shop/api": a_spec(), "bank/bill": a_spec()})
     await live.apply(bank)
-    block = str(bank.blocks["bank"][0])
+    block = str(bank.addresses.blocks["bank"][0])
     host_vip = str(live.host.settings.pools.host_vip)
 
     await live.traffic.publish_host_ports((HostPortAccess(5999, (block,)),))

@@ -17,13 +17,14 @@ from mesh_world import a_spec, a_world
 from spacecloud.drivers.docker.gateway.bootstrap import arguments, document
 from spacecloud.errors import InvalidSpec
 from spacecloud.ingress.mistakes import check
-from spacecloud.ingress.table import API_PATHS, read, table
+from spacecloud.ingress.table import read, table
 from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
 from spacecloud.mesh.envoy.public import public_resources
 from spacecloud.mesh.envoy.resources import Resources
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.policy import Policy
+from spacecloud.model.api import API_PATHS
 from spacecloud.model.declared import Declared, StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.routing import IngressRoute
@@ -99,6 +100,7 @@ def validate(folder: Path, whole: dict[str, Any]) -> str:
         capture_output=True,
         text=True,
         check=False,
+        timeout=60,
     )
     return done.stdout + done.stderr
 
@@ -164,6 +166,7 @@ def test_the_arguments_are_those_of_the_binary(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=60,
     )
 
     assert given_[given_.index("--drain-time-s") + 1] == "7"

@@ -116,7 +116,7 @@ async def publish(driver: Driver) -> None:
 
     async def check() -> None:
         try:
-            await driver.traffic.publish_ingress(IngressTable())
+            await driver.edge.publish_ingress(IngressTable())
         except Transient as error:
             raise AssertionError(error) from error
 
@@ -159,4 +159,4 @@ async def test_the_socket_that_a_killed_gateway_left_is_no_obstacle(scene: Scene
     async with watched(scene):
         await eventually(scene.serves)
 
-    await scene.driver.traffic.in_flight()
+    await scene.driver.meter.in_flight()

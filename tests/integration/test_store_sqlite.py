@@ -17,7 +17,7 @@ from time import perf_counter
 import pytest
 
 from spacecloud.errors import Unavailable
-from spacecloud.model.addresses import Pools
+from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.declared import Change, Event
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceRef
@@ -38,7 +38,7 @@ WRITER = """
 import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from spacecloud.model.addresses import Pools
+from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.secrets.keyfile import open_sealer
@@ -49,7 +49,7 @@ async def main(folder: Path, start: int) -> None:
     database = folder / "store.db"
     sealer = open_sealer(folder / "secret.key", database)
     now = lambda: datetime(2030, 1, 1, tzinfo=UTC)
-    async with SqliteStore.open(database, Pools(), sealer, now) as store:
+    async with SqliteStore.open(database, PoolAllocator(Pools()), sealer, now) as store:
         for n in range(start, start + 1_000_000):
             ref = ServiceRef("shop", f"s{n % 50}", f"v{n % 3}")
             tasks = [{"id": "main", "docker": {"image": f"app:{n}"}}]
@@ -63,7 +63,9 @@ asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
 
 def opened(folder: Path, pools: Pools = Pools()) -> AbstractAsyncContextManager[SqliteStore]:
     path = folder / "store.db"
-    return SqliteStore.open(path, pools, open_sealer(folder / "secret.key", path), lambda: NOW)
+    return SqliteStore.open(
+        path, PoolAllocator(pools), open_sealer(folder / "secret.key", path), lambda: NOW
+    )
 
 
 @pytest.fixture
@@ -160,7 +162,7 @@ async def test_the_keys_that_an_earlier_release_kept_in_clear_are_sealed(
 
     assert CLEAR.encode() in before
     assert stored.document["aesKey"] == stored.document["secrets"][0]["secret"] == REDACTED
-    assert kept == "updated"
+    assert kept.change == "updated"
     assert CLEAR.encode() not in while_open + _all_bytes(tmp_path)
 
 
@@ -212,9 +214,8 @@ async def test_hints_that_nobody_reads_take_bounded_room_and_end_with_the_store(
     assert len(heard) == len(set(heard)) == 2
 
 
-async def test_the_store_keeps_the_last_events_only(store: SqliteStore) -> None:
-    path = store._database._path
-    with closing(sqlite3.connect(path)) as raw:
+async def test_the_store_keeps_the_last_events_only(store: SqliteStore, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "store.db")) as raw:
         raw.executemany(
             "INSERT INTO events (at, project, service, kind, message, severity, count)"
             " VALUES (?, 'shop', 'api', 'Said', ?, 'info', 1)",
@@ -366,6 +367,7 @@ async def test_what_is_remembered_of_the_declared_is_what_a_fresh_look_says(
             case 3:
                 await store.release(ref.key)
             case 4:
+                before = await store.declared()
                 for declared in await store.versions(ref.project, ref.service):
                     images = {"main": f"sha256:{dice.randrange(3)}"}
                     number = declared.revision.number if declared.revision is not None else 0
@@ -377,8 +379,13 @@ async def test_what_is_remembered_of_the_declared_is_what_a_fresh_look_says(
         async with opened(tmp_path) as fresh:
             anew = await fresh.declared()
         assert list(now.services.items()) == list(anew.services.items())
-        assert now.blocks == anew.blocks
+        assert list(now.addresses.services.items()) == list(anew.addresses.services.items())
+        assert now.addresses.blocks == anew.addresses.blocks
+        assert now.addresses is before.addresses or now.addresses != before.addresses
         for key, service in now.services.items():
             assert service is before.services.get(key) or service != before.services.get(key)
+        for key, held in now.addresses.services.items():
+            known = before.addresses.services.get(key)
+            assert held is known or held != known
         before = now
     assert before.services

@@ -15,8 +15,9 @@ import pytest
 
 from spacecloud.errors import NotFound
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.addresses import Pools
+from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.service import declared_replicas
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.database import migrate
 from spacecloud.store.migrations import MIGRATIONS
@@ -27,7 +28,7 @@ from spacecloud.workloads.forecast import plan
 from spacecloud.workloads.observed import History, Observed, ObservedWorkloads
 from spacecloud.workloads.operations import CreateReplica, RecordRevision
 from spacecloud.workloads.simulate import simulate
-from spacecloud.workloads.situation import Desired, Situation
+from spacecloud.workloads.situation import Declared, Situation
 
 SQL = Path(__file__).parent.parent / "golden" / "store_before_revisions.sql"
 KEY = "aes-256-gcm:dW2ooFswtIhOLnJC3knyhmuKMBe4fPhdPEEI701WjrM=\n"
@@ -55,14 +56,17 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.executescript(SQL.read_text())
     sealer = open_sealer(tmp_path / "secret.key", path)
-    async with SqliteStore.open(path, Pools(), sealer, lambda: NOW) as store:
+    async with SqliteStore.open(path, PoolAllocator(Pools()), sealer, lambda: NOW) as store:
         yield store
 
 
-async def desired_of(store: SqliteStore, key: ServiceKey) -> Desired:
+async def desired_of(store: SqliteStore, key: ServiceKey) -> Declared:
     declared = await store.declared()
     secrets = {facts.id: facts for facts in await store.secrets(key.project)}
-    return Desired(key, declared.services[key], Policy(declared).face(key), secrets)
+    service = declared.services[key]
+    wanted = {version.ref: declared_replicas(version.spec) for version in service.versions}
+    face, allocation = Policy(declared).face(key), declared.addresses.services[key]
+    return Declared(service, face, allocation, secrets, wanted)
 
 
 async def running(store: SqliteStore, service: str) -> Situation:
@@ -164,6 +168,6 @@ async def test_an_upgrade_that_was_cut_short_is_finished_by_the_next_start(
     sealer = open_sealer(tmp_path / "secret.key", path)
 
     for _ in range(2):
-        async with SqliteStore.open(path, Pools(), sealer, lambda: NOW) as store:
+        async with SqliteStore.open(path, PoolAllocator(Pools()), sealer, lambda: NOW) as store:
             (revision,) = await store.revisions(ServiceRef("shop", "s0", "v1"))
             assert (revision.number, revision.hash) == (1, HASHES["s0"])

@@ -41,7 +41,7 @@ def test_a_row_that_fails_says_so_and_is_no_goal_reached(monkeypatch: pytest.Mon
     monkeypatch.setattr(engine, "remove_all", lambda: None)
     said = Console(file=io.StringIO(), width=200)
 
-    (figure,) = bench._measured("mesh", broken, None, None, said)  # type: ignore[arg-type]
+    (figure,) = bench.measured("mesh", broken, None, None, said)  # type: ignore[arg-type]
 
     assert (figure.ours, figure.goal) == (None, None)
     assert "no such thing" in figure.note

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spacecloud.cli.accounts_file import Account, Accounts, _simple
+from spacecloud.cli.accounts_file import Account, Accounts, parse_simple
 from spacecloud.cli.references import Reference, reference
 from spacecloud.cli.table import table
 from spacecloud.documents.faults import Faults
@@ -55,7 +55,7 @@ def test_the_fast_reader_of_accounts_agrees_with_yaml_or_leaves_it_to_it(
     }
     text = write([content])
 
-    fast = _simple(text)
+    fast = parse_simple(text)
 
     (tree,) = trees(text, Faults("accounts.yaml"))
     assert tree.plain() == content
@@ -66,7 +66,7 @@ def test_the_usual_file_of_accounts_needs_no_yaml_library() -> None:
     account = Account("demo", "admin", "x-Y_z1", "http://127.0.0.1:4122", "shop")
     content = {"accounts": [account.as_yaml()], "selectedAccount": "demo"}
 
-    assert _simple(write([content])) == content
+    assert parse_simple(write([content])) == content
 
 
 def test_the_account_of_a_server_is_the_selected_one_if_it_can_be() -> None:

@@ -11,36 +11,22 @@ from builders import (
     a_situation,
     a_task,
     a_version,
+    changed,
     declared_service,
     declaring,
     later,
+    settled,
 )
 from spacecloud.model.status import DeniedCallView, HostState, ServiceStatus
 from spacecloud.report.diagnosis import findings
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.report.status import Relations, status_of
 from spacecloud.workloads.decide import decide
-from spacecloud.workloads.forecast import plan
 from spacecloud.workloads.observed import Health, History
 from spacecloud.workloads.simulate import simulate
 from spacecloud.workloads.situation import Situation
 
 FINE = HostState(parts={"gateway": "running", "resolver": "running"})
-
-
-def settled(situation: Situation) -> Situation:
-    for step in plan(situation).steps:
-        situation = simulate(situation, step.op)
-    return situation
-
-
-def with_task(situation: Situation, **changes: Any) -> Situation:
-    workloads = situation.observed.workloads
-    replicas = tuple(
-        replace(r, tasks=tuple(replace(t, **changes) for t in r.tasks)) for r in workloads.replicas
-    )
-    observed = replace(situation.observed, workloads=replace(workloads, replicas=replicas))
-    return replace(situation, observed=observed)
 
 
 def status(
@@ -99,13 +85,8 @@ def test_a_refused_image_is_failed_with_its_reason() -> None:
     ("exits", "state"), [(1, "progressing"), (2, "progressing"), (3, "failed")]
 )
 def test_a_task_that_ends_three_times_in_a_row_is_failed(exits: int, state: str) -> None:
-    gone = with_task(
-        settled(a_situation(a_version())),
-        state="exited",
-        exit_code=127,
-        exited_at=NOON,
-        health=Health(),
-    )
+    ended = {"state": "exited", "exit_code": 127, "exited_at": NOON, "health": Health()}
+    gone = changed(settled(a_situation(a_version())), task=ended)
     container = gone.observed.workloads.replicas[0].tasks[0].container
     gone = replace(gone, history=History(exits={container: exits}))
 
@@ -121,23 +102,15 @@ def test_an_older_replica_that_serves_beside_a_new_one_in_trouble_is_degraded() 
     old = settled(a_situation(a_version()))
     spec = a_service(tasks=[a_task(env={"A": "1"})])
     new = a_version(spec=spec, generation=2, images={"main": "sha256:aaaa"})
-    changed = declaring(old, new)
-    for step in decide(changed).steps:
-        changed = simulate(changed, step.op)
-    first, second = changed.observed.workloads.replicas
-    broken = replace(
-        second,
-        tasks=tuple(
-            replace(t, health=Health("starting", 5, "nothing listens on port 8080"))
-            for t in second.tasks
-        ),
-    )
-    assert status(changed).state == "progressing"
-    workloads = replace(changed.observed.workloads, replicas=(first, broken))
-    observed = replace(changed.observed, workloads=workloads)
-    changed = replace(changed, observed=observed, now=later(11))
+    both = declaring(old, new)
+    for step in decide(both).steps:
+        both = simulate(both, step.op)
+    assert status(both).state == "progressing"
+    _, second = both.observed.workloads.replicas
+    health = Health("starting", 5, "nothing listens on port 8080")
+    broken = replace(changed(both, only=second.id, task={"health": health}), now=later(11))
 
-    found = status(changed)
+    found = status(broken)
 
     assert found.state == "degraded"
     assert "nothing listens on port 8080" in found.message

@@ -3,37 +3,22 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from builders import NOON, a_situation, a_version, later
+from builders import NOON, a_situation, a_version, changed, later, settled
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reconcile.history import REFUSAL_LASTS, HistoryRecorder
-from spacecloud.workloads.forecast import plan
-from spacecloud.workloads.observed import Observed
+from spacecloud.workloads.observed import Observed, ObservedPull
 from spacecloud.workloads.operations import PublishTraffic, PullImage, StopReplica
-from spacecloud.workloads.simulate import simulate
 
 REF = a_version().ref
 
 
+def ended(at: datetime, *, lived: timedelta) -> Observed:
+    task = {"state": "exited", "exit_code": 1, "exited_at": at, "started_at": at - lived}
+    return changed(settled(a_situation(a_version())), task=task).observed
+
+
 def running() -> Observed:
-    situation = a_situation(a_version())
-    for step in plan(situation).steps:
-        situation = simulate(situation, step.op)
-    return situation.observed
-
-
-def ended(observed: Observed, at: datetime, *, lived: timedelta) -> Observed:
-    workloads = observed.workloads
-    replicas = tuple(
-        replace(
-            r,
-            tasks=tuple(
-                replace(t, state="exited", exit_code=1, exited_at=at, started_at=at - lived)
-                for t in r.tasks
-            ),
-        )
-        for r in workloads.replicas
-    )
-    return replace(observed, workloads=replace(workloads, replicas=replicas))
+    return settled(a_situation(a_version())).observed
 
 
 def test_a_clock_that_is_set_back_does_not_make_anybody_wait_for_it_to_come_again() -> None:
@@ -61,7 +46,7 @@ def exits(memory: HistoryRecorder) -> list[int]:
 
 def test_an_exit_is_counted_once_however_often_it_is_seen() -> None:
     memory = HistoryRecorder()
-    gone = ended(running(), later(1), lived=timedelta(seconds=1))
+    gone = ended(later(1), lived=timedelta(seconds=1))
 
     seen = [len(memory.note(gone, None, later(n))) for n in (1, 2, 3)]
 
@@ -72,18 +57,18 @@ def test_an_exit_is_counted_once_however_often_it_is_seen() -> None:
 def test_exits_in_a_row_add_up_and_ten_minutes_of_peace_end_the_row() -> None:
     memory = HistoryRecorder()
 
-    memory.note(ended(running(), later(1), lived=timedelta(seconds=1)), None, later(1))
-    memory.note(ended(running(), later(5), lived=timedelta(seconds=2)), None, later(5))
+    memory.note(ended(later(1), lived=timedelta(seconds=1)), None, later(1))
+    memory.note(ended(later(5), lived=timedelta(seconds=2)), None, later(5))
     assert exits(memory) == [2]
-    memory.note(ended(running(), later(9), lived=timedelta(minutes=9)), None, later(9))
+    memory.note(ended(later(9), lived=timedelta(minutes=9)), None, later(9))
     assert exits(memory) == [3]
-    memory.note(ended(running(), later(99), lived=timedelta(minutes=10)), None, later(99))
+    memory.note(ended(later(99), lived=timedelta(minutes=10)), None, later(99))
     assert exits(memory) == [1]
 
 
 def test_a_container_that_is_gone_is_forgotten() -> None:
     memory = HistoryRecorder()
-    memory.note(ended(running(), later(1), lived=timedelta(seconds=1)), None, later(1))
+    memory.note(ended(later(1), lived=timedelta(seconds=1)), None, later(1))
 
     memory.note(a_situation(a_version()).observed, None, later(2))
 
@@ -166,8 +151,12 @@ def test_a_publication_that_succeeds_ends_its_refusal() -> None:
 def test_a_pull_counts_for_its_generation_alone() -> None:
     memory = HistoryRecorder()
 
-    memory.note_done(PullImage(REF, "web:1", "", 1), NOON)
-    memory.note_done(PullImage(REF, "web:1", "", 2), NOON)
+    for generation in (1, 2):
+        op = PullImage(REF, "web:1", "", generation)
+        pulled = ObservedPull(op, "done", later(generation))
+        assert memory.note_pulls([ObservedPull(op, "running")]) == ()
+        assert memory.note_pulls([pulled]) == (pulled,)
+        assert memory.note_pulls([pulled]) == ()
 
     assert memory.history(NOON).pulled == {(REF, 2, "web:1")}
 

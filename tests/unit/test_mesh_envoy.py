@@ -10,22 +10,24 @@ from google.protobuf import json_format
 from google.protobuf.any_pb2 import Any as AnyMessage
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inline_snapshot import snapshot
 
 from mesh_world import a_spec, a_world, peers
 from spacecloud.drivers.docker.xds.encoding import messages
-from spacecloud.ingress.table import API_PATHS, read, table
-from spacecloud.mesh.admits import Admits
-from spacecloud.mesh.envoy.admission import LET_IN, connection_matcher, rbac
+from spacecloud.ingress.table import read, table
+from spacecloud.mesh.addressing import SourceMatcher
 from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
 from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.mesh.envoy.public import public_resources
-from spacecloud.mesh.envoy.resources import KINDS
+from spacecloud.mesh.envoy.resources import KINDS, Resources
 from spacecloud.mesh.envoy.service import service_resources
+from spacecloud.mesh.envoy.source_ranges import ALLOWED, DENIED, connection_matcher, rbac
 from spacecloud.mesh.policy import Policy
+from spacecloud.model.api import API_PATHS
 from spacecloud.model.declared import Declared, StoredDocument
 from spacecloud.model.refs import ServiceKey
-from spacecloud.model.traffic import Admission, Caller, Endpoint, HostPortAccess
+from spacecloud.model.traffic import Caller, Endpoint, HostPortAccess, SourceRanges
 from unit.test_mesh_policy import worlds
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "face.json"
@@ -46,11 +48,11 @@ addresses = st.builds(
     lambda third, fourth: f"10.120.{third}.{fourth}", st.integers(0, 7), st.integers(0, 255)
 )
 subnets = st.builds(lambda n: f"10.120.{n}.0/24", st.integers(0, 7))
-admissions = st.builds(
-    Admission,
-    callers=st.lists(st.builds(Caller, st.just("a/b"), subnets), max_size=3).map(tuple),
+ranges = st.builds(
+    SourceRanges,
+    named=st.lists(st.builds(Caller, st.just("a/b"), subnets), max_size=3).map(tuple),
     blocks=st.lists(st.sampled_from(["10.120.0.0/22", "10.120.4.0/23"]), max_size=2).map(tuple),
-    refused=st.lists(st.builds(Caller, st.just("a/c"), subnets), max_size=3).map(tuple),
+    except_=st.lists(st.builds(Caller, st.just("a/c"), subnets), max_size=3).map(tuple),
 )
 
 
@@ -100,7 +102,7 @@ def test_equal_faces_have_equal_versions_and_names_are_unique(
 def test_policy_touches_no_filter_chain(world: Declared) -> None:
     """What closes connections is a changed chain: an edit of policy must not make one."""
     for face in Policy(world).faces().values():
-        sealed = service_resources(_with(face, Admission()), ())
+        sealed = service_resources(replace(face, sources=SourceRanges()), ())
         for given_, bare in zip(
             service_resources(face, ()).listeners, sealed.listeners, strict=True
         ):
@@ -110,15 +112,53 @@ def test_policy_touches_no_filter_chain(world: Declared) -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(admissions, addresses)
-def test_requests_and_connections_are_let_in_by_the_same_table(
-    admission: Admission, address: str
+@given(ranges, addresses)
+def test_requests_and_connections_are_allowed_by_the_same_table(
+    sources: SourceRanges, address: str
 ) -> None:
-    expected = Admits(admission)(address)
+    expected = SourceMatcher(sources).allowed(address)
 
-    assert _chain(connection_matcher(admission), address) == (LET_IN if expected else "refused")
-    (policy,) = rbac(admission)["rbac"]["rules"]["policies"].values()
+    assert _chain(connection_matcher(sources), address) == (ALLOWED if expected else DENIED)
+    (policy,) = rbac(sources)["rbac"]["rules"]["policies"].values()
     assert any(_is(principal, address) for principal in policy["principals"]) == expected
+
+
+def test_when_the_oldest_version_goes_only_endpoints_change() -> None:
+    """Its open TCP connections are left to drain: no filter chain is another one."""
+    both = {"v1": a_spec("tcp:5432"), "v2": a_spec("tcp:5432")}
+    before = Policy(a_world({"shop/api": both})).face(API)
+    entries = tuple(
+        replace(e, version="v2") if e.of_service else e
+        for e in before.entries
+        if e.of_service or e.version == "v2"
+    )
+    after = replace(before, entries=entries)
+    v1, v2 = Endpoint("v1", "10.120.0.2"), Endpoint("v2", "10.120.0.3")
+
+    was = _by_name(service_resources(before, (v1, v2)))
+    now = _by_name(service_resources(after, (replace(v1, draining=True), v2)))
+
+    assert [f"{kind} {name}" for kind, name in sorted(was.keys() - now.keys())] == snapshot(
+        ["listeners shop/api|10.121.1.1:5432"]
+    )
+    assert [
+        f"{kind} {name}" for kind, name in sorted(now) if now[kind, name] != was[kind, name]
+    ] == snapshot(["endpoints shop/api|v1|5432", "endpoints shop/api||5432"])
+    general = ("endpoints", "shop/api||5432")
+    assert _addresses(was[general]) == snapshot(["10.120.0.2 HEALTHY"])
+    assert _addresses(now[general]) == snapshot(["10.120.0.2 DRAINING", "10.120.0.3 HEALTHY"])
+
+
+def _by_name(resources: Resources) -> dict[tuple[str, str], Any]:
+    return {(kind, name): resource for kind, name, resource in resources}
+
+
+def _addresses(assignment: Any) -> list[str]:
+    return [
+        f"{e['endpoint']['address']['socket_address']['address']} {e['health_status']}"
+        for locality in assignment["endpoints"]
+        for e in locality["lb_endpoints"]
+    ]
 
 
 def test_ingress_and_doors_are_messages_that_envoy_has() -> None:
@@ -141,10 +181,6 @@ def test_ingress_and_doors_are_messages_that_envoy_has() -> None:
     for _, name, resource in every:
         json_format.ParseDict(resource, AnyMessage())
         assert owner_of(name) is not None
-
-
-def _with(face: Any, admission: Admission) -> Any:
-    return replace(face, admission=admission)
 
 
 def _chain(matcher: Any, address: str) -> str:

@@ -1,8 +1,11 @@
+from typing import Any
+
 from hypothesis import given, settings
 
 from mesh_world import a_spec, a_world, peers
-from spacecloud.mesh.explain import admits, caller_at, calls, warnings, why_refused
-from spacecloud.mesh.policy import Policy
+from spacecloud.mesh.addressing import Addressing
+from spacecloud.mesh.authorization import Authorization
+from spacecloud.mesh.explain import callees, callers, warnings, why_refused
 from spacecloud.model.declared import Declared
 from spacecloud.model.refs import ServiceKey
 from unit.test_mesh_policy import worlds
@@ -10,41 +13,41 @@ from unit.test_mesh_policy import worlds
 API, WEB, BILL = ServiceKey("shop", "api"), ServiceKey("shop", "web"), ServiceKey("bank", "bill")
 
 
-def test_a_whole_project_is_named_as_one() -> None:
-    policy = Policy(a_world({"shop/api": a_spec(), "shop/web": a_spec(), "shop/db": a_spec()}))
+def policy_of(services: dict[str, Any]) -> Authorization:
+    return Authorization(a_world(services).services)
 
-    assert admits(API, policy) == ("shop/*",)
-    assert calls(API, policy) == ("shop/*",)
+
+def test_a_whole_project_is_named_as_one() -> None:
+    policy = policy_of({"shop/api": a_spec(), "shop/web": a_spec(), "shop/db": a_spec()})
+
+    assert callers(API, policy) == ("shop/*",)
+    assert callees(API, policy) == ("shop/*",)
 
 
 def test_who_is_left_out_of_a_project_is_named() -> None:
-    policy = Policy(
-        a_world(
-            {
-                "shop/api": a_spec(),
-                "shop/web": a_spec(),
-                "shop/db": a_spec(whitelists=peers("shop/api")),
-                "shop/job": a_spec(upstreams=[]),
-                "shop/cart": a_spec(),
-            }
-        )
+    policy = policy_of(
+        {
+            "shop/api": a_spec(),
+            "shop/web": a_spec(),
+            "shop/db": a_spec(whitelists=peers("shop/api")),
+            "shop/job": a_spec(upstreams=[]),
+            "shop/cart": a_spec(),
+        }
     )
 
-    assert admits(API, policy) == ("shop/* except shop/job",)
-    assert calls(WEB, policy) == ("shop/* except shop/db",)
-    assert admits(ServiceKey("shop", "db"), policy) == ("shop/api",)
+    assert callers(API, policy) == ("shop/* except shop/job",)
+    assert callees(WEB, policy) == ("shop/* except shop/db",)
+    assert callers(ServiceKey("shop", "db"), policy) == ("shop/api",)
 
 
 def test_a_refusal_names_the_side_and_the_line_that_is_missing() -> None:
-    policy = Policy(
-        a_world(
-            {
-                "shop/api": a_spec(),
-                "shop/web": a_spec(upstreams=peers("shop/db")),
-                "shop/db": a_spec(whitelists=peers("shop/api")),
-                "bank/bill": a_spec(),
-            }
-        )
+    policy = policy_of(
+        {
+            "shop/api": a_spec(),
+            "shop/web": a_spec(upstreams=peers("shop/db")),
+            "shop/db": a_spec(whitelists=peers("shop/api")),
+            "bank/bill": a_spec(),
+        }
     )
 
     assert why_refused(WEB, API, policy) == (
@@ -65,13 +68,11 @@ def test_a_refusal_names_the_side_and_the_line_that_is_missing() -> None:
 
 
 def test_versions_that_differ_are_warned_of() -> None:
-    policy = Policy(
-        a_world(
-            {
-                "shop/api": {"v1": a_spec(), "v2": a_spec(upstreams=[], whitelists=[])},
-                "shop/web": {"v1": a_spec(), "v2": a_spec(upstreams=peers("shop/*"))},
-            }
-        )
+    policy = policy_of(
+        {
+            "shop/api": {"v1": a_spec(), "v2": a_spec(upstreams=[], whitelists=[])},
+            "shop/web": {"v1": a_spec(), "v2": a_spec(upstreams=peers("shop/*"))},
+        }
     )
 
     upstreams, whitelists = warnings(API, policy)
@@ -82,17 +83,15 @@ def test_versions_that_differ_are_warned_of() -> None:
 
 
 def test_a_name_that_leads_nowhere_or_is_not_returned_is_warned_of() -> None:
-    policy = Policy(
-        a_world(
-            {
-                "shop/api": a_spec(
-                    upstreams=peers("shop/db", "shop/x", "shop/api"),
-                    whitelists=peers("shop/web", "shop/y"),
-                ),
-                "shop/db": a_spec(whitelists=[]),
-                "shop/web": a_spec(upstreams=[]),
-            }
-        )
+    policy = policy_of(
+        {
+            "shop/api": a_spec(
+                upstreams=peers("shop/db", "shop/x", "shop/api"),
+                whitelists=peers("shop/web", "shop/y"),
+            ),
+            "shop/db": a_spec(whitelists=[]),
+            "shop/web": a_spec(upstreams=[]),
+        }
     )
 
     assert warnings(API, policy) == (
@@ -105,24 +104,24 @@ def test_a_name_that_leads_nowhere_or_is_not_returned_is_warned_of() -> None:
 
 def test_an_address_is_traced_to_its_service() -> None:
     declared = a_world({"shop/api": a_spec(), "shop/web": a_spec()})
-    policy = Policy(declared)
+    addressing = Addressing(declared.addresses)
 
-    assert caller_at(str(declared.services[WEB].allocation.subnet[5]), policy) == WEB
-    assert caller_at("192.168.1.1", policy) is None
+    assert addressing.at(str(declared.addresses.services[WEB].subnet[5])) == WEB
+    assert addressing.at("192.168.1.1") is None
 
 
 @settings(max_examples=50, deadline=None)
 @given(worlds)
 def test_who_admits_whom_is_who_calls_whom(declared: Declared) -> None:
-    policy = Policy(declared)
+    policy = Authorization(declared.services)
     live = [key for key, service in declared.services.items() if service.versions]
 
     for caller in live:
         for callee in live:
             if caller != callee:
-                line_in = _covered(caller, admits(callee, policy))
-                line_out = _covered(callee, calls(caller, policy))
-                assert line_in == line_out == policy.allows(caller, callee)
+                line_in = _covered(caller, callers(callee, policy))
+                line_out = _covered(callee, callees(caller, policy))
+                assert line_in == line_out == policy.allowed(caller, callee)
 
 
 def _covered(key: ServiceKey, lines: tuple[str, ...]) -> bool:

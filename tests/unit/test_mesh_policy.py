@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from mesh_world import a_spec, a_world, peers
 from spacecloud.errors import NotFound
-from spacecloud.mesh.admits import Admits
-from spacecloud.mesh.policy import Policy, affected, face, faces, host_ports
+from spacecloud.mesh.addressing import SourceMatcher
+from spacecloud.mesh.authorization import Callers
+from spacecloud.mesh.host_ports import host_ports
+from spacecloud.mesh.policy import Policy, affected, face, faces
 from spacecloud.model.declared import Declared, StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.service import callees_of, callers_of
-from spacecloud.model.traffic import Admission, Caller, Entry, HostPortAccess
+from spacecloud.model.traffic import Caller, Entry, HostPortAccess, SourceRanges
 
 API = ServiceKey("shop", "api")
 
@@ -52,6 +54,25 @@ def says_yes(declared: Declared, caller: ServiceKey, callee: ServiceKey) -> bool
     return caller == callee or (lets_in and named)
 
 
+def address_of(declared: Declared, key: ServiceKey) -> str:
+    """Of a replica."""
+    return str(declared.addresses.services[key].subnet[2])
+
+
+@settings(max_examples=100, deadline=None)
+@given(worlds)
+def test_who_may_call_and_which_addresses_may_are_the_same_answer(declared: Declared) -> None:
+    """Of everybody, those on their way out included, and of addresses that nobody has."""
+    policy = Policy(declared)
+
+    for callee in declared.services:
+        callers = policy.authorization.callers(callee)
+        sources = SourceMatcher(policy.face(callee).sources)
+        for caller in declared.services:
+            assert callers.allowed(caller) == sources.allowed(address_of(declared, caller))
+        assert not sources.allowed("10.1.2.3")
+
+
 @settings(max_examples=50, deadline=None)
 @given(worlds)
 def test_addresses_are_let_in_exactly_when_both_sides_say_yes(declared: Declared) -> None:
@@ -60,17 +81,18 @@ def test_addresses_are_let_in_exactly_when_both_sides_say_yes(declared: Declared
     for caller, callee in product(declared.services, repeat=2):
         # What is on its way out calls nobody new by name, and keeps its block until it is gone.
         if declared.services[caller].versions:
-            address = str(declared.services[caller].allocation.subnet[2])
+            address = address_of(declared, caller)
             expected = says_yes(declared, caller, callee)
-            assert Admits(policy.face(callee).admission)(address) == expected
-            assert (caller in policy.callers(callee)) == expected
-            assert policy.at(address) == caller
+            assert SourceMatcher(policy.face(callee).sources).allowed(address) == expected
+            assert policy.authorization.allowed(caller, callee) == expected
+            assert (caller in policy.authorization.every_caller(callee)) == expected
+            assert policy.addressing.at(address) == caller
 
 
 @settings(max_examples=50, deadline=None)
 @given(worlds)
 def test_the_order_of_declarations_is_irrelevant(declared: Declared) -> None:
-    turned = Declared(dict(reversed(list(declared.services.items()))), declared.blocks)
+    turned = Declared(dict(reversed(list(declared.services.items()))), declared.addresses)
 
     assert faces(turned) == faces(declared)
 
@@ -99,7 +121,7 @@ def test_after_an_edit_of_one_service_too(before: Declared, data: st.DataObject)
     if kept != "neither":
         spec = spec.model_copy(update={kept: getattr(first.spec, kept)})
     edited = replace(service, versions=(replace(first, spec=spec), *service.versions[1:]))
-    after = Declared({**before.services, service.key: edited}, before.blocks)
+    after = Declared({**before.services, service.key: edited}, before.addresses)
 
     earlier = Policy(before)
     found = affected(earlier, Policy(after))
@@ -107,7 +129,9 @@ def test_after_an_edit_of_one_service_too(before: Declared, data: st.DataObject)
     old, new = earlier.faces(), faces(after)
     assert found == {k for k in old if old[k] != new[k]}
     assert Policy(after, earlier).faces() == new
-    assert Policy(after, earlier).callers(service.key) == Policy(after).callers(service.key)
+    follows, fresh = Policy(after, earlier).authorization, Policy(after).authorization
+    assert follows.callers(service.key) == fresh.callers(service.key)
+    assert follows.every_caller(service.key) == fresh.every_caller(service.key)
 
 
 @settings(max_examples=50, deadline=None)
@@ -125,14 +149,16 @@ def test_whatever_came_before_it_a_policy_is_what_it_is(
     for policy, declared in zip(policies, chain, strict=True):
         fresh = Policy(declared)
         assert policy.faces() == fresh.faces()
-        assert policy.projects() == fresh.projects()
-        for key, service in declared.services.items():
-            address = str(service.allocation.subnet[2])
+        who, anew = policy.authorization, fresh.authorization
+        assert who.projects() == anew.projects()
+        for key in declared.services:
+            address = address_of(declared, key)
             assert policy.face(key) == face(key, declared)
-            assert policy.callers(key) == fresh.callers(key)
-            assert policy.covering(key) == fresh.covering(key)
-            assert policy.live(key.project) == fresh.live(key.project)
-            assert policy.at(address) == fresh.at(address) == key
+            assert who.callers(key) == anew.callers(key)
+            assert who.every_caller(key) == anew.every_caller(key)
+            assert who.covering(key) == anew.covering(key)
+            assert who.live(key.project) == anew.live(key.project)
+            assert policy.addressing.at(address) == fresh.addressing.at(address) == key
 
 
 def test_a_new_service_with_the_default_policy_changes_no_other_face() -> None:
@@ -143,18 +169,24 @@ def test_a_new_service_with_the_default_policy_changes_no_other_face() -> None:
     assert changed == {ServiceKey("shop", "new")}
 
 
-def test_a_project_is_let_in_by_its_blocks_and_its_silent_services_are_refused() -> None:
+def test_a_project_is_allowed_by_its_blocks_except_for_its_silent_services() -> None:
     declared = a_world(
         {"shop/api": a_spec(), "shop/web": a_spec(), "shop/mute": a_spec(upstreams=[])}
     )
 
-    admission = face(API, declared).admission
+    policy = Policy(declared)
 
-    assert admission == Admission(
-        callers=(Caller("shop/api", "10.120.0.0/25"),),
+    assert policy.authorization.callers(API) == Callers(
+        named=(API,), projects=("shop",), except_=(ServiceKey("shop", "mute"),)
+    )
+    shown = policy.face(API)
+    assert shown.sources == SourceRanges(
+        named=(Caller("shop/api", "10.120.0.0/25"),),
         blocks=("10.120.0.0/21",),
-        refused=(Caller("shop/mute", "10.120.1.0/25"),),
-        rule="the whitelists of shop/api let in shop/*, and a caller's upstreams must name shop/api",
+        except_=(Caller("shop/mute", "10.120.1.0/25"),),
+    )
+    assert shown.rule == (
+        "the whitelists of shop/api let in shop/*, and a caller's upstreams must name shop/api"
     )
 
 
@@ -163,20 +195,20 @@ def test_few_callers_of_a_large_project_are_let_in_by_name() -> None:
     many["bank/bill"] = a_spec(upstreams=peers("shop/api"))
     declared = a_world({"shop/api": a_spec(whitelists=peers("bank/*")), **many})
 
-    admission = face(API, declared).admission
+    sources = face(API, declared).sources
 
-    assert [caller.name for caller in admission.callers] == ["bank/bill", "shop/api"]
-    assert (admission.blocks, admission.refused) == ((), ())
+    assert [caller.name for caller in sources.named] == ["bank/bill", "shop/api"]
+    assert (sources.blocks, sources.except_) == ((), ())
 
 
 def test_an_empty_whitelist_lets_in_nobody_but_the_service_itself() -> None:
     declared = a_world({"shop/api": a_spec(whitelists=[]), "shop/web": a_spec()})
 
-    admission = face(API, declared).admission
+    shown = face(API, declared)
 
-    assert admission.callers == (Caller("shop/api", "10.120.0.0/25"),)
-    assert admission.blocks == ()
-    assert "let in nobody" in admission.rule
+    assert shown.sources.named == (Caller("shop/api", "10.120.0.0/25"),)
+    assert shown.sources.blocks == ()
+    assert "let in nobody" in shown.rule
 
 
 def test_the_service_domain_leads_to_the_oldest_version_that_declares_the_port() -> None:
@@ -186,11 +218,11 @@ def test_the_service_domain_leads_to_the_oldest_version_that_declares_the_port()
 
     shown = face(API, declared)
 
-    general = str(declared.services[API].allocation.vip)
-    v1, v2, v3 = (str(v.vip) for v in declared.services[API].versions)
+    allocation = declared.addresses.services[API]
+    general, (v1, v2, v3) = str(allocation.vip), map(str, allocation.versions.values())
     assert set(shown.entries) == {
-        Entry(general, 80, "http", "v1"),
-        Entry(general, 5432, "tcp", "v2"),
+        Entry(general, 80, "http", "v1", of_service=True),
+        Entry(general, 5432, "tcp", "v2", of_service=True),
         Entry(v1, 80, "http", "v1"),
         Entry(v2, 80, "http", "v2"),
         Entry(v2, 5432, "tcp", "v2"),
@@ -207,7 +239,7 @@ def test_the_service_domain_leads_to_the_oldest_version_that_declares_the_port()
 def test_a_service_on_its_way_out_has_no_entry_and_no_name() -> None:
     gone = face(API, a_world({"shop/api": None, "shop/web": a_spec()}))
 
-    assert (gone.entries, gone.ports, gone.names, gone.admission) == ((), (), (), Admission())
+    assert (gone.entries, gone.ports, gone.names, gone.sources) == ((), (), (), SourceRanges())
 
 
 def test_an_unknown_service_has_no_face() -> None:
@@ -215,7 +247,7 @@ def test_an_unknown_service_has_no_face() -> None:
         face(API, a_world({}))
 
 
-def test_doors_to_the_host_open_for_the_projects_that_ask() -> None:
+def test_host_ports_open_for_the_projects_that_ask() -> None:
     declared = a_world({"shop/api": a_spec(), "bank/bill": a_spec()})
     projects = [
         StoredDocument("shop", "shop", {"egress": [{"port": 5432}, {"port": 6379}]}),
@@ -223,9 +255,9 @@ def test_doors_to_the_host_open_for_the_projects_that_ask() -> None:
         StoredDocument("new", "new", {"egress": [{"port": 25}]}),
     ]
 
-    doors = host_ports(declared, projects)
+    opened = host_ports(declared.addresses, projects)
 
-    assert doors == (
+    assert opened == (
         HostPortAccess(25, ()),
         HostPortAccess(5432, ("10.120.0.0/21", "10.120.8.0/21")),
         HostPortAccess(6379, ("10.120.0.0/21",)),

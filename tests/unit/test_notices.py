@@ -3,6 +3,7 @@
 import pytest
 
 from builders import a_service
+from spacecloud.model.service import declared_replicas
 from spacecloud.report.notices import notices_of
 
 
@@ -10,7 +11,7 @@ def test_a_maximum_below_the_minimum_is_said_with_what_runs() -> None:
     service = a_service(scale={"replicas": 1, "minReplicas": 5, "maxReplicas": 2})
 
     assert notices_of(service) == ("scale: maxReplicas (2) is below minReplicas, so 5 run",)
-    assert service.min_replicas == 5
+    assert declared_replicas(service) == 5
 
 
 @pytest.mark.parametrize(

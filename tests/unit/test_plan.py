@@ -6,40 +6,35 @@ from datetime import timedelta
 import pytest
 from inline_snapshot import snapshot
 
-from builders import NOON, a_service, a_situation, a_task, a_version, declaring, later
+from builders import (
+    NOON,
+    a_service,
+    a_situation,
+    a_task,
+    a_version,
+    changed,
+    declaring,
+    later,
+    settled,
+    shown,
+)
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.forecast import plan
 from spacecloud.workloads.observed import Health, History
 from spacecloud.workloads.operations import CreateReplica, PublishTraffic, PullImage
 from spacecloud.workloads.repair import restart_delay
-from spacecloud.workloads.simulate import ended, simulate
-from spacecloud.workloads.situation import Situation
+from spacecloud.workloads.simulate import simulate
 
-
-def settled(situation: Situation) -> Situation:
-    """After its plan has been followed to the end."""
-    for step in plan(situation).steps:
-        situation = simulate(situation, step.op)
-    return situation
-
-
-def with_health(situation: Situation, health: Health) -> Situation:
-    workloads = situation.observed.workloads
-    replicas = tuple(
-        replace(r, tasks=tuple(replace(t, health=health) for t in r.tasks))
-        for r in workloads.replicas
-    )
-    observed = replace(situation.observed, workloads=replace(workloads, replicas=replicas))
-    return replace(situation, observed=observed)
+EXITED = {"state": "exited", "exited_at": NOON, "exit_code": 0}
 
 
 def test_a_new_service_gets_network_names_images_replica_and_traffic() -> None:
-    assert str(plan(a_situation(a_version()))) == snapshot("""\
+    assert shown(plan(a_situation(a_version()))) == snapshot("""\
 [] -> #0 create network 10.180.0.0/25: the service has no network
 [] -> #1 publish names web-v1-internal.shop.svc.cluster.local=10.184.2.1, web.shop.svc.cluster.local=10.184.1.0: no names yet
 [] -> #2 publish endpoints []: the gateway does not know the service yet
 [] -> #3 resolve v1 to revision 1: main=aaaa: generation 1 has no revision yet
-[0, 3] -> #4 create replica web--v1--0 at 10.180.0.2 (revision 97112dc609d1): 1 wanted, slot 0 is empty
+[0, 3] -> #4 create replica web--v1--0 at 10.180.0.2 (revision r1): 1 wanted, slot 0 is empty
 [0, 1, 2, 3, 4] -> #5 wait until web--v1--0 is ready: not every task is ready
 [5] -> #6 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready\
 """)
@@ -48,39 +43,35 @@ def test_a_new_service_gets_network_names_images_replica_and_traffic() -> None:
 def test_what_is_carried_out_now_is_the_head_of_the_plan() -> None:
     situation = a_situation(a_version())
 
-    shown = plan(situation)
+    whole = plan(situation)
 
-    assert shown.steps[: shown.now] == decide(situation).steps
+    assert whole.steps[: whole.now] == decide(situation).steps
 
 
 def test_a_changed_image_is_replaced_new_before_old() -> None:
     running = settled(a_situation(a_version()))
-    changed = declaring(
-        running, a_version(spec=a_service(tasks=[a_task(env={"A": "1"})]), generation=2)
-    )
+    newer = a_version(spec=a_service(tasks=[a_task(env={"A": "1"})]), generation=2)
 
-    assert str(plan(changed)) == snapshot("""\
+    assert shown(plan(declaring(running, newer))) == snapshot("""\
 [] -> #0 resolve v1 to revision 2: main=aaaa: generation 2 has no revision yet
-[0] -> #1 create replica web--v1--1 at 10.180.0.3 (revision 33e614f398c1): 1 wanted, slot 1 is empty
+[0] -> #1 create replica web--v1--1 at 10.180.0.3 (revision r1): 1 wanted, slot 1 is empty
 [0, 1] -> #2 wait until web--v1--1 is ready: not every task is ready
 [2] -> #3 publish endpoints [v1=10.180.0.2, v1=10.180.0.3]: 10.180.0.3 ready
 [3] -> #4 publish endpoints [v1=10.180.0.2 draining, v1=10.180.0.3]: 10.180.0.2 draining
-[4] -> #5 wait until web--v1--0 has no request in flight: replaced by revision 33e614f398c1
-[5] -> #6 stop replica web--v1--0: replaced by revision 33e614f398c1; nothing in flight
+[4] -> #5 wait until web--v1--0 has no request in flight: replaced by revision r1
+[5] -> #6 stop replica web--v1--0: replaced by revision r1; nothing in flight
 [6] -> #7 wait until web--v1--0 has stopped: asked to end
 [7] -> #8 publish endpoints [v1=10.180.0.3]: 10.180.0.2 gone
-[8] -> #9 remove replica web--v1--0: replaced by revision 33e614f398c1\
+[8] -> #9 remove replica web--v1--0: replaced by revision r1\
 """)
 
 
 def test_a_replica_is_kept_while_its_successor_is_not_acknowledged() -> None:
     running = settled(a_situation(a_version()))
     spec = a_service(tasks=[a_task(env={"A": "1"})])
-    changed = declaring(running, a_version(spec=spec, generation=2, images={"main": "sha256:aaaa"}))
-    created = simulate(
-        changed, next(s.op for s in decide(changed) if isinstance(s.op, CreateReplica))
-    )
-    ready = with_health(created, Health("ready"))
+    newer = declaring(running, a_version(spec=spec, generation=2, images={"main": "sha256:aaaa"}))
+    created = simulate(newer, next(s.op for s in decide(newer) if isinstance(s.op, CreateReplica)))
+    ready = changed(created, task={"health": Health("ready")})
 
     published = next(s.op for s in decide(ready) if isinstance(s.op, PublishTraffic))
 
@@ -104,7 +95,7 @@ def test_what_the_gateway_did_not_acknowledge_is_not_believed_undone() -> None:
     doubted = replace(running.observed, published=replace(published, acknowledged=False))
 
     assert decide(running).steps == ()
-    assert str(plan(replace(running, observed=doubted))) == snapshot(
+    assert shown(plan(replace(running, observed=doubted))) == snapshot(
         "[] -> #0 publish endpoints [v1=10.180.0.2]: the gateway has not acknowledged what it was sent last"
     )
 
@@ -112,7 +103,7 @@ def test_what_the_gateway_did_not_acknowledge_is_not_believed_undone() -> None:
 def test_a_deleted_service_drains_before_anything_is_taken_away() -> None:
     running = settled(a_situation(a_version()))
 
-    assert str(plan(declaring(running))) == snapshot("""\
+    assert shown(plan(declaring(running))) == snapshot("""\
 [] -> #0 withdraw names: deleted
 [] -> #1 publish endpoints [v1=10.180.0.2 draining]: deleted
 [0, 1] -> #2 wait until web--v1--0 has no request in flight: deleted
@@ -145,7 +136,7 @@ def test_a_deletion_goes_on_in_a_process_that_does_not_know_what_was_published(
 def test_a_deleted_version_drains_while_the_other_goes_on() -> None:
     both = settled(a_situation(a_version(), a_version("v2", order=1)))
 
-    assert str(plan(declaring(both, a_version(images={"main": "sha256:aaaa"})))) == snapshot("""\
+    assert shown(plan(declaring(both, a_version(images={"main": "sha256:aaaa"})))) == snapshot("""\
 [] -> #0 publish names web-v1-internal.shop.svc.cluster.local=10.184.2.1, web.shop.svc.cluster.local=10.184.1.0: names differ
 [] -> #1 publish endpoints [v1=10.180.0.2, v2=10.180.0.3 draining]: ports, names or callers changed
 [0, 1] -> #2 wait until web--v2--0 has no request in flight: not declared any more
@@ -161,9 +152,9 @@ def test_a_missing_image_is_pulled_and_only_then_is_more_known() -> None:
 
     assert [s.op for s in decided if isinstance(s.op, PullImage)]
     assert not [s.op for s in decided if isinstance(s.op, CreateReplica)]
-    shown = str(plan(a_situation(a_version(), images={"web:1": None})))
-    assert "pull web:1: the image is not here" in shown
-    assert "create replica web--v1--0 at 10.180.0.2 (revision known when its images are)" in shown
+    text = str(plan(a_situation(a_version(), images={"web:1": None})))
+    assert "pull web:1: the image is not here" in text
+    assert "create replica web--v1--0 at 10.180.0.2 (revision known when its images are)" in text
 
 
 def test_an_image_that_was_refused_is_not_pulled_again_for_the_same_apply() -> None:
@@ -195,17 +186,12 @@ def test_the_same_document_again_resolves_its_tag_anew() -> None:
 
 def test_a_dead_pause_means_the_pod_is_built_again_at_its_address() -> None:
     running = settled(a_situation(a_version()))
-    workloads = running.observed.workloads
-    dead = replace(
-        workloads, replicas=tuple(replace(r, pause="stopped") for r in workloads.replicas)
-    )
+    broken = changed(running, replica={"pause": "stopped"})
 
-    broken = replace(running, observed=replace(running.observed, workloads=dead))
-
-    assert str(plan(broken)) == snapshot("""\
+    assert shown(plan(broken)) == snapshot("""\
 [] -> #0 publish endpoints []: 10.180.0.2 gone
 [] -> #1 remove replica web--v1--0: its pause container is stopped
-[1] -> #2 create replica web--v1--0 at 10.180.0.2 (revision 97112dc609d1): its pause container is stopped
+[1] -> #2 create replica web--v1--0 at 10.180.0.2 (revision r1): its pause container is stopped
 [0, 1, 2] -> #3 wait until web--v1--0 is ready: not every task is ready
 [3] -> #4 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready\
 """)
@@ -213,18 +199,13 @@ def test_a_dead_pause_means_the_pod_is_built_again_at_its_address() -> None:
 
 def test_a_network_that_was_removed_by_hand_is_there_before_its_pods_are_built_again() -> None:
     running = settled(a_situation(a_version()))
-    replicas = tuple(
-        replace(r, pause="off its network") for r in running.observed.workloads.replicas
-    )
-    cut = replace(running.observed.workloads, network=None, replicas=replicas)
+    broken = changed(running, replica={"pause": "off its network"}, workloads={"network": None})
 
-    broken = replace(running, observed=replace(running.observed, workloads=cut))
-
-    assert str(plan(broken)) == snapshot("""\
+    assert shown(plan(broken)) == snapshot("""\
 [] -> #0 create network 10.180.0.0/25: the service has no network
 [] -> #1 publish endpoints []: 10.180.0.2 gone
 [] -> #2 remove replica web--v1--0: its pause container is off its network
-[0, 2] -> #3 create replica web--v1--0 at 10.180.0.2 (revision 97112dc609d1): its pause container is off its network
+[0, 2] -> #3 create replica web--v1--0 at 10.180.0.2 (revision r1): its pause container is off its network
 [0, 1, 2, 3] -> #4 wait until web--v1--0 is ready: not every task is ready
 [4] -> #5 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready\
 """)
@@ -232,26 +213,18 @@ def test_a_network_that_was_removed_by_hand_is_there_before_its_pods_are_built_a
 
 def test_a_task_that_was_left_behind_by_its_pause_is_restarted() -> None:
     running = settled(a_situation(a_version()))
-    workloads = running.observed.workloads
-    orphaned = replace(
-        workloads,
-        replicas=tuple(
-            replace(r, tasks=tuple(replace(t, orphaned=True) for t in r.tasks))
-            for r in workloads.replicas
-        ),
-    )
 
-    decided = decide(replace(running, observed=replace(running.observed, workloads=orphaned)))
+    decided = decide(changed(running, task={"orphaned": True}))
 
     assert "restart task web--v1--0/main: its pause container was restarted" in str(decided)
 
 
 def test_a_removed_task_container_is_made_again() -> None:
     running = settled(a_situation(a_version()))
-    workloads = running.observed.workloads
-    bare = replace(workloads, replicas=tuple(replace(r, tasks=()) for r in workloads.replicas))
+    (replica,) = running.observed.workloads.replicas
+    bare = replace(replica, tasks=())
 
-    decided = decide(replace(running, observed=replace(running.observed, workloads=bare)))
+    decided = decide(changed(running, workloads={"replicas": (bare,)}))
 
     assert "create replica web--v1--0 at 10.180.0.2" in str(decided)
     assert "main not there" in str(decided)
@@ -270,8 +243,7 @@ def test_an_exited_task_waits_longer_after_each_exit() -> None:
 
 def test_an_exited_task_is_started_when_its_pause_is_over() -> None:
     running = settled(a_situation(a_version()))
-    gone = ended(running.observed.workloads, "web--v1--0", NOON)
-    situation = replace(running, observed=replace(running.observed, workloads=gone))
+    situation = changed(running, task=EXITED)
 
     early = decide(situation)
     late = decide(replace(situation, now=later(1)))
@@ -283,8 +255,7 @@ def test_an_exited_task_is_started_when_its_pause_is_over() -> None:
 
 def test_a_task_that_ended_before_the_clock_was_set_back_is_started_at_once() -> None:
     running = settled(a_situation(a_version()))
-    gone = ended(running.observed.workloads, "web--v1--0", NOON)
-    situation = replace(running, observed=replace(running.observed, workloads=gone))
+    situation = changed(running, task=EXITED)
 
     decided = decide(replace(situation, now=NOON - timedelta(hours=1)))
 
@@ -294,9 +265,9 @@ def test_a_task_that_ended_before_the_clock_was_set_back_is_started_at_once() ->
 def test_a_replica_that_fails_its_probe_leaves_traffic_and_then_is_restarted() -> None:
     running = settled(a_situation(a_version()))
 
-    tolerated = decide(with_health(running, Health("failing", 2, "500")))
-    out = decide(with_health(running, Health("failing", 3, "500")))
-    restarted = decide(with_health(running, Health("failing", 6, "500")))
+    tolerated = decide(changed(running, task={"health": Health("failing", 2, "500")}))
+    out = decide(changed(running, task={"health": Health("failing", 3, "500")}))
+    restarted = decide(changed(running, task={"health": Health("failing", 6, "500")}))
 
     assert not tolerated
     assert "publish endpoints []" in str(out)
@@ -304,7 +275,9 @@ def test_a_replica_that_fails_its_probe_leaves_traffic_and_then_is_restarted() -
 
 
 def test_a_task_that_is_not_ready_within_its_grace_is_restarted() -> None:
-    starting = with_health(settled(a_situation(a_version())), Health("starting", 1, "refused"))
+    starting = changed(
+        settled(a_situation(a_version())), task={"health": Health("starting", 1, "refused")}
+    )
 
     assert "not ready after 60 s: refused" in str(decide(replace(starting, now=later(61))))
 
@@ -323,17 +296,16 @@ def test_a_publication_that_was_refused_is_not_repeated_and_is_told() -> None:
 
 def test_a_network_with_another_subnet_is_made_anew() -> None:
     running = settled(a_situation(a_version()))
-    workloads = replace(running.observed.workloads, network="10.99.0.0/25")
 
-    shown = str(plan(replace(running, observed=replace(running.observed, workloads=workloads))))
+    text = str(plan(changed(running, workloads={"network": "10.99.0.0/25"})))
 
-    assert "remove network: the network is 10.99.0.0/25, not 10.180.0.0/25" in shown
-    assert shown.index("remove network") < shown.index("create network 10.180.0.0/25")
+    assert "remove network: the network is 10.99.0.0/25, not 10.180.0.0/25" in text
+    assert text.index("remove network") < text.index("create network 10.180.0.0/25")
 
 
 def test_nothing_wanted_costs_the_engine_nothing() -> None:
-    shown = str(plan(a_situation(a_version(spec=a_service(scale={"replicas": 0})))))
+    text = str(plan(a_situation(a_version(spec=a_service(scale={"replicas": 0})))))
 
-    assert "publish names" in shown
-    assert "create network" not in shown
-    assert "resolve" not in shown
+    assert "publish names" in text
+    assert "create network" not in text
+    assert "resolve" not in text

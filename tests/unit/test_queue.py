@@ -1,6 +1,8 @@
 """A queue of keys: no key twice at once, none forgotten, some due later."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -105,9 +107,10 @@ async def test_a_failure_of_one_key_is_told_tried_again_and_stops_no_other(
             good.set()
         return None
 
-    controller = Controller[str]("test", reconcile, lambda k, r: told.append((k, r)), now)
-    controller.queue.add("bad")
-    controller.queue.add("good")
+    queue = KeyQueue[str](now)
+    controller = Controller[str]("test", queue, reconcile, lambda k, r: told.append((k, r)), now)
+    queue.add("bad")
+    queue.add("good")
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(controller.run())
         await good.wait()
@@ -130,17 +133,31 @@ def _name(op: Op) -> str:
     return op.key.service
 
 
-async def test_steps_run_after_those_they_follow_and_side_by_side_otherwise() -> None:
-    order: list[str] = []
+@dataclass
+class Effects:
+    """Carries operations out by ``do``, and remembers which succeeded."""
 
+    do: Callable[[Op], Awaitable[None]]
+    done: list[Op] = field(default_factory=list)
+    begun: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def begin(self, step: Step) -> asyncio.Task[None]:
+        self.begun.append(asyncio.ensure_future(self._run(step.op)))
+        return self.begun[-1]
+
+    async def _run(self, op: Op) -> None:
+        await self.do(op)
+        self.done.append(op)
+
+
+async def test_steps_run_after_those_they_follow_and_side_by_side_otherwise() -> None:
     async def do(op: Op) -> None:
         await asyncio.sleep({"a": 0.03, "b": 0.01, "c": 0.0}[_name(op)])
-        order.append(_name(op))
 
-    outcome = await execute(Plan((_step("a"), _step("b"), _step("c", 0, 1)), now=3), do)
+    effects = Effects(do)
+    await execute(Plan((_step("a"), _step("b"), _step("c", 0, 1)), now=3), effects.begin, 5)
 
-    assert order == ["b", "a", "c"]
-    assert [_name(op) for op in outcome.done] == order
+    assert [_name(op) for op in effects.done] == ["b", "a", "c"]
 
 
 async def test_a_failed_step_takes_those_that_follow_with_it_and_no_others() -> None:
@@ -148,20 +165,76 @@ async def test_a_failed_step_takes_those_that_follow_with_it_and_no_others() -> 
         if _name(op) == "a":
             raise Transient("no")
 
+    effects = Effects(do)
     plan = Plan((_step("a"), _step("b", 0), _step("c", 1), _step("d")), now=4)
-    outcome = await execute(plan, do)
+    await execute(plan, effects.begin, 5)
 
-    assert [_name(op) for op in outcome.done] == ["d"]
-    assert [(_name(op), str(error)) for op, error in outcome.failed] == [("a", "no")]
+    assert [_name(op) for op in effects.done] == ["d"]
+    assert len(effects.begun) == 2
 
 
 async def test_waits_and_forecasts_are_not_carried_out() -> None:
-    done: list[Op] = []
-
     async def do(op: Op) -> None:
-        done.append(op)
+        pass
 
+    effects = Effects(do)
     plan = Plan((Step(AwaitReady("r"), "test"), _step("a", 0), _step("b"), _step("c")), now=3)
-    await execute(plan, do)
+    await execute(plan, effects.begin, 5)
 
-    assert [_name(op) for op in done] == ["b"]
+    assert [_name(op) for op in effects.done] == ["b"]
+
+
+async def test_when_time_is_over_nothing_more_is_begun_and_what_runs_goes_on() -> None:
+    async def do(op: Op) -> None:
+        await asyncio.sleep(0.2)
+
+    effects = Effects(do)
+    began = now()
+    await execute(Plan((_step("a"), _step("b", 0)), now=2), effects.begin, 0.05)
+
+    assert now() - began < timedelta(seconds=0.15)
+    assert effects.done == []
+    (running,) = effects.begun
+    await running
+    assert [_name(op) for op in effects.done] == ["a"]
+
+
+async def test_keys_that_are_held_for_long_keep_no_other_waiting() -> None:
+    freed = asyncio.Event()
+
+    async def reconcile(key: int) -> datetime | None:
+        if key < 500:
+            await freed.wait()
+        else:
+            freed.set()
+        return None
+
+    queue = KeyQueue[int](now)
+    controller = Controller[int]("test", queue, reconcile, lambda key, reason: None, now)
+    for key in range(501):
+        queue.add(key)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(controller.run())
+        await freed.wait()
+        running.cancel()
+
+
+async def test_how_long_a_key_was_held_is_measured(caplog: pytest.LogCaptureFixture) -> None:
+    done = asyncio.Event()
+
+    async def reconcile(key: str) -> datetime | None:
+        await asyncio.sleep(1.1)
+        done.set()
+        return None
+
+    queue = KeyQueue[str](now)
+    controller = Controller[str]("test", queue, reconcile, lambda key, reason: None, now)
+    queue.add("slow")
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(controller.run())
+        await done.wait()
+        await asyncio.sleep(0.01)
+        running.cancel()
+
+    assert controller.longest_hold > 1
+    assert "a look at slow took 1." in caplog.text

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import create_model
 
-from builders import a_revision, a_service, a_situation, a_version, declaring
+from builders import a_revision, a_service, a_situation, a_version, desired
 from spacecloud.model.revision import hash_of
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import Service
@@ -153,9 +153,9 @@ def using_secret(version: int) -> Situation:
     spec = a_service(tasks=[{**a_service().as_given()["tasks"][0], "secrets": ["db"]}])
     revision = replace(a_revision(spec, {"main": "sha256:aaaa"}), secrets=(db,))
     recorded = replace(a_version(spec=spec), revision=revision, resolved=1)
-    situation = declaring(a_situation(recorded, images=HERE), recorded)
+    situation = a_situation(recorded, images=HERE)
     secrets = {"db": replace(db, version=version)}
-    return replace(situation, desired=replace(situation.desired, secrets=secrets))
+    return replace(situation, desired=desired(recorded, secrets=secrets))
 
 
 def test_a_secret_that_changes_is_a_revision_that_names_its_new_version() -> None:

@@ -19,9 +19,8 @@ import jwt
 
 from spacecloud.api.login_limit import LoginLimit
 from spacecloud.errors import Unauthorized, Unavailable
+from spacecloud.model.defaults import ADMIN, PASSWORD_FILE
 
-ADMIN = "admin"
-PASSWORD_FILE = "admin-password"
 KEY_FILE = "jwt.key"
 KEY_ID = "sc-admin-kid"
 ALGORITHM = "HS256"

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from spacecloud.mesh.envoy.public import CALLER
+from spacecloud.model.api import CALLER_HEADER
 
 SOCKET = "local"
 """Straight through the control plane's own socket: the owner of this machine."""
@@ -15,7 +15,7 @@ def address(scope: Scope) -> str:
     """The socket has no addresses, so the gateway names its caller in a header."""
     headers = Headers(scope=scope)
     # One that was started by an earlier release says it at the end of the other header.
-    forwarded = headers.get(CALLER) or headers.get("x-forwarded-for", "").rpartition(",")[2]
+    forwarded = headers.get(CALLER_HEADER) or headers.get("x-forwarded-for", "").rpartition(",")[2]
     if forwarded:
         return forwarded.strip()[:64]
     client = scope.get("client")

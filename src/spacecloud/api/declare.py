@@ -17,19 +17,16 @@ async def declare(api: Dependencies, envelope: Envelope) -> dict[str, Any]:
     if isinstance(envelope.spec, IngressRoute):
         check(envelope.spec)
     project = envelope.ids["project"]
-    is_new = not isinstance(envelope.spec, Project) and all(
-        known.id != project for known in await api.store.projects()
-    )
     accepted = await write(api.store, envelope)
     notices = [*api.backend.notices(envelope)]
-    if is_new:
+    if accepted.project_created and not isinstance(envelope.spec, Project):
         notices.insert(0, f"there was no project {project}: it was created")
     if isinstance(envelope.spec, IngressRoute):
         notices += await _beside_the_others(api, envelope)
     said: dict[str, Any] = {"notices": notices}
     if isinstance(accepted, Accepted):
         return {**said, "generation": accepted.generation, "change": accepted.change}
-    return {**said, "change": accepted}
+    return {**said, "change": accepted.change}
 
 
 async def _beside_the_others(api: Dependencies, envelope: Envelope) -> tuple[str, ...]:

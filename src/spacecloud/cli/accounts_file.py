@@ -83,7 +83,7 @@ def read_accounts() -> Accounts:
         return Accounts()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSpec(f"{path} cannot be read: mend or delete it") from error
-    given = _simple(text)
+    given = parse_simple(text)
     return _accounts(_parsed(text, path) if given is None else given, path)
 
 
@@ -126,7 +126,7 @@ def _rights_of_the_caller(path: Path) -> Generator[None]:
         os.setegid(group)
 
 
-def _simple(text: str) -> Any:
+def parse_simple(text: str) -> Any:
     """
     The file as this program writes it, read without a YAML library: its import costs more than
     all else a command does. None for any other form.

@@ -10,9 +10,10 @@ from spacecloud.cli.accounts_file import (
     read_accounts,
     write_accounts,
 )
-from spacecloud.cli.session import ADMIN, Session, default_url, session_options
+from spacecloud.cli.session import Session, default_url, session_options
 from spacecloud.client.client import Client
 from spacecloud.errors import InvalidSpec
+from spacecloud.model import defaults
 
 NOT_GIVEN = "None"
 """What the original's client took for an option that is not given."""
@@ -33,7 +34,7 @@ def login(
     On the control plane's own machine its owner needs no account.
     """
     url = session.wanted_url or _given(server) or default_url()
-    user = _given(username) or ADMIN
+    user = _given(username) or defaults.ADMIN
     password = _given(key) or _ask_for_key()
     client = Client(url)
     client.login(user, password)

@@ -23,12 +23,11 @@ import click
 from spacecloud.cli.accounts_file import Account, read_accounts
 from spacecloud.client.client import Client
 from spacecloud.errors import InvalidSpec, NotFound, Unauthorized
+from spacecloud.model import defaults
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-ADMIN = "admin"
-DEFAULT_PORT = "4122"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -57,7 +56,7 @@ class Session:
                     raise Unauthorized(f"{message}; run `space-cli login`") from None
             else:
                 return client
-        client.login(ADMIN, local or "")
+        client.login(defaults.ADMIN, local or "")
         return client
 
     def project(self, client: Client) -> str:
@@ -88,16 +87,16 @@ class Session:
 
 
 def default_url() -> str:
-    return f"http://127.0.0.1:{os.environ.get('SPACE_CLOUD_HTTP_PORT') or DEFAULT_PORT}"
+    return f"http://127.0.0.1:{os.environ.get('SPACE_CLOUD_HTTP_PORT') or defaults.HTTP_PORT}"
 
 
 def _local_password(host: str) -> str | None:
     if host not in LOOPBACK:
         return None
-    state = os.environ.get("SPACE_CLOUD_STATE") or "/var/lib/space-cloud"
-    instance = os.environ.get("SPACE_CLOUD_INSTANCE") or "default"
+    state = os.environ.get("SPACE_CLOUD_STATE") or defaults.STATE
+    instance = os.environ.get("SPACE_CLOUD_INSTANCE") or defaults.INSTANCE
     try:
-        return (Path(state) / instance / "admin-password").read_text("utf-8").strip()
+        return (Path(state) / instance / defaults.PASSWORD_FILE).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return None
 

@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 from spacecloud.client.problems import problem_of
 from spacecloud.errors import InvalidSpec, Unavailable
+from spacecloud.model.defaults import HTTP_PORT
 from spacecloud.model.lines import LineCutter
 
 TIMEOUT_SECONDS = 60.0
@@ -34,7 +35,9 @@ class Connection:
     def __init__(self, url: str, token: str = "") -> None:
         parts = urlsplit(url if "//" in url else f"http://{url}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidSpec(f"the URL of the API is like http://127.0.0.1:4122 (got {url!r})")
+            raise InvalidSpec(
+                f"the URL of the API is like http://127.0.0.1:{HTTP_PORT} (got {url!r})"
+            )
         try:
             port = parts.port
         except ValueError:

@@ -6,10 +6,10 @@ import sys
 import click
 
 from spacecloud import directories, installation, supervisor
-from spacecloud.api.auth import PASSWORD_FILE
 from spacecloud.commands import systemd
 from spacecloud.commands.context import Machine, check, need_root, read_settings
 from spacecloud.errors import Conflict, InvalidSpec
+from spacecloud.model.defaults import PASSWORD_FILE
 from spacecloud.settings import Settings
 
 SERVE = (sys.executable, "-m", "spacecloud.server", "serve")

@@ -3,13 +3,10 @@
 import re
 from collections.abc import Iterable
 
-from spacecloud.model.refs import DNS_LABEL, PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.refs import DNS_LABEL, HOST, ServiceKey
 
 Names = tuple[tuple[str, str], ...]
 """(domain, virtual IP), sorted."""
-
-PLATFORM = ServiceKey(PLATFORM_PROJECT, "host")
-"""The file of the platform's own names."""
 
 
 def file_name(key: ServiceKey) -> str:
@@ -36,7 +33,7 @@ def read_hosts(text: str) -> Names:
 
 def platform_names(host_vip: str) -> Names:
     """``host.space-cloud.svc.cluster.local``: the host's ports that a project has asked for."""
-    return ((PLATFORM.domain, host_vip),)
+    return ((HOST.domain, host_vip),)
 
 
 def _names(lines: Iterable[str]) -> Iterable[tuple[str, str]]:

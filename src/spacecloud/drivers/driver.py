@@ -5,6 +5,8 @@ The ports: what the control plane needs from a place that can run replicas.
 |-----------|-------------------------------------|------------------------|--------|
 | Workloads | containers and networks on the engine | Deployments          | dicts  |
 | Traffic   | Envoy, fed by xDS                   | Istio's resources      | dicts  |
+| Edge      | Envoy, fed by xDS                   | Istio's resources      | dicts  |
+| Meter     | Envoy's counters and access log     | Istio's metrics        | dicts  |
 | Names     | resolver files                      | Services               | dicts  |
 | Host      | rules, gateway, resolver            | nothing                | nothing|
 
@@ -16,11 +18,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from spacecloud.model.addresses import Pools
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
-from spacecloud.workloads.observed import ObservedWorkloads, Published
+from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads, Published
 from spacecloud.workloads.operations import WorkloadOp
 
 
@@ -50,7 +51,10 @@ class Hint:
 
 class Workloads(Protocol):
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
-        """The service as it is, ours by label. Replicas that run are asked by their probe first."""
+        """
+        The service as it is, ours by label. Tasks that run are asked by their probe from then on,
+        and ``unknown`` until there is a verdict: nobody waits for one here.
+        """
         ...
 
     async def observe_all(self) -> Mapping[ServiceKey, ObservedWorkloads]:
@@ -61,12 +65,20 @@ class Workloads(Protocol):
         """Image reference to the local image's id, None where it is not here."""
         ...
 
-    def pulls(self) -> Mapping[str, PullView]:
-        """The images that are on their way now, by reference."""
+    def pulls(self, key: ServiceKey) -> tuple[ObservedPull, ...]:
+        """The service's pulls that run, and how the last ones ended."""
+        ...
+
+    def progress(self) -> Mapping[str, PullView]:
+        """How far the images are that are on their way now, by reference."""
         ...
 
     async def execute(self, op: WorkloadOp) -> None:
-        """Carry out one operation. Repeating one that already happened is not an error."""
+        """
+        Carry out one operation. Repeating one that already happened is not an error.
+
+        A pull is only begun: its end is a hint, and seen in ``pulls``.
+        """
         ...
 
     def hints(self) -> AsyncIterator[Hint]:
@@ -82,6 +94,17 @@ class Workloads(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayView:
+    """What the gateway holds of a service."""
+
+    published: Published | None
+    """What was last acknowledged; None when this process does not know."""
+
+    is_held: bool
+    """Does it hold anything, from this or an earlier process?"""
+
+
 class Traffic(Protocol):
     async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
         """
@@ -94,6 +117,16 @@ class Traffic(Protocol):
 
     async def withdraw(self, key: ServiceKey) -> None: ...
 
+    def view(self, key: ServiceKey) -> GatewayView: ...
+
+    def known(self) -> frozenset[ServiceKey]:
+        """Every service of which the gateway holds anything."""
+        ...
+
+
+class Edge(Protocol):
+    """What is no call between services: the outside to a service, a service to the host."""
+
     async def publish_ingress(self, table: IngressTable) -> Mapping[str, str]:
         """
         Serve the rules; returns when the gateway has acknowledged. The API is served first.
@@ -105,17 +138,9 @@ class Traffic(Protocol):
 
     async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None: ...
 
-    def published(self, key: ServiceKey) -> Published | None:
-        """What was last acknowledged; None when this process does not know."""
-        ...
 
-    def knows(self, key: ServiceKey) -> bool:
-        """Does the gateway hold anything of it, from this or an earlier process?"""
-        ...
-
-    def known(self) -> frozenset[ServiceKey]:
-        """Every service of which it does."""
-        ...
+class Meter(Protocol):
+    """What the gateway counts."""
 
     async def in_flight(self) -> Mapping[str, int]:
         """Replica address to requests and connections in flight now."""
@@ -123,8 +148,17 @@ class Traffic(Protocol):
 
     def denied_calls(self) -> AsyncIterator[DeniedCall]: ...
 
+
+class Revocation(Protocol):
+    """
+    Of a driver whose gateway asks policy only when a connection begins.
+
+    Driven by what is declared and not by what was published: a callee that cannot be reconciled
+    now, because its image is pulled or its engine is slow, loses revoked callers all the same.
+    """
+
     async def close_revoked(self, allowed: Mapping[ServiceKey, Face]) -> int:
-        """Close every live connection through the mesh that policy no longer allows; how many."""
+        """Close every live connection that policy no longer allows; how many there were."""
         ...
 
 
@@ -148,6 +182,9 @@ class Host(Protocol):
 class Driver:
     workloads: Workloads
     traffic: Traffic
+    edge: Edge
+    meter: Meter
     names: Names
     host: Host
-    pools: Pools
+    revocation: Revocation | None = None
+    """None where policy is asked all the time, as a sidecar does."""

@@ -9,22 +9,21 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from spacecloud.drivers.driver import Driver, Hint, LogRequest
-from spacecloud.errors import NotFound, Terminal
-from spacecloud.model.addresses import Pools
-from spacecloud.model.refs import ServiceKey
+from spacecloud.drivers.driver import Driver, GatewayView, Hint, LogRequest
+from spacecloud.errors import NotFound
+from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
-from spacecloud.workloads.observed import ObservedWorkloads, Published
+from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads, Published
 from spacecloud.workloads.operations import (
-    CreateNetwork,
+    CancelPull,
     CreateReplica,
     PullImage,
-    RemoveNetwork,
     RestartTask,
     StartTask,
     StopReplica,
     WorkloadOp,
+    key_of,
 )
 from spacecloud.workloads.simulate import became_ready, ended, state_after
 
@@ -44,6 +43,7 @@ class MemoryWorkloads:
         self._ready_after = ready_after
         self._world: dict[ServiceKey, ObservedWorkloads] = {}
         self._images: dict[str, str] = {}
+        self._pulls: dict[tuple[ServiceRef, str], ObservedPull] = {}
         self._queues: set[asyncio.Queue[Hint]] = set()
 
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
@@ -62,15 +62,25 @@ class MemoryWorkloads:
         known = {**self._images, **{id: id for id in self._images.values()}}
         return {reference: known.get(reference) for reference in references}
 
-    def pulls(self) -> Mapping[str, PullView]:
+    def progress(self) -> Mapping[str, PullView]:
         return {}
+
+    def pulls(self, key: ServiceKey) -> tuple[ObservedPull, ...]:
+        return tuple(p for (ref, _), p in self._pulls.items() if ref.key == key)
 
     async def execute(self, op: WorkloadOp) -> None:
         self.executed.append(op)
-        if isinstance(op, PullImage):
-            self._pull(op.image)
-            return
-        key = op.key if isinstance(op, CreateNetwork | RemoveNetwork) else op.ref.key
+        match op:
+            case PullImage():
+                return self._pull(op)
+            case CancelPull():
+                self._pulls.pop((op.pull.ref, op.pull.image), None)
+                return None
+            case _:
+                return await self._change(op)
+
+    async def _change(self, op: WorkloadOp) -> None:
+        key = key_of(op)
         world = state_after(await self.observe(key), op, self._now())
         if isinstance(op, StopReplica):
             world = ended(world, op.replica, self._now())
@@ -111,10 +121,15 @@ class MemoryWorkloads:
         self._world[key] = ended(self._world[key], replica, self._now())
         self._tell(key)
 
-    def _pull(self, image: str) -> None:
-        if image.startswith(MISSING):
-            raise Terminal(f"image {image} does not exist: check its name and tag")
-        self._images[image] = f"sha256:{image}"
+    def _pull(self, op: PullImage) -> None:
+        """Over as soon as it is begun."""
+        if op.image.startswith(MISSING):
+            reason = f"image {op.image} does not exist: check its name and tag"
+            self._pulls[op.ref, op.image] = ObservedPull(op, "failed", self._now(), reason)
+        else:
+            self._images[op.image] = f"sha256:{op.image}"
+            self._pulls[op.ref, op.image] = ObservedPull(op, "done", self._now())
+        self._tell(op.ref.key)
 
     def _tell(self, key: ServiceKey) -> None:
         for queue in self._queues:
@@ -122,6 +137,8 @@ class MemoryWorkloads:
 
 
 class MemoryTraffic:
+    """Fulfils ``Traffic``, ``Edge`` and ``Meter``."""
+
     def __init__(self) -> None:
         self.ingress = IngressTable()
         self.refuses: dict[str, str] = {}
@@ -144,11 +161,8 @@ class MemoryTraffic:
     async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None:
         self.host_ports = host_ports
 
-    def published(self, key: ServiceKey) -> Published | None:
-        return self._published.get(key)
-
-    def knows(self, key: ServiceKey) -> bool:
-        return key in self._published
+    def view(self, key: ServiceKey) -> GatewayView:
+        return GatewayView(self._published.get(key), key in self._published)
 
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(self._published)
@@ -160,9 +174,6 @@ class MemoryTraffic:
         """None ever comes: nothing can be called."""
         while await asyncio.Event().wait():
             yield DeniedCall("", ServiceKey("", ""), 0)
-
-    async def close_revoked(self, allowed: Mapping[ServiceKey, Face]) -> int:
-        return 0
 
 
 class MemoryNames:
@@ -187,9 +198,13 @@ class MemoryHost:
         pass
 
 
-def memory_driver(
-    pools: Pools, now: Callable[[], datetime], ready_after: timedelta = timedelta(0)
-) -> Driver:
+def memory_driver(now: Callable[[], datetime], ready_after: timedelta = timedelta(0)) -> Driver:
+    gateway = MemoryTraffic()
     return Driver(
-        MemoryWorkloads(now, ready_after), MemoryTraffic(), MemoryNames(), MemoryHost(), pools
+        workloads=MemoryWorkloads(now, ready_after),
+        traffic=gateway,
+        edge=gateway,
+        meter=gateway,
+        names=MemoryNames(),
+        host=MemoryHost(),
     )

@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from spacecloud.ingress.mistakes import mistakes
+from spacecloud.model.api import API_PATHS
 from spacecloud.model.declared import Declared, DeclaredService, StoredDocument
 from spacecloud.model.refs import MESH_DOMAIN, VERSION_SUFFIX, ServiceKey
 from spacecloud.model.routing import HeaderChange, IngressRoute
 from spacecloud.model.routing import IngressTarget as WrittenTarget
 from spacecloud.model.traffic import HeaderEdit, IngressRule, IngressTable, IngressTarget
-
-API_PATHS = ("/v1/config", "/v1/runner", "/v1/api", "/docs", "/openapi.json")
-"""Where the API answers, to callers on loopback before any route."""
 
 ANY_HOST = "*"
 

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterable
 
+from spacecloud.mesh.authorization import Authorization, named
 from spacecloud.mesh.index import union
-from spacecloud.mesh.policy import Policy, named
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.service import ANY, Peer, callees_of, callers_of
 
 
-def admits(key: ServiceKey, policy: Policy) -> tuple[str, ...]:
+def callers(key: ServiceKey, policy: Authorization) -> tuple[str, ...]:
     """Who may call it: ``billing/api``, or ``shop/*`` where all of the project may."""
-    return _summary(key, policy, policy.whitelist(key), policy.callers(key))
+    return _summary(key, policy, policy.whitelist(key), policy.every_caller(key))
 
 
-def calls(key: ServiceKey, policy: Policy) -> tuple[str, ...]:
+def callees(key: ServiceKey, policy: Authorization) -> tuple[str, ...]:
     """Whom it may call, in the same words."""
     upstreams = policy.upstreams(key)
     named_by_us = (
@@ -23,19 +23,19 @@ def calls(key: ServiceKey, policy: Policy) -> tuple[str, ...]:
         for callee in policy.live(project)
         if any(peer.covers(*callee) for peer in upstreams)
     )
-    return _summary(key, policy, upstreams, {c for c in named_by_us if policy.lets_in(c, key)})
+    return _summary(key, policy, upstreams, {c for c in named_by_us if policy.whitelisted(key, c)})
 
 
-def why_refused(caller: ServiceKey, callee: ServiceKey, policy: Policy) -> str:
+def why_refused(caller: ServiceKey, callee: ServiceKey, policy: Authorization) -> str:
     """Which of the two sides lacks the permission, and the line of YAML that gives it."""
     if callee.project == PLATFORM_PROJECT:
         return f"the project {caller.project} does not name this host port in its egress"
-    if policy.allows(caller, callee):
+    if policy.allowed(caller, callee):
         return "it is allowed by now: policy has changed since"
     if not policy.live(callee.project) & {callee}:
         return f"{callee} is not declared"
     missing = []
-    if not policy.lets_in(callee, caller):
+    if not policy.whitelisted(caller, callee):
         missing.append(_missing("whitelists", callee, caller, policy.whitelist(callee)))
     upstreams = policy.upstreams(caller)
     if not any(peer.covers(*callee) for peer in upstreams):
@@ -43,14 +43,9 @@ def why_refused(caller: ServiceKey, callee: ServiceKey, policy: Policy) -> str:
     return "; ".join(missing)
 
 
-def caller_at(address: str, policy: Policy) -> ServiceKey | None:
-    """Whose replica has the address; None where no service has it."""
-    return policy.at(address)
-
-
-def warnings(key: ServiceKey, policy: Policy) -> tuple[str, ...]:
+def warnings(key: ServiceKey, policy: Authorization) -> tuple[str, ...]:
     """Where policy does something else than its author may think, a sentence each."""
-    service = policy.declared.services.get(key)
+    service = policy.services.get(key)
     if service is None or not service.versions:
         return ()
     return (
@@ -60,7 +55,7 @@ def warnings(key: ServiceKey, policy: Policy) -> tuple[str, ...]:
 
 
 def _summary(
-    key: ServiceKey, policy: Policy, written: Iterable[Peer], others: Iterable[ServiceKey]
+    key: ServiceKey, policy: Authorization, written: Iterable[Peer], others: Iterable[ServiceKey]
 ) -> tuple[str, ...]:
     peers = tuple(written)
     by_project: dict[str, set[ServiceKey]] = {}
@@ -110,20 +105,20 @@ def _differing(key: ServiceKey, versions: tuple[DeclaredVersion, ...]) -> Iterab
 
 
 def _one_sided(
-    key: ServiceKey, policy: Policy, versions: tuple[DeclaredVersion, ...]
+    key: ServiceKey, policy: Authorization, versions: tuple[DeclaredVersion, ...]
 ) -> Iterable[str]:
     """Of what is written by name: a default that leads nowhere surprises nobody."""
     upstreams = union(v.spec.upstreams or () for v in versions)
     for callee in _named(upstreams):
         if callee not in policy.live(callee.project):
             yield f"upstreams of {key} name {callee}, which is not declared"
-        elif not policy.lets_in(callee, key) and callee != key:
+        elif not policy.whitelisted(key, callee) and callee != key:
             yield f"upstreams of {key} name {callee}, whose whitelists do not let {key} in"
     whitelists = union(v.spec.whitelists or () for v in versions)
     for caller in _named(whitelists):
         if caller not in policy.live(caller.project):
             yield f"whitelists of {key} name {caller}, which is not declared"
-        elif not policy.allows(caller, key):
+        elif not policy.allowed(caller, key):
             yield f"whitelists of {key} name {caller}, whose upstreams do not name {key}"
 
 

@@ -8,7 +8,7 @@ of one among a thousand services costs what the change costs. What was made is n
 from collections.abc import Collection, Hashable, Iterable, Mapping, Set
 from typing import Generic, TypeVar
 
-from spacecloud.model.declared import Declared, DeclaredService
+from spacecloud.model.declared import DeclaredService
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.service import Peer, callees_of, callers_of
 
@@ -55,15 +55,12 @@ class Index:
     """As made, of nothing; ``after`` gives one of what is declared."""
 
     def __init__(self) -> None:
-        self.declared = Declared({}, {})
+        self.services: Mapping[ServiceKey, DeclaredService] = {}
         self.whitelists: dict[ServiceKey, tuple[Peer, ...]] = {}
         """In force for a live service: sorted union over its versions."""
 
         self.upstreams: dict[ServiceKey, tuple[Peer, ...]] = {}
         """In force for a live service: sorted union over its versions."""
-
-        self.subnets: dict[tuple[int, int], ServiceKey] = {}
-        """By first address and length of prefix; of those that are on their way out, too."""
 
         self.live = Groups[str]()
         """By project, those with a version."""
@@ -77,14 +74,13 @@ class Index:
         self.naming = Groups[tuple[str, str, str]]()
         """By project and service as they are written in an upstream, and their own project."""
 
-    def after(self, declared: Declared) -> "Index":
+    def after(self, services: Mapping[ServiceKey, DeclaredService]) -> "Index":
         index = Index()
-        index.declared = declared
+        index.services = services
         index.whitelists, index.upstreams = self.whitelists.copy(), self.upstreams.copy()
-        index.subnets, index.live = self.subnets.copy(), self.live.copy()
-        index.called, index.naming = self.called.copy(), self.naming.copy()
-        index.letting_in = self.letting_in.copy()
-        was, now = self.declared.services, declared.services
+        index.live, index.called = self.live.copy(), self.called.copy()
+        index.letting_in, index.naming = self.letting_in.copy(), self.naming.copy()
+        was, now = self.services, services
         differing = changed(was, now)
         for key in differing & was.keys():
             index._take_out(was[key])
@@ -94,7 +90,6 @@ class Index:
 
     def _take_out(self, service: DeclaredService) -> None:
         key = service.key
-        self.subnets.pop(_subnet(service), None)
         if not service.versions:
             return
         self.live.remove(key.project, key)
@@ -106,7 +101,6 @@ class Index:
 
     def _put_in(self, service: DeclaredService) -> None:
         key = service.key
-        self.subnets[_subnet(service)] = key
         if not service.versions:
             return
         self.live.add(key.project, key)
@@ -119,11 +113,9 @@ class Index:
             self.naming.add((peer.project_id, peer.service, key.project), key)
 
 
-def changed(
-    was: Mapping[ServiceKey, DeclaredService], now: Mapping[ServiceKey, DeclaredService]
-) -> set[ServiceKey]:
+def changed(was: Mapping[ServiceKey, object], now: Mapping[ServiceKey, object]) -> set[ServiceKey]:
     """Those that came, went or are not the same object any more."""
-    there = {key for key, service in now.items() if was.get(key) is not service}
+    there = {key for key, value in now.items() if was.get(key) is not value}
     return there | (was.keys() - now.keys())
 
 
@@ -131,8 +123,3 @@ def union(lists: Iterable[Collection[Peer]]) -> tuple[Peer, ...]:
     """Sorted, each once."""
     pairs = {(p.project_id, p.service): p for peers in lists for p in peers}
     return tuple(pairs[pair] for pair in sorted(pairs))
-
-
-def _subnet(service: DeclaredService) -> tuple[int, int]:
-    subnet = service.allocation.subnet
-    return int(subnet.network_address), subnet.prefixlen

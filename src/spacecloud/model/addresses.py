@@ -7,11 +7,12 @@ project shop" is a handful of CIDRs and not one per service. Each further block 
 is twice as large as its last, which keeps that handful small.
 """
 
-from collections.abc import Collection, Container, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 
 from spacecloud.errors import Conflict
+from spacecloud.model.refs import ServiceKey
 
 FIRST_BLOCK = 16
 """Subnets in a project's first block."""
@@ -49,10 +50,88 @@ class Allocation:
 
     subnet: IPv4Network
     vip: IPv4Address
+    """Of its own domain."""
 
-    @property
-    def gateway(self) -> IPv4Address:
-        return self.subnet[1]
+    versions: Mapping[str, IPv4Address] = field(default_factory=dict)
+    """Version to the virtual IP of the version's domain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """All that is given out. Empty where the platform gives addresses by itself."""
+
+    services: Mapping[ServiceKey, Allocation] = field(default_factory=dict)
+    """Of every declared service, those on their way out included."""
+
+    blocks: Mapping[str, tuple[IPv4Network, ...]] = field(default_factory=dict)
+    """Project to its blocks of subnets."""
+
+    def cidrs(self, project: str) -> tuple[str, ...]:
+        """The project's blocks as text."""
+        return tuple(map(str, self.blocks.get(project, ())))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is given out already, as far as the next allocation depends on it."""
+
+    service: Allocation | None
+    """The service's own; None for a new one."""
+
+    blocks: Collection[IPv4Network]
+    """The project's."""
+
+    foreign: Collection[IPv4Network]
+    """All other projects'."""
+
+    subnets: Collection[IPv4Network]
+    """Of the project's services."""
+
+    vips: Container[IPv4Address]
+    """Everybody's."""
+
+    last_vip: IPv4Address | None
+    """The one that was given last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a new version gets."""
+
+    service: Allocation
+    """What the service held already, or its first; the version's virtual IP with it."""
+
+    vip: IPv4Address
+    """The version's."""
+
+    block: IPv4Network | None = None
+    """A new one for the project."""
+
+
+class PoolAllocator:
+    """Fulfils ``store.port.Allocator`` from pools of addresses."""
+
+    def __init__(self, pools: Pools) -> None:
+        self._pools = pools
+
+    def allocate(self, version: str, held: Held) -> Grant:
+        if held.service is not None:
+            vip = next_vip(self._pools, held.last_vip, held.vips)
+            versions = {**held.service.versions, version: vip}
+            return Grant(replace(held.service, versions=versions), vip)
+        subnet, block = next_subnet(self._pools, held.blocks, held.foreign, held.subnets)
+        own = next_vip(self._pools, held.last_vip, held.vips)
+        vip = next_vip(self._pools, own, _And(own, held.vips))
+        return Grant(Allocation(subnet, own, {version: vip}), vip, block)
+
+
+@dataclass(frozen=True, slots=True)
+class _And:
+    one: IPv4Address
+    others: Container[IPv4Address]
+
+    def __contains__(self, vip: object) -> bool:
+        return vip == self.one or vip in self.others
 
 
 def next_subnet(

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Literal
 
-from spacecloud.model.addresses import Allocation
+from spacecloud.model.addresses import Addresses
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision
 from spacecloud.model.service import Service
@@ -21,9 +20,6 @@ class DeclaredVersion:
 
     order: int
     """Place among the versions of the service: the first declared is the smallest."""
-
-    vip: IPv4Address
-    """Of the version's own domain."""
 
     revision: Revision | None = None
     """The latest that was recorded."""
@@ -44,7 +40,6 @@ class DeclaredVersion:
 @dataclass(frozen=True, slots=True)
 class DeclaredService:
     key: ServiceKey
-    allocation: Allocation
     versions: tuple[DeclaredVersion, ...]
     """In their order. Empty: deleted, and on its way out."""
 
@@ -54,8 +49,8 @@ class Declared:
     """Everything that policy depends on, at one moment."""
 
     services: Mapping[ServiceKey, DeclaredService]
-    blocks: Mapping[str, tuple[IPv4Network, ...]]
-    """Project to its blocks of subnets."""
+    addresses: Addresses = Addresses()
+    """Of those services. Empty where nobody allocates any: the platform has its own."""
 
 
 @dataclass(frozen=True, slots=True)

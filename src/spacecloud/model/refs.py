@@ -65,3 +65,27 @@ class ServiceRef(NamedTuple):
     @property
     def domain(self) -> str:
         return f"{self.label}.{self.project}.{MESH_DOMAIN}"
+
+
+HOST = ServiceKey(PLATFORM_PROJECT, "host")
+"""The ports of the host that projects may reach: their domain, their owner at the gateway."""
+
+API = ServiceKey(PLATFORM_PROJECT, "api")
+"""Owner of the public listener and of the routes to the API: no document changes either."""
+
+INGRESS = ServiceKey(PLATFORM_PROJECT, "ingress")
+"""Owner of the ingress route table."""
+
+PLATFORM = ServiceKey(PLATFORM_PROJECT, "platform")
+"""Whom events of the machine itself are about: repaired rules, a gateway that came back."""
+
+
+def replica_id(ref: ServiceRef, slot: int) -> str:
+    """``web--v1--0``: unique in its project; the text before the first ``--`` is the service."""
+    return f"{ref.service}--{ref.version}--{slot}"
+
+
+def short_image(image: str) -> str:
+    """The first 12 digits of an image id; anything else as it is."""
+    digits = image.removeprefix("sha256:")
+    return digits[:12] if digits != image else image

@@ -107,18 +107,19 @@ class Service(Resource):
         return self
 
     @property
-    def min_replicas(self) -> int:
-        """How many run while nothing scales: ``autoScale``, else ``scale``, else 1."""
-        if self.auto_scale is not None:
-            return self.auto_scale.min_replicas
-        if self.scale is not None:
-            return max(self.scale.min_replicas, min(self.scale.replicas, self.scale.max_replicas))
-        return 1
-
-    @property
     def ports(self) -> tuple[Port, ...]:
         """Of all tasks, by number."""
         return tuple(sorted((p for t in self.tasks for p in t.ports), key=lambda p: p.port))
+
+
+def declared_replicas(service: Service) -> int:
+    """How many run while nothing scales: ``autoScale``, else ``scale``, else 1."""
+    if service.auto_scale is not None:
+        return service.auto_scale.min_replicas
+    if service.scale is not None:
+        scale = service.scale
+        return max(scale.min_replicas, min(scale.replicas, scale.max_replicas))
+    return 1
 
 
 def callers_of(service: Service, project: Id) -> tuple[Peer, ...]:

@@ -2,7 +2,7 @@
 What a proxy needs to know, in our words and not the proxy's.
 
 A *face* is how one service looks from outside: its names, its entries (address and port
-that callers dial), its versions' ports, and who is let in. It changes with declarations.
+that callers dial), its versions' ports, and who may call. It changes with declarations.
 *Endpoints* are the replicas behind it. They change with the world. Both are plain values:
 equal worlds give equal faces, so "has it changed" is ``==``.
 """
@@ -33,30 +33,26 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class SourceRanges:
     """
-    Who may call a service. A call needs both sides, so this is already the outcome of both.
+    Where calls to a service may come from: the outcome of both sides, in addresses.
 
-    | source address in       | outcome |
-    |-------------------------|---------|
-    | the service's own       | let in  |
-    | a caller's subnet       | let in  |
-    | a refused one's subnet  | refused |
-    | a block                 | let in  |
-    | anything else           | refused |
+    | source address in                      | allowed |
+    |----------------------------------------|---------|
+    | the subnet of one of ``named``         | yes     |
+    | the subnet of one of ``except_``       | no      |
+    | a block                                | yes     |
+    | anything else                          | no      |
     """
 
-    callers: tuple[Caller, ...] = ()
-    """Let in by name; the service itself is always among them."""
+    named: tuple[Caller, ...] = ()
+    """The service itself is always among them."""
 
     blocks: tuple[str, ...] = ()
-    """CIDRs let in as a whole: projects that are whitelisted with ``*``."""
+    """CIDRs of projects that may call as a whole."""
 
-    refused: tuple[Caller, ...] = ()
-    """Inside a block, but their upstreams do not name this service. Stronger than a block."""
-
-    rule: str = ""
-    """The whitelist in force in one line, for the answer that a refused caller reads."""
+    except_: tuple[Caller, ...] = ()
+    """Inside a block, but their upstreams do not name this service."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,11 +63,15 @@ class Entry:
     port: int
     protocol: Protocol
     version: str
+    of_service: bool = False
+    """At the service's own virtual IP: another version may answer there later."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class VersionPort:
     version: str
+    """Empty: of the service's own domain, whichever version answers there."""
+
     port: int
     protocol: Protocol
 
@@ -83,11 +83,17 @@ class Face:
     """Sorted; of the service's domain and of each version's."""
 
     ports: tuple[VersionPort, ...]
-    """Sorted; every port of every version: one upstream cluster each."""
+    """
+    Sorted; one upstream cluster each: every port of every version, and the TCP ports of the
+    service's own domain.
+    """
 
-    admission: Admission
+    sources: SourceRanges
     names: tuple[tuple[str, str], ...]
     """Sorted (domain, virtual IP)."""
+
+    rule: str = ""
+    """The whitelist in force in one line, for the answer that a refused caller reads."""
 
 
 @dataclass(frozen=True, slots=True)

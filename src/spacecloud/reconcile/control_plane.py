@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from spacecloud.drivers.driver import Driver
+from spacecloud.reconcile.background import Background
+from spacecloud.reconcile.controller import Controller
 from spacecloud.reconcile.denials import DeniedCalls
 from spacecloud.reconcile.events import EventRecorder
-from spacecloud.reconcile.platform import Platform
+from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.queries import Queries
+from spacecloud.reconcile.queue import KeyQueue
 from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.reconcile.watches import Watches
 from spacecloud.store.port import Store
@@ -30,10 +33,15 @@ class ControlPlane:
     ) -> None:
         policies = PolicyCache(store)
         self.events = EventRecorder(store, now)
-        self.services = ServiceReconciler(store, driver, policies, self.events, termination, now)
-        self.platform = Platform(store, driver, policies, self.events)
-        self._denied_calls = DeniedCalls(driver.traffic, policies, self.events, now)
-        self._watches = Watches(store, driver, policies, self.services, self.platform, now)
+        queue = KeyQueue[Key](now)
+        self._background = Background[Key](queue.add)
+        self.services = ServiceReconciler(
+            store, driver, policies, self.events, self._background, termination, now
+        )
+        self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
+        self.controller = Controller[Key]("reconcile", queue, self._reconcile, self._failed, now)
+        self._denied_calls = DeniedCalls(driver.meter, policies, self.events, now)
+        self._watches = Watches(store, driver, policies, self.services, self.platform, queue)
         self._resync_seconds = resync_seconds
         self.queries = Queries(
             store,
@@ -48,18 +56,31 @@ class ControlPlane:
     async def run(self) -> None:
         """Until it is cancelled. The ground is looked at before the first service is."""
         await self.platform.ensure()
+        self.platform.start()
         watches: dict[str, Coroutine[Any, Any, None]] = {
+            "background": self._background.run(),
             "journal": self.events.run(),
-            "services": self._watches.controller.run(),
+            "controller": self.controller.run(),
             "declarations": self._watches.hear_declarations(),
             "engine": self._watches.hear_engine(),
             "everything": self._watches.look_now_and_then(self._resync_seconds),
-            "host": self.platform.watch_host(),
-            "ingress": self.platform.publish(),
-            "sever": self.platform.close_revoked(),
             "refusals": self._denied_calls.listen(),
             "refusals-told": self._denied_calls.flush(),
         }
         async with asyncio.TaskGroup() as tasks:
             for name, loop in watches.items():
                 tasks.create_task(loop, name=name)
+
+    async def _reconcile(self, key: Key) -> datetime | None:
+        match key:
+            case Job():
+                return await self.platform(key)
+            case _:
+                return await self.services(key)
+
+    def _failed(self, key: Key, reason: str) -> None:
+        match key:
+            case Job():
+                self.platform.last_error(key, reason)
+            case _:
+                self.services.last_error(key, reason)

@@ -1,5 +1,8 @@
 """
-Run a reconciler over a queue: several keys at once, one key never twice at once.
+Run a reconciler over a queue: every key that is due at once, one key never twice at once.
+
+A worker comes with its key and goes when the key is done: a slow key costs itself alone. That so
+many work at once is borne by those that they ask, who bound what is asked of them.
 
 | a look ends with | what follows                                                  |
 |------------------|---------------------------------------------------------------|
@@ -24,38 +27,51 @@ K = TypeVar("K", bound=Hashable)
 
 FIRST_RETRY = timedelta(seconds=0.5)
 LONGEST_RETRY = timedelta(seconds=30)
+MOST_HOLD_SECONDS = 1.0
+"""What a reconciler promises: what takes longer goes on beside it."""
 
 
 class Controller(Generic[K]):
     def __init__(
         self,
         name: str,
+        queue: KeyQueue[K],
         reconcile: Callable[[K], Awaitable[datetime | None]],
         on_error: Callable[[K, str], None],
         now: Callable[[], datetime],
-        *,
-        workers: int = 8,
     ) -> None:
-        self.queue = KeyQueue[K](now)
+        self.longest_hold = 0.0
+        """Seconds for which a key was held, at most."""
+
+        self._queue = queue
         self._name = name
         self._reconcile = reconcile
         self._on_error = on_error
         self._now = now
-        self._workers = workers
         self._failures: dict[K, int] = {}
 
     async def run(self) -> Never:
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(self._workers):
-                tasks.create_task(self._work(), name=f"{self._name}-{number}")
-        raise AssertionError("workers never return")
+        async with asyncio.TaskGroup() as workers:
+            while True:
+                key = await self._queue.next()
+                workers.create_task(self._work(key), name=f"{self._name} {key}")
+        raise AssertionError("it waits for keys for ever")
 
-    async def _work(self) -> Never:
-        while True:
-            async with self.queue.take() as key:
-                again = await self._attempt(key)
-            if again is not None:
-                self.queue.add_at(key, again)
+    async def _work(self, key: K) -> None:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            again = await self._attempt(key)
+        finally:
+            self._queue.done(key)
+        self._note_hold(key, clock() - began)
+        if again is not None:
+            self._queue.add_at(key, again)
+
+    def _note_hold(self, key: K, seconds: float) -> None:
+        self.longest_hold = max(self.longest_hold, seconds)
+        if seconds > MOST_HOLD_SECONDS:
+            logger.warning("%s: a look at %s took %.1f s", self._name, key, seconds)
 
     async def _attempt(self, key: K) -> datetime | None:
         try:

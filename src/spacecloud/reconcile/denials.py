@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Never
 
-from spacecloud.drivers.driver import Traffic
-from spacecloud.mesh.explain import caller_at, why_refused
+from spacecloud.drivers.driver import Meter
+from spacecloud.mesh.explain import why_refused
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import DeniedCallView
 from spacecloud.model.traffic import DeniedCall
@@ -31,12 +31,12 @@ class _Tally:
 class DeniedCalls:
     def __init__(
         self,
-        traffic: Traffic,
+        meter: Meter,
         policies: PolicyCache,
         events: EventRecorder,
         now: Callable[[], datetime],
     ) -> None:
-        self._traffic = traffic
+        self._meter = meter
         self._policies = policies
         self._events = events
         self._now = now
@@ -56,7 +56,7 @@ class DeniedCalls:
         return sum(t.count for of_key in self._tallies.values() for t in of_key.values())
 
     async def listen(self) -> None:
-        async for denied in self._traffic.denied_calls():
+        async for denied in self._meter.denied_calls():
             self._pending[denied] = self._pending.get(denied, 0) + 1
 
     async def flush(self) -> Never:
@@ -69,10 +69,10 @@ class DeniedCalls:
 
     async def _count(self, denied: DeniedCall, count: int) -> None:
         policy = await self._policies.policy()
-        key = caller_at(denied.caller_address, policy)
+        key = policy.addressing.at(denied.caller_address)
         caller = str(key) if key is not None else denied.caller_address
         reason = (
-            why_refused(key, denied.callee, policy)
+            why_refused(key, denied.callee, policy.authorization)
             if key is not None
             else "no service has this address"
         )

@@ -11,7 +11,7 @@ from spacecloud.model.status import DocumentChange
 from spacecloud.model.validation.mistakes import Refused
 from spacecloud.reconcile.diff import changed_fields
 from spacecloud.store.by_kind import erase, write
-from spacecloud.store.port import Accepted, Store
+from spacecloud.store.port import Store
 
 IDS = ("id", "projectId", "project", "version", "service")
 """Fields that follow from the address a document is sent to."""
@@ -59,7 +59,7 @@ async def _written(draft: Store, envelope: Envelope, stored: "_Stored") -> Docum
         mistakes.check(envelope.spec)
     was = await stored.document(envelope)
     accepted = await write(draft, envelope)
-    change = accepted.change if isinstance(accepted, Accepted) else accepted
+    change = accepted.change
     fields = _changed_fields(envelope, was or {}) if change == "updated" else ()
     return _change(envelope, CHANGES[change], fields)
 

@@ -15,8 +15,6 @@ from spacecloud.store.port import Store
 logger = logging.getLogger(__name__)
 
 MOST_WAITING = 10_000
-PLATFORM = ServiceKey("space-cloud", "platform")
-"""Events of the machine itself: repaired rules, a gateway that came back."""
 
 
 class EventRecorder:

@@ -1,33 +1,24 @@
 """
 Carry out a plan's decided steps: each as soon as those it comes after have succeeded.
 
-It chooses nothing. A step that fails takes only those that come after it with it, and every
-failure is handed back with its operation.
+It chooses nothing. A step that fails takes only those that come after it with it. When time is
+over nothing more is begun: what runs goes on, and the next look decides anew.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from spacecloud.errors import SpaceCloudError
-from spacecloud.workloads.operations import Op, Wait
+from spacecloud.workloads.operations import Wait
 from spacecloud.workloads.plan import Plan, Step
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    done: tuple[Op, ...] = ()
-    """In the order in which they succeeded."""
-
-    failed: tuple[tuple[Op, SpaceCloudError], ...] = ()
-
-
-async def execute(plan: Plan, do: Callable[[Op], Awaitable[None]]) -> Outcome:
+async def execute(
+    plan: Plan, begin: Callable[[Step], "asyncio.Future[None]"], seconds: float
+) -> None:
+    """``begin`` starts an operation; how it ended is in the future that it gives."""
     steps = plan.steps[: plan.now]
     ended = [asyncio.Event() for _ in steps]
     succeeded: set[int] = set()
-    done: list[Op] = []
-    failed: list[tuple[Op, SpaceCloudError]] = []
 
     async def run(index: int, step: Step) -> None:
         try:
@@ -35,15 +26,16 @@ async def execute(plan: Plan, do: Callable[[Op], Awaitable[None]]) -> Outcome:
                 await ended[earlier].wait()
             if isinstance(step.op, Wait) or not succeeded.issuperset(step.after):
                 return
-            await do(step.op)
-            succeeded.add(index)
-            done.append(step.op)
-        except SpaceCloudError as error:
-            failed.append((step.op, error))
+            future = begin(step)
+            await asyncio.wait({future})
+            if future.exception() is None:
+                succeeded.add(index)
         finally:
             ended[index].set()
 
-    async with asyncio.TaskGroup() as tasks:
-        for index, step in enumerate(steps):
-            tasks.create_task(run(index, step), name=str(step.op))
-    return Outcome(tuple(done), tuple(failed))
+    try:
+        async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
+            for index, step in enumerate(steps):
+                tasks.create_task(run(index, step), name=str(step.op))
+    except TimeoutError:
+        pass

@@ -9,14 +9,26 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from spacecloud.model.refs import ServiceRef
+from spacecloud.reconcile.controller import LONGEST_RETRY, backoff
+from spacecloud.reconcile.outcome import Ended
+from spacecloud.workloads.holding import Subject, subject
 from spacecloud.workloads.observed import (
+    FailedOperation,
     History,
     Observed,
+    ObservedPull,
     ObservedReplica,
     ObservedTask,
     Published,
 )
-from spacecloud.workloads.operations import PublishTraffic, PullImage, StopReplica
+from spacecloud.workloads.operations import (
+    CreateReplica,
+    Op,
+    PublishTraffic,
+    PullImage,
+    StartTask,
+    StopReplica,
+)
 from spacecloud.workloads.repair import STABLE_AFTER
 from spacecloud.workloads.simulate import drained_since
 
@@ -36,6 +48,14 @@ class Exit:
     in_a_row: int
 
 
+@dataclass(slots=True)
+class _Failure:
+    op: Op
+    reason: str
+    until: datetime
+    count: int
+
+
 @dataclass
 class HistoryRecorder:
     _exits: dict[str, tuple[int, datetime | None]] = field(default_factory=dict)
@@ -45,6 +65,12 @@ class HistoryRecorder:
     _stopping: dict[str, datetime] = field(default_factory=dict)
     _refused: dict[tuple[ServiceRef, int], tuple[str, datetime]] = field(default_factory=dict)
     _refused_publication: tuple[Published, str, datetime] | None = None
+    _pull_ends: dict[tuple[ServiceRef, str], datetime] = field(default_factory=dict)
+    _under_way: dict[Subject, Op] = field(default_factory=dict)
+    _failures: dict[Subject, _Failure] = field(default_factory=dict)
+    generations: Mapping[ServiceRef, int] = field(default_factory=dict)
+    """Of each version, as it was last looked at."""
+
     last_output: dict[str, str] = field(default_factory=dict)
     """Container id of a task that ended to the end of its log."""
 
@@ -61,11 +87,48 @@ class HistoryRecorder:
         self._stopping = {id: since for id, since in self._stopping.items() if id in there}
         return exits
 
-    def note_done(self, op: object, now: datetime) -> None:
+    def note_pulls(self, pulls: Iterable[ObservedPull]) -> tuple[ObservedPull, ...]:
+        """Take in how pulls ended; those that have since the last look."""
+        new = []
+        for pull in pulls:
+            ref, image, ended_at = pull.op.ref, pull.op.image, pull.ended_at
+            if ended_at is None or self._pull_ends.get((ref, image)) == ended_at:
+                continue
+            self._pull_ends[ref, image] = ended_at
+            new.append(pull)
+            if pull.state == "failed":
+                self.refuse(ref, pull.op.generation, pull.reason, ended_at)
+            else:
+                self._note_pulled(pull.op)
+        return tuple(new)
+
+    def note_begun(self, op: Op) -> None:
+        self._under_way[subject(op)] = op
+
+    def note_ended(self, ended: Ended, now: datetime) -> None:
+        """What failed for good is refused, all else is tried again later."""
+        op = ended.step.op
+        self._under_way.pop(subject(op), None)
+        if ended.error is None:
+            self._failures.pop(subject(op), None)
+            self.note_done(op, now)
+        elif not ended.is_refused:
+            self._note_failed(op, ended.reason, now)
+        else:
+            match op:
+                case PublishTraffic():
+                    self.refuse_publication(op, ended.reason, now)
+                case CreateReplica(ref=ref) | StartTask(ref=ref):
+                    self.refuse(ref, self.generations.get(ref, 0), ended.reason, now)
+                case _:
+                    pass
+
+    def forget_failures(self) -> None:
+        """There is reason to try everything at once."""
+        self._failures.clear()
+
+    def note_done(self, op: Op, now: datetime) -> None:
         match op:
-            case PullImage(ref=ref, generation=generation, image=image):
-                self._pulled = {p for p in self._pulled if p[0] != ref or p[1] == generation}
-                self._pulled.add((ref, generation, image))
             case StopReplica(replica=replica):
                 self._stopping[replica] = now
             case PublishTraffic():
@@ -74,6 +137,9 @@ class HistoryRecorder:
                 pass
 
     def refuse(self, ref: ServiceRef, generation: int, reason: str, now: datetime) -> None:
+        """The latest generation counts."""
+        if any(r == ref and g > generation for r, g in self._refused):
+            return
         self._refused = {k: v for k, v in self._refused.items() if k[0] != ref}
         self._refused[ref, generation] = (reason, now)
 
@@ -96,6 +162,12 @@ class HistoryRecorder:
                 if now - at < REFUSAL_LASTS
             },
             rejected_publication=publication[:2] if publication is not None else None,
+            under_way=tuple(self._under_way.values()),
+            failed=tuple(
+                FailedOperation(f.op, f.reason, f.until)
+                for f in self._failures.values()
+                if now < f.until
+            ),
         )
 
     def is_stopping(self, replica: str) -> bool:
@@ -108,12 +180,24 @@ class HistoryRecorder:
             times.append(self._refused_publication[2])
         return min(times) + REFUSAL_LASTS if times else None
 
+    def _note_pulled(self, op: PullImage) -> None:
+        ref, generation = op.ref, op.generation
+        self._pulled = {p for p in self._pulled if p[0] != ref or p[1] == generation}
+        self._pulled.add((ref, generation, op.image))
+
+    def _note_failed(self, op: Op, reason: str, now: datetime) -> None:
+        before = self._failures.get(subject(op))
+        count = before.count + 1 if before is not None and before.op == op else 1
+        self._failures[subject(op)] = _Failure(op, reason, now + backoff(count), count)
+
     def _meet_the_clock(self, now: datetime) -> None:
         """What seems to be still to come was before the clock was set back: it is now, then."""
         self._draining = {address: min(at, now) for address, at in self._draining.items()}
         self._stopping = {replica: min(at, now) for replica, at in self._stopping.items()}
         self._idle = {address: (n, min(at, now)) for address, (n, at) in self._idle.items()}
         self._refused = {key: (why, min(at, now)) for key, (why, at) in self._refused.items()}
+        for failure in self._failures.values():
+            failure.until = min(failure.until, now + LONGEST_RETRY)
         if self._refused_publication is not None:
             published, why, at = self._refused_publication
             self._refused_publication = (published, why, min(at, now))

@@ -9,9 +9,10 @@ from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import DeclaredService
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.secret import SecretFacts
+from spacecloud.model.service import declared_replicas
 from spacecloud.store.port import Store
 from spacecloud.workloads.observed import Observed, ObservedWorkloads
-from spacecloud.workloads.situation import Desired
+from spacecloud.workloads.situation import Declared, Desired, Leaving, Unknown
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +22,29 @@ class Observer:
         self._driver = driver
 
     async def desired(self, key: ServiceKey, policy: Policy, store: Store) -> Desired:
-        declared = policy.declared.services.get(key)
-        if declared is None or not declared.versions:
-            return Desired(key, declared)
-        return Desired(key, declared, policy.face(key), await _secrets(declared, store))
+        service = policy.declared.services.get(key)
+        if service is None:
+            return Unknown(key)
+        if not service.versions:
+            return Leaving(key)
+        return Declared(
+            service,
+            policy.face(key),
+            policy.declared.addresses.services[key],
+            await _secrets(service, store),
+            {version.ref: declared_replicas(version.spec) for version in service.versions},
+        )
+
+    async def look(
+        self,
+        key: ServiceKey,
+        desired: Desired,
+        names: tuple[tuple[str, str], ...],
+        known: ObservedWorkloads | None,
+    ) -> tuple[Observed, Mapping[str, int] | None]:
+        """The service as it is, and what it has in flight; None: the gateway does not say."""
+        observed = await self.observed(key, desired, names, known)
+        return observed, await self.in_flight(observed)
 
     async def observed(
         self,
@@ -34,21 +54,17 @@ class Observer:
         known: ObservedWorkloads | None = None,
     ) -> Observed:
         """``known``: what the engine holds of it, where that has just been listed."""
-        references = {
-            reference
-            for version in desired.versions
-            if version.spec.min_replicas
-            for task in version.spec.tasks
-            for reference in (task.docker.image, version.images.get(task.id, ""))
-            if reference
-        }
-        engine = self._driver.workloads
+        engine, references = self._driver.workloads, _references(desired)
+        # Before the images: what has ended by then is here.
+        pulls = engine.pulls(key)
+        gateway = self._driver.traffic.view(key)
         return Observed(
             workloads=known or await engine.observe(key),
             images=await engine.images(sorted(references)) if references else {},
-            published=self._driver.traffic.published(key),
-            in_gateway=self._driver.traffic.knows(key),
+            published=gateway.published,
+            in_gateway=gateway.is_held,
             names=names,
+            pulls=pulls,
         )
 
     async def in_flight(self, observed: Observed) -> Mapping[str, int] | None:
@@ -56,7 +72,7 @@ class Observer:
         if published is None or not any(e.draining for e in published.endpoints):
             return None
         try:
-            return await self._driver.traffic.in_flight()
+            return await self._driver.meter.in_flight()
         except SpaceCloudError as error:
             logger.warning("the gateway does not say what is in flight: %s", error)
             return None
@@ -67,3 +83,19 @@ async def _secrets(declared: DeclaredService, store: Store) -> Mapping[str, Secr
     if not used:
         return {}
     return {secret.id: secret for secret in await store.secrets(declared.key.project)}
+
+
+def _references(desired: Desired) -> frozenset[str]:
+    """Images that replicas are wanted of."""
+    match desired:
+        case Declared(replicas=replicas):
+            return frozenset(
+                reference
+                for version in desired.versions
+                if replicas.get(version.ref)
+                for task in version.spec.tasks
+                for reference in (task.docker.image, version.images.get(task.id, ""))
+                if reference
+            )
+        case Unknown() | Leaving():
+            return frozenset()

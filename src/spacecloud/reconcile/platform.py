@@ -1,36 +1,64 @@
 """
 The ground that all services stand on: rules, gateway, resolver, ingress, doors to the host.
 
-Looked at every few seconds and after every hint; what was mended is an event, what could not
-be mended is a problem that every status may show.
+| job        | looked at                                                             |
+|------------|-----------------------------------------------------------------------|
+| host       | every 5 s, and after every hint about the machine                     |
+| ingress    | when services, projects or routes change                              |
+| host ports | the same                                                              |
+| revocation | every second after such a change, five times; then every half a minute|
+
+Jobs are keys like services: what fails is told, and tried again with back-off. What was mended is
+an event, what could not be mended is a problem that every status may show.
 """
 
-import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Never
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from enum import Enum
 
-from spacecloud.drivers.driver import Driver
-from spacecloud.errors import DriverError, Terminal
+from spacecloud.drivers.driver import Driver, Revocation
+from spacecloud.errors import DriverError
 from spacecloud.ingress import table
-from spacecloud.mesh.policy import host_ports
+from spacecloud.mesh.host_ports import host_ports
+from spacecloud.model.refs import PLATFORM, ServiceKey
 from spacecloud.model.status import HostState
 from spacecloud.model.traffic import HostPortAccess, IngressTable
-from spacecloud.reconcile.events import PLATFORM, EventRecorder
+from spacecloud.reconcile.background import Background, Begun
+from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.reconcile.queue import KeyQueue
 from spacecloud.store.port import Store
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 5.0
-RETRY_SECONDS = 1.0
-MOST_RETRY_SECONDS = 60.0
-"""Between tries of what the gateway refuses, unless something is declared anew."""
-SEVER_SECONDS = 1.0
-SEVER_ROUNDS = 5
+HOLD_SECONDS = 0.5
+NEXT_LOOK = timedelta(0)
+LOOK_EVERY = timedelta(seconds=5)
+REVOCATION_EVERY, REVOCATION_LATER = timedelta(seconds=1), timedelta(seconds=30)
+REVOCATION_ROUNDS = 5
 """Looks at live connections after a change of policy; then only now and then."""
 
-SEVER_EVERY = 30
+
+class Job(Enum):
+    HOST = "host"
+    INGRESS = "ingress"
+    HOST_PORTS = "host ports"
+    REVOCATION = "revocation"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+NOT_DONE = {
+    Job.HOST: "Problem",
+    Job.INGRESS: "IngressNotPublished",
+    Job.HOST_PORTS: "HostPortsNotPublished",
+    Job.REVOCATION: "ConnectionsNotChecked",
+}
+"""The event of a job that failed."""
+
+Key = ServiceKey | Job
 
 
 class Platform:
@@ -40,6 +68,9 @@ class Platform:
         driver: Driver,
         policies: PolicyCache,
         events: EventRecorder,
+        background: Background[Job],
+        queue: KeyQueue[Key],
+        now: Callable[[], datetime],
     ) -> None:
         self.state = HostState()
         self.refused_routes: Mapping[str, str] = {}
@@ -51,35 +82,63 @@ class Platform:
         self._driver = driver
         self._policies = policies
         self._events = events
-        self._woken = asyncio.Event()
-        self._declaration_changed = asyncio.Event()
-        self._declaration_changed.set()
-        self._policy_changes = 1
+        self._background = background
+        self._queue = queue
+        self._now = now
+        self._running: dict[Job, Begun[datetime | None]] = {}
+        self._errors: dict[Job, str] = {}
+        self._acknowledged: set[Job] = set()
+        """Of ingress and host ports, what the gateway has acknowledged once."""
+
+        self._rounds = 0
         self._table: IngressTable | None = None
         self._host_ports: tuple[HostPortAccess, ...] | None = None
-        self._told = False
-        """Has the gateway acknowledged ingress and doors once?"""
+
+    async def __call__(self, job: Job) -> datetime | None:
+        """Begin the job, or take in its end; a look holds its key for half a second."""
+        begun = self._running.get(job)
+        if begun is None:
+            begun = self._background.begin(job, self._do(job), str(job))
+            self._running[job] = begun
+        else:
+            begun.join()
+        if not await begun.ended(HOLD_SECONDS):
+            return None
+        del self._running[job]
+        again = begun.future.result()
+        self._errors.pop(job, None)
+        return self._now() + NEXT_LOOK if begun.is_joined else again
+
+    def start(self) -> None:
+        """From the first look at the host on."""
+        self._queue.add_at(Job.HOST, self._now() + LOOK_EVERY)
+        self.declaration_changed()
 
     def wake(self) -> None:
         """Something happened to the machine: look now."""
-        self._woken.set()
+        self._queue.add(Job.HOST)
+        for job in self._errors:
+            self._queue.add(job)
 
     def declaration_changed(self) -> None:
         """Services, projects or ingress routes changed."""
-        self._declaration_changed.set()
-        self._policy_changes += 1
+        self._queue.add(Job.INGRESS)
+        self._queue.add(Job.HOST_PORTS)
+        self._rounds = 0
+        self._queue.add_at(Job.REVOCATION, self._now() + REVOCATION_EVERY)
+
+    def last_error(self, job: Job, reason: str) -> None:
+        """A job failed, and will be tried again; the same words are told once."""
+        if self._errors.get(job) != reason:
+            self._events.record(PLATFORM, NOT_DONE[job], reason, "error")
+        self._errors[job] = reason
 
     @property
     def works(self) -> bool:
         """All its parts run, and the gateway was told by this process what it is to serve."""
         parts = self.state.parts.values()
-        return self._told and bool(parts) and all(part == "running" for part in parts)
-
-    async def watch_host(self) -> Never:
-        while True:
-            self._woken.clear()
-            await self.ensure()
-            await _either(self._woken, LOOK_SECONDS)
+        is_told = {Job.INGRESS, Job.HOST_PORTS} <= self._acknowledged
+        return is_told and bool(parts) and all(part == "running" for part in parts)
 
     async def ensure(self) -> None:
         """One look at rules, gateway and resolver, and what it takes to mend them."""
@@ -95,45 +154,31 @@ class Platform:
             self._events.record(PLATFORM, "Problem", sentence, "error")
         self.state = state
 
-    async def publish(self) -> Never:
-        """Keep ingress and host doors as they are declared."""
-        failed = 0
-        while True:
-            await self._declaration_changed.wait()
-            self._declaration_changed.clear()
-            try:
+    async def _do(self, job: Job) -> datetime | None:
+        match job:
+            case Job.HOST:
+                await self.ensure()
+                return self._now() + LOOK_EVERY
+            case Job.INGRESS:
                 await self._publish_ingress()
+            case Job.HOST_PORTS:
                 await self._publish_host_ports()
-                self._told, failed = True, 0
-            except DriverError as error:
-                logger.warning("ingress could not be published, will retry: %s", error)
-                self._events.record(PLATFORM, "IngressNotPublished", str(error), "error")
-                # What is refused is refused again, unless it was the machine's fault.
-                failed = failed + 1 if isinstance(error, Terminal) else 0
-                seconds = min(RETRY_SECONDS * 2**failed, MOST_RETRY_SECONDS)
-                await _either(self._declaration_changed, seconds if failed else RETRY_SECONDS)
-                self._declaration_changed.set()
+            case Job.REVOCATION:
+                revocation = self._driver.revocation
+                return None if revocation is None else await self._close_revoked(revocation)
+        self._acknowledged.add(job)
+        return None
 
-    async def close_revoked(self) -> Never:
+    async def _close_revoked(self, revocation: Revocation) -> datetime:
         """Close live connections that policy no longer allows."""
-        rounds, seen = 0, 0
-        while True:
-            await asyncio.sleep(SEVER_SECONDS)
-            if seen != self._policy_changes:
-                seen, rounds = self._policy_changes, 0
-            rounds += 1
-            if rounds > SEVER_ROUNDS and rounds % SEVER_EVERY:
-                continue
-            try:
-                closed = await self._driver.traffic.close_revoked(
-                    (await self._policies.policy()).faces()
-                )
-            except DriverError as error:
-                logger.warning("live connections could not be checked: %s", error)
-                continue
-            if closed:
-                text = f"closed {closed} connections that policy no longer allows"
-                self._events.record(PLATFORM, "ConnectionsClosed", text)
+        self._rounds += 1
+        allowed = (await self._policies.policy()).faces()
+        closed = await revocation.close_revoked(allowed)
+        if closed:
+            text = f"closed {closed} connections that policy no longer allows"
+            self._events.record(PLATFORM, "ConnectionsClosed", text)
+        later = REVOCATION_EVERY if self._rounds < REVOCATION_ROUNDS else REVOCATION_LATER
+        return self._now() + later
 
     async def _publish_ingress(self) -> None:
         policy = await self._policies.policy()
@@ -142,7 +187,7 @@ class Platform:
         if wanted != self._table:
             # Until it is acknowledged the gateway may hold either.
             self._table = None
-            self.refused_routes = await self._driver.traffic.publish_ingress(wanted)
+            self.refused_routes = await self._driver.edge.publish_ingress(wanted)
             self._table = wanted
         self._tell_not_served({**table.unreadable(documents), **self.refused_routes})
 
@@ -155,17 +200,8 @@ class Platform:
 
     async def _publish_host_ports(self) -> None:
         policy = await self._policies.policy()
-        wanted = host_ports(policy.declared, await self._store.projects())
+        wanted = host_ports(policy.declared.addresses, await self._store.projects())
         if wanted != self._host_ports:
             self._host_ports = None
-            await self._driver.traffic.publish_host_ports(wanted)
+            await self._driver.edge.publish_host_ports(wanted)
             self._host_ports = wanted
-
-
-async def _either(event: asyncio.Event, seconds: float) -> None:
-    """Until it is set, at most so long."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass

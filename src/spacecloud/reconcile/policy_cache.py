@@ -8,7 +8,7 @@ from spacecloud.store.port import Store
 class PolicyCache:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._policy = Policy(Declared({}, {}))
+        self._policy = Policy(Declared({}))
 
     async def policy(self) -> Policy:
         """As of now; the same object while nothing changes."""

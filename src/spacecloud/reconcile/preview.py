@@ -66,7 +66,7 @@ class Preview:
             )
             for number, step in enumerate(shown.steps)
         )
-        notices = explain.warnings(key, policy) if key in policy.declared.services else ()
+        notices = explain.warnings(key, policy.authorization)
         return ServicePlan(service=str(key), steps=steps, problem=shown.problem, notices=notices)
 
     async def _as_resolved(self, before: Declared, after: Declared) -> Declared:

@@ -86,7 +86,7 @@ class Queries:
             status_of(
                 declared,
                 v,
-                self._services.snapshots.get(declared.key),
+                self._services.snapshot(declared.key),
                 await self._relations(declared, v, policy, ingress, len(wanted)),
             )
             for declared, v in wanted
@@ -124,9 +124,10 @@ class Queries:
             registry=registry,
         )
         refused = Gauge("space_cloud_refused_calls", "Calls that policy refused", registry=registry)
-        services.set(len(self._services.snapshots))
+        snapshots = self._services.snapshots
+        services.set(len(snapshots))
         refused.set(self._denied_calls.total)
-        for key, snapshot in self._services.snapshots.items():
+        for key, snapshot in snapshots.items():
             count = len(snapshot.situation.observed.workloads.replicas)
             replicas.labels(key.project, key.service).set(count)
         return generate_latest(registry)
@@ -141,23 +142,23 @@ class Queries:
     ) -> Relations:
         key = service.key
         urls = table.urls_of(key, ingress.served, self._http_port, version.ref.version)
-        running = self._driver.workloads.pulls()
+        running = self._driver.workloads.progress()
         images = dict.fromkeys(task.docker.image for task in version.spec.tasks)
         pulls = tuple(running[image] for image in images if image in running)
-        look_failure = self._services.look_failures.get(key, "")
+        look_failure = self._services.look_failure(key)
         if of_how_many > DETAILED:
             return Relations(urls=urls, pulls=pulls, look_failure=look_failure)
         return Relations(
             urls=urls,
             pulls=pulls,
             look_failure=look_failure,
-            admits=explain.admits(key, policy),
-            calls=explain.calls(key, policy),
+            admits=explain.callers(key, policy.authorization),
+            calls=explain.callees(key, policy.authorization),
             refusals=self._denied_calls.of(key),
             not_served=ingress.not_served(key),
             notices=(
                 *notices_of(version.spec),
-                *explain.warnings(key, policy),
+                *explain.warnings(key, policy.authorization),
                 *table.unreached(key, ingress.served),
             ),
             events=tuple(

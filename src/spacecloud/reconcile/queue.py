@@ -47,6 +47,14 @@ class KeyQueue(Generic[K]):
     @asynccontextmanager
     async def take(self) -> AsyncGenerator[K]:
         """Wait for a key and hold it until the block ends, however it ends."""
+        key = await self.next()
+        try:
+            yield key
+        finally:
+            self.done(key)
+
+    async def next(self) -> K:
+        """Wait for a key, and hold it until ``done`` is called with it."""
         while not self._waiting:
             self._notifier.clear()
             await self._rest()
@@ -56,13 +64,13 @@ class KeyQueue(Generic[K]):
         self._busy.add(key)
         if self._waiting:
             self._notifier.set()
-        try:
-            yield key
-        finally:
-            self._busy.discard(key)
-            if key in self._again:
-                self._again.discard(key)
-                self.add(key)
+        return key
+
+    def done(self, key: K) -> None:
+        self._busy.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
 
     async def _rest(self) -> None:
         """Until something is added or the next key is due."""

@@ -1,46 +1,44 @@
 """
 Make one service what its declaration says: look, decide, do, and look again.
 
-Key: a service with all its versions.
+Key: a service with all its versions. A look holds its key for less than a second: what takes
+longer, an observation or an operation, goes on beside it, and its end is a hint.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from spacecloud.drivers.driver import Driver
-from spacecloud.errors import SpaceCloudError, Terminal
+from spacecloud.errors import SpaceCloudError
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.lines import message
-from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.refs import ServiceKey
+from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.events import EventRecorder
-from spacecloud.reconcile.execute import Outcome, execute
+from spacecloud.reconcile.execute import execute
 from spacecloud.reconcile.history import Exit, HistoryRecorder
 from spacecloud.reconcile.observe import Observer
+from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of
 from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.reconcile.service_state import Look, ServiceState
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.store.port import NextRevision, Store
 from spacecloud.workloads.decide import decide
-from spacecloud.workloads.observed import ObservedWorkloads
+from spacecloud.workloads.observed import Observed, ObservedWorkloads, Published
 from spacecloud.workloads.operations import (
-    CreateReplica,
     Op,
     PublishNames,
     PublishTraffic,
-    PullImage,
     RecordRevision,
     ReleaseAddresses,
-    RestartTask,
-    StartTask,
     Wait,
     WithdrawTraffic,
     WorkloadOp,
 )
-from spacecloud.workloads.plan import Plan
-from spacecloud.workloads.situation import Situation, TerminationLimits
+from spacecloud.workloads.plan import Plan, Step
+from spacecloud.workloads.situation import Desired, Situation, TerminationLimits, Unknown
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +47,8 @@ LONGEST_WORDS = 1024
 """In characters, of a task's last lines: a message holds more than them."""
 
 NEXT_LOOK = timedelta(0)
+LOOK_SECONDS, DO_SECONDS = 0.4, 0.4
+"""How long a look waits for what it observes and for what it does, before it lets its key go."""
 
 
 class ServiceReconciler:
@@ -58,145 +58,155 @@ class ServiceReconciler:
         driver: Driver,
         policies: PolicyCache,
         events: EventRecorder,
+        background: Background[ServiceKey],
         termination: TerminationLimits,
         now: Callable[[], datetime],
     ) -> None:
-        self.snapshots: dict[ServiceKey, Snapshot] = {}
-        """The last look at each service."""
-
-        self.look_failures: dict[ServiceKey, str] = {}
-        """Of services whose last look did not succeed: why. Empty while one is going on."""
-
         self._store = store
         self._observer = Observer(driver)
         self._driver = driver
         self._policies = policies
         self._events = events
+        self._background = background
         self._termination = termination
         self._now = now
-        self._recorders: dict[ServiceKey, HistoryRecorder] = {}
-        self._names: dict[ServiceKey, tuple[tuple[str, str], ...]] = {}
-        self._declaration_changed: dict[ServiceKey, asyncio.Event] = {}
-        self._worlds: dict[ServiceKey, ObservedWorkloads] = {}
+        self._states: dict[ServiceKey, ServiceState] = {}
 
     async def __call__(self, key: ServiceKey) -> datetime | None:
-        self._declaration_changed[key] = asyncio.Event()
-        recorder = self._recorders.setdefault(key, HistoryRecorder())
-        self.look_failures.setdefault(key, "")
-        situation, exits = await self._look(key, recorder)
-        del self.look_failures[key]
-        for seen in exits:
-            await self._note_exit(key, seen)
-        decided = decide(situation)
-        self._remember(key, situation, decided, recorder)
-        if not decided.steps and situation.desired.declared is None:
-            self._forget(key)
+        state = self._state(key)
+        self._settle(state)
+        look = await self._look(state)
+        if not await look.begun.ended(LOOK_SECONDS):
             return None
-
-        if not any(isinstance(step.op, WorkloadOp) for step in decided.steps):
+        state.look = None
+        situation = self._take_in(state, look)
+        decided = decide(situation)
+        state.remember(situation, decided)
+        if not decided.steps and isinstance(situation.desired, Unknown):
+            self._states.pop(key, None)
+            return None
+        if decided.steps:
+            logger.info("%s:\n%s", key, decided)
+        if not any(isinstance(op, WorkloadOp) for op in _ops(situation, decided)):
             # Nothing that is done now changes the engine: the next look need not ask it again.
-            self._worlds[key] = situation.observed.workloads
-        outcome = await self._carry_out(key, decided)
-        if outcome.failed:
-            self._worlds.pop(key, None)
-        self._judge(key, outcome, recorder)
-        if outcome.done or outcome.failed:
+            state.cache(situation.observed.workloads)
+        await self._carry_out(state, decided)
+        if self._settle(state) or look.begun.is_joined:
             return self._now() + NEXT_LOOK
-        self._worlds.pop(key, None)
-        times = [t for t in (decided.look_again_at, recorder.refused_until()) if t is not None]
-        return min(times, default=None)
+        state.invalidate()
+        times = (decided.look_again_at, state.recorder.refused_until())
+        return min((t for t in times if t is not None), default=None)
 
-    def declaration_changed(self, key: ServiceKey) -> None:
-        """What is being waited for may not be wanted any more: an image on its way."""
-        if key in self._declaration_changed:
-            self._declaration_changed[key].set()
+    @property
+    def snapshots(self) -> Mapping[ServiceKey, Snapshot]:
+        """The last look at each service."""
+        return {k: s.snapshot for k, s in self._states.items() if s.snapshot is not None}
+
+    def snapshot(self, key: ServiceKey) -> Snapshot | None:
+        state = self._states.get(key)
+        return state.snapshot if state is not None else None
+
+    def look_failure(self, key: ServiceKey) -> str:
+        """Why its last look did not succeed; empty when it did."""
+        state = self._states.get(key)
+        return state.look_failure if state is not None else ""
 
     def last_error(self, key: ServiceKey, reason: str) -> None:
         """Something went wrong that will be tried again."""
-        if key in self.look_failures:
-            self.look_failures[key] = message(reason)
-        snapshot = self.snapshots.get(key)
-        if snapshot is not None:
-            self.snapshots[key] = replace(snapshot, last_error=message(reason))
+        self._state(key).note_error(message(reason))
+
+    def retry_now(self) -> None:
+        """The engine or the gateway has come back: what failed need not wait for its next try."""
+        for state in self._states.values():
+            state.recorder.forget_failures()
 
     async def refresh_names(self) -> frozenset[ServiceKey]:
         """Read anew what the resolver answers; whose names there are."""
-        self._names = dict(await self._driver.names.published())
-        return frozenset(self._names)
+        names = await self._driver.names.published()
+        for key in names.keys() | self._states.keys():
+            self._state(key).names = names.get(key, ())
+        return frozenset(names)
 
     def cache_absence(self, keys: Iterable[ServiceKey]) -> None:
-        """A listing of the engine shows nothing of them: their next look need not ask again."""
-        self._worlds.update((key, ObservedWorkloads(key, None)) for key in keys)
+        """
+        A listing of the engine shows nothing of them: their next look need not ask again, unless
+        something may have been made since the listing.
+        """
+        for key in keys:
+            state = self._state(key)
+            if state.snapshot is None:
+                state.cache(ObservedWorkloads(key, None))
 
     def invalidate(self, key: ServiceKey) -> None:
         """The engine tells of a change: what was seen a moment ago may not be so any more."""
-        self._worlds.pop(key, None)
+        if key in self._states:
+            self._states[key].invalidate()
 
-    def names(self, key: ServiceKey) -> tuple[tuple[str, str], ...]:
-        """What the resolver answered for it when it was last read."""
-        return self._names.get(key, ())
+    def differs(
+        self, key: ServiceKey, listed: ObservedWorkloads | None, published: Published | None
+    ) -> bool:
+        return self._state(key).differs_from(listed, published)
 
     async def simulate(self, key: ServiceKey, policy: Policy, store: Store) -> Situation:
         """A look for a plan that is only shown: with other declarations, and nothing noted."""
-        recorder = self._recorders.get(key, HistoryRecorder())
+        state = self._states.get(key) or ServiceState(key)
         desired = await self._observer.desired(key, policy, store)
-        observed = await self._observer.observed(key, desired, self.names(key))
+        observed = await self._observer.observed(key, desired, state.names)
+        return self._situation(desired, observed, state.recorder)
+
+    def _state(self, key: ServiceKey) -> ServiceState:
+        if key not in self._states:
+            self._states[key] = ServiceState(key)
+        return self._states[key]
+
+    async def _look(self, state: ServiceState) -> Look:
+        """The one that is under way, where it looks for what is declared now; else a new one."""
+        desired = await self._observer.desired(
+            state.key, await self._policies.policy(), self._store
+        )
+        look = state.look
+        if look is not None and look.desired == desired:
+            look.begun.join()
+            return look
+        if look is not None:
+            look.begun.future.cancel()
+        work = self._observer.look(state.key, desired, state.names, state.take_cached())
+        begun = self._background.begin(state.key, work, f"look at {state.key}")
+        state.look = Look(desired, begun)
+        return state.look
+
+    def _take_in(self, state: ServiceState, look: Look) -> Situation:
+        observed, in_flight = look.begun.future.result()
+        recorder = state.recorder
+        for seen in recorder.note(observed, in_flight, self._now()):
+            self._begin_note_of(state, seen)
+        for pull in recorder.note_pulls(observed.pulls):
+            self._tell(state.key, event_of(pull))
+        return self._situation(look.desired, observed, recorder)
+
+    def _situation(
+        self, desired: Desired, observed: Observed, recorder: HistoryRecorder
+    ) -> Situation:
         now = self._now()
         return Situation(desired, observed, recorder.history(now), now, self._termination)
 
-    async def _look(
-        self, key: ServiceKey, recorder: HistoryRecorder
-    ) -> tuple[Situation, tuple[Exit, ...]]:
-        desired = await self._observer.desired(key, await self._policies.policy(), self._store)
-        world = self._worlds.pop(key, None)
-        observed = await self._observer.observed(key, desired, self.names(key), world)
-        in_flight = await self._observer.in_flight(observed)
-        now = self._now()
-        exits = recorder.note(observed, in_flight, now)
-        history = recorder.history(now)
-        return Situation(desired, observed, history, now, self._termination), exits
+    async def _carry_out(self, state: ServiceState, decided: Plan) -> None:
+        if not all(isinstance(step.op, Wait) for step in decided.steps):
+            await execute(decided, lambda step: self._begin(state, step), DO_SECONDS)
 
-    def _remember(
-        self, key: ServiceKey, situation: Situation, decided: Plan, recorder: HistoryRecorder
-    ) -> None:
-        before = self.snapshots.get(key)
-        self.snapshots[key] = Snapshot(
-            situation,
-            decided,
-            last_error=before.last_error if before is not None and decided.steps else "",
-            last_output=dict(recorder.last_output),
-        )
-        if decided.steps:
-            logger.info("%s:\n%s", key, decided)
+    def _begin(self, state: ServiceState, step: Step) -> "asyncio.Future[None]":
+        snapshot = state.snapshot
+        before = snapshot.situation.acknowledged if snapshot is not None else ()
+        state.recorder.note_begun(step.op)
 
-    def _forget(self, key: ServiceKey) -> None:
-        for kept in (
-            self.snapshots,
-            self._recorders,
-            self._names,
-            self._declaration_changed,
-            self._worlds,
-        ):
-            kept.pop(key, None)
+        def at_end() -> None:
+            error = None if future.cancelled() else future.exception()
+            known = error if isinstance(error, Exception) else None
+            state.ended.append(Ended(step, known, before))
+            self._background.wake(state.key)
 
-    async def _note_exit(self, key: ServiceKey, seen: Exit) -> None:
-        replica, task = seen.replica, seen.task
-        recorder = self._recorders[key]
-        if recorder.is_stopping(replica.id):
-            return
-        lines = await self._driver.workloads.last_lines(
-            key.project, replica.id, task.task, LAST_LINES
-        )
-        words = message(" | ".join(line.strip() for line in lines if line.strip()), LONGEST_WORDS)
-        recorder.last_output[task.container] = words
-        why = "used more memory than its limit" if task.out_of_memory else f"code {task.exit_code}"
-        told = f"{replica.id}/{task.task} ended: {why}" + (f"; last said: {words}" if words else "")
-        self._events.record(key, "TaskExited", told, "warning")
-
-    async def _carry_out(self, key: ServiceKey, decided: Plan) -> Outcome:
-        if all(isinstance(step.op, Wait) for step in decided.steps):
-            return Outcome()
-        return await execute(decided, lambda op: self._do(key, op))
+        future = self._background.start(self._do(state.key, step.op), str(step.op), at_end)
+        return future
 
     async def _do(self, key: ServiceKey, op: Op) -> None:
         match op:
@@ -206,89 +216,52 @@ class ServiceReconciler:
                 await self._driver.traffic.withdraw(op.key)
             case PublishNames():
                 await self._driver.names.publish(op.key, op.names)
-                self._names[key] = op.names
+                self._state(key).names = op.names
             case RecordRevision():
                 next = NextRevision(op.number, op.hash, dict(op.images), op.secrets)
                 await self._store.record_revision(op.ref, op.generation, next)
             case ReleaseAddresses():
                 await self._store.release(op.key)
-            case PullImage():
-                await self._unless_redeclared(key, self._driver.workloads.execute(op))
             case Wait():
                 raise AssertionError("waits are not carried out")
             case _:
                 await self._driver.workloads.execute(op)
 
-    async def _unless_redeclared(self, key: ServiceKey, work: Coroutine[Any, Any, None]) -> None:
-        """A pull may take minutes; a newer declaration does not wait for it."""
-        failures: list[SpaceCloudError] = []
-
-        async def run() -> None:
-            try:
-                await work
-            except SpaceCloudError as error:
-                failures.append(error)
-
-        async with asyncio.TaskGroup() as tasks:
-            pull = tasks.create_task(run(), name=f"pull for {key}")
-            notifier = tasks.create_task(
-                self._declaration_changed[key].wait(), name=f"redeclared {key}"
-            )
-            pull.add_done_callback(lambda _: notifier.cancel())
-            notifier.add_done_callback(lambda _: pull.cancel())
-        if failures:
-            raise failures[0]
-
-    def _judge(self, key: ServiceKey, outcome: Outcome, recorder: HistoryRecorder) -> None:
-        """Note what was done; what failed for good is not repeated, the rest is raised."""
+    def _settle(self, state: ServiceState) -> bool:
+        """Take in what has ended; was there anything?"""
+        taken, state.ended = state.ended, []
         now = self._now()
-        for op in outcome.done:
-            recorder.note_done(op, now)
-            self._tell(key, op, self._cause(key, op))
-        passing: SpaceCloudError | None = None
-        for op, error in outcome.failed:
-            match op:
-                case PublishTraffic() if isinstance(error, Terminal):
-                    recorder.refuse_publication(op, message(str(error)), now)
-                case PullImage(ref=ref) | CreateReplica(ref=ref) | StartTask(ref=ref) if isinstance(
-                    error, Terminal
-                ):
-                    recorder.refuse(ref, self._generation(key, ref), message(str(error)), now)
-                case _:
-                    passing = error
-                    continue
-            self._events.record(key, "Failed", f"{op}: {error}", "error")
-        if passing is not None:
-            raise passing
-        self.last_error(key, "")
+        for one in taken:
+            if one.error is not None and not isinstance(one.error, SpaceCloudError):
+                logger.error("a bug in %s: %s", state.key, one.step.op, exc_info=one.error)
+            state.recorder.note_ended(one, now)
+        for telling in events_of(taken):
+            self._tell(state.key, telling)
+        return bool(taken)
 
-    def _generation(self, key: ServiceKey, ref: ServiceRef) -> int:
-        version = self.snapshots[key].situation.desired.version(ref)
-        return version.generation if version is not None else 0
+    def _begin_note_of(self, state: ServiceState, seen: Exit) -> None:
+        if not state.recorder.is_stopping(seen.replica.id):
+            self._background.start(
+                self._note_exit(state, seen),
+                f"last output of {seen.replica.id}/{seen.task.task}",
+                lambda: self._background.wake(state.key),
+            )
 
-    def _cause(self, key: ServiceKey, op: Op) -> str:
-        return next((s.cause for s in self.snapshots[key].plan.steps if s.op is op), "")
+    async def _note_exit(self, state: ServiceState, seen: Exit) -> None:
+        replica, task = seen.replica, seen.task
+        lines = await self._driver.workloads.last_lines(
+            state.key.project, replica.id, task.task, LAST_LINES
+        )
+        words = message(" | ".join(line.strip() for line in lines if line.strip()), LONGEST_WORDS)
+        state.recorder.last_output[task.container] = words
+        why = "used more memory than its limit" if task.out_of_memory else f"code {task.exit_code}"
+        told = f"{replica.id}/{task.task} ended: {why}" + (f"; last said: {words}" if words else "")
+        self._events.record(state.key, "TaskExited", told, "warning")
 
-    def _tell(self, key: ServiceKey, op: Op, cause: str) -> None:
-        match op:
-            case PullImage():
-                self._events.record(key, "ImagePulled", f"pulled {op.image}")
-            case CreateReplica():
-                text = f"{op.replica} of revision {op.revision}: {cause}"
-                self._events.record(key, "ReplicaCreated", text)
-            case StartTask() | RestartTask():
-                text = f"{op.replica}/{op.task}: {cause}"
-                self._events.record(key, "TaskRestarted", text, "warning")
-            case PublishTraffic():
-                self._tell_endpoints(key, op)
-            case ReleaseAddresses():
-                self._events.record(key, "Deleted", "nothing of it is left")
-            case _:
-                pass
+    def _tell(self, key: ServiceKey, telling: Telling) -> None:
+        self._events.record(key, telling.kind, telling.message, telling.severity)
 
-    def _tell_endpoints(self, key: ServiceKey, op: PublishTraffic) -> None:
-        before = self.snapshots[key].situation.acknowledged
-        full = [e for e in op.endpoints if not e.draining]
-        if len(full) != len([e for e in before if not e.draining]):
-            replicas = "1 replica takes" if len(full) == 1 else f"{len(full)} replicas take"
-            self._events.record(key, "EndpointsPublished", f"{replicas} requests")
+
+def _ops(situation: Situation, decided: Plan) -> Iterable[Op]:
+    yield from (step.op for step in decided.steps)
+    yield from situation.history.under_way

@@ -2,17 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Never
 
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import DriverError
 from spacecloud.mesh.policy import affected
 from spacecloud.model.refs import ServiceKey
-from spacecloud.reconcile.controller import Controller
-from spacecloud.reconcile.platform import Platform
+from spacecloud.reconcile.platform import Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.reconcile.queue import KeyQueue
 from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.store.port import Store
 from spacecloud.workloads.observed import ObservedWorkloads
@@ -28,9 +27,9 @@ class Watches:
         policies: PolicyCache,
         services: ServiceReconciler,
         platform: Platform,
-        now: Callable[[], datetime],
+        queue: KeyQueue[Key],
     ) -> None:
-        self.controller = Controller[ServiceKey]("services", services, services.last_error, now)
+        self._queue = queue
         self._changes = store.changes()
         self._hints = driver.workloads.hints()
         self._driver = driver
@@ -49,22 +48,22 @@ class Watches:
             if change.kind != "service":
                 continue
             key = ServiceKey(change.project, change.id)
-            self._services.declaration_changed(key)
-            self.controller.queue.add(key)
+            self._queue.add(key)
             after = await self._policies.policy()
             if after is not before:
                 for other in affected(before, after) - {key}:
-                    self.controller.queue.add(other)
+                    self._queue.add(other)
                 before = after
 
     async def hear_engine(self) -> None:
         async for hint in self._hints:
             if hint.key is not None:
                 self._services.invalidate(hint.key)
-                self.controller.queue.add(hint.key)
+                self._queue.add(hint.key)
             else:
                 logger.info("looking at everything: %s", hint.reason)
                 self._platform.wake()
+                self._services.retry_now()
                 await self._look_at_what_changed()
 
     async def look_now_and_then(self, seconds: float) -> Never:
@@ -88,36 +87,13 @@ class Watches:
     ) -> None:
         declared = (await self._policies.policy()).declared.services
         keys = declared.keys() | observed.keys() | named | self._driver.traffic.known()
-        self._services.cache_absence(k for k in keys if k not in observed and k not in self._seen())
+        self._services.cache_absence(key for key in keys if key not in observed)
         for key in keys:
-            if self._differs(key, observed.get(key)):
-                self.controller.queue.add(key)
-
-    def _seen(self) -> Collection[ServiceKey]:
-        """Services of which something may have been made since the listing."""
-        return self._services.snapshots.keys()
-
-    def _differs(self, key: ServiceKey, observed: ObservedWorkloads | None) -> bool:
-        snapshot = self._services.snapshots.get(key)
-        if snapshot is None or snapshot.plan.steps or snapshot.plan.problem or snapshot.last_error:
-            return True
-        seen = snapshot.situation.observed
-        return (
-            _shape(seen.workloads) != _shape(observed or ObservedWorkloads(key, None))
-            or self._driver.traffic.published(key) != seen.published
-            or self._services.names(key) != seen.names
-        )
+            published = self._driver.traffic.view(key).published
+            if self._services.differs(key, observed.get(key), published):
+                self._queue.add(key)
 
     def _add_project(self, project: str) -> None:
         for key in self._services.snapshots:
             if key.project == project:
-                self.controller.queue.add(key)
-
-
-def _shape(world: ObservedWorkloads) -> tuple[object, ...]:
-    """What a listing can see: what is there and whether it runs, not how it feels."""
-    replicas = tuple(
-        (r.id, r.revision, r.pause, tuple(sorted((t.container, t.state) for t in r.tasks)))
-        for r in world.replicas
-    )
-    return (world.network, replicas)
+                self._queue.add(key)

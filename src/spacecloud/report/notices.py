@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from spacecloud.model.project import Project
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
-from spacecloud.model.service import Service
+from spacecloud.model.service import Service, declared_replicas
 
 
 def notices_of(spec: Resource) -> tuple[str, ...]:
@@ -27,22 +27,20 @@ def notices_of(spec: Resource) -> tuple[str, ...]:
 
 
 def _service(spec: Service) -> Iterable[str]:
+    run = declared_replicas(spec)
     if spec.auto_scale is not None and spec.auto_scale.triggers:
         yield (
-            f"autoScale.triggers are kept; as many replicas as minReplicas ({spec.min_replicas}) "
+            f"autoScale.triggers are kept; as many replicas as minReplicas ({run}) "
             "run, whatever the load"
         )
-    elif spec.scale is not None and spec.scale.max_replicas > spec.min_replicas:
-        yield f"scale: as many replicas as minReplicas ({spec.min_replicas}) run, whatever the load"
+    elif spec.scale is not None and spec.scale.max_replicas > run:
+        yield f"scale: as many replicas as minReplicas ({run}) run, whatever the load"
     elif (
         spec.auto_scale is None
         and spec.scale is not None
         and 0 < spec.scale.max_replicas < spec.scale.min_replicas
     ):
-        yield (
-            f"scale: maxReplicas ({spec.scale.max_replicas}) is below minReplicas, so "
-            f"{spec.min_replicas} run"
-        )
+        yield (f"scale: maxReplicas ({spec.scale.max_replicas}) is below minReplicas, so {run} run")
     if spec.affinity:
         yield "affinity is kept; one machine has nothing to choose between"
     if spec.stats_inclusion_prefixes:

@@ -17,7 +17,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
-from spacecloud.model.refs import ServiceRef
+from spacecloud.model.refs import ServiceRef, short_image
+from spacecloud.model.service import declared_replicas
 from spacecloud.model.status import (
     NOT_LOOKED_AT,
     DeniedCallView,
@@ -30,9 +31,9 @@ from spacecloud.model.status import (
 )
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.observed import ObservedReplica, ObservedTask
-from spacecloud.workloads.operations import PullImage, Wait, short
+from spacecloud.workloads.operations import AwaitPull, Op, PullImage, Wait
 from spacecloud.workloads.rollout import serves
-from spacecloud.workloads.situation import in_service
+from spacecloud.workloads.situation import Declared, in_service
 
 CRASHES_UNTIL_FAILED = 3
 LONG_START = timedelta(seconds=10)
@@ -61,14 +62,14 @@ def status_of(
     snapshot: Snapshot | None,
     relations: Relations,
 ) -> ServiceStatus:
-    seen = snapshot.situation.desired.version(version.ref) if snapshot is not None else None
+    seen = snapshot.situation.version(version.ref) if snapshot is not None else None
     replicas = _replicas(version.ref, snapshot)
     state, message = _verdict(version, seen, snapshot, relations.look_failure)
     return ServiceStatus(
         **_names(
             service_id=version.ref.service,
             version=version.ref.version,
-            desired_replicas=version.spec.min_replicas,
+            desired_replicas=_wanted(version, snapshot),
             replicas=tuple(_replica(r, snapshot) for r in replicas if snapshot is not None),
             project=version.ref.project,
             ready_replicas=sum(in_service(r) for r in replicas),
@@ -120,6 +121,13 @@ def _names(**fields: Any) -> dict[str, Any]:
     return {aliases[name]: value for name, value in fields.items()}
 
 
+def _wanted(version: DeclaredVersion, snapshot: Snapshot | None) -> int:
+    """As it was decided at the last look; before that, what the document says."""
+    if snapshot is not None and snapshot.situation.version(version.ref) is not None:
+        return snapshot.situation.wanted(version)
+    return declared_replicas(version.spec)
+
+
 def _replicas(ref: ServiceRef, snapshot: Snapshot | None) -> list[ObservedReplica]:
     if snapshot is None:
         return []
@@ -140,10 +148,10 @@ def _verdict(
         return "failed", refused
     if situation.history.rejected_publication is not None and snapshot.plan.problem:
         return "failed", f"the gateway refuses it: {snapshot.plan.problem}"
-    revision = situation.revision_of(seen)
+    revision = situation.resolution(seen).revision
     current = [r for r in _replicas(version.ref, snapshot) if r.revision == revision]
     serving = sum(serves(r, situation) for r in current)
-    wanted = version.spec.min_replicas
+    wanted = _wanted(version, snapshot)
     troubles = [t for r in current if (t := _trouble(r, snapshot))]
     watches = [t for r in current if (t := _crash_loop(r, snapshot))]
     message = next(iter(troubles), "") or snapshot.last_error or snapshot.plan.problem
@@ -160,13 +168,15 @@ def _verdict(
 
 
 def _is_published(snapshot: Snapshot) -> bool:
-    published, face = snapshot.situation.observed.published, snapshot.situation.desired.face
+    published, desired = snapshot.situation.observed.published, snapshot.situation.desired
+    if published is None or not isinstance(desired, Declared):
+        return False
+    face = desired.face
     return (
-        published is not None
-        and published.acknowledged
-        and face is not None
+        published.acknowledged
         and published.face.entries == face.entries
-        and published.face.admission == face.admission
+        and published.face.sources == face.sources
+        and published.face.rule == face.rule
         and snapshot.situation.observed.names == face.names
     )
 
@@ -261,7 +271,7 @@ def _task(name: str, replica: ObservedReplica, snapshot: Snapshot) -> TaskStatus
 
 def _image(task: ObservedTask, replica: ObservedReplica, snapshot: Snapshot) -> str:
     """As it was written, where the replica is of what is declared; else the engine's id."""
-    version = snapshot.situation.desired.version(replica.ref)
+    version = snapshot.situation.version(replica.ref)
     for spec in version.spec.tasks if version is not None else ():
         if (
             spec.id == task.task
@@ -269,7 +279,7 @@ def _image(task: ObservedTask, replica: ObservedReplica, snapshot: Snapshot) -> 
             and version.images.get(spec.id) == task.image
         ):
             return spec.docker.image
-    return short(task.image)
+    return short_image(task.image)
 
 
 def _next_step(ref: ServiceRef, snapshot: Snapshot | None, pulls: tuple[PullView, ...]) -> str:
@@ -279,5 +289,15 @@ def _next_step(ref: ServiceRef, snapshot: Snapshot | None, pulls: tuple[PullView
     if snapshot is None:
         return ""
     ops = [s.op for s in snapshot.plan.steps if getattr(s.op, "ref", ref) == ref]
-    ops.sort(key=lambda op: 0 if isinstance(op, PullImage) else 1 if isinstance(op, Wait) else 2)
+    ops.sort(key=_urgency)
     return str(ops[0]) if ops else ""
+
+
+def _urgency(op: Op) -> int:
+    match op:
+        case PullImage() | AwaitPull():
+            return 0
+        case Wait():
+            return 1
+        case _:
+            return 2

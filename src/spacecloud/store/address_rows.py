@@ -1,33 +1,58 @@
-"""Which addresses are handed out, as rows. Deciding is ``model/addresses``."""
+"""Which addresses are given out, as rows. An ``Allocator`` decides which are next."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
-from spacecloud.model.addresses import Pools, next_subnet, next_vip
-from spacecloud.model.refs import ServiceKey
+from spacecloud.model.addresses import Allocation, Held
+from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.store.database import Session
+from spacecloud.store.port import Allocator
 
 # Parsing an address costs more than reading its row.
 address = lru_cache(65_536)(IPv4Address)
 network = lru_cache(65_536)(IPv4Network)
 
 
-def allocate_service(db: Session, pools: Pools, key: ServiceKey) -> None:
-    """A service that holds addresses already keeps them. ``Conflict`` when a pool is used up."""
-    if db.row("SELECT 1 FROM services WHERE project = ? AND service = ?", *key):
-        return
-    subnet = _take_subnet(db, pools, key.project)
-    vip = take_vip(db, pools)
-    db.run("INSERT INTO services VALUES (?, ?, ?, ?)", *key, str(subnet), str(vip))
+def allocate(db: Session, allocator: Allocator, ref: ServiceRef) -> IPv4Address:
+    """
+    The virtual IP of a new version, which the caller writes into its row.
+
+    What the service gets with it is written here. A service that holds addresses keeps them.
+    """
+    held = _held(db, ref.key)
+    grant = allocator.allocate(ref.version, held)
+    if held.service is None:
+        row = (str(grant.service.subnet), str(grant.service.vip))
+        db.run("INSERT INTO services VALUES (?, ?, ?, ?)", *ref.key, *row)
+    if grant.block is not None:
+        db.run("INSERT INTO blocks VALUES (?, ?)", str(grant.block), ref.project)
+    db.run("UPDATE counters SET value = ? WHERE name = 'vip'", int(grant.vip))
+    return grant.vip
 
 
-def take_vip(db: Session, pools: Pools) -> IPv4Address:
-    """The caller writes it into its row in the same transaction."""
-    row = db.row("SELECT value FROM counters WHERE name = 'vip'")
-    last = IPv4Address(row[0]) if row and row[0] else None
-    vip = next_vip(pools, last, _TakenVips(db))
-    db.run("UPDATE counters SET value = ? WHERE name = 'vip'", int(vip))
-    return vip
+def _held(db: Session, key: ServiceKey) -> Held:
+    blocks = db.rows("SELECT network, project = ? FROM blocks", key.project)
+    # Another project's subnets are never inside this one's blocks.
+    subnets = db.rows("SELECT subnet FROM services WHERE project = ?", key.project)
+    last = db.row("SELECT value FROM counters WHERE name = 'vip'")
+    return Held(
+        service=_allocation(db, key),
+        blocks=[network(text) for text, ours in blocks if ours],
+        foreign=[network(text) for text, ours in blocks if not ours],
+        subnets={network(text) for (text,) in subnets},
+        vips=_TakenVips(db),
+        last_vip=IPv4Address(last[0]) if last and last[0] else None,
+    )
+
+
+def _allocation(db: Session, key: ServiceKey) -> Allocation | None:
+    of_key = " WHERE project = ? AND service = ?"
+    row = db.row("SELECT subnet, vip FROM services" + of_key, *key)
+    if row is None:
+        return None
+    versions = db.rows("SELECT version, vip FROM versions" + of_key, *key)
+    vips = {version: address(vip) for version, vip in versions}
+    return Allocation(network(row[0]), address(row[1]), vips)
 
 
 class _TakenVips:
@@ -56,16 +81,9 @@ def give_back(db: Session, key: ServiceKey) -> bool:
     return gone > 0
 
 
-def _take_subnet(db: Session, pools: Pools, project: str) -> IPv4Network:
-    blocks = db.rows("SELECT network, project = ? FROM blocks", project)
-    # Another project's subnets are never inside this one's blocks.
-    taken = db.rows("SELECT subnet FROM services WHERE project = ?", project)
-    subnet, block = next_subnet(
-        pools,
-        [network(text) for text, ours in blocks if ours],
-        [network(text) for text, ours in blocks if not ours],
-        [network(text) for (text,) in taken],
-    )
-    if block is not None:
-        db.run("INSERT INTO blocks VALUES (?, ?)", str(block), project)
-    return subnet
+def read_blocks(db: Session) -> dict[str, tuple[IPv4Network, ...]]:
+    """Sorted by project, each project's sorted."""
+    blocks: dict[str, list[IPv4Network]] = {}
+    for project, text in db.rows("SELECT project, network FROM blocks"):
+        blocks.setdefault(project, []).append(network(text))
+    return {project: tuple(sorted(nets)) for project, nets in sorted(blocks.items())}

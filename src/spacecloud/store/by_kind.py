@@ -7,13 +7,13 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret
 from spacecloud.model.service import Service
-from spacecloud.store.port import Accepted, Difference, Store
+from spacecloud.store.port import Accepted, Store, Written
 
 GLOBAL = "global"
 
 
-async def write(store: Store, envelope: Envelope) -> Accepted | Difference:
-    """What was accepted, where it is a service; of other kinds what the write changed."""
+async def write(store: Store, envelope: Envelope) -> Accepted | Written:
+    """What the write changed; of a service its generation, too."""
     project, *ids = [envelope.ids[name] for name in envelope.kind.ids]
     match envelope.spec:
         case Service() as service:

@@ -9,20 +9,23 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network
 from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 
 from spacecloud.errors import Unavailable
-from spacecloud.model.addresses import Allocation
+from spacecloud.model.addresses import Addresses, Allocation
 from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.model.stored import STORED
 from spacecloud.store import revision_rows
-from spacecloud.store.address_rows import address, network
+from spacecloud.store.address_rows import address, network, read_blocks
 from spacecloud.store.database import Session
+
+Found = tuple[DeclaredService, Allocation]
 
 
 class DeclaredReader:
@@ -30,42 +33,64 @@ class DeclaredReader:
 
     def __init__(self) -> None:
         self._counter = -1
-        self._declared = Declared({}, {})
+        self._declared = Declared({})
 
     def read(self, db: Session) -> Declared:
         row = db.row("SELECT value FROM counters WHERE name = 'declared'")
         counter = row[0] if row else -1
         if counter != self._counter:
-            known = self._declared.services
-            services = self._refreshed(db) if self._counter >= 0 else _read(db, known)
-            self._declared = Declared(MappingProxyType(services), MappingProxyType(_blocks(db)))
+            self._declared = self._refreshed(db) if self._counter >= 0 else self._whole(db)
             self._counter = counter
         return self._declared
 
-    def _refreshed(self, db: Session) -> dict[ServiceKey, DeclaredService]:
+    def _whole(self, db: Session) -> Declared:
+        found = _read(db, self._declared)
+        allocations = {key: allocation for key, (_, allocation) in found.items()}
+        addresses = Addresses(MappingProxyType(allocations), MappingProxyType(read_blocks(db)))
+        services = {key: service for key, (service, _) in found.items()}
+        return Declared(MappingProxyType(services), addresses)
+
+    def _refreshed(self, db: Session) -> Declared:
         """Only what changed since the last answer is read."""
-        services = dict(self._declared.services)
+        known = self._declared
+        services, allocations = dict(known.services), dict(known.addresses.services)
         stamped = "SELECT project, service FROM declared_changes WHERE stamp > ?"
         for key in itertools.starmap(ServiceKey, db.rows(stamped, self._counter)):
-            now = _read(db, self._declared.services, key).get(key)
+            now = _read(db, known, key).get(key)
             if now is None:
                 services.pop(key, None)
+                allocations.pop(key, None)
             else:
-                services[key] = now
-        if services.keys() == self._declared.services.keys():
-            return services
-        return dict(sorted(services.items()))
+                services[key], allocations[key] = now
+        if services.keys() != known.services.keys():
+            services = dict(sorted(services.items()))
+        addresses = _addresses(known.addresses, allocations, read_blocks(db))
+        return Declared(MappingProxyType(services), addresses)
 
 
-def _read(
-    db: Session, known: Mapping[ServiceKey, DeclaredService], only: ServiceKey | None = None
-) -> dict[ServiceKey, DeclaredService]:
+def _addresses(
+    known: Addresses,
+    allocations: Mapping[ServiceKey, Allocation],
+    blocks: Mapping[str, tuple[IPv4Network, ...]],
+) -> Addresses:
+    """The same object where nothing was given out or back."""
+    differs = allocations.keys() != known.services.keys() or any(
+        allocation is not known.services[key] for key, allocation in allocations.items()
+    )
+    if not differs and blocks == known.blocks:
+        return known
+    allocations = dict(sorted(allocations.items()))
+    return Addresses(MappingProxyType(allocations), MappingProxyType(dict(blocks)))
+
+
+def _read(db: Session, known: Declared, only: ServiceKey | None = None) -> dict[ServiceKey, Found]:
     """Sorted. What did not change since ``known`` is the same object."""
     where = " WHERE project = ? AND service = ?" if only else ""
     versions_where = " WHERE v.project = ? AND v.service = ?" if only else ""
     versions: dict[ServiceKey, list[DeclaredVersion]] = {}
-    for project, service, version, *facts in db.rows(
-        "SELECT v.project, v.service, v.version, v.generation, v.spec, v.place, v.vip,"
+    vips: dict[ServiceKey, dict[str, IPv4Address]] = {}
+    for project, service, version, vip, *facts in db.rows(
+        "SELECT v.project, v.service, v.version, v.vip, v.generation, v.spec, v.place,"
         f" v.applied_at, v.resolved, {revision_rows.COLUMNS}"
         " FROM versions AS v LEFT JOIN revisions AS r ON r.number = v.revision"
         " AND (r.project, r.service, r.version) = (v.project, v.service, v.version)"
@@ -73,31 +98,33 @@ def _read(
         *(only or ()),
     ):
         ref = ServiceRef(project, service, version)
-        versions.setdefault(ref.key, []).append(_version(ref, facts, known.get(ref.key)))
-    services = {}
+        vips.setdefault(ref.key, {})[version] = address(vip)
+        versions.setdefault(ref.key, []).append(_version(ref, facts, known.services.get(ref.key)))
+    found: dict[ServiceKey, Found] = {}
     for project, service, subnet, vip in db.rows(
         f"SELECT project, service, subnet, vip FROM services{where} ORDER BY project, service",
         *(only or ()),
     ):
         key = ServiceKey(project, service)
-        allocation = Allocation(network(subnet), address(vip))
-        built = DeclaredService(key, allocation, tuple(versions.get(key, ())))
-        before = known.get(key)
-        services[key] = before if before is not None and _same(before, built) else built
-    return services
+        allocation = Allocation(network(subnet), address(vip), vips.get(key, {}))
+        built = DeclaredService(key, tuple(versions.get(key, ())))
+        before, held = known.services.get(key), known.addresses.services.get(key)
+        found[key] = (
+            before if before is not None and _same(before, built) else built,
+            held if held == allocation and held is not None else allocation,
+        )
+    return found
 
 
 def _same(known: DeclaredService, built: DeclaredService) -> bool:
-    return (
-        known.allocation == built.allocation
-        and len(known.versions) == len(built.versions)
-        and all(a is b for a, b in zip(known.versions, built.versions, strict=True))
+    return len(known.versions) == len(built.versions) and all(
+        a is b for a, b in zip(known.versions, built.versions, strict=True)
     )
 
 
 def _version(ref: ServiceRef, facts: list[Any], service: DeclaredService | None) -> DeclaredVersion:
     """A generation is never used twice: within one, only the revision changes."""
-    generation, text, place, vip, applied_at, resolved, *row = facts
+    generation, text, place, applied_at, resolved, *row = facts
     revision = revision_rows.revision_from(ref.project, row) if row[0] is not None else None
     for known in service.versions if service is not None else ():
         if known.generation == generation:
@@ -111,11 +138,4 @@ def _version(ref: ServiceRef, facts: list[Any], service: DeclaredService | None)
             f"it again ({error.error_count()} mistakes)"
         ) from error
     when = datetime.fromisoformat(applied_at)
-    return DeclaredVersion(ref, spec, generation, place, address(vip), revision, resolved, when)
-
-
-def _blocks(db: Session) -> dict[str, tuple[Any, ...]]:
-    blocks: dict[str, list[Any]] = {}
-    for project, text in db.rows("SELECT project, network FROM blocks"):
-        blocks.setdefault(project, []).append(network(text))
-    return {project: tuple(sorted(nets)) for project, nets in sorted(blocks.items())}
+    return DeclaredVersion(ref, spec, generation, place, revision, resolved, when)

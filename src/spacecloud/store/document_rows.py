@@ -8,17 +8,17 @@ from spacecloud.model.refs import ServiceKey
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.store.canonical import as_kept, difference
 from spacecloud.store.database import Session
-from spacecloud.store.port import Difference
+from spacecloud.store.port import Written
 from spacecloud.store.project_rows import ensure_project
 
 
-def put_routes(db: Session, key: ServiceKey, routes: Routes) -> Difference:
+def put_routes(db: Session, key: ServiceKey, routes: Routes) -> Written:
     _check_targets(db, key, routes)
     row = db.row("SELECT spec FROM routes WHERE project = ? AND service = ?", *key)
     spec = as_kept(routes, "id")
     db.run("INSERT OR REPLACE INTO routes VALUES (?, ?, ?)", *key, spec)
     db.notify(Change("route", *key))
-    return difference(row, spec)
+    return Written(difference(row, spec))
 
 
 def _check_targets(db: Session, key: ServiceKey, routes: Routes) -> None:
@@ -47,14 +47,14 @@ def routes(db: Session, project: str) -> list[StoredDocument]:
     return [_stored(*row) for row in rows]
 
 
-def put_role(db: Session, key: ServiceKey, id: str, role: Role) -> Difference:
-    ensure_project(db, key.project)
+def put_role(db: Session, key: ServiceKey, id: str, role: Role) -> Written:
+    created = ensure_project(db, key.project)
     where = " WHERE project = ? AND service = ? AND id = ?"
     row = db.row("SELECT spec FROM roles" + where, *key, id)
     spec = as_kept(role, "id", "project", "service")
     db.run("INSERT OR REPLACE INTO roles VALUES (?, ?, ?, ?)", *key, id, spec)
     db.notify(Change("role", key.project, id))
-    return difference(row, spec)
+    return Written(difference(row, spec), created)
 
 
 def roles(db: Session, project: str) -> list[StoredDocument]:
@@ -78,9 +78,9 @@ def delete_role(db: Session, key: ServiceKey, id: str) -> bool:
     return gone > 0
 
 
-def put_ingress(db: Session, project: str, id: str, route: IngressRoute) -> Difference:
+def put_ingress(db: Session, project: str, id: str, route: IngressRoute) -> Written:
     """A route keeps its place when it is written again."""
-    ensure_project(db, project)
+    created = ensure_project(db, project)
     row = db.row("SELECT spec FROM ingress WHERE project = ? AND id = ?", project, id)
     spec = as_kept(route, "id", "project")
     db.run(
@@ -91,7 +91,7 @@ def put_ingress(db: Session, project: str, id: str, route: IngressRoute) -> Diff
         spec,
     )
     db.notify(Change("ingress", project, id))
-    return difference(row, spec)
+    return Written(difference(row, spec), created)
 
 
 def ingress(db: Session, project: str | None) -> list[StoredDocument]:
@@ -109,15 +109,15 @@ def delete_ingress(db: Session, project: str, id: str) -> bool:
     return gone
 
 
-def put_ingress_global(db: Session, project: str, settings: IngressGlobal) -> Difference:
-    ensure_project(db, project)
+def put_ingress_global(db: Session, project: str, settings: IngressGlobal) -> Written:
+    created = ensure_project(db, project)
     row = db.row("SELECT spec FROM ingress_global WHERE project = ?", project)
     spec = as_kept(settings)
     if row is None and not settings.headers and not settings.res_headers:
-        return "unchanged"
+        return Written("unchanged", created)
     db.run("INSERT OR REPLACE INTO ingress_global VALUES (?, ?)", project, spec)
     db.notify(Change("ingress", project, "global"))
-    return difference(row, spec)
+    return Written(difference(row, spec), created)
 
 
 def ingress_global(db: Session, project: str) -> StoredDocument | None:

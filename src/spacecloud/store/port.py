@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from spacecloud.model.addresses import Grant, Held
 from spacecloud.model.declared import (
     Change,
     Declared,
@@ -30,12 +31,23 @@ Difference = Literal["created", "updated", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """An acknowledged write of a document."""
+
+    change: Difference
+    project_created: bool = False
+    """There was no project of that name; made in the same transaction."""
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """An acknowledged write of a service."""
 
     generation: int
     change: Difference
     """``unchanged``: the same document again, whose images are resolved anew all the same."""
+
+    project_created: bool = False
 
     @property
     def created(self) -> bool:
@@ -58,9 +70,21 @@ class NextRevision:
     """Those that its tasks name, at the versions that were seen."""
 
 
+class Allocator(Protocol):
+    """
+    Decides which addresses a new version gets, for a store whose platform gives none by itself.
+
+    Pure: the store keeps the answer in the transaction of the write that asked for it.
+    """
+
+    def allocate(self, version: str, held: Held) -> Grant:
+        """``Conflict`` when there is none left."""
+        ...
+
+
 class Store(Protocol):
     # projects
-    async def put_project(self, id: str, project: Project) -> Difference:
+    async def put_project(self, id: str, project: Project) -> Written:
         """
         A key equal to REDACTED keeps the stored one.
 
@@ -79,11 +103,11 @@ class Store(Protocol):
     # services
     async def put_service(self, ref: ServiceRef, spec: Service) -> Accepted:
         """
-        Declare one version; addresses are allocated in the same transaction.
+        Declare one version; where addresses are allocated, in the same transaction.
 
         The project is created where it does not exist. ``InvalidSpec`` when a secret that a
         task names is missing or of the wrong type; ``Conflict`` when its domain would be
-        another one's or the address pool is used up.
+        another one's or no address is left.
         """
         ...
 
@@ -96,7 +120,7 @@ class Store(Protocol):
         ...
 
     async def service(self, key: ServiceKey) -> DeclaredService | None:
-        """With no versions when it is deleted but still holds addresses; None when unknown."""
+        """With no versions when it is deleted and not released yet; None when unknown."""
         ...
 
     async def declared(self) -> Declared:
@@ -117,11 +141,15 @@ class Store(Protocol):
         ...
 
     async def release(self, key: ServiceKey) -> None:
-        """Give a deleted service's addresses back. Nothing happens when it is declared again."""
+        """
+        Forget a deleted service of which nothing runs any more, its addresses with it.
+
+        Nothing happens when it is declared again.
+        """
         ...
 
     # secrets
-    async def put_secret(self, project: str, id: str, secret: Secret) -> Difference:
+    async def put_secret(self, project: str, id: str, secret: Secret) -> Written:
         """A value equal to REDACTED keeps the stored one. ``Conflict`` when the type changes."""
         ...
 
@@ -152,9 +180,9 @@ class Store(Protocol):
         ...
 
     # routes, roles, ingress
-    async def put_routes(self, key: ServiceKey, routes: Routes) -> Difference: ...
+    async def put_routes(self, key: ServiceKey, routes: Routes) -> Written: ...
     async def routes(self, project: str) -> list[StoredDocument]: ...
-    async def put_role(self, key: ServiceKey, id: str, role: Role) -> Difference: ...
+    async def put_role(self, key: ServiceKey, id: str, role: Role) -> Written: ...
     async def roles(self, project: str) -> list[StoredDocument]:
         """``id`` of a document is the role's; its document holds ``service``."""
         ...
@@ -163,13 +191,13 @@ class Store(Protocol):
         """``*`` removes all roles of the service."""
         ...
 
-    async def put_ingress(self, project: str, id: str, route: IngressRoute) -> Difference: ...
+    async def put_ingress(self, project: str, id: str, route: IngressRoute) -> Written: ...
     async def ingress(self, project: str | None = None) -> list[StoredDocument]:
         """In the order of creation."""
         ...
 
     async def delete_ingress(self, project: str, id: str) -> bool: ...
-    async def put_ingress_global(self, project: str, settings: IngressGlobal) -> Difference: ...
+    async def put_ingress_global(self, project: str, settings: IngressGlobal) -> Written: ...
     async def ingress_global(self, project: str) -> StoredDocument | None: ...
 
     # events

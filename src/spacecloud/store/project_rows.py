@@ -10,7 +10,7 @@ from spacecloud.model.refs import PLATFORM_PROJECT
 from spacecloud.model.secret import REDACTED
 from spacecloud.store.canonical import as_kept, canonical
 from spacecloud.store.database import Session
-from spacecloud.store.port import Difference
+from spacecloud.store.port import Written
 from spacecloud.store.sealer import Sealer
 
 
@@ -24,17 +24,17 @@ def ensure_project(db: Session, project: str) -> bool:
     return created
 
 
-def put_project(db: Session, sealer: Sealer, id: str, project: Project) -> Difference:
+def put_project(db: Session, sealer: Sealer, id: str, project: Project) -> Written:
     created = ensure_project(db, id)
     document = json.loads(as_kept(project, "id"))
     stored = _values(db, sealer, id)
     values = _with_kept(document, stored, id)
     text = canonical(redacted(document))
     if (text,) == db.row("SELECT spec FROM projects WHERE id = ?", id) and values == stored:
-        return "created" if created else "unchanged"
+        return Written("created" if created else "unchanged", created)
     _put(db, sealer, id, text, values)
     db.notify(Change("project", id, id))
-    return "created" if created else "updated"
+    return Written("created" if created else "updated", created)
 
 
 def projects(db: Session) -> list[StoredDocument]:

@@ -8,7 +8,7 @@ from spacecloud.errors import Conflict, InvalidSpec, Mistake, NotFound
 from spacecloud.model.declared import Change
 from spacecloud.model.secret import REDACTED, Secret, SecretFacts
 from spacecloud.store.database import Session
-from spacecloud.store.port import Difference
+from spacecloud.store.port import Written
 from spacecloud.store.project_rows import ensure_project
 from spacecloud.store.sealer import Sealer
 
@@ -24,8 +24,8 @@ def check_key(db: Session, sealer: Sealer) -> None:
         sealer.unseal(row[0], *CHECK)
 
 
-def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secret) -> Difference:
-    ensure_project(db, project)
+def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secret) -> Written:
+    created = ensure_project(db, project)
     row = db.row(
         "SELECT type, root_path, version FROM secrets WHERE project = ? AND id = ?", project, id
     )
@@ -37,7 +37,7 @@ def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secre
     stored = _values(db, sealer, project, id, row[2]) if row is not None else {}
     values = _with_kept(secret.data, stored, f"{project}/{id}")
     if row is not None and values == stored and row[1] == secret.root_path:
-        return "unchanged"
+        return Written("unchanged", created)
     version = _next_version(db, project, id)
     db.run(
         "INSERT OR REPLACE INTO secrets VALUES (?, ?, ?, ?, ?)",
@@ -54,7 +54,7 @@ def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secre
         )
     forget_unnamed_values(db, project)
     db.notify(Change("secret", project, id))
-    return "created" if row is None else "updated"
+    return Written("created" if row is None else "updated", created)
 
 
 def set_key(db: Session, sealer: Sealer, project: str, id: str, key: str, value: str) -> None:

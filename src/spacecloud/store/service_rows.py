@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from spacecloud.errors import Conflict, InvalidSpec, Mistake
-from spacecloud.model.addresses import Pools
 from spacecloud.model.declared import Change
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
-from spacecloud.store.address_rows import allocate_service, give_back, take_vip
+from spacecloud.store.address_rows import allocate, give_back
 from spacecloud.store.canonical import as_kept, difference
 from spacecloud.store.database import Session
-from spacecloud.store.port import Accepted
+from spacecloud.store.port import Accepted, Allocator
 from spacecloud.store.project_rows import ensure_project
 from spacecloud.store.secret_rows import forget_unnamed_values
 
@@ -20,15 +19,16 @@ OF_THIS_VERSION = " WHERE project = ? AND service = ? AND version = ?"
 
 
 def put_service(
-    db: Session, pools: Pools, now: datetime, ref: ServiceRef, spec: Service
+    db: Session, allocator: Allocator, now: datetime, ref: ServiceRef, spec: Service
 ) -> Accepted:
     row = db.row("SELECT spec FROM versions" + OF_THIS_VERSION, *ref)
     _check_secrets(db, ref, spec)
     kept = as_kept(spec, "id", "projectId", "version")
     generation = _next_generation(db)
+    created = False
     if row is None:
         _check_domain(db, ref)
-        _insert(db, pools, ref, kept, generation)
+        created = _insert(db, allocator, ref, kept, generation)
     db.run(
         "UPDATE versions SET spec = ?, generation = ?, applied_at = ?" + OF_THIS_VERSION,
         kept,
@@ -37,7 +37,7 @@ def put_service(
         *ref,
     )
     db.notify(Change("service", *ref.key))
-    return Accepted(generation, difference(row, kept))
+    return Accepted(generation, difference(row, kept), created)
 
 
 def delete_service(db: Session, ref: ServiceRef) -> bool:
@@ -59,19 +59,20 @@ def release(db: Session, key: ServiceKey) -> None:
         db.notify(Change("service", *key))
 
 
-def _insert(db: Session, pools: Pools, ref: ServiceRef, spec: str, generation: int) -> None:
-    ensure_project(db, ref.project)
-    allocate_service(db, pools, ref.key)
+def _insert(db: Session, allocator: Allocator, ref: ServiceRef, spec: str, generation: int) -> bool:
+    """Was its project made, too?"""
+    created = ensure_project(db, ref.project)
     db.run(
         "INSERT INTO versions (project, service, version, label, place, vip, spec, generation,"
         " applied_at) SELECT :1, :2, :3, :4, coalesce(max(place), 0) + 1, :5, :6, :7, ''"
         " FROM versions WHERE project = :1 AND service = :2",
         *ref,
         ref.label,
-        str(take_vip(db, pools)),
+        str(allocate(db, allocator, ref)),
         spec,
         generation,
     )
+    return created
 
 
 def _next_generation(db: Session) -> int:

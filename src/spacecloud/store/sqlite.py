@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from spacecloud.model.addresses import Pools
 from spacecloud.model.declared import (
     Change,
     Declared,
@@ -32,7 +31,7 @@ from spacecloud.store import (
 )
 from spacecloud.store.database import Database
 from spacecloud.store.declared_rows import DeclaredReader
-from spacecloud.store.port import Accepted, Difference, NextRevision
+from spacecloud.store.port import Accepted, Allocator, NextRevision, Written
 from spacecloud.store.sealer import Sealer
 
 
@@ -40,10 +39,10 @@ class SqliteStore:
     """Fulfils ``store.port.Store``."""
 
     def __init__(
-        self, database: Database, pools: Pools, sealer: Sealer, now: Callable[[], datetime]
+        self, database: Database, allocator: Allocator, sealer: Sealer, now: Callable[[], datetime]
     ) -> None:
         self._database = database
-        self._pools = pools
+        self._allocator = allocator
         self._sealer = sealer
         self._now = now
         self._declared = DeclaredReader()
@@ -53,7 +52,7 @@ class SqliteStore:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, path: Path, pools: Pools, sealer: Sealer, now: Callable[[], datetime]
+        cls, path: Path, allocator: Allocator, sealer: Sealer, now: Callable[[], datetime]
     ) -> AsyncGenerator[Self]:
         """``Unavailable`` when the file or the key is not the right one, with what to do."""
         async with Database.open(path) as database:
@@ -62,12 +61,12 @@ class SqliteStore:
                 await database.rewrite()
                 await database.write(project_rows.all_is_sealed)
             await database.write(revision_rows.adopt_pinned_images)
-            yield cls(database, pools, sealer, now)
+            yield cls(database, allocator, sealer, now)
 
     @asynccontextmanager
     async def rehearsal(self) -> AsyncGenerator["SqliteStore"]:
         async with self._database.copy() as database:
-            yield SqliteStore(database, self._pools, self._sealer, self._now)
+            yield SqliteStore(database, self._allocator, self._sealer, self._now)
 
     async def installation(self) -> bytes | None:
         """The secret of the installation that it belongs to; None where it knows none yet."""
@@ -79,22 +78,26 @@ class SqliteStore:
             lambda db: db.run("INSERT OR REPLACE INTO installation VALUES (1, ?)", secret)
         )
 
-    async def put_project(self, id: str, project: Project) -> Difference:
+    async def put_project(self, id: str, project: Project) -> Written:
         sealer = self._sealer
-        return await self._write(lambda db: project_rows.put_project(db, sealer, id, project))
+        return await self._write(
+            partial(project_rows.put_project, sealer=sealer, id=id, project=project)
+        )
 
     async def projects(self) -> list[StoredDocument]:
         return await self._read(project_rows.projects)
 
     async def delete_project(self, id: str) -> bool:
-        return await self._write(lambda db: project_rows.delete_project(db, id))
+        return await self._write(partial(project_rows.delete_project, id=id))
 
     async def put_service(self, ref: ServiceRef, spec: Service) -> Accepted:
-        pools, now = self._pools, self._now()
-        return await self._write(lambda db: service_rows.put_service(db, pools, now, ref, spec))
+        allocator, now = self._allocator, self._now()
+        return await self._write(
+            partial(service_rows.put_service, allocator=allocator, now=now, ref=ref, spec=spec)
+        )
 
     async def delete_service(self, ref: ServiceRef) -> bool:
-        return await self._write(lambda db: service_rows.delete_service(db, ref))
+        return await self._write(partial(service_rows.delete_service, ref=ref))
 
     async def versions(
         self, project: str | None = None, service: str | None = None
@@ -115,29 +118,49 @@ class SqliteStore:
 
     async def record_revision(self, ref: ServiceRef, generation: int, next: NextRevision) -> None:
         now = self._now()
-        await self._write(lambda db: revision_rows.record_revision(db, now, ref, generation, next))
+        await self._write(
+            partial(
+                revision_rows.record_revision, now=now, ref=ref, generation=generation, next=next
+            )
+        )
 
     async def revisions(self, ref: ServiceRef) -> list[Revision]:
         return await self._read(lambda db: revision_rows.revisions(db, ref))
 
     async def release(self, key: ServiceKey) -> None:
-        await self._write(lambda db: service_rows.release(db, key))
+        await self._write(partial(service_rows.release, key=key))
 
-    async def put_secret(self, project: str, id: str, secret: Secret) -> Difference:
+    async def put_secret(self, project: str, id: str, secret: Secret) -> Written:
         sealer = self._sealer
-        return await self._write(lambda db: secret_rows.put_secret(db, sealer, project, id, secret))
+        return await self._write(
+            partial(secret_rows.put_secret, sealer=sealer, project=project, id=id, secret=secret)
+        )
 
     async def set_secret_key(self, project: str, id: str, key: str, value: str) -> None:
         sealer = self._sealer
-        await self._write(lambda db: secret_rows.set_key(db, sealer, project, id, key, value))
+        await self._write(
+            partial(
+                secret_rows.set_key, sealer=sealer, project=project, id=id, key=key, value=value
+            )
+        )
 
     async def delete_secret_key(self, project: str, id: str, key: str) -> None:
         sealer = self._sealer
-        await self._write(lambda db: secret_rows.delete_key(db, sealer, project, id, key))
+        await self._write(
+            partial(secret_rows.delete_key, sealer=sealer, project=project, id=id, key=key)
+        )
 
     async def set_secret_root_path(self, project: str, id: str, root_path: str) -> None:
         sealer = self._sealer
-        await self._write(lambda db: secret_rows.set_root_path(db, sealer, project, id, root_path))
+        await self._write(
+            partial(
+                secret_rows.set_root_path,
+                sealer=sealer,
+                project=project,
+                id=id,
+                root_path=root_path,
+            )
+        )
 
     async def secrets(self, project: str) -> list[SecretFacts]:
         return await self._read(lambda db: secret_rows.secrets(db, project))
@@ -151,40 +174,44 @@ class SqliteStore:
         )
 
     async def delete_secret(self, project: str, id: str) -> bool:
-        return await self._write(lambda db: secret_rows.delete_secret(db, project, id))
+        return await self._write(partial(secret_rows.delete_secret, project=project, id=id))
 
-    async def put_routes(self, key: ServiceKey, routes: Routes) -> Difference:
-        return await self._write(lambda db: document_rows.put_routes(db, key, routes))
+    async def put_routes(self, key: ServiceKey, routes: Routes) -> Written:
+        return await self._write(partial(document_rows.put_routes, key=key, routes=routes))
 
     async def routes(self, project: str) -> list[StoredDocument]:
         return await self._read(lambda db: document_rows.routes(db, project))
 
-    async def put_role(self, key: ServiceKey, id: str, role: Role) -> Difference:
-        return await self._write(lambda db: document_rows.put_role(db, key, id, role))
+    async def put_role(self, key: ServiceKey, id: str, role: Role) -> Written:
+        return await self._write(partial(document_rows.put_role, key=key, id=id, role=role))
 
     async def roles(self, project: str) -> list[StoredDocument]:
         return await self._read(lambda db: document_rows.roles(db, project))
 
     async def delete_role(self, key: ServiceKey, id: str) -> bool:
-        return await self._write(lambda db: document_rows.delete_role(db, key, id))
+        return await self._write(partial(document_rows.delete_role, key=key, id=id))
 
-    async def put_ingress(self, project: str, id: str, route: IngressRoute) -> Difference:
-        return await self._write(lambda db: document_rows.put_ingress(db, project, id, route))
+    async def put_ingress(self, project: str, id: str, route: IngressRoute) -> Written:
+        return await self._write(
+            partial(document_rows.put_ingress, project=project, id=id, route=route)
+        )
 
     async def ingress(self, project: str | None = None) -> list[StoredDocument]:
         return await self._read(lambda db: document_rows.ingress(db, project))
 
     async def delete_ingress(self, project: str, id: str) -> bool:
-        return await self._write(lambda db: document_rows.delete_ingress(db, project, id))
+        return await self._write(partial(document_rows.delete_ingress, project=project, id=id))
 
-    async def put_ingress_global(self, project: str, settings: IngressGlobal) -> Difference:
-        return await self._write(lambda db: document_rows.put_ingress_global(db, project, settings))
+    async def put_ingress_global(self, project: str, settings: IngressGlobal) -> Written:
+        return await self._write(
+            partial(document_rows.put_ingress_global, project=project, settings=settings)
+        )
 
     async def ingress_global(self, project: str) -> StoredDocument | None:
         return await self._read(lambda db: document_rows.ingress_global(db, project))
 
     async def add_event(self, event: Event) -> None:
-        await self._write(lambda db: event_rows.add_event(db, event))
+        await self._write(partial(event_rows.add_event, event=event))
 
     async def events(
         self, project: str | None = None, service: str | None = None, limit: int = 100

@@ -9,14 +9,15 @@ from dataclasses import replace
 
 from spacecloud.errors import Conflict
 from spacecloud.model.addresses import free_address
-from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.traffic import Endpoint, Face
-from spacecloud.workloads.creation import creation
-from spacecloud.workloads.draft import PlanBuilder, Steps
 from spacecloud.workloads.drain import drain
+from spacecloud.workloads.holding import hold
 from spacecloud.workloads.observed import ObservedReplica, Published
 from spacecloud.workloads.operations import (
+    AwaitPull,
+    CancelPull,
     CreateNetwork,
+    CreateReplica,
     PublishNames,
     PublishTraffic,
     PullImage,
@@ -26,37 +27,61 @@ from spacecloud.workloads.operations import (
     RemoveReplica,
     WithdrawTraffic,
 )
-from spacecloud.workloads.plan import Plan
+from spacecloud.workloads.plan import Plan, PlanBuilder, Steps
 from spacecloud.workloads.repair import repair
-from spacecloud.workloads.rollout import Rollout, VersionRollout, roll_out
-from spacecloud.workloads.situation import Situation
+from spacecloud.workloads.rollout import Rollout, VersionRollout, creation, roll_out
+from spacecloud.workloads.situation import (
+    Declared,
+    Leaving,
+    Situation,
+    Unknown,
+    in_service,
+    may_serve,
+)
 
 
 def decide(situation: Situation) -> Plan:
     builder = PlanBuilder()
     rollout = roll_out(situation)
-    if situation.desired.face is not None:
-        _keep(situation, rollout, builder)
-    else:
-        _take_away(situation, rollout, builder)
-    return builder.plan()
+    _cancel_pulls(situation, rollout, builder)
+    match situation.desired:
+        case Declared() as declared:
+            _keep(situation, declared, rollout, builder)
+        case Leaving():
+            _take_away(situation, rollout, "deleted", builder)
+        case Unknown():
+            _take_away(situation, rollout, "not declared", builder)
+    return hold(builder.plan(), situation)
 
 
-def _keep(situation: Situation, rollout: Rollout, builder: PlanBuilder) -> None:
-    network = _network(situation, builder)
-    _names(situation, builder)
-    published = _traffic(situation, rollout, builder)
+def _cancel_pulls(situation: Situation, rollout: Rollout, builder: PlanBuilder) -> None:
+    """Those that the declaration, as it is now, does not need."""
+    wanted = [
+        situation.pulling(v.version, task)
+        for v in rollout.versions
+        if v.wanted
+        for task in v.version.spec.tasks
+    ]
+    for pull in situation.observed.pulls:
+        if pull.state == "running" and pull.op not in wanted:
+            builder.add(CancelPull(pull.op), "nobody wants it any more")
+
+
+def _keep(situation: Situation, declared: Declared, rollout: Rollout, builder: PlanBuilder) -> None:
+    network = _network(situation, declared, rollout, builder)
+    _names(situation, declared, builder)
+    published = _traffic(situation, declared, rollout, builder)
     taken = {r.address for r in situation.observed.workloads.replicas}
     taken |= {e.address for e in situation.acknowledged}
+    taken |= {op.address for op in situation.history.under_way if isinstance(op, CreateReplica)}
     for version in rollout.versions:
-        _version(situation, version, taken, network, builder)
+        _version(situation, declared, version, taken, network, builder)
     for replica, cause in rollout.going:
         drain(situation, replica, rollout.endpoints, cause, builder, after=published)
 
 
-def _take_away(situation: Situation, rollout: Rollout, builder: PlanBuilder) -> None:
+def _take_away(situation: Situation, rollout: Rollout, cause: str, builder: PlanBuilder) -> None:
     key, observed = situation.desired.key, situation.observed
-    cause = "deleted" if situation.desired.declared is not None else "not declared"
     names: Steps = ()
     if observed.names:
         names = builder.add(PublishNames(key, ()), cause)
@@ -81,17 +106,17 @@ def _take_away(situation: Situation, rollout: Rollout, builder: PlanBuilder) -> 
     removed: Steps = ()
     if observed.workloads.network is not None:
         removed = builder.add(RemoveNetwork(key), cause)
-    if situation.desired.declared is not None:
+    if isinstance(situation.desired, Leaving):
         builder.add(ReleaseAddresses(key), "nothing is left", after=names + withdrawn + removed)
 
 
-def _network(situation: Situation, builder: PlanBuilder) -> Steps:
-    declared, workloads = situation.desired.declared, situation.observed.workloads
-    assert declared is not None
-    subnet = str(declared.allocation.subnet)
+def _network(
+    situation: Situation, declared: Declared, rollout: Rollout, builder: PlanBuilder
+) -> Steps:
+    workloads, subnet = situation.observed.workloads, str(declared.subnet)
     if workloads.network == subnet:
         return ()
-    if not workloads.replicas and not any(v.spec.min_replicas for v in declared.versions):
+    if not workloads.replicas and not any(v.wanted for v in rollout.versions):
         # A network costs the engine a tenth of a second: not before something is to run in it.
         return ()
     cause, removed = "the service has no network", list[int]()
@@ -103,19 +128,21 @@ def _network(situation: Situation, builder: PlanBuilder) -> Steps:
     return builder.add(CreateNetwork(declared.key, subnet), cause, after=removed)
 
 
-def _names(situation: Situation, builder: PlanBuilder) -> None:
-    face = situation.desired.face
-    assert face is not None
+def _names(situation: Situation, declared: Declared, builder: PlanBuilder) -> None:
+    face = declared.face
     if situation.observed.names != face.names:
         cause = "names differ" if situation.observed.names else "no names yet"
         builder.add(PublishNames(face.key, face.names), cause)
 
 
-def _traffic(situation: Situation, rollout: Rollout, builder: PlanBuilder) -> Steps:
-    face, published = situation.desired.face, situation.observed.published
-    assert face is not None
-    face = _with_leaving_versions(face, published, rollout.endpoints)
+def _traffic(
+    situation: Situation, declared: Declared, rollout: Rollout, builder: PlanBuilder
+) -> Steps:
+    published = situation.observed.published
+    face = _with_leaving_versions(declared.face, published, rollout.endpoints)
     if published is None:
+        if _is_undecided(situation):
+            return ()
         cause = "the gateway does not know the service yet"
     elif published.face != face:
         cause = "ports, names or callers changed"
@@ -126,6 +153,14 @@ def _traffic(situation: Situation, rollout: Rollout, builder: PlanBuilder) -> St
     else:
         return ()
     return _publish(situation, face, rollout.endpoints, cause, builder)
+
+
+def _is_undecided(situation: Situation) -> bool:
+    """
+    The gateway serves what an earlier process told it, and some of that has no verdict yet. That it
+    holds nothing may only mean that it has not come back to this process.
+    """
+    return any(may_serve(r) and not in_service(r) for r in situation.observed.workloads.replicas)
 
 
 def _publish(
@@ -152,7 +187,11 @@ def _with_leaving_versions(
         return face
     declared = {port.version for port in face.ports}
     leaving = {e.version for e in endpoints} - declared
-    kept = {port for port in published.face.ports if port.version in leaving}
+    kept = {
+        port
+        for port in published.face.ports
+        if port.version in leaving or (leaving and not port.version)
+    }
     return replace(face, ports=tuple(sorted({*face.ports, *kept})))
 
 
@@ -169,6 +208,7 @@ def _difference(before: tuple[Endpoint, ...], after: tuple[Endpoint, ...]) -> st
 
 def _version(
     situation: Situation,
+    declared: Declared,
     rollout: VersionRollout,
     taken: set[str],
     network: Steps,
@@ -181,67 +221,88 @@ def _version(
     rebuilt = [r for r in rollout.staying if r.pause != "running"]
     for replica in rollout.staying:
         if replica not in rebuilt:
-            repair(situation, replica, rollout, builder)
+            repair(situation, declared, replica, rollout, builder)
     if refused is not None:
         return
     before = network
-    if version.spec.min_replicas and not situation.is_recorded(version):
-        before += _resolve(situation, version, builder)
+    if rollout.wanted and not rollout.resolution.is_recorded:
+        before += _resolve(situation, rollout, builder)
+    for replica in rebuilt:
+        _rebuild(declared, rollout, replica, before, builder)
+    _fill(declared, rollout, taken, before, builder)
+
+
+def _fill(
+    declared: Declared,
+    rollout: VersionRollout,
+    taken: set[str],
+    before: Steps,
+    builder: PlanBuilder,
+) -> None:
+    """A replica for each slot that is empty."""
     if rollout.revision is None:
         return
-    for replica in rebuilt:
-        _rebuild(situation, rollout, replica, before, builder)
     for slot in rollout.missing:
         try:
-            address = free_address(situation.subnet, taken)
+            address = free_address(declared.subnet, taken)
         except Conflict as full:
             builder.problem(str(full))
             return
         taken.add(address)
-        cause = f"{version.spec.min_replicas} wanted, slot {slot} is empty"
-        builder.add(creation(situation, rollout, slot, address), cause, after=before)
+        op = creation(declared, rollout, slot, address)
+        if op is not None:
+            cause = f"{rollout.wanted} wanted, slot {slot} is empty"
+            builder.add(op, cause, after=before)
 
 
 def _rebuild(
-    situation: Situation,
+    declared: Declared,
     rollout: VersionRollout,
     replica: ObservedReplica,
     before: Steps,
     builder: PlanBuilder,
 ) -> None:
+    op = creation(declared, rollout, replica.slot, replica.address)
+    if op is None:
+        return
     cause = f"its pause container is {replica.pause}"
     removed = builder.add(RemoveReplica(replica.ref, replica.id), cause)
-    op = creation(situation, rollout, replica.slot, replica.address)
     builder.add(op, cause, after=(*before, *removed))
 
 
-def _resolve(situation: Situation, version: DeclaredVersion, builder: PlanBuilder) -> Steps:
+def _resolve(situation: Situation, rollout: VersionRollout, builder: PlanBuilder) -> Steps:
     """
     An image id per task, pulled where it must be; every apply resolves anew.
 
     Answers with the step that records the revision, which comes before any container of it.
     """
-    found = situation.images_of(version)
-    if found is not None:
-        number, hash = situation.next_revision(version, found)
-        images, secrets = tuple(sorted(found.items())), situation.secrets_of(version)
-        op = RecordRevision(version.ref, version.generation, number, hash, images, secrets)
-        return builder.add(op, _why_record(situation, version))
-    first_of = {task.docker.image: task for task in reversed(version.spec.tasks)}
-    for task in version.spec.tasks:
-        docker, cause = task.docker, situation.why_pull(version, task)
-        if cause and task is first_of[docker.image]:
+    version, resolution = rollout.version, rollout.resolution
+    if resolution.images is not None and resolution.revision is not None:
+        op = RecordRevision(
+            version.ref,
+            version.generation,
+            resolution.number,
+            resolution.revision,
+            tuple(sorted(resolution.images.items())),
+            resolution.secrets,
+        )
+        return builder.add(op, _why_record(situation, rollout))
+    for task, cause in resolution.pulls:
+        docker, running = task.docker, situation.pulling(version, task)
+        if running is not None:
+            builder.add(AwaitPull(running), cause)
+        else:
             pull = PullImage(version.ref, docker.image, docker.secret, version.generation)
             builder.add(pull, cause)
     return ()
 
 
-def _why_record(situation: Situation, version: DeclaredVersion) -> str:
-    latest = version.revision
+def _why_record(situation: Situation, rollout: VersionRollout) -> str:
+    version, latest = rollout.version, rollout.version.revision
     if latest is None or version.resolved != version.generation:
         return f"generation {version.generation} has no revision yet"
     if not situation.is_pinned(version):
         return f"an image of revision {latest.number} is not here any more"
     known = {secret.id: secret.version for secret in latest.secrets}
-    changed = [s.id for s in situation.secrets_of(version) if known.get(s.id) != s.version]
+    changed = [s.id for s in rollout.resolution.secrets if known.get(s.id) != s.version]
     return f"secret {', '.join(changed)} changed"

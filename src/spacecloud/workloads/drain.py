@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from spacecloud.model.traffic import Endpoint
-from spacecloud.workloads.draft import PlanBuilder, Steps
 from spacecloud.workloads.observed import ObservedReplica
 from spacecloud.workloads.operations import AwaitIdle, AwaitStopped, RemoveReplica, StopReplica
+from spacecloud.workloads.plan import PlanBuilder, Steps
 from spacecloud.workloads.situation import Situation, is_live
 
 IDLE_REPORTS = 2

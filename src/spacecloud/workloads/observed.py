@@ -7,6 +7,7 @@ from typing import Literal
 
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.traffic import Endpoint, Face
+from spacecloud.workloads.operations import Op, PullImage
 
 HealthState = Literal["unknown", "starting", "ready", "failing"]
 
@@ -16,8 +17,8 @@ class Health:
     """
     What the probes of a task say.
 
-    ``unknown``: not asked yet. ``starting``: never yet ready since it started. ``failing``:
-    was ready, is not now.
+    ``unknown``: it ran before this process began to ask, and has given no verdict yet: it may be
+    in traffic. ``starting``: never yet ready since it started. ``failing``: was ready, is not now.
     """
 
     state: HealthState = "unknown"
@@ -50,6 +51,17 @@ class ObservedTask:
 
     orphaned: bool = False
     """Runs in a namespace that its pause has left: unreachable, though it looks alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedPull:
+    """The last pull of an image for a version."""
+
+    op: PullImage
+    state: Literal["running", "done", "failed"]
+    ended_at: datetime | None = None
+    reason: str = ""
+    """Why it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +124,17 @@ class Observed:
     names: tuple[tuple[str, str], ...] = ()
     """What the resolver answers for the service now."""
 
+    pulls: tuple[ObservedPull, ...] = ()
+    """Of the service's images, those that this process has begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedOperation:
+    op: Op
+    reason: str
+    until: datetime
+    """When it is tried again."""
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -137,3 +160,9 @@ class History:
 
     rejected_publication: tuple[Published, str] | None = None
     """What the gateway refused last, and its words."""
+
+    under_way: tuple[Op, ...] = ()
+    """Begun by an earlier look and not ended."""
+
+    failed: tuple[FailedOperation, ...] = ()
+    """To be tried again."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.refs import ServiceKey, ServiceRef, replica_id, short_image
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.model.traffic import Endpoint, Face
@@ -39,6 +39,8 @@ class RemoveNetwork(Operation):
 
 @dataclass(frozen=True, slots=True)
 class PullImage(Operation):
+    """Begin a pull; its end is a hint, and is seen in ``Observed.pulls``."""
+
     ref: ServiceRef
     image: str
     secret: str
@@ -48,6 +50,16 @@ class PullImage(Operation):
 
     def __str__(self) -> str:
         return f"pull {self.image}"
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPull(Operation):
+    """Give a pull up that nobody wants any more."""
+
+    pull: PullImage
+
+    def __str__(self) -> str:
+        return f"cancel the pull of {self.pull.image}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,7 @@ class RecordRevision(Operation):
 
     def __str__(self) -> str:
         return f"resolve {self.ref.version} to revision {self.number}: " + ", ".join(
-            f"{task}={short(image)}" for task, image in self.images
+            f"{task}={short_image(image)}" for task, image in self.images
         )
 
 
@@ -193,6 +205,14 @@ class ReleaseAddresses(Operation):
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitPull(Wait):
+    pull: PullImage
+
+    def __str__(self) -> str:
+        return f"wait until {self.pull.image} is pulled"
+
+
+@dataclass(frozen=True, slots=True)
 class AwaitReady(Wait):
     replica: str
 
@@ -228,10 +248,32 @@ class AwaitRestart(Wait):
         return f"wait for the next start of {self.replica}/{self.task}"
 
 
+@dataclass(frozen=True, slots=True)
+class AwaitEnd(Wait):
+    """An earlier look has begun it, and it has not ended yet."""
+
+    op: "Op"
+
+    def __str__(self) -> str:
+        return f"wait for the end of: {self.op}"
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitRetry(Wait):
+    """It failed, and is tried again later."""
+
+    op: "Op"
+    until: datetime
+
+    def __str__(self) -> str:
+        return f"wait for the next try to {self.op}"
+
+
 WorkloadOp = (
     CreateNetwork
     | RemoveNetwork
     | PullImage
+    | CancelPull
     | CreateReplica
     | StartTask
     | RestartTask
@@ -242,16 +284,15 @@ WorkloadOp = (
 
 StoreOp = RecordRevision | ReleaseAddresses
 TrafficOp = PublishTraffic | WithdrawTraffic
-WaitOp = AwaitReady | AwaitIdle | AwaitStopped | AwaitRestart
+WaitOp = AwaitPull | AwaitReady | AwaitIdle | AwaitStopped | AwaitRestart | AwaitEnd | AwaitRetry
 Op = WorkloadOp | StoreOp | TrafficOp | PublishNames | WaitOp
 
 
-def replica_id(ref: ServiceRef, slot: int) -> str:
-    """``web--v1--0``: unique in its project; the text before the first ``--`` is the service."""
-    return f"{ref.service}--{ref.version}--{slot}"
-
-
-def short(image: str) -> str:
-    """The first 12 digits of an image id; anything else as it is."""
-    digits = image.removeprefix("sha256:")
-    return digits[:12] if digits != image else image
+def key_of(op: WorkloadOp) -> ServiceKey:
+    match op:
+        case CreateNetwork() | RemoveNetwork():
+            return op.key
+        case CancelPull():
+            return op.pull.ref.key
+        case _:
+            return op.ref.key

@@ -6,7 +6,7 @@ carried out; what follows is a forecast of later looks, shown to people and deci
 the world has answered. ``str(plan)`` is stable.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,4 +42,35 @@ class Plan:
     def __str__(self) -> str:
         return "\n".join(
             f"{list(s.after)} -> #{i} {s.op}: {s.cause}" for i, s in enumerate(self.steps)
+        )
+
+
+Steps = tuple[int, ...]
+"""Indexes of steps, to come after."""
+
+
+class PlanBuilder:
+    """A plan in the making."""
+
+    def __init__(self) -> None:
+        self._steps: list[Step] = []
+        self._problems: dict[str, None] = {}
+        self._looks: list[datetime] = []
+
+    def add(self, op: Op, cause: str, after: Iterable[int] = ()) -> Steps:
+        self._steps.append(Step(op, cause, tuple(sorted(set(after)))))
+        return (len(self._steps) - 1,)
+
+    def problem(self, reason: str) -> None:
+        self._problems.setdefault(reason)
+
+    def look_again(self, at: datetime) -> None:
+        self._looks.append(at)
+
+    def plan(self) -> Plan:
+        return Plan(
+            steps=tuple(self._steps),
+            now=len(self._steps),
+            problem="; ".join(self._problems),
+            look_again_at=min(self._looks, default=None),
         )

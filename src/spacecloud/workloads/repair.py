@@ -9,16 +9,16 @@ Keep a replica that stays alive: restart what ended, restart what does not answe
 | not ready for longer than its grace   | restarted                                           |
 | failing twice as often as is tolerated| restarted                                           |
 | starting                              | waited for                                          |
+| unknown: this process has no verdict  | left alone until a hint brings one                  |
 """
 
 from datetime import datetime, timedelta
 
-from spacecloud.workloads.creation import creation
-from spacecloud.workloads.draft import PlanBuilder
 from spacecloud.workloads.observed import ObservedReplica, ObservedTask
 from spacecloud.workloads.operations import AwaitReady, AwaitRestart, RestartTask, StartTask
-from spacecloud.workloads.rollout import VersionRollout
-from spacecloud.workloads.situation import Situation
+from spacecloud.workloads.plan import PlanBuilder
+from spacecloud.workloads.rollout import VersionRollout, creation
+from spacecloud.workloads.situation import Declared, Situation
 
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=5)
@@ -32,11 +32,15 @@ def restart_delay(exits: int) -> timedelta:
 
 
 def repair(
-    situation: Situation, replica: ObservedReplica, rollout: VersionRollout, builder: PlanBuilder
+    situation: Situation,
+    declared: Declared,
+    replica: ObservedReplica,
+    rollout: VersionRollout,
+    builder: PlanBuilder,
 ) -> None:
     if replica.id in situation.history.stopping_since:
         return
-    if _complete(situation, replica, rollout, builder):
+    if _complete(situation, declared, replica, rollout, builder):
         return
     waits = False
     for task in replica.tasks:
@@ -52,18 +56,23 @@ def repair(
 
 
 def _complete(
-    situation: Situation, replica: ObservedReplica, rollout: VersionRollout, builder: PlanBuilder
+    situation: Situation,
+    declared: Declared,
+    replica: ObservedReplica,
+    rollout: VersionRollout,
+    builder: PlanBuilder,
 ) -> bool:
     """Was something of it missing? Only a current replica can be completed: its spec is known."""
     there = {task.task for task in replica.tasks if task.state != "created"}
     missing = sorted(set(replica.expected_tasks) - there)
     refused = (rollout.version.ref, rollout.version.generation) in situation.history.refused
-    if not missing or rollout.revision is None or refused:
+    if not missing or refused or replica.revision != rollout.revision:
         return False
-    if replica.revision != rollout.revision:
+    op = creation(declared, rollout, replica.slot, replica.address)
+    if op is None:
         return False
     cause = f"{' and '.join(missing)} not there" if len(missing) < 4 else "tasks are not there"
-    builder.add(creation(situation, rollout, replica.slot, replica.address), cause)
+    builder.add(op, cause)
     return True
 
 
@@ -104,7 +113,9 @@ def _look_after_running(
                 builder.add(restart, f"failed {task.health.failures} probes: {task.health.reason}")
                 return False
             return task.health.failures >= task.tolerated_failures
-        case "starting" | "unknown":
+        case "unknown":
+            return True
+        case "starting":
             overdue = _grace_ends(situation, task)
             if overdue <= situation.now:
                 builder.add(

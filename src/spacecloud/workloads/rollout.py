@@ -18,13 +18,22 @@ from dataclasses import dataclass
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.traffic import Endpoint
 from spacecloud.workloads.observed import ObservedReplica
-from spacecloud.workloads.situation import Situation, in_service, is_live
+from spacecloud.workloads.operations import CreateReplica
+from spacecloud.workloads.situation import (
+    Declared,
+    Resolution,
+    Situation,
+    in_service,
+    is_live,
+    may_serve,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class VersionRollout:
     version: DeclaredVersion
-    revision: str | None
+    wanted: int
+    resolution: Resolution
     staying: tuple[ObservedReplica, ...]
     """Current ones and, until those serve, older ones."""
 
@@ -34,8 +43,9 @@ class VersionRollout:
     missing: tuple[int, ...]
     """Slots to fill."""
 
-    def is_current(self, replica: ObservedReplica) -> bool:
-        return self.revision in (None, replica.revision)
+    @property
+    def revision(self) -> str | None:
+        return self.resolution.revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +75,28 @@ def serves(replica: ObservedReplica, situation: Situation) -> bool:
     )
 
 
+def creation(
+    declared: Declared, rollout: VersionRollout, slot: int, address: str
+) -> CreateReplica | None:
+    """What a new replica is made of; None while the wanted revision is not known."""
+    version, resolution = rollout.version, rollout.resolution
+    if resolution.revision is None or resolution.images is None:
+        return None
+    return CreateReplica(
+        ref=version.ref,
+        slot=slot,
+        revision=resolution.revision,
+        address=address,
+        subnet=str(declared.subnet),
+        spec=version.spec,
+        images=resolution.images,
+        secrets=resolution.secrets,
+    )
+
+
 def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
-    wanted = version.spec.min_replicas
-    revision = situation.revision_of(version)
+    wanted, resolution = situation.wanted(version), situation.resolution(version)
+    revision = resolution.revision
     replicas = [r for r in situation.observed.workloads.replicas if r.ref == version.ref]
     current = [r for r in replicas if revision in (None, r.revision)]
     older = [r for r in replicas if r not in current]
@@ -83,7 +112,7 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
     taken = {r.slot for r in replicas}
     free = (slot for slot in range(len(taken) + wanted) if slot not in taken)
     slots = tuple(slot for slot, _ in zip(free, range(wanted - len(kept)), strict=False))
-    return VersionRollout(version, revision, (*kept, *guard), tuple(going), slots)
+    return VersionRollout(version, wanted, resolution, (*kept, *guard), tuple(going), slots)
 
 
 def _best(
@@ -107,10 +136,15 @@ def _endpoints(
     situation: Situation, staying: list[ObservedReplica], going: list[ObservedReplica]
 ) -> tuple[Endpoint, ...]:
     known = {e.address for e in situation.acknowledged}
-    full = [Endpoint(r.ref.version, r.address) for r in staying if in_service(r)]
+    taking = {e.address for e in situation.acknowledged if not e.draining}
+    full = [
+        Endpoint(r.ref.version, r.address)
+        for r in staying
+        if in_service(r) or (may_serve(r) and r.address in taking)
+    ]
     draining = [
         Endpoint(r.ref.version, r.address, draining=True)
         for r in going
-        if is_live(r) and (r.address in known or in_service(r))
+        if is_live(r) and (r.address in known or may_serve(r))
     ]
     return tuple(sorted([*full, *draining]))

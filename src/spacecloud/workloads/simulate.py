@@ -9,22 +9,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from spacecloud.model.declared import DeclaredService, DeclaredVersion
+from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.revision import Revision
 from spacecloud.workloads.drain import IDLE_REPORTS
 from spacecloud.workloads.observed import (
     Health,
     History,
+    ObservedPull,
     ObservedReplica,
     ObservedTask,
     ObservedWorkloads,
     Published,
 )
 from spacecloud.workloads.operations import (
+    AwaitEnd,
     AwaitIdle,
+    AwaitPull,
     AwaitReady,
     AwaitRestart,
+    AwaitRetry,
     AwaitStopped,
+    CancelPull,
     CreateNetwork,
     CreateReplica,
     Op,
@@ -38,21 +43,23 @@ from spacecloud.workloads.operations import (
     RestartTask,
     StartTask,
     StopReplica,
+    Wait,
+    WaitOp,
     WithdrawTraffic,
     WorkloadOp,
 )
-from spacecloud.workloads.situation import UNKNOWN_IMAGE, Situation
+from spacecloud.workloads.situation import UNKNOWN_IMAGE, Declared, Situation, Unknown
 
 
 def simulate(situation: Situation, op: Op) -> Situation:
     """The situation after an operation, or after what it waits for."""
     match op:
-        case PullImage():
-            return _pulled(situation, op)
+        case PullImage() | CancelPull():
+            return _pulling(situation, op)
         case RecordRevision():
             return _recorded(situation, op)
         case ReleaseAddresses():
-            return replace(situation, desired=replace(situation.desired, declared=None))
+            return replace(situation, desired=Unknown(op.key))
         case PublishNames():
             return replace(situation, observed=replace(situation.observed, names=op.names))
         case PublishTraffic():
@@ -60,7 +67,7 @@ def simulate(situation: Situation, op: Op) -> Situation:
         case WithdrawTraffic():
             observed = replace(situation.observed, published=None, in_gateway=False)
             return replace(situation, observed=observed)
-        case AwaitReady() | AwaitIdle() | AwaitStopped() | AwaitRestart():
+        case Wait():
             return _waited(situation, op)
         case _:
             workloads = state_after(situation.observed.workloads, op, situation.now)
@@ -90,7 +97,7 @@ def state_after(world: ObservedWorkloads, op: WorkloadOp, now: datetime) -> Obse
             return _each_task(
                 world, op.replica, lambda t: _started(t, now) if t.task == op.task else t
             )
-        case StopReplica() | PullImage():
+        case StopReplica() | PullImage() | CancelPull():
             return world
 
 
@@ -115,28 +122,39 @@ def _pulled(situation: Situation, op: PullImage) -> Situation:
     pulled = situation.history.pulled | {(op.ref, op.generation, op.image)}
     return replace(
         situation,
-        observed=replace(situation.observed, images=images),
+        observed=replace(
+            situation.observed,
+            images=images,
+            pulls=tuple(p for p in situation.observed.pulls if p.op != op),
+        ),
         history=replace(situation.history, pulled=pulled),
     )
 
 
+def _pulling(situation: Situation, op: PullImage | CancelPull) -> Situation:
+    before = situation.observed.pulls
+    match op:
+        case PullImage():
+            pulls = (*before, ObservedPull(op, "running"))
+        case CancelPull():
+            pulls = tuple(p for p in before if p.op != op.pull)
+    return replace(situation, observed=replace(situation.observed, pulls=pulls))
+
+
 def _recorded(situation: Situation, op: RecordRevision) -> Situation:
-    declared = situation.desired.declared
-    if declared is None:
+    desired = situation.desired
+    if not isinstance(desired, Declared):
         return situation
     versions = tuple(
         replace(v, revision=_revision(v, op, situation.now), resolved=op.generation)
         if v.ref == op.ref and v.generation == op.generation
         else v
-        for v in declared.versions
+        for v in desired.versions
     )
     known = {**situation.observed.images, **{image: image for _, image in op.images}}
     return replace(
         situation,
-        desired=replace(
-            situation.desired,
-            declared=DeclaredService(declared.key, declared.allocation, versions),
-        ),
+        desired=replace(desired, service=replace(desired.service, versions=versions)),
         observed=replace(situation.observed, images=known),
     )
 
@@ -164,11 +182,11 @@ def drained_since(
     return {e.address: before.get(e.address, now) for e in endpoints if e.draining}
 
 
-def _waited(
-    situation: Situation, op: AwaitReady | AwaitIdle | AwaitStopped | AwaitRestart
-) -> Situation:
+def _waited(situation: Situation, op: WaitOp) -> Situation:
     observed, history = situation.observed, situation.history
     match op:
+        case AwaitPull():
+            return _pulled(situation, op.pull)
         case AwaitReady():
             world = became_ready(observed.workloads, op.replica)
             return replace(situation, observed=replace(observed, workloads=world))
@@ -179,6 +197,22 @@ def _waited(
             return replace(situation, now=max(situation.now, op.until))
         case AwaitIdle():
             return replace(situation, history=_idle(history, observed.workloads, op.replica))
+        case AwaitEnd() | AwaitRetry():
+            return _carried_out(situation, op)
+
+
+def _carried_out(situation: Situation, op: AwaitEnd | AwaitRetry) -> Situation:
+    """What an earlier look has begun ends; what failed may be tried again."""
+    history = situation.history
+    match op:
+        case AwaitEnd():
+            under_way = tuple(other for other in history.under_way if other != op.op)
+            ended = replace(situation, history=replace(history, under_way=under_way))
+            return simulate(ended, op.op)
+        case AwaitRetry():
+            failed = tuple(other for other in history.failed if other.op != op.op)
+            now = max(situation.now, op.until)
+            return replace(situation, history=replace(history, failed=failed), now=now)
 
 
 def _idle(history: History, world: ObservedWorkloads, replica: str) -> History:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network
 
+from spacecloud.model.addresses import Allocation
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import hash_of
@@ -12,6 +13,7 @@ from spacecloud.model.secret import SecretFacts
 from spacecloud.model.task import Task
 from spacecloud.model.traffic import Endpoint, Face
 from spacecloud.workloads.observed import History, Observed, ObservedReplica
+from spacecloud.workloads.operations import PullImage
 
 UNKNOWN_IMAGE = "unknown until it is pulled: "
 """What a forecast has in place of an image's id, before the image's name."""
@@ -29,22 +31,71 @@ class TerminationLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Desired:
+class Unknown:
+    """The store does not know the service: what is there of it is not ours to keep."""
+
     key: ServiceKey
-    declared: DeclaredService | None
-    """None: the store does not know the service. No versions: it is on its way out."""
-
-    face: Face | None = None
-    """None exactly when no version is declared."""
-
-    secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
 
     @property
     def versions(self) -> tuple[DeclaredVersion, ...]:
-        return self.declared.versions if self.declared is not None else ()
+        return ()
 
-    def version(self, ref: ServiceRef) -> DeclaredVersion | None:
-        return next((v for v in self.versions if v.ref == ref), None)
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """No version is declared any more; its addresses are given back when nothing is left."""
+
+    key: ServiceKey
+
+    @property
+    def versions(self) -> tuple[DeclaredVersion, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    service: DeclaredService
+    face: Face
+    allocation: Allocation
+    secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
+    replicas: Mapping[ServiceRef, int] = field(default_factory=dict)
+    """How many are wanted of each version; what scales sets it."""
+
+    @property
+    def key(self) -> ServiceKey:
+        return self.service.key
+
+    @property
+    def versions(self) -> tuple[DeclaredVersion, ...]:
+        return self.service.versions
+
+    @property
+    def subnet(self) -> IPv4Network:
+        return self.allocation.subnet
+
+
+Desired = Unknown | Leaving | Declared
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What one version runs: the revision that is recorded, or the next one."""
+
+    images: Mapping[str, str] | None
+    """Task id to image id; None while one must be pulled first."""
+
+    number: int
+    revision: str | None
+    """Its hash; None while an image is not known."""
+
+    secrets: tuple[SecretFacts, ...] = ()
+    """Those that its tasks name, by id."""
+
+    pulls: tuple[tuple[Task, str], ...] = ()
+    """Tasks whose image must be pulled, one for each image, with the reason."""
+
+    is_recorded: bool = False
+    """Has the store this revision for this generation, and are all images of it here?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +112,39 @@ class Situation:
         published = self.observed.published
         return published.endpoints if published is not None else ()
 
-    @property
-    def subnet(self) -> IPv4Network:
-        """Of a declared service."""
-        assert self.desired.declared is not None
-        return self.desired.declared.allocation.subnet
+    def version(self, ref: ServiceRef) -> DeclaredVersion | None:
+        return next((v for v in self.desired.versions if v.ref == ref), None)
+
+    def wanted(self, version: DeclaredVersion) -> int:
+        """How many replicas of it; 0 where nothing is declared."""
+        match self.desired:
+            case Declared(replicas=replicas):
+                return replicas.get(version.ref, 0)
+            case Unknown() | Leaving():
+                return 0
+
+    def resolution(self, version: DeclaredVersion) -> Resolution:
+        """Made once in a decision, and carried."""
+        images, secrets = self._images_of(version), self._secrets_of(version)
+        latest, is_pinned = version.revision, self.is_pinned(version)
+        if latest is not None and is_pinned and latest.holds_secrets(secrets):
+            return Resolution(images, latest.number, latest.hash, secrets, is_recorded=True)
+        if images is None:
+            return Resolution(None, 0, None, secrets, self._pulls(version))
+        number, hash = _next_revision(version, images, secrets)
+        return Resolution(images, number, hash, secrets)
+
+    def pulling(self, version: DeclaredVersion, task: Task) -> PullImage | None:
+        """The pull that is under way for it."""
+        for pull in self.observed.pulls:
+            same = (pull.op.ref, pull.op.image, pull.op.secret) == (
+                version.ref,
+                task.docker.image,
+                task.docker.secret,
+            )
+            if same and pull.state == "running":
+                return pull.op
+        return None
 
     def is_pinned(self, version: DeclaredVersion) -> bool:
         """Has it an image for each task, and are all of them here?"""
@@ -73,18 +152,18 @@ class Situation:
         here = (self.observed.images.get(image) is not None for image in version.images.values())
         return version.images.keys() == tasks and all(here)
 
-    def images_of(self, version: DeclaredVersion) -> Mapping[str, str] | None:
+    def _images_of(self, version: DeclaredVersion) -> Mapping[str, str] | None:
         """
         By task: those that are pinned, or are about to be. None while one must be pulled first.
         """
         if self.is_pinned(version):
             return version.images
         tasks = version.spec.tasks
-        if any(self.why_pull(version, task) for task in tasks):
+        if any(self._why_pull(version, task) for task in tasks):
             return None
         return {task.id: self.observed.images[task.docker.image] or "" for task in tasks}
 
-    def why_pull(self, version: DeclaredVersion, task: Task) -> str:
+    def _why_pull(self, version: DeclaredVersion, task: Task) -> str:
         """Empty when the image that is here will do."""
         docker = task.docker
         if self.observed.images.get(docker.image) is None:
@@ -94,37 +173,33 @@ class Situation:
             return "imagePullPolicy is always"
         return ""
 
-    def revision_of(self, version: DeclaredVersion) -> str | None:
-        images = self.images_of(version)
-        if images is None:
-            return None
-        if version.revision is not None and self.is_recorded(version):
-            return version.revision.hash
-        return self.next_revision(version, images)[1]
+    def _pulls(self, version: DeclaredVersion) -> tuple[tuple[Task, str], ...]:
+        first_of = {task.docker.image: task for task in reversed(version.spec.tasks)}
+        causes = ((task, self._why_pull(version, task)) for task in version.spec.tasks)
+        return tuple((t, why) for t, why in causes if why and t is first_of[t.docker.image])
 
-    def is_recorded(self, version: DeclaredVersion) -> bool:
-        """Is its latest revision what it is to run, and are all images of it here?"""
-        return (
-            self.is_pinned(version)
-            and version.revision is not None
-            and version.revision.holds_secrets(self.secrets_of(version))
-        )
-
-    def next_revision(self, version: DeclaredVersion, images: Mapping[str, str]) -> tuple[int, str]:
-        """Number and hash: the latest one's where the same goes into a container."""
-        latest = version.revision
-        number = latest.number + 1 if latest is not None else 1
-        if any(image.startswith(UNKNOWN_IMAGE) for image in images.values()):
-            return number, UNKNOWN_REVISION
-        document, secrets = version.spec.as_given(), self.secrets_of(version)
-        if latest is not None and latest.is_made_of(document, images, secrets):
-            return latest.number, latest.hash
-        return number, hash_of(document, images, secrets)
-
-    def secrets_of(self, version: DeclaredVersion) -> tuple[SecretFacts, ...]:
+    def _secrets_of(self, version: DeclaredVersion) -> tuple[SecretFacts, ...]:
         """Those that its tasks name, by id."""
         used = {name for task in version.spec.tasks for name in task.secrets}
-        return tuple(s for id, s in sorted(self.desired.secrets.items()) if id in used)
+        match self.desired:
+            case Declared(secrets=secrets):
+                return tuple(secret for id, secret in sorted(secrets.items()) if id in used)
+            case Unknown() | Leaving():
+                return ()
+
+
+def _next_revision(
+    version: DeclaredVersion, images: Mapping[str, str], secrets: tuple[SecretFacts, ...]
+) -> tuple[int, str]:
+    """Number and hash: the latest one's where the same goes into a container."""
+    latest = version.revision
+    number = latest.number + 1 if latest is not None else 1
+    if any(image.startswith(UNKNOWN_IMAGE) for image in images.values()):
+        return number, UNKNOWN_REVISION
+    document = version.spec.as_given()
+    if latest is not None and latest.is_made_of(document, images, secrets):
+        return latest.number, latest.hash
+    return number, hash_of(document, images, secrets)
 
 
 def in_service(replica: ObservedReplica) -> bool:
@@ -144,6 +219,13 @@ def in_service(replica: ObservedReplica) -> bool:
             )
             for task in replica.tasks
         )
+    )
+
+
+def may_serve(replica: ObservedReplica) -> bool:
+    """In service, or of no verdict yet: an earlier process may have put it there."""
+    return in_service(replica) or (
+        is_live(replica) and any(t.health.state == "unknown" for t in replica.tasks)
     )
 
 

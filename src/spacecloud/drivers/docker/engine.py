@@ -57,12 +57,12 @@ JSON_TYPE, TAR_TYPE = "application/json", "application/x-tar"
 
 
 @asynccontextmanager
-async def connect(url: str) -> AsyncGenerator["Engine"]:
+async def connect(url: str, *middlewares: aiohttp.ClientMiddlewareType) -> AsyncGenerator["Engine"]:
     """
     The engine at this address: ``unix:///path``, or ``tcp://host:port`` without TLS.
 
     Without a limit on connections: each log that somebody follows holds one, and must not
-    keep anybody from looking after the replicas.
+    keep anybody from looking after the replicas. ``middlewares`` see every call.
     """
     scheme, _, rest = url.partition("://")
     connector: aiohttp.BaseConnector
@@ -74,7 +74,9 @@ async def connect(url: str) -> AsyncGenerator["Engine"]:
             base = f"{scheme.replace('tcp', 'http')}://{rest.rstrip('/')}"
         case _:
             raise Terminal(f"{url} is no address of a Docker Engine: unix:///path, tcp://host:port")
-    async with aiohttp.ClientSession(connector=connector, timeout=ENDLESS) as session:
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=ENDLESS, middlewares=middlewares
+    ) as session:
         yield Engine(session, base, url)
 
 

@@ -26,14 +26,16 @@ async def docker_driver(
 ) -> AsyncGenerator[Driver]:
     async with connect(settings.docker_host) as engine:
         workloads = DockerWorkloads(engine, settings, secret_values, now)
-        traffic = EnvoyTraffic(settings)
-        async with traffic.serve(), workloads.run():
+        gateway = EnvoyTraffic(settings)
+        async with gateway.serve(), workloads.run():
             yield Driver(
-                workloads,
-                traffic,
-                DnsmasqNames(settings),
-                DockerHost(engine, settings),
-                settings.pools,
+                workloads=workloads,
+                traffic=gateway,
+                edge=gateway,
+                meter=gateway,
+                names=DnsmasqNames(settings),
+                host=DockerHost(engine, settings),
+                revocation=gateway,
             )
 
 

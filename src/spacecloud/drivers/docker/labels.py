@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
-from spacecloud.model.refs import DNS_LABEL, ServiceKey, ServiceRef
+from spacecloud.model.refs import DNS_LABEL, ServiceKey, ServiceRef, replica_id
 from spacecloud.model.refs import VERSION as VERSION_ID
 from spacecloud.model.task import Port, Probe
-from spacecloud.workloads.operations import CreateReplica, replica_id
+from spacecloud.workloads.operations import CreateReplica
 
 PREFIX = "space-cloud.io/"
 INSTANCE = PREFIX + "instance"

@@ -1,11 +1,16 @@
-"""CDS and EDS: one cluster for each port of each version, its replicas beside it."""
+"""
+CDS and EDS: one cluster for each port of each version, its replicas beside it.
+
+A TCP port of the service's own domain has a cluster too: which version answers there is a matter
+of its endpoints, so that no filter chain is rewritten when the oldest version goes.
+"""
 
 from collections.abc import Iterable
 
 from spacecloud.mesh.envoy.names import cluster_name
 from spacecloud.mesh.envoy.resources import Json, typed
 from spacecloud.model.refs import ServiceKey
-from spacecloud.model.traffic import Endpoint, VersionPort
+from spacecloud.model.traffic import Endpoint, Face, VersionPort
 
 CONNECT_TIMEOUT = "5s"
 """To a replica on the same host: slower than this means that it is gone."""
@@ -42,12 +47,26 @@ def cluster(key: ServiceKey, port: VersionPort) -> Json:
     )
 
 
-def assignment(key: ServiceKey, port: VersionPort, endpoints: Iterable[Endpoint]) -> Json:
-    name = cluster_name(key, port.version, port.port)
-    replicas = [_replica(e, port.port) for e in sorted(endpoints) if e.version == port.version]
+def assignment(face: Face, port: VersionPort, endpoints: Iterable[Endpoint]) -> Json:
+    name = cluster_name(face.key, port.version, port.port)
+    replicas = [_replica(e, port.port) for e in sorted(endpoints) if _answers(e, port, face)]
     return typed(
         "endpoints",
         {"cluster_name": name, "endpoints": [{"lb_endpoints": replicas}] if replicas else []},
+    )
+
+
+def _answers(endpoint: Endpoint, port: VersionPort, face: Face) -> bool:
+    """
+    At the service's own domain, every draining replica may have connections from when its version
+    answered there: they are in flight for as long as the cluster holds it.
+    """
+    if port.version:
+        return endpoint.version == port.version
+    return endpoint.draining or any(
+        (entry.port, entry.version) == (port.port, endpoint.version)
+        for entry in face.entries
+        if entry.of_service
     )
 
 

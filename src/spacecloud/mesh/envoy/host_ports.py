@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from spacecloud.mesh.envoy.clusters import CONNECT_TIMEOUT, NO_LIMITS
 from spacecloud.mesh.envoy.listeners import connections_to, virtual_listener
-from spacecloud.mesh.envoy.names import DOORS
 from spacecloud.mesh.envoy.resources import Json, Resources, typed
-from spacecloud.model.traffic import Admission, HostPortAccess
+from spacecloud.model.refs import HOST
+from spacecloud.model.traffic import HostPortAccess, SourceRanges
 
 
 def host_port_resources(host_ports: Iterable[HostPortAccess], host_vip: str) -> Resources:
@@ -18,13 +18,13 @@ def host_port_resources(host_ports: Iterable[HostPortAccess], host_vip: str) -> 
 
 
 def host_port_listener(name: str) -> int:
-    """Of a door's listener or cluster."""
+    """Of a host port's listener or cluster."""
     return int(name.rpartition("|")[2])
 
 
 def _cluster(access: HostPortAccess) -> Json:
     address = {"socket_address": {"address": "127.0.0.1", "port_value": access.port}}
-    name = f"{DOORS}|{access.port}"
+    name = f"{HOST}|{access.port}"
     return typed(
         "clusters",
         {
@@ -41,6 +41,6 @@ def _cluster(access: HostPortAccess) -> Json:
 
 
 def _listener(access: HostPortAccess, host_vip: str) -> Json:
-    name = f"{DOORS}|{access.port}"
-    chains = connections_to(name, Admission(blocks=access.blocks))
+    name = f"{HOST}|{access.port}"
+    chains = connections_to(name, SourceRanges(blocks=access.blocks))
     return virtual_listener(name, host_vip, access.port, chains)

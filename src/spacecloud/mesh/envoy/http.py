@@ -1,9 +1,9 @@
 """How HTTP is spoken in mesh and ingress, with no limit that nobody asked for."""
 
 from spacecloud.mesh.envoy.access_log import FORBIDDEN, request_log
-from spacecloud.mesh.envoy.admission import RBAC_FILTER
 from spacecloud.mesh.envoy.clusters import FROM_XDS, HEADERS_KIB
 from spacecloud.mesh.envoy.resources import Json
+from spacecloud.mesh.envoy.source_ranges import RBAC_FILTER
 
 METADATA = "space-cloud"
 """Namespace of what a route says about itself."""

@@ -1,22 +1,23 @@
-"""LDS: one listener for each entry of a service. Its chains never change while the entry lives."""
+"""LDS: one listener for each entry of a service. Its chains change with its protocol alone."""
 
 from spacecloud.mesh.envoy.access_log import connection_log
-from spacecloud.mesh.envoy.admission import LET_IN, REFUSED, connection_matcher
 from spacecloud.mesh.envoy.http import mesh_connections
 from spacecloud.mesh.envoy.names import NOWHERE_CLUSTER, cluster_name, entry_name
 from spacecloud.mesh.envoy.resources import Json, typed
+from spacecloud.mesh.envoy.source_ranges import ALLOWED, DENIED, connection_matcher
 from spacecloud.model.refs import ServiceKey
-from spacecloud.model.traffic import Admission, Entry
+from spacecloud.model.traffic import Entry, SourceRanges
 
 
-def entry_listener(key: ServiceKey, entry: Entry, admission: Admission) -> Json:
+def entry_listener(key: ServiceKey, entry: Entry, sources: SourceRanges) -> Json:
     name = entry_name(key, entry)
     if entry.protocol == "http":
         chains: Json = {
             "filter_chains": [{"name": "requests", "filters": [mesh_connections(name)]}]
         }
     else:
-        chains = connections_to(cluster_name(key, entry.version, entry.port), admission)
+        version = "" if entry.of_service else entry.version
+        chains = connections_to(cluster_name(key, version, entry.port), sources)
     return virtual_listener(name, entry.vip, entry.port, chains)
 
 
@@ -58,7 +59,7 @@ _KEEPALIVE = (
 """Connections may idle for ever, so peers that are gone without a word must be found out."""
 
 
-def connections_to(cluster: str, admission: Admission) -> Json:
+def connections_to(cluster: str, sources: SourceRanges) -> Json:
     """
     One chain that leads to the callee and one that closes at once, chosen by the caller.
 
@@ -66,14 +67,14 @@ def connections_to(cluster: str, admission: Admission) -> Json:
     """
     return {
         "filter_chains": [
-            {"name": LET_IN, "filters": [_proxy(cluster, {"max_connect_attempts": 3})]},
-            {"name": REFUSED, "filters": [refuse()]},
+            {"name": ALLOWED, "filters": [_proxy(cluster, {"max_connect_attempts": 3})]},
+            {"name": DENIED, "filters": [deny()]},
         ],
-        "filter_chain_matcher": connection_matcher(admission),
+        "filter_chain_matcher": connection_matcher(sources),
     }
 
 
-def refuse() -> Json:
+def deny() -> Json:
     return _proxy(NOWHERE_CLUSTER, {"access_log": [connection_log()]})
 
 

@@ -3,17 +3,8 @@ What resources are called. Every name begins with its owner, so that whoever lis
 holds can tell whose it is.
 """
 
-from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Entry
-
-API = ServiceKey(PLATFORM_PROJECT, "api")
-"""Owner of the public listener and of the routes to the API: no document changes either."""
-
-INGRESS = ServiceKey(PLATFORM_PROJECT, "ingress")
-"""Owner of the ingress route table."""
-
-DOORS = ServiceKey(PLATFORM_PROJECT, "host")
-"""Owner of the host's ports."""
 
 CONTROL_CLUSTER = "control"
 """The control plane's socket for xDS and logs; in the bootstrap."""
@@ -26,6 +17,7 @@ NOWHERE_CLUSTER = "nowhere"
 
 
 def cluster_name(key: ServiceKey, version: str, port: int) -> str:
+    """``version`` empty: of the service's own domain."""
     return f"{key}|{version}|{port}"
 
 

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 
 from spacecloud.mesh.envoy.http import forward, ingress_connections
 from spacecloud.mesh.envoy.listeners import bound
-from spacecloud.mesh.envoy.names import API, API_CLUSTER, INGRESS
+from spacecloud.mesh.envoy.names import API_CLUSTER
 from spacecloud.mesh.envoy.resources import Json, Resources, typed
 from spacecloud.mesh.envoy.routes import ENVOYS_MARKS, sentences
-
-CALLER = "x-space-cloud-caller"
-"""Tells the API the address at the other end of the connection; nobody else can set it."""
+from spacecloud.model.api import CALLER_HEADER
+from spacecloud.model.refs import API, INGRESS
 
 SCOPE = "x-space-cloud-scope"
 """Names a request's scope inside Envoy; it is never forwarded."""
@@ -95,7 +94,10 @@ def _api_routes() -> Json:
         # X-Forwarded-For does not tell: Envoy writes its own address there for loopback.
         "request_headers_to_add": [
             {
-                "header": {"key": CALLER, "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},
+                "header": {
+                    "key": CALLER_HEADER,
+                    "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+                },
                 "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
             }
         ],

@@ -1,17 +1,17 @@
 """RDS: the routes of a service's HTTP entries, with the policy that guards them."""
 
-from spacecloud.mesh.envoy.admission import RBAC_FILTER, rbac
 from spacecloud.mesh.envoy.http import METADATA, forward
 from spacecloud.mesh.envoy.names import cluster_name, entry_name
 from spacecloud.mesh.envoy.resources import Json, typed
-from spacecloud.model.refs import ServiceKey
-from spacecloud.model.traffic import Admission, Entry
+from spacecloud.mesh.envoy.source_ranges import RBAC_FILTER, rbac
+from spacecloud.model.traffic import Entry, Face
 
 ENVOYS_MARKS = ["x-envoy-external-address", "x-envoy-internal"]
 """What Envoy adds about the caller: its guesses are nobody's business."""
 
 
-def entry_routes(key: ServiceKey, entry: Entry, admission: Admission) -> Json:
+def entry_routes(face: Face, entry: Entry) -> Json:
+    key = face.key
     cluster = cluster_name(key, entry.version, entry.port)
     return typed(
         "routes",
@@ -22,14 +22,14 @@ def entry_routes(key: ServiceKey, entry: Entry, admission: Admission) -> Json:
                 {
                     "name": str(key),
                     "domains": ["*"],
-                    "typed_per_filter_config": {RBAC_FILTER: rbac(admission)},
+                    "typed_per_filter_config": {RBAC_FILTER: rbac(face.sources)},
                     "routes": [
                         {
                             "name": entry_name(key, entry),
                             "match": {"prefix": "/"},
                             "route": forward({"cluster": cluster}),
                             "metadata": sentences(
-                                refused=f"policy refuses this call: {admission.rule}",
+                                refused=f"policy refuses this call: {face.rule}",
                                 **absences(f"{key}@{entry.version}"),
                             ),
                         }

@@ -13,9 +13,9 @@ def service_resources(face: Face, endpoints: Iterable[Endpoint]) -> Resources:
     replicas = tuple(endpoints)
     return Resources(
         clusters=tuple(cluster(face.key, port) for port in face.ports),
-        endpoints=tuple(assignment(face.key, port, replicas) for port in face.ports),
-        listeners=tuple(entry_listener(face.key, e, face.admission) for e in face.entries),
+        endpoints=tuple(assignment(face, port, replicas) for port in face.ports),
+        listeners=tuple(entry_listener(face.key, e, face.sources) for e in face.entries),
         routes=tuple(
-            entry_routes(face.key, e, face.admission) for e in face.entries if e.protocol == "http"
+            entry_routes(face, entry) for entry in face.entries if entry.protocol == "http"
         ),
     )

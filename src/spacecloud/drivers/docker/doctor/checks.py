@@ -9,8 +9,9 @@ from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.gateway import admin, bootstrap
 from spacecloud.drivers.docker.host import system_specs
-from spacecloud.drivers.docker.host.firewall import Firewall, run
+from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.ownership import Ownership, names_of
+from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 

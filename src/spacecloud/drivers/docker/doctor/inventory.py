@@ -8,8 +8,8 @@ from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.host import firewall_rules as rules
-from spacecloud.drivers.docker.host.firewall import run
 from spacecloud.drivers.docker.ownership import Ownership, labels_of, names_of
+from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 

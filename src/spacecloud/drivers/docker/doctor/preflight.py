@@ -15,8 +15,8 @@ from spacecloud.drivers.docker.doctor.port_owners import owners_of
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.gateway.bootstrap import admin_socket
-from spacecloud.drivers.docker.host.firewall import run
 from spacecloud.drivers.docker.ownership import Ownership
+from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spacecloud.mesh.envoy.clusters import NO_LIMITS
-from spacecloud.mesh.envoy.listeners import bound, refuse
+from spacecloud.mesh.envoy.listeners import bound, deny
 from spacecloud.mesh.envoy.names import API_CLUSTER, CONTROL_CLUSTER, NOWHERE_CLUSTER
 from spacecloud.settings import Settings
 
@@ -106,7 +106,7 @@ def _mesh_listener(port: int) -> Json:
             }
         ],
         "use_original_dst": True,
-        "filter_chains": [{"name": "nobody-listens", "filters": [refuse()]}],
+        "filter_chains": [{"name": "nobody-listens", "filters": [deny()]}],
     }
 
 

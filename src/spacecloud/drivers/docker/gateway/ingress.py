@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
 from spacecloud.drivers.docker.xds.encoding import messages
 from spacecloud.errors import Terminal
-from spacecloud.ingress.table import API_PATHS
 from spacecloud.mesh.envoy.ingress import ingress_resources, table_routes
-from spacecloud.mesh.envoy.names import API, INGRESS, owner_of
+from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.mesh.envoy.public import TRIAL, public_resources
 from spacecloud.mesh.envoy.resources import Resources
-from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.api import API_PATHS
+from spacecloud.model.refs import API, INGRESS, PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import IngressRule, IngressTable
 from spacecloud.settings import Settings
 

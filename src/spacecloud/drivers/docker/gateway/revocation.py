@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from spacecloud.drivers.docker import netlink
 from spacecloud.drivers.docker.netlink import Connection, OpenNetlink
 from spacecloud.errors import Transient
-from spacecloud.mesh.admits import Admits
+from spacecloud.mesh.addressing import SourceMatcher
 from spacecloud.model.task import Protocol
-from spacecloud.model.traffic import Admission
+from spacecloud.model.traffic import SourceRanges
 
 Dialled = tuple[str, int]
 """Virtual IP and port."""
@@ -31,17 +31,17 @@ class Guarded:
     """What stands behind a dialled address."""
 
     protocol: Protocol
-    allowed: Admission
+    allowed: SourceRanges
     """By policy as it is declared."""
 
-    enforced: Admission | None
+    enforced: SourceRanges | None
     """By policy as Envoy has acknowledged it; None when this process does not know."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
     cookies: frozenset[Cookie]
-    enforced: Mapping[Dialled, Admission | None]
+    enforced: Mapping[Dialled, SourceRanges | None]
 
 
 class Revocation:
@@ -49,7 +49,7 @@ class Revocation:
         self._mesh_port = mesh_port
         self._open_netlink = open_netlink
         self._looks: tuple[_Look, ...] = ()
-        self._harmless: dict[Cookie, Admission] = {}
+        self._harmless: dict[Cookie, SourceRanges] = {}
 
     def look(self, guarded: Mapping[Dialled, Guarded]) -> int:
         """
@@ -78,14 +78,14 @@ class Revocation:
         dialled: Mapping[tuple[str, int], Dialled],
         guarded: Mapping[Dialled, Guarded],
     ) -> Iterable[Connection]:
-        admits: dict[Dialled, Admits] = {}
+        sources: dict[Dialled, SourceMatcher] = {}
         for connection in live:
             callee = dialled.get((connection.peer, connection.peer_port))
             if callee is None or callee not in guarded:
                 continue
-            if callee not in admits:
-                admits[callee] = Admits(guarded[callee].allowed)
-            if admits[callee](connection.peer):
+            if callee not in sources:
+                sources[callee] = SourceMatcher(guarded[callee].allowed)
+            if sources[callee].allowed(connection.peer):
                 self._harmless.pop(connection.cookie, None)
             elif not self._is_harmless(connection, callee, guarded[callee]):
                 yield connection
@@ -100,7 +100,7 @@ class Revocation:
             connection.cookie not in look.cookies and look.enforced.get(callee) == behind.enforced
             for look in self._looks
         )
-        if refused_all_along and not Admits(behind.enforced)(connection.peer):
+        if refused_all_along and not SourceMatcher(behind.enforced).allowed(connection.peer):
             self._harmless[connection.cookie] = behind.enforced
             return True
         return False

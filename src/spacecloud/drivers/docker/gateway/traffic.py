@@ -15,27 +15,28 @@ from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
 from spacecloud.drivers.docker.xds.denials import DeniedCallLog
 from spacecloud.drivers.docker.xds.encoding import messages
 from spacecloud.drivers.docker.xds.server import serving
+from spacecloud.drivers.driver import GatewayView
 from spacecloud.mesh.envoy.host_ports import host_port_listener, host_port_resources
-from spacecloud.mesh.envoy.names import DOORS, owner_of
+from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.mesh.envoy.service import service_resources
-from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.refs import HOST, PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import (
-    Admission,
     DeniedCall,
     Endpoint,
     Face,
     HostPortAccess,
     IngressTable,
+    SourceRanges,
 )
 from spacecloud.settings import Settings
 from spacecloud.workloads.observed import Published
 
-_GuardedService = tuple[Face, Admission | None, dict[Dialled, Guarded]]
+_GuardedService = tuple[Face, SourceRanges | None, dict[Dialled, Guarded]]
 """What one was made of, and it."""
 
 
 class EnvoyTraffic:
-    """Fulfils ``drivers.driver.Traffic`` while ``serve`` is open."""
+    """Fulfils ``Traffic``, ``Edge``, ``Meter`` and ``Revocation`` while ``serve`` is open."""
 
     def __init__(self, settings: Settings, open_netlink: OpenNetlink = open_netlink) -> None:
         """``open_netlink`` opens sockets to the kernel in Envoy's network namespace."""
@@ -71,16 +72,13 @@ class EnvoyTraffic:
     async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None:
         host_vip = str(self._settings.pools.host_vip)
         # A door that is shut lets nobody in: whoever is still inside is to be found.
-        held = (name for name in self._ads.listener_names() if owner_of(name) == DOORS)
+        held = (name for name in self._ads.listener_names() if owner_of(name) == HOST)
         shut = {port: HostPortAccess(port, ()) for port in map(host_port_listener, held)}
-        await self._ads.apply(DOORS, messages(host_port_resources(host_ports, host_vip)))
+        await self._ads.apply(HOST, messages(host_port_resources(host_ports, host_vip)))
         self._host_ports |= shut | {door.port: door for door in host_ports}
 
-    def published(self, key: ServiceKey) -> Published | None:
-        return self._published.get(key)
-
-    def knows(self, key: ServiceKey) -> bool:
-        return self._ads.has_of(key)
+    def view(self, key: ServiceKey) -> GatewayView:
+        return GatewayView(self._published.get(key), self._ads.has_of(key))
 
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(o for o in self._ads.owners() if o.project != PLATFORM_PROJECT)
@@ -100,8 +98,8 @@ class EnvoyTraffic:
             guarded |= of_service
         host_vip = str(self._settings.pools.host_vip)
         for door in self._host_ports.values():
-            admission = Admission(blocks=door.blocks)
-            guarded[host_vip, door.port] = Guarded("tcp", admission, admission)
+            sources = SourceRanges(blocks=door.blocks)
+            guarded[host_vip, door.port] = Guarded("tcp", sources, sources)
         return await asyncio.to_thread(self._revocation.look, guarded)
 
     def _guarded_of(self, key: ServiceKey, face: Face) -> _GuardedService:
@@ -110,13 +108,13 @@ class EnvoyTraffic:
         if known is not None and known[0] is face and known[1] is enforced:
             return known
         behind = {
-            (e.vip, e.port): Guarded(e.protocol, face.admission, enforced) for e in face.entries
+            (e.vip, e.port): Guarded(e.protocol, face.sources, enforced) for e in face.entries
         }
         return face, enforced, behind
 
-    def _enforced(self, key: ServiceKey) -> Admission | None:
+    def _enforced(self, key: ServiceKey) -> SourceRanges | None:
         published = self._published.get(key)
-        return published.face.admission if published is not None else None
+        return published.face.sources if published is not None else None
 
     def _doubt(self, key: ServiceKey) -> None:
         """Until it has acknowledged what it is sent now: what it holds by then may be either."""

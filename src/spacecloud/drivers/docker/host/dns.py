@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spacecloud.dns import zone
 from spacecloud.errors import Transient
-from spacecloud.model.refs import ServiceKey
+from spacecloud.model.refs import HOST, ServiceKey
 from spacecloud.settings import Settings
 
 
@@ -55,7 +55,7 @@ class DnsmasqNames:
             raise Transient(f"cannot read {self._dir}: {error}") from error
         for entry in entries:
             key = zone.key_of(entry.name)
-            if key is None or key == zone.PLATFORM or not entry.is_file(follow_symlinks=False):
+            if key is None or key == HOST or not entry.is_file(follow_symlinks=False):
                 # A folder or a pipe of a service's name holds up its names, and nobody else's.
                 continue
             try:

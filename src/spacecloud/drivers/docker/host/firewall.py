@@ -5,7 +5,6 @@ Where the kernel numbers every change of them, rules that were right are printed
 there was one.
 """
 
-import asyncio
 import hashlib
 import logging
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from spacecloud.drivers.docker.host import firewall_rules as rules
 from spacecloud.drivers.docker.host import kernel
+from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 WAIT_SECONDS = "5"
 """For the lock that every user of iptables takes."""
 
-COMMAND_SECONDS = 20
 IPV6 = Path("/proc/sys/net/ipv6")
 """Missing where the kernel does without."""
 
@@ -177,28 +176,3 @@ async def _found(family: Family) -> rules.Found:
 async def _restore(family: Family, text: str) -> None:
     command = f"{family.program}-restore"
     await run(command, "--noflush", "--wait", WAIT_SECONDS, given=text)
-
-
-async def run(*command: str, given: str | None = None) -> str:
-    """What a program of the system prints. ``Transient`` with its own words when it fails."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.PIPE if given is not None else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-    except OSError as error:
-        raise Transient(f"{command[0]} cannot be run: {error.strerror}") from error
-    try:
-        async with asyncio.timeout(COMMAND_SECONDS):
-            output, words = await process.communicate(given.encode() if given is not None else None)
-    except TimeoutError as error:
-        raise Transient(f"{command[0]} did not end within {COMMAND_SECONDS} s") from error
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        raise Transient(f"{' '.join(command)}: {words.decode(errors='replace').strip()}")
-    return output.decode()

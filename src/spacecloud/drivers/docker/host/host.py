@@ -9,17 +9,19 @@ from typing import Literal
 
 from spacecloud.dns import zone
 from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker.concurrent import together
 from spacecloud.drivers.docker.engine import Engine, Json
 from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, EngineError
 from spacecloud.drivers.docker.gateway import bootstrap
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.dns import names_dir
-from spacecloud.drivers.docker.host.firewall import Firewall, run
+from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.host.system_containers import Part, SystemContainers
 from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
 from spacecloud.drivers.docker.ownership import Ownership, labels_of
-from spacecloud.drivers.docker.pods.replicas import together
+from spacecloud.drivers.docker.process import run
 from spacecloud.errors import DriverError, Transient
+from spacecloud.model.refs import HOST
 from spacecloud.model.status import HostState
 from spacecloud.settings import Settings
 
@@ -106,10 +108,18 @@ class DockerHost:
 
     async def _remove_bridges(self) -> None:
         """Of networks that an engine forgot when it crashed."""
+        for name in await self._bridges():
+            try:
+                await run("ip", "link", "delete", name)
+            except Transient:
+                # The engine may be removing its network just now, and the bridge with it.
+                if name in await self._bridges():
+                    raise
+
+    async def _bridges(self) -> list[str]:
         shown = json.loads(await run("ip", "-json", "link", "show", "type", "bridge") or "[]")
-        for link in shown:
-            if str(link.get("ifname", "")).startswith(self._settings.interface_prefix):
-                await run("ip", "link", "delete", link["ifname"])
+        names = [str(link.get("ifname", "")) for link in shown]
+        return [name for name in names if name.startswith(self._settings.interface_prefix)]
 
     async def _remove(self, container: str) -> None:
         await self._engine.delete(
@@ -127,7 +137,7 @@ class DockerHost:
             os.chown(sockets, GATEWAY_UID, GATEWAY_UID)
             sockets.chmod(0o700)
             names = zone.hosts_file(zone.platform_names(str(settings.pools.host_vip)))
-            _write(names_dir(settings) / zone.file_name(zone.PLATFORM), names)
+            _write(names_dir(settings) / zone.file_name(HOST), names)
             upstream = HOST_RESOLV_CONF.read_bytes() if HOST_RESOLV_CONF.exists() else b""
             _write(
                 system_specs.upstreams_dir(settings) / "resolv.conf",

@@ -18,7 +18,7 @@ from spacecloud.errors import Transient
 
 logger = logging.getLogger(__name__)
 
-_BUILD_TIMEOUT_SECONDS = 120
+BUILD_TIMEOUT_SECONDS = 120
 
 
 async def ensure(engine: Engine, name: Name) -> str:
@@ -36,7 +36,7 @@ async def ensure_recipe(engine: Engine, wanted: Recipe) -> str:
     """The id of the image, which afterwards is known to the engine as ``wanted.reference()``."""
     with _failing(wanted.repository):
         reference = await asyncio.to_thread(wanted.reference)
-        async with asyncio.timeout(_BUILD_TIMEOUT_SECONDS):
+        async with asyncio.timeout(BUILD_TIMEOUT_SECONDS):
             if (found := await _id_of(engine, reference)) is not None:
                 return found
             logger.info("building %s", reference)
@@ -53,7 +53,7 @@ def _failing(name: str) -> Generator[None, None, None]:
     try:
         yield
     except TimeoutError as error:
-        raise Transient(f"build {name}: not done after {_BUILD_TIMEOUT_SECONDS} s") from error
+        raise Transient(f"build {name}: not done after {BUILD_TIMEOUT_SECONDS} s") from error
     except (EngineError, Transient, OSError) as error:
         raise Transient(f"build {name}: {error}") from error
 

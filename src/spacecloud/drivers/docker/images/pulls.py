@@ -32,8 +32,10 @@ PROGRESS_SECONDS = 2.0
 
 
 class Pulls:
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, limit_seconds: float = 1800) -> None:
+        """``limit_seconds``: for all tries together, however much the registry says."""
         self._engine = engine
+        self._limit_seconds = limit_seconds
         self._running: dict[str, PullProgress] = {}
 
     def running(self) -> Mapping[str, PullView]:
@@ -42,15 +44,21 @@ class Pulls:
 
     async def pull(self, image: str, credentials: Mapping[str, str] | None) -> None:
         """
-        ``Terminal`` at once when the registry says no, and after three tries when it is not
-        reached.
+        ``Terminal`` at once when the registry says no, after three tries when it is not reached,
+        and when it takes too long in all.
         """
         try:
-            async for attempt in stamina.retry_context(
-                on=Transient, attempts=TRIES, wait_initial=0.5, wait_max=4.0, timeout=None
-            ):
-                with attempt:
-                    await self._try(image, credentials)
+            async with asyncio.timeout(self._limit_seconds):
+                async for attempt in stamina.retry_context(
+                    on=Transient, attempts=TRIES, wait_initial=0.5, wait_max=4.0, timeout=None
+                ):
+                    with attempt:
+                        await self._try(image, credentials)
+        except TimeoutError as error:
+            raise Terminal(
+                f"image {image} cannot be pulled: it was not here after "
+                f"{self._limit_seconds:g} s (SPACE_CLOUD_PULL_SECONDS)"
+            ) from error
         except Transient as error:
             raise Terminal(
                 f"image {image} cannot be pulled: {TRIES} tries failed, the last with: {error}"

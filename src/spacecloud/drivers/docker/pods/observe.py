@@ -46,7 +46,9 @@ class Seen:
         if not self.tag.task or self.state != "running" or self.started_at is None:
             return None
         tag = self.tag
-        return Target(self.id, self.started_at, tag.address, self.pid, tag.ports, tag.probe)
+        return Target(
+            self.id, self.started_at, tag.address, self.pid, tag.ports, tag.probe, tag.ref.key
+        )
 
 
 def listed(item: Json) -> Seen | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spacecloud.drivers.docker import labels, ownership
+from spacecloud.drivers.docker.concurrent import together
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import (
     CONFLICT,
@@ -254,23 +255,3 @@ def _probed(op: CreateReplica, probes: Mapping[str, Probe | None]) -> Iterable[T
     """A task that declares no probe has its image's."""
     for task in op.spec.tasks:
         yield task if task.probe else task.model_copy(update={"probe": probes[task.id]})
-
-
-async def together(works: Iterable[Awaitable[None]]) -> None:
-    """All at once; the first failure is raised when all have ended."""
-    failures: list[SpaceCloudError] = []
-
-    async def run(work: Awaitable[None]) -> None:
-        try:
-            await work
-        except SpaceCloudError as error:
-            failures.append(error)
-        except EngineError as error:
-            failures.append(Transient(str(error)))
-
-    async with asyncio.TaskGroup() as tasks:
-        for work in works:
-            tasks.create_task(run(work))
-    terminal = [f for f in failures if isinstance(f, Terminal)]
-    if failures:
-        raise (terminal or failures)[0]

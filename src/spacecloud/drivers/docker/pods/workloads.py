@@ -10,6 +10,8 @@ from typing import Any, Never
 from spacecloud.drivers.docker import labels, ownership
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError, meaning
+from spacecloud.drivers.docker.fair_slots import FairSlots
+from spacecloud.drivers.docker.images.pull_queue import PullQueue
 from spacecloud.drivers.docker.images.pulls import Pulls
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import logs, observe
@@ -23,8 +25,9 @@ from spacecloud.model.image import parse_image
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import PullView
 from spacecloud.settings import Settings
-from spacecloud.workloads.observed import Health, ObservedWorkloads
+from spacecloud.workloads.observed import Health, ObservedPull, ObservedWorkloads
 from spacecloud.workloads.operations import (
+    CancelPull,
     CreateNetwork,
     CreateReplica,
     PullImage,
@@ -34,14 +37,21 @@ from spacecloud.workloads.operations import (
     StartTask,
     StopReplica,
     WorkloadOp,
+    key_of,
 )
 
 logger = logging.getLogger(__name__)
 
 TELLING_EVENTS = ["start", "die", "destroy", "oom", "pause", "unpause"]
 MOST_HINTS = 10_000
-MOST_INSPECTIONS = 16
-"""Of containers at once, over all looks: the engine is everybody's."""
+MOST_LOOKS, MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS = 8, 16, 8, 1.0
+"""
+Looks and operations at once: the engine is everybody's. What takes longer than so many seconds
+counts against its own service alone.
+"""
+
+MOST_INSPECTIONS = 8
+"""Of containers at once, in one look."""
 
 RECONNECT_SECONDS = 0.5
 
@@ -63,11 +73,14 @@ class DockerWorkloads:
         self._told_strangers: set[str] = set()
         self._networks = Networks(self._engine, settings, self._owner)
         self._pods = Pods(self._engine, settings, secret_values, self._owner)
-        self._pulls = Pulls(self._engine)
+        self._pulls = Pulls(self._engine, settings.pull_seconds)
+        self._pull_queue = PullQueue(self._pulls, self._pull_ended, now)
+        self._group: asyncio.TaskGroup | None = None
         self._prober = Prober(self._engine, self._health_changed, now)
         self._services: dict[str, ServiceKey] = {}
         self._queues: set[asyncio.Queue[Hint]] = set()
-        self._inspections = asyncio.Semaphore(MOST_INSPECTIONS)
+        self._looks = FairSlots[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
+        self._operations = FairSlots[ServiceKey](MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS)
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
@@ -76,23 +89,28 @@ class DockerWorkloads:
             watches = [
                 tasks.create_task(self._prober.run(), name="probes"),
                 tasks.create_task(self._listen(), name="engine-events"),
+                tasks.create_task(self._run_pulls(), name="pulls"),
             ]
             await asyncio.sleep(0)
             yield
             for loop in watches:
                 loop.cancel()
 
+    async def _run_pulls(self) -> None:
+        async with asyncio.TaskGroup() as self._group:
+            await asyncio.Event().wait()
+
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
         filters = {"label": labels.of_service(self._settings.instance, key)}
         try:
-            subnet = await self._networks.subnet(key)
-            listing = await self._engine.get("containers/json", all=True, filters=filters)
-            ours = [item for item in listing if self._owner.has("replica", item)]
-            seen = await self._inspect([item["Id"] for item in ours])
+            async with self._looks.slot(key):
+                subnet = await self._networks.subnet(key)
+                listing = await self._engine.get("containers/json", all=True, filters=filters)
+                ours = [item for item in listing if self._owner.has("replica", item)]
+                seen = await self._inspect([item["Id"] for item in ours])
         except EngineError as error:
             raise meaning(f"look at {key}", error) from error
-        health = await self._health(key, seen)
-        return observe.workloads(key, subnet, seen, health)
+        return observe.workloads(key, subnet, seen, self._health(key, seen))
 
     async def observe_all(self) -> Mapping[ServiceKey, ObservedWorkloads]:
         filters = {"label": labels.of_instance(self._settings.instance)}
@@ -128,8 +146,10 @@ class DockerWorkloads:
         return found
 
     async def execute(self, op: WorkloadOp) -> None:
+        key = key_of(op)
         try:
-            await self._execute(op)
+            async with self._operations.slot(key):
+                await self._execute(op)
         except EngineError as error:
             raise meaning(str(op), error) from error
 
@@ -164,8 +184,11 @@ class DockerWorkloads:
             logger.debug("no last lines of %s/%s: %s", replica, task, error)
             return []
 
-    def pulls(self) -> Mapping[str, PullView]:
+    def progress(self) -> Mapping[str, PullView]:
         return self._pulls.running()
+
+    def pulls(self, key: ServiceKey) -> tuple[ObservedPull, ...]:
+        return self._pull_queue.of(key)
 
     async def _execute(self, op: WorkloadOp) -> None:
         match op:
@@ -173,13 +196,8 @@ class DockerWorkloads:
                 await self._networks.create(op.key, op.subnet)
             case RemoveNetwork():
                 await self._networks.remove(op.key)
-            case PullImage():
-                credentials = (
-                    await self._secret_values(op.ref.project, op.secret, None)
-                    if op.secret
-                    else None
-                )
-                await self._pulls.pull(op.image, credentials)
+            case PullImage() | CancelPull():
+                await self._pull(op)
             case CreateReplica():
                 await self._pods.create(op)
             case StartTask():
@@ -191,11 +209,23 @@ class DockerWorkloads:
             case RemoveReplica():
                 await self._pods.remove(op)
 
+    async def _pull(self, op: PullImage | CancelPull) -> None:
+        if isinstance(op, CancelPull):
+            self._pull_queue.cancel(op.pull)
+            return
+        if self._group is None:
+            raise Transient("nothing is pulled before the driver runs")
+        credentials = (
+            await self._secret_values(op.ref.project, op.secret, None) if op.secret else None
+        )
+        self._pull_queue.start(self._group, op, credentials)
+
     async def _inspect(self, ids: list[str]) -> list[Seen]:
         found: dict[str, Seen] = {}
+        inspections = asyncio.Semaphore(MOST_INSPECTIONS)
 
         async def one(id: str) -> None:
-            async with self._inspections:
+            async with inspections:
                 item = await self._engine.find(f"containers/{id}/json")
             seen = _readable(observe.inspected, item) if item is not None else None
             if seen is not None:
@@ -216,7 +246,7 @@ class DockerWorkloads:
                 raise Transient(f"inspect containers: {failed[0]}") from failed[0]
         return [found[id] for id in ids if id in found]
 
-    async def _health(self, key: ServiceKey, seen: list[Seen]) -> dict[str, Health]:
+    def _health(self, key: ServiceKey, seen: list[Seen]) -> dict[str, Health]:
         targets = [container.target for container in seen]
         running = {target.container for target in targets if target is not None}
         gone = {c for c in self._prober.watched() if self._services.get(c) == key} - running
@@ -224,7 +254,10 @@ class DockerWorkloads:
         for container in gone:
             self._services.pop(container, None)
         self._services.update(dict.fromkeys(running, key))
-        return await self._prober.health(target for target in targets if target is not None)
+        return self._prober.health(target for target in targets if target is not None)
+
+    def _pull_ended(self, key: ServiceKey) -> None:
+        self._tell(Hint(key, "pull"))
 
     def _health_changed(self, container: str) -> None:
         key = self._services.get(container)

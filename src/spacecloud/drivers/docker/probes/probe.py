@@ -12,15 +12,20 @@ import aiohttp
 
 from spacecloud.drivers.docker.engine import Engine, Json
 from spacecloud.drivers.docker.engine_errors import EngineError, plain
+from spacecloud.drivers.docker.fair_slots import FairSlots
 from spacecloud.drivers.docker.probes.listening import only_on_loopback
 from spacecloud.errors import Transient
+from spacecloud.model.refs import ServiceKey
 from spacecloud.model.task import Probe
 
 PORTLESS_AGE = timedelta(seconds=1)
 """A task that nobody can ask is ready when it has lived so long: one that ends at once is not."""
 
-MOST_EXECS = 4
-"""At once, over all tasks: a burst of new services must not become a burst of processes."""
+MOST_EXECS, EXECS_OF_A_SERVICE, EXEC_SECONDS = 8, 4, 0.5
+"""
+Commands at once: a burst of new services must not become a burst of processes. One that takes
+longer counts against its own service alone.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Target:
 
     ports: tuple[int, ...]
     probe: Probe | None
+    service: ServiceKey
+    """Whose slots its commands take."""
 
 
 class ProbeRunner:
@@ -44,7 +51,7 @@ class ProbeRunner:
         self._engine = engine
         self._session = session
         self._now = now
-        self._execs = asyncio.Semaphore(MOST_EXECS)
+        self._execs = FairSlots[ServiceKey](MOST_EXECS, EXECS_OF_A_SERVICE, EXEC_SECONDS)
 
     async def ask(self, target: Target, probe: Probe) -> str:
         """Empty when it is ready; else why not."""
@@ -55,7 +62,10 @@ class ProbeRunner:
                         return await self._http(target, probe)
                 case "exec":
                     # Waiting for its turn is not the task's fault.
-                    async with self._execs, asyncio.timeout(probe.timeout_seconds):
+                    async with (
+                        self._execs.slot(target.service),
+                        asyncio.timeout(probe.timeout_seconds),
+                    ):
                         return await self._exec(target, probe)
                 case "tcp":
                     async with asyncio.timeout(probe.timeout_seconds):

@@ -5,9 +5,9 @@ A task is asked often until it is ready, then at its interval, for as long as it
 changes a task's health is a hint. The verdict belongs to one run of a container: started
 again, it has to answer again.
 
-A run that is older than our knowledge of it (this process is new) may well be ready and in
-traffic. Nothing is said of it before it has said yes once, or no as often as is tolerated:
-a control plane that comes back takes nobody out, and restarts nobody, for one slow answer.
+A run that began before this process may well be ready and in traffic. It is ``unknown`` until it
+has said yes once, or no as often as is tolerated: a control plane that comes back takes nobody out,
+and restarts nobody, for one slow answer. Nobody waits here for a verdict: it is a hint.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from spacecloud.drivers.docker.probes.probe import ProbeRunner, Target
 from spacecloud.errors import Transient
 from spacecloud.model.lines import message
 from spacecloud.model.task import Probe
-from spacecloud.workloads.observed import Health
+from spacecloud.workloads.observed import Health, HealthState
 
 FIRST_INTERVAL_SECONDS = 0.005
 LONGEST_INTERVAL_SECONDS = 0.5
@@ -34,14 +34,8 @@ EXEC_INTERVAL_SECONDS = 0.5
 DOUBT_SECONDS = 1.0
 """Between two questions to a task that was ready and said no; its own interval if shorter."""
 
-FIRST_LOOK_SECONDS = 0.5
-"""How long a look waits for the first answer of a task that has just been started."""
-
-VERDICT_SECONDS = 10.0
-"""How long a look waits for the verdict on a task that runs for long and is new to us."""
-
-YOUNG = timedelta(seconds=5)
-"""Runs that began longer ago, and are new to us, are those of an earlier process."""
+TOLD_AFTER = timedelta(seconds=0.5)
+"""Of a run's life: why it is not ready yet."""
 
 
 class Prober:
@@ -52,11 +46,11 @@ class Prober:
         self._engine = engine
         self._changed = changed
         self._now = now
+        self._began = now()
         self._health: dict[str, Health] = {}
         self._targets: dict[str, Target] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
-        self._old: set[str] = set()
-        self._asked: dict[str, asyncio.Event] = {}
+        self._told: dict[str, _Telling] = {}
         self._asker: ProbeRunner | None = None
         self._group: asyncio.TaskGroup | None = None
 
@@ -74,24 +68,13 @@ class Prober:
             self._asker, self._group = ProbeRunner(self._engine, session, self._now), group
             await asyncio.Event().wait()
 
-    async def health(self, targets: Iterable[Target]) -> dict[str, Health]:
-        """
-        What is known of these runs, by container; of those that are new, after they were asked.
-
-        ``Transient`` when an old one lets us wait for too long: then nothing is known of it, and
-        nothing must be done about it.
-        """
+    def health(self, targets: Iterable[Target]) -> dict[str, Health]:
+        """What is known of these runs now, by container; those that are new are asked from now."""
         wanted = tuple(targets)
         for target in wanted:
             if self._targets.get(target.container) != target:
                 self._watch(target)
-        await self._first_answers(wanted, FIRST_LOOK_SECONDS)
-        old = tuple(t for t in wanted if t.container in self._old)
-        if not await self._first_answers(old, VERDICT_SECONDS):
-            raise Transient(
-                "tasks that ran before the control plane started have not answered their probes yet"
-            )
-        return {t.container: self._health.get(t.container, Health("starting")) for t in wanted}
+        return {target.container: self._health[target.container] for target in wanted}
 
     def forget(self, containers: set[str]) -> None:
         """They do not run any more."""
@@ -99,34 +82,22 @@ class Prober:
             loop = self._watches.pop(container, None)
             if loop is not None:
                 loop.cancel()
-            for kept in (self._targets, self._health, self._asked):
+            for kept in (self._targets, self._health, self._told):
                 kept.pop(container, None)
-            self._old.discard(container)
 
     def watched(self) -> set[str]:
         return set(self._targets)
-
-    async def _first_answers(self, targets: tuple[Target, ...], seconds: float) -> bool:
-        """False when time was over first."""
-        try:
-            async with asyncio.timeout(seconds):
-                for target in targets:
-                    asked = self._asked.get(target.container)
-                    if asked is not None:
-                        await asked.wait()
-        except TimeoutError:
-            return False
-        return True
 
     def _watch(self, target: Target) -> None:
         if self._group is None or self._asker is None:
             raise Transient("the probes are not running yet")
         self.forget({target.container})
-        if self._now() - target.started_at > YOUNG:
-            self._old.add(target.container)
         self._targets[target.container] = target
-        self._health[target.container] = Health("starting")
-        self._asked[target.container] = asyncio.Event()
+        # Of those that began later nobody can have heard but from here.
+        is_old = target.started_at < self._began
+        health = Health("unknown" if is_old else "starting")
+        self._health[target.container] = health
+        self._told[target.container] = (health.state, False, "")
         self._watches[target.container] = self._group.create_task(
             self._ask_on(target, self._asker), name=f"probe {target.container[:12]}"
         )
@@ -147,16 +118,14 @@ class Prober:
 
     def _is_new(self, container: str) -> bool:
         """Nobody can have relied on it yet."""
-        return container not in self._old and self._health[container].state == "starting"
+        return self._health[container].state == "starting"
 
     def _note(self, target: Target, probe: Probe, reason: str) -> None:
-        before = self._health[target.container]
-        said = message(reason)
-        self._health[target.container] = after = judged(before, said, probe.failures)
-        if target.container not in self._old or not reason or after.failures >= probe.failures:
-            self._old.discard(target.container)
-            self._asked[target.container].set()
-        if after.state != before.state or _counts(after, probe) != _counts(before, probe):
+        after = judged(self._health[target.container], message(reason), probe.failures)
+        self._health[target.container] = after
+        telling = _telling(after, probe, self._now() - target.started_at)
+        if telling != self._told.get(target.container):
+            self._told[target.container] = telling
             self._changed(target.container)
 
 
@@ -166,6 +135,7 @@ def judged(before: Health, reason: str, tolerated: int) -> Health:
 
     | before   | yes   | no                                               |
     |----------|-------|--------------------------------------------------|
+    | unknown  | ready | unknown, until ``tolerated`` in a row: starting  |
     | starting | ready | starting                                         |
     | ready    | ready | ready, until ``tolerated`` in a row: failing     |
     | failing  | ready | failing                                          |
@@ -173,13 +143,23 @@ def judged(before: Health, reason: str, tolerated: int) -> Health:
     if not reason:
         return Health("ready")
     failures = before.failures + 1
-    if before.state == "ready":
-        state = "failing" if failures >= tolerated else "ready"
-        return Health(state, failures, reason)  # type: ignore[arg-type]
-    return replace(before, failures=failures, reason=reason)
+    match before.state:
+        case "ready" if failures >= tolerated:
+            return Health("failing", failures, reason)
+        case "unknown" if failures >= tolerated:
+            return Health("starting", failures, reason)
+        case _:
+            return replace(before, failures=failures, reason=reason)
 
 
-def _counts(health: Health, probe: Probe) -> tuple[bool, str]:
-    """What a look would treat differently, apart from the state."""
-    reason = health.reason if health.state == "starting" else ""
-    return (health.failures >= 2 * probe.failures and health.state == "failing", reason)
+_Telling = tuple[HealthState, bool, str]
+
+
+def _telling(health: Health, probe: Probe, age: timedelta) -> _Telling:
+    """
+    What a look would treat differently. Why a task is not ready is worth one only when it has had
+    a moment: most are ready with their second answer or third.
+    """
+    is_starting = health.state == "starting" and age >= TOLD_AFTER
+    overdue = health.state == "failing" and health.failures >= 2 * probe.failures
+    return (health.state, overdue, health.reason if is_starting else "")

@@ -2,10 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import httpx
+
+REQUEST_SECONDS = 10
+END_SECONDS = 2 * REQUEST_SECONDS
 
 
 class Load:
@@ -18,10 +21,11 @@ class Load:
         """When each good one came, on the monotonic clock."""
 
         self.losses: list[tuple[float, str]] = []
+        """When each that was lost was sent, and what came instead."""
 
     @contextmanager
     def running(self) -> Iterator["Load"]:
-        threads = [threading.Thread(target=self._run) for _ in range(self._clients)]
+        threads = [threading.Thread(target=self._run, daemon=True) for _ in range(self._clients)]
         for thread in threads:
             thread.start()
         try:
@@ -29,26 +33,15 @@ class Load:
         finally:
             self._ended.set()
             for thread in threads:
-                thread.join()
+                thread.join(END_SECONDS)
+        assert not any(thread.is_alive() for thread in threads), "a request does not end"
 
     def outages(self) -> list[float]:
         """Seconds from the last good answer before each row of losses to the first after it."""
-        found: list[float] = []
-        lost = sorted(when for when, _ in self.losses)
-        answers = sorted(self.answers)
-        position = 0
-        while position < len(lost):
-            earlier = [a for a in answers if a < lost[position]]
-            later = [a for a in answers if a > lost[position]]
-            if not earlier or not later:
-                break
-            found.append(later[0] - earlier[-1])
-            while position < len(lost) and lost[position] <= later[0]:
-                position += 1
-        return found
+        return outages(self.answers, [when for when, _ in self.losses])
 
     def _run(self) -> None:
-        with httpx.Client(timeout=10) as client:
+        with httpx.Client(timeout=REQUEST_SECONDS) as client:
             while not self._ended.is_set():
                 began = time.monotonic()
                 try:
@@ -60,3 +53,18 @@ class Load:
                 except httpx.HTTPError as error:
                     self.losses.append((began, repr(error)))
                 self._ended.wait(self._every)
+
+
+def outages(answers: Sequence[float], losses: Sequence[float]) -> list[float]:
+    """A row of losses with no good answer before or after it is none: nobody knows how long."""
+    found: list[float] = []
+    good, until = sorted(answers), float("-inf")
+    for lost in sorted(losses):
+        if lost <= until:
+            continue
+        before = [when for when in good if when < lost]
+        after = [when for when in good if when > lost]
+        if before and after:
+            found.append(after[0] - before[-1])
+            until = after[0]
+    return found

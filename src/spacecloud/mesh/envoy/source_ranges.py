@@ -1,20 +1,20 @@
-"""Who is let in, in Envoy's words: for requests as an RBAC rule, for connections as a matcher."""
+"""Source ranges in Envoy's words: for requests as an RBAC rule, for connections as a matcher."""
 
 import functools
 from collections.abc import Iterable
 from ipaddress import IPv4Network
 
 from spacecloud.mesh.envoy.resources import Json
-from spacecloud.model.traffic import Admission
+from spacecloud.model.traffic import SourceRanges
 
-LET_IN = "let-in"
-REFUSED = "refused"
+ALLOWED = "allowed"
+DENIED = "denied"
 """Filter chains of a TCP listener."""
 
 RBAC_FILTER = "envoy.filters.http.rbac"
 
 
-def rbac(admission: Admission) -> Json:
+def rbac(ranges: SourceRanges) -> Json:
     """Per-route configuration: a change of policy is a change of routes and of nothing else."""
     return {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute",
@@ -24,7 +24,7 @@ def rbac(admission: Admission) -> Json:
                 "policies": {
                     "callers": {
                         "permissions": [{"any": True}],
-                        "principals": _principals(admission),
+                        "principals": _principals(ranges),
                     }
                 },
             }
@@ -32,14 +32,14 @@ def rbac(admission: Admission) -> Json:
     }
 
 
-def _principals(admission: Admission) -> list[Json]:
-    principals = [_from(caller.subnet) for caller in admission.callers]
-    blocks = [_from(block) for block in admission.blocks]
-    if blocks and admission.refused:
-        refused = [_from(caller.subnet) for caller in admission.refused]
+def _principals(ranges: SourceRanges) -> list[Json]:
+    principals = [_from(caller.subnet) for caller in ranges.named]
+    blocks = [_from(block) for block in ranges.blocks]
+    if blocks and ranges.except_:
+        excepted = [_from(caller.subnet) for caller in ranges.except_]
         in_block: Json = {"or_ids": {"ids": blocks}}
-        not_refused: Json = {"not_id": {"or_ids": {"ids": refused}}}
-        return [*principals, {"and_ids": {"ids": [in_block, not_refused]}}]
+        not_excepted: Json = {"not_id": {"or_ids": {"ids": excepted}}}
+        return [*principals, {"and_ids": {"ids": [in_block, not_excepted]}}]
     # An empty list would be an invalid rule: nobody is everybody turned round.
     return [*principals, *blocks] or [{"not_id": {"any": True}}]
 
@@ -48,19 +48,19 @@ def _from(cidr: str) -> Json:
     return {"direct_remote_ip": cidr_range(cidr)}
 
 
-def connection_matcher(admission: Admission) -> Json:
+def connection_matcher(ranges: SourceRanges) -> Json:
     """
-    Picks the filter chain by the connection's source, in the order of Admission's table.
+    Picks the filter chain by the connection's source, by the table of ``SourceRanges``.
 
     It is no part of the chains, so changing it leaves every open connection alone.
     """
     lines = (
-        _line(LET_IN, [caller.subnet for caller in admission.callers]),
-        _line(REFUSED, [caller.subnet for caller in admission.refused]),
-        _line(LET_IN, admission.blocks),
+        _line(ALLOWED, [caller.subnet for caller in ranges.named]),
+        _line(DENIED, [caller.subnet for caller in ranges.except_]),
+        _line(ALLOWED, ranges.blocks),
     )
     matchers = [line for line in lines if line]
-    nobody_else: Json = {"on_no_match": {"action": _chain(REFUSED)}}
+    nobody_else: Json = {"on_no_match": {"action": _chain(DENIED)}}
     return {"matcher_list": {"matchers": matchers}, **nobody_else} if matchers else nobody_else
 
 

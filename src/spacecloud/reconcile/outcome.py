@@ -1,0 +1,90 @@
+"""What became of operations, and what is told of it as events. Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from spacecloud.errors import SpaceCloudError, Terminal
+from spacecloud.model.lines import message
+from spacecloud.model.traffic import Endpoint
+from spacecloud.workloads.observed import ObservedPull
+from spacecloud.workloads.operations import (
+    CreateReplica,
+    PublishTraffic,
+    ReleaseAddresses,
+    RestartTask,
+    StartTask,
+)
+from spacecloud.workloads.plan import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    step: Step
+    error: Exception | None
+    acknowledged: tuple[Endpoint, ...] = ()
+    """The endpoints that the gateway had when it was begun."""
+
+    @property
+    def is_refused(self) -> bool:
+        """Only another declaration helps."""
+        match self.step.op:
+            case PublishTraffic() | CreateReplica() | StartTask():
+                return isinstance(self.error, Terminal)
+            case _:
+                return False
+
+    @property
+    def reason(self) -> str:
+        match self.error:
+            case None | SpaceCloudError():
+                return message(str(self.error or ""))
+            case bug:
+                return message(f"internal error, please report it: {bug!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """An event in the making."""
+
+    kind: str
+    message: str
+    severity: Literal["info", "warning", "error"] = "info"
+
+
+def events_of(ended: Iterable[Ended]) -> Iterator[Telling]:
+    """What failed in passing is told by status alone: it is tried again."""
+    for one in ended:
+        if one.is_refused:
+            yield Telling("Failed", f"{one.step.op}: {one.reason}", "error")
+        elif one.error is None:
+            yield from _done(one)
+
+
+def event_of(pull: ObservedPull) -> Telling:
+    """Of a pull that has ended."""
+    if pull.state == "failed":
+        return Telling("Failed", f"{pull.op}: {pull.reason}", "error")
+    return Telling("ImagePulled", f"pulled {pull.op.image}")
+
+
+def _done(ended: Ended) -> Iterator[Telling]:
+    op, cause = ended.step.op, ended.step.cause
+    match op:
+        case CreateReplica():
+            yield Telling("ReplicaCreated", f"{op.replica} of revision {op.revision}: {cause}")
+        case StartTask() | RestartTask():
+            yield Telling("TaskRestarted", f"{op.replica}/{op.task}: {cause}", "warning")
+        case PublishTraffic():
+            yield from _endpoints(op, ended.acknowledged)
+        case ReleaseAddresses():
+            yield Telling("Deleted", "nothing of it is left")
+        case _:
+            pass
+
+
+def _endpoints(op: PublishTraffic, before: tuple[Endpoint, ...]) -> Iterator[Telling]:
+    full = [e for e in op.endpoints if not e.draining]
+    if len(full) != len([e for e in before if not e.draining]):
+        replicas = "1 replica takes" if len(full) == 1 else f"{len(full)} replicas take"
+        yield Telling("EndpointsPublished", f"{replicas} requests")

@@ -1,0 +1,118 @@
+"""What is told of operations that have ended, and what a service's state says of a listing."""
+
+import pytest
+
+from builders import WEB, a_situation, a_version, later
+from spacecloud.errors import Terminal, Transient
+from spacecloud.model.traffic import Endpoint
+from spacecloud.reconcile.history import HistoryRecorder
+from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of
+from spacecloud.reconcile.service_state import ServiceState
+from spacecloud.workloads.decide import decide
+from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads
+from spacecloud.workloads.operations import Op, PublishTraffic, PullImage, StartTask
+from spacecloud.workloads.plan import Plan, Step
+
+REF = a_version().ref
+START = StartTask(REF, "web--v1--0", "main", "c1")
+NOON = later(0)
+
+
+def ended(op: Op, error: Exception | None = None, *before: Endpoint) -> Ended:
+    return Ended(Step(op, "exited with code 1"), error, before)
+
+
+def a_publication(*addresses: str) -> PublishTraffic:
+    published = next(
+        s.op for s in decide(a_situation(a_version())).steps if isinstance(s.op, PublishTraffic)
+    )
+    return PublishTraffic(published.face, tuple(Endpoint("v1", a) for a in addresses))
+
+
+def test_a_restart_is_told_with_its_cause() -> None:
+    assert list(events_of([ended(START)])) == [
+        Telling("TaskRestarted", "web--v1--0/main: exited with code 1", "warning")
+    ]
+
+
+def test_endpoints_are_told_when_there_are_more_or_fewer() -> None:
+    before = Endpoint("v1", "10.180.0.2")
+    two = a_publication("10.180.0.2", "10.180.0.3")
+
+    assert [t.message for t in events_of([ended(two, None, before)])] == [
+        "2 replicas take requests"
+    ]
+    assert list(events_of([ended(a_publication("10.180.0.9"), None, before)])) == []
+
+
+def test_what_is_hopeless_is_told_and_what_passes_is_not() -> None:
+    assert [t.kind for t in events_of([ended(START, Terminal("no such program"))])] == ["Failed"]
+    assert list(events_of([ended(START, Transient("the engine is away"))])) == []
+
+
+def test_the_end_of_a_pull_is_told_either_way() -> None:
+    pull = PullImage(REF, "far:1", "", 1)
+
+    assert event_of(ObservedPull(pull, "done", NOON)).kind == "ImagePulled"
+    assert event_of(ObservedPull(pull, "failed", NOON, "no such tag")).severity == "error"
+
+
+@pytest.mark.parametrize("error", [Transient("away"), ZeroDivisionError("bug")])
+def test_what_failed_is_tried_again_ever_later_until_it_succeeds(error: Exception) -> None:
+    memory = HistoryRecorder()
+
+    waits = []
+    for _ in range(3):
+        memory.note_begun(START)
+        assert memory.history(NOON).under_way == (START,)
+        memory.note_ended(ended(START, error), NOON)
+        (failed,) = memory.history(NOON).failed
+        waits.append((failed.until - NOON).total_seconds())
+
+    assert waits == [0.5, 1, 2]
+    assert memory.history(NOON).under_way == ()
+    assert memory.history(later(2)).failed == ()
+    memory.note_ended(ended(START), NOON)
+    assert memory.history(NOON).failed == ()
+
+
+def test_what_failed_is_tried_at_once_when_there_is_reason_to() -> None:
+    memory = HistoryRecorder()
+    memory.note_ended(ended(START, Transient("away")), NOON)
+
+    memory.forget_failures()
+
+    assert memory.history(NOON).failed == ()
+
+
+def test_a_service_that_cannot_be_started_is_refused_for_its_generation() -> None:
+    memory = HistoryRecorder(generations={REF: 7})
+
+    memory.note_ended(ended(START, Terminal("no such program")), NOON)
+
+    assert memory.history(NOON).refused == {(REF, 7): "no such program"}
+    assert memory.history(NOON).failed == ()
+
+
+def test_a_service_differs_until_it_was_looked_at_and_when_a_listing_shows_more() -> None:
+    state = ServiceState(WEB)
+    situation = a_situation(a_version())
+    listed = situation.observed.workloads
+    assert state.differs_from(listed, None)
+
+    state.remember(situation, Plan())
+
+    assert not state.differs_from(listed, None)
+    assert not state.differs_from(None, None)
+    assert state.differs_from(ObservedWorkloads(WEB, "10.180.0.0/25"), None)
+
+
+def test_what_was_cached_is_good_for_one_look_and_not_after_a_change() -> None:
+    state = ServiceState(WEB)
+    nothing = ObservedWorkloads(WEB, None)
+
+    state.cache(nothing)
+    assert [state.take_cached(), state.take_cached()] == [nothing, None]
+    state.cache(nothing)
+    state.invalidate()
+    assert state.take_cached() is None
