@@ -17,7 +17,8 @@ from eventually import eventually
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.images.interpreter import PYTHON_PATH
 from spacecloud.drivers.docker.pods import logs
-from spacecloud.drivers.docker.probes.probe import ProbeRunner, Target
+from spacecloud.drivers.docker.probes.probe import ProbeRunner
+from spacecloud.drivers.docker.probes.target import Target
 from spacecloud.model.lines import CUT, LONGEST_LINE
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.task import Probe

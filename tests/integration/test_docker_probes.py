@@ -13,8 +13,8 @@ from bridged_pods import listening
 from docker_objects import DOCKER_HOST
 from eventually import eventually
 from spacecloud.drivers.docker.engine import connect
-from spacecloud.drivers.docker.probes.probe import Target
 from spacecloud.drivers.docker.probes.prober import Prober
+from spacecloud.drivers.docker.probes.target import Target
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.task import Probe
 from spacecloud.workloads.observed import Health
