@@ -25,7 +25,7 @@ from spacecloud import directories, installation, lock, supervisor
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
-from spacecloud.commands import diagnostics, lifecycle
+from spacecloud.commands import diagnostics, start_stop
 from spacecloud.commands.context import Machine, check, need_root, read_settings
 from spacecloud.drivers.docker.factory import (
     adopt,
@@ -228,7 +228,7 @@ def cli() -> None:
 
 @cli.command("serve")
 @click.option("--driver", type=click.Choice(["docker", "memory"]), help="Default: docker.")
-@lifecycle.expose_api
+@start_stop.expose_api
 @click.pass_obj
 def serve_command(machine: Machine, driver: str | None, expose_api: bool) -> None:  # noqa: FBT001 - click's form
     """Run in the foreground until SIGTERM."""
@@ -241,11 +241,11 @@ def serve_command(machine: Machine, driver: str | None, expose_api: bool) -> Non
 
 
 for command in (
-    lifecycle.setup,
-    lifecycle.start,
-    lifecycle.stop,
-    lifecycle.down,
-    lifecycle.destroy,
+    start_stop.setup,
+    start_stop.start,
+    start_stop.stop,
+    start_stop.down,
+    start_stop.destroy,
     diagnostics.inspect,
     diagnostics.doctor,
 ):

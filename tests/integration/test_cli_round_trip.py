@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from api_client import Api, an_api
 from spacecloud.cli import envelopes
-from spacecloud.documents.faults import Faults
+from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.read import parse
 from spacecloud.documents.write import write
 from spacecloud.model.envelope import KINDS, Envelope

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacecloud.documents.faults import Faults
+from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.read import parse, read
 from spacecloud.documents.tree import MOST_VALUES, trees
 from spacecloud.errors import MOST_MISTAKES, InvalidSpec

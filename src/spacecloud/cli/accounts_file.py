@@ -163,7 +163,7 @@ def _word(text: str) -> str | None:
 
 
 def _parsed(text: str, path: Path) -> Any:
-    from spacecloud.documents.faults import Faults, refuse
+    from spacecloud.documents.file_mistakes import Faults, refuse
     from spacecloud.documents.tree import trees
 
     faults = Faults(str(path))

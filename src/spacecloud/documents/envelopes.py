@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from spacecloud.documents.faults import Faults
+from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.tree import Tree
 from spacecloud.errors import Mistake
 from spacecloud.model.envelope import KIND_ALIASES, KINDS, Envelope, Kind, kind_named

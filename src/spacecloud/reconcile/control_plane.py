@@ -8,7 +8,7 @@ from typing import Any
 from spacecloud.drivers.driver import Driver
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.controller import Controller
-from spacecloud.reconcile.denials import DeniedCalls
+from spacecloud.reconcile.denied_calls import DeniedCalls
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache

@@ -12,7 +12,7 @@ from spacecloud.drivers.docker.gateway.revocation import Dialled, Guarded, Revoc
 from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
 from spacecloud.drivers.docker.netlink import OpenNetlink, open_netlink
 from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
-from spacecloud.drivers.docker.xds.denials import DeniedCallLog
+from spacecloud.drivers.docker.xds.denied_calls import DeniedCallLog
 from spacecloud.drivers.docker.xds.encoding import messages
 from spacecloud.drivers.docker.xds.server import serving
 from spacecloud.drivers.driver import GatewayView

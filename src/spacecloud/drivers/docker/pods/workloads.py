@@ -10,7 +10,7 @@ from typing import Any, Never
 from spacecloud.drivers.docker import labels, ownership
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError, meaning
-from spacecloud.drivers.docker.fair_slots import FairSlots
+from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
 from spacecloud.drivers.docker.images.pull_queue import PullQueue
 from spacecloud.drivers.docker.images.pulls import Pulls
 from spacecloud.drivers.docker.ownership import Ownership
@@ -79,8 +79,8 @@ class DockerWorkloads:
         self._prober = Prober(self._engine, self._health_changed, now)
         self._services: dict[str, ServiceKey] = {}
         self._queues: set[asyncio.Queue[Hint]] = set()
-        self._looks = FairSlots[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
-        self._operations = FairSlots[ServiceKey](MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS)
+        self._looks = FairSemaphore[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
+        self._operations = FairSemaphore[ServiceKey](MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS)
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:

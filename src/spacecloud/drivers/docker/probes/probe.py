@@ -11,7 +11,7 @@ import aiohttp
 
 from spacecloud.drivers.docker.engine import Engine, Json
 from spacecloud.drivers.docker.engine_errors import EngineError, plain
-from spacecloud.drivers.docker.fair_slots import FairSlots
+from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
 from spacecloud.drivers.docker.probes.listening import only_on_loopback
 from spacecloud.drivers.docker.probes.target import Target
 from spacecloud.errors import Transient
@@ -35,7 +35,7 @@ class ProbeRunner:
         self._engine = engine
         self._session = session
         self._now = now
-        self._execs = FairSlots[ServiceKey](MOST_EXECS, EXECS_OF_A_SERVICE, EXEC_SECONDS)
+        self._execs = FairSemaphore[ServiceKey](MOST_EXECS, EXECS_OF_A_SERVICE, EXEC_SECONDS)
 
     async def ask(self, target: Target, probe: Probe) -> str:
         """Empty when it is ready; else why not."""
