@@ -7,17 +7,11 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
-import aiodocker
-
 from spacecloud.dns import zone
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.concurrent import together
-from spacecloud.drivers.docker.engine import (
-    CONFLICT,
-    NOT_FOUND,
-    Engine,
-    EngineError,
-)
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, EngineError
 from spacecloud.drivers.docker.gateway import bootstrap
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.dns import drafts_dir, names_dir
@@ -41,8 +35,8 @@ HOST_RESOLV_CONF = Path("/etc/resolv.conf")
 class DockerHost:
     """Fulfils ``drivers.driver.Host``."""
 
-    def __init__(self, docker: aiodocker.Docker, settings: Settings) -> None:
-        self._engine = Engine(docker)
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
         self._settings = settings
         self._owner = Ownership.of(settings)
         self._firewall = Firewall(settings)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import stamina
 
-from spacecloud.drivers.docker import releases
-from spacecloud.drivers.docker.engine import Engine, EngineError, is_final
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import EngineError, row_of
 from spacecloud.drivers.docker.images.pull_progress import PullProgress
 from spacecloud.errors import Terminal, Transient
 from spacecloud.model.image import parse_image
@@ -23,6 +23,9 @@ SILENCE_SECONDS = 300.0
 
 LONGEST_WORDS = 2000
 """Of a registry's refusal, in characters."""
+
+IN_STREAM = 500
+"""The status of what the engine tells after it has said that all is well."""
 
 PROGRESS_SECONDS = 2.0
 """Between two lines on a pull's progress."""
@@ -79,14 +82,13 @@ class Pulls:
             ) as messages:
                 async for message in messages:
                     if "error" in message:
-                        raise _failure(image, str(message["error"]), progress.missing())
+                        error = EngineError(IN_STREAM, str(message["error"]))
+                        raise _failure(image, error, progress.missing())
                     progress.note(message)
                     if paced.is_due():
                         logger.info("%s", progress.view())
         except EngineError as error:
-            if is_final(error):
-                raise Terminal(f"image {image} cannot be pulled: {error}") from error
-            raise _failure(image, str(error)) from error
+            raise _failure(image, error) from error
 
 
 def split(image: str) -> tuple[str, str]:
@@ -102,17 +104,16 @@ def split(image: str) -> tuple[str, str]:
     return reference.name, reference.digest or reference.tag or "latest"
 
 
-def _failure(image: str, words: str, missing: tuple[str, ...] = ()) -> Terminal | Transient:
-    text = words[:LONGEST_WORDS].strip().rstrip(".")
+def _failure(image: str, error: EngineError, missing: tuple[str, ...] = ()) -> Terminal | Transient:
+    text = str(error)[:LONGEST_WORDS].strip().rstrip(".")
     if missing:
         which = "layer" if len(missing) == 1 else "one of the layers"
         text = f"{text} ({which} {', '.join(missing)})"
-    if releases.says_no_such_image(text):
-        return Terminal(
-            f"image {image} cannot be pulled: {text}: check its name and tag, and "
-            "docker.secret if its registry needs a login"
-        )
-    return Transient(text)
+    row = row_of("pull", error)
+    if row.outcome is Transient:
+        return Transient(text)
+    fix = f": {row.fix}" if row.fix else ""
+    return Terminal(f"image {image} cannot be pulled: {text}{fix}")
 
 
 class _Paced:

@@ -1,4 +1,4 @@
-"""What the engine shows, as the world that decisions are made from. Pure but for its input."""
+"""What the engine shows, as the world that decisions are made from. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.labels import Tag
-from spacecloud.drivers.docker.probes.probe import Target
+from spacecloud.drivers.docker.probes.target import Target
 from spacecloud.model.json import Json
 from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey

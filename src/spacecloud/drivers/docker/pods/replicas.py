@@ -4,17 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from spacecloud.drivers.docker import labels, ownership, releases
+from spacecloud.drivers.docker import labels, ownership
 from spacecloud.drivers.docker.concurrent import together
-from spacecloud.drivers.docker.engine import (
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import (
     CONFLICT,
     NOT_FOUND,
     NOT_MODIFIED,
-    Engine,
     EngineError,
-    is_final,
     meaning,
-    plain,
+    row_of,
 )
 from spacecloud.drivers.docker.images.archive import architecture
 from spacecloud.drivers.docker.images.ensure import ensure
@@ -71,7 +70,7 @@ class Pods:
         try:
             await self._engine.post(f"containers/{op.container}/restart", t=grace)
         except EngineError as error:
-            raise start_failure(str(op), error) from error
+            raise meaning(str(op), error, "start") from error
 
     async def stop(self, op: StopReplica) -> None:
         """Ask every task to end; nobody waits here."""
@@ -173,9 +172,8 @@ class Pods:
             # A task without its secrets must never be started.
             await self._remove(container)
             # The engine names the file, never what is in it.
-            text = f"task {task}: its file secrets cannot be written: {error}"
-            hopeless = releases.says_no_such_folder(str(error))
-            raise (Terminal(text) if hopeless else Transient(text)) from error
+            what = f"task {task}: its file secrets cannot be written"
+            raise meaning(what, error, "write files") from error
 
     async def _same(self, name: str, op: CreateReplica, body: dict[str, Any]) -> str | None:
         """The container of that name when it is of this revision and pod; else it is removed."""
@@ -207,7 +205,7 @@ class Pods:
         try:
             await self._engine.post(f"containers/{container}/start", ok=(NOT_MODIFIED,))
         except EngineError as error:
-            raise start_failure(f"start {what}", error) from error
+            raise meaning(f"start {what}", error, "start") from error
 
     async def _signal(self, container: str) -> None:
         found = await self._engine.find(f"containers/{container}/json")
@@ -226,7 +224,7 @@ class Pods:
 
     async def _image_of_pause(self) -> str:
         if not self._pause_image:
-            self._pause_image = await ensure(self._engine.docker, "pause")
+            self._pause_image = await ensure(self._engine, "pause")
         return self._pause_image
 
     def _resolv_conf(self, project: str) -> str:
@@ -245,18 +243,9 @@ class Pods:
 def create_failure(name: str, error: EngineError, op: CreateReplica) -> SpaceCloudError:
     """The engine's words may repeat what it was sent: not told where that held secrets."""
     if not op.secrets:
-        return meaning(f"create {name}", error)
-    text = f"create {name}: the Docker Engine refuses it (code {error.status})"
-    return Terminal(text) if is_final(error) else Transient(text)
-
-
-def start_failure(what: str, error: EngineError) -> SpaceCloudError:
-    words = plain(str(error))
-    if error.status == NOT_FOUND and "container" in words and "such" in words:
-        return Transient(f"{what}: it is not there any more")
-    if releases.says_no_such_program(words):
-        return Terminal(f"{what}: {words}: check docker.cmd and the image's entrypoint")
-    return meaning(what, error)
+        return meaning(f"create {name}", error, "create")
+    outcome = row_of("create", error).outcome
+    return outcome(f"create {name}: the Docker Engine refuses it (code {error.status})")
 
 
 def _probed(op: CreateReplica, probes: Mapping[str, Probe | None]) -> Iterable[Task]:

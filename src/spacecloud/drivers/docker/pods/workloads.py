@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Never
 
-import aiodocker
-
 from spacecloud.broadcast import Broadcast
 from spacecloud.drivers.docker import labels, ownership
-from spacecloud.drivers.docker.engine import Engine, EngineError, meaning
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import EngineError, meaning
 from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
 from spacecloud.drivers.docker.images.pull_queue import PullQueue
 from spacecloud.drivers.docker.images.pulls import Pulls
@@ -64,12 +63,12 @@ class DockerWorkloads:
 
     def __init__(
         self,
-        docker: aiodocker.Docker,
+        engine: Engine,
         settings: Settings,
         secret_values: SecretValues,
         now: Callable[[], datetime],
     ) -> None:
-        self._engine = Engine(docker)
+        self._engine = engine
         self._settings = settings
         self._secret_values = secret_values
         self._owner = Ownership.of(settings)
@@ -162,7 +161,7 @@ class DockerWorkloads:
     async def logs(self, request: LogRequest) -> AsyncGenerator[bytes]:
         container = await self._container(request.project, request.replica, request.task)
         async for line in logs.lines(
-            self._engine.docker,
+            self._engine,
             container,
             follow=request.follow,
             tail=request.tail,
@@ -173,7 +172,7 @@ class DockerWorkloads:
     async def last_lines(self, project: str, replica: str, task: str, count: int) -> list[str]:
         try:
             container = await self._container(project, replica, task)
-            return await logs.last_lines(self._engine.docker, container, count)
+            return await logs.last_lines(self._engine, container, count)
         except (SpaceCloudError, EngineError) as error:
             logger.debug("no last lines of %s/%s: %s", replica, task, error)
             return []

@@ -5,14 +5,15 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import aiohttp
 
-from spacecloud.drivers.docker.engine import Engine, EngineError, plain
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import EngineError, plain
 from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
 from spacecloud.drivers.docker.probes.listening import only_on_loopback
+from spacecloud.drivers.docker.probes.target import Target
 from spacecloud.errors import Transient
 from spacecloud.model.json import Json
 from spacecloud.model.refs import ServiceKey
@@ -26,22 +27,6 @@ MOST_EXECS, EXECS_OF_A_SERVICE, EXEC_SECONDS = 8, 4, 0.5
 Commands at once: a burst of new services must not become a burst of processes. One that takes
 longer counts against its own service alone.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One run of a task's container."""
-
-    container: str
-    started_at: datetime
-    address: str
-    pid: int
-    """On the host; 0 where it is not known."""
-
-    ports: tuple[int, ...]
-    probe: Probe | None
-    service: ServiceKey
-    """Whose slots its commands take."""
 
 
 class ProbeRunner:

@@ -1,0 +1,200 @@
+"""
+What the Docker Engine's refusals mean: one table, of which the first row that fits decides.
+
+``Terminal`` where only another declaration or another image helps, ``Transient`` where time may.
+Engines tell failures in sentences, which change between releases; where one is known from some
+releases only, they stand beside it. What no sentence fits is sorted by its status: a request that
+was itself at fault stays so, all else is tried again.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from spacecloud.errors import Terminal, Transient
+
+NOT_MODIFIED, NOT_FOUND, CONFLICT = 304, 404, 409
+MOST_CHARACTERS = 8_000
+"""Of a message that is looked at: it may repeat what an image or a registry says."""
+
+Operation = Literal["create", "start", "write files", "create network", "pull", "other"]
+
+
+class EngineError(Exception):
+    """An answer that is not a success; what it means depends on the question."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    reason: str
+    outcome: type[Terminal] | type[Transient]
+    operations: tuple[Operation, ...] = ()
+    """Empty: whatever was asked for."""
+
+    statuses: frozenset[int] = frozenset()
+    """Empty: any."""
+
+    sign: str = ""
+    """An expression that the message, in small letters, has in it somewhere."""
+
+    says: str = ""
+    """In place of the engine's words, which say less."""
+
+    fix: str = ""
+
+    def fits(self, operation: Operation, status: int, words: str) -> bool:
+        return (
+            (not self.operations or operation in self.operations)
+            and (not self.statuses or status in self.statuses)
+            and re.search(self.sign, words, re.DOTALL) is not None
+        )
+
+
+CONTAINERS: tuple[Operation, ...] = ("create", "start")
+REQUEST_FAULTS = frozenset(range(400, 500)) - {403, NOT_FOUND, 408, CONFLICT, 429}
+"""Without those that time may change; 403: it is in use."""
+
+TABLE = (
+    Row(
+        "no space",
+        Transient,
+        sign="no space left on device",
+        fix="make room on the disk of the Docker Engine",
+    ),
+    # ------ a container is made and started
+    Row(
+        "no such image",
+        Transient,
+        ("create",),
+        frozenset({NOT_FOUND}),
+        sign="no such image",
+    ),
+    Row(
+        "no such container",
+        Transient,
+        ("start",),
+        frozenset({NOT_FOUND}),
+        sign="no such container",
+        says="it is not there any more",
+    ),
+    # A file of ours that the host had lost: the next try writes it.
+    Row("no resolv.conf", Transient, ("start",), sign=r"resolv\.conf.*no such file"),
+    Row(
+        "no such program",
+        Terminal,
+        ("start",),
+        # Until 29, in one of its wordings; "exec": not a file of the engine's or of ours.
+        sign="exec.*(executable file not found|no such file or directory|permission denied)",
+        fix="check docker.cmd and the image's entrypoint",
+    ),
+    Row(
+        "not a program",
+        Terminal,
+        ("start",),
+        sign="exec format error",
+        fix="check that the image's entrypoint is a program for this machine",
+    ),
+    Row(
+        "unknown user",
+        Terminal,
+        CONTAINERS,
+        sign="unable to find (user|group)|no matching entries in (passwd|group) file"
+        "|uids and gids must be in range",
+        fix="check USER of the image",
+    ),
+    Row(
+        "volume in /proc",
+        Terminal,
+        CONTAINERS,
+        # … "cannot be mounted because it is located inside "/proc""
+        sign="cannot be mounted because it is|proc-safety",
+        fix="check VOLUME of the image",
+    ),
+    Row(
+        "volume on a file",
+        Terminal,
+        CONTAINERS,
+        sign="cannot mount volume over existing file",
+        fix="check VOLUME of the image",
+    ),
+    Row(
+        "bad mount",
+        Terminal,
+        CONTAINERS,
+        sign="invalid (volume specification|mount config|mount path)",
+    ),
+    Row(
+        "bad working directory",
+        Terminal,
+        CONTAINERS,
+        sign="cannot mkdir: .*is not a directory|mkdir .*: not a directory|chdir to cwd",
+        fix="check WORKDIR of the image",
+    ),
+    Row(
+        "out of memory",
+        Transient,
+        ("start",),
+        # The kernel's memory for the start differs from one to the next.
+        sign=r"oom-killed|memory limit too low",
+        fix="give it more memory (resources.memory)",
+    ),
+    # ------ files are written into it
+    Row(
+        "no such folder",
+        Terminal,
+        ("write files",),
+        # Until 27: "Error processing tar file(exit status 1): mkdir …: not a directory"
+        # From 28: "open …: not a directory"
+        sign="not a directory",
+    ),
+    # A task without its secrets is never started: anything else is asked again.
+    Row("not written", Transient, ("write files",)),
+    # ------ a network is made
+    # Names and subnets are ours; what stands in the way is somebody else's, and may go.
+    Row("no network", Transient, ("create network",)),
+    # ------ an image is pulled
+    Row(
+        "no such layer",
+        Transient,
+        ("pull",),
+        # Until 28, and later with the old image store: "unknown blob". From 29: "could not fetch
+        # content descriptor sha256:… from remote: not found". It may come: a mirror that lags.
+        sign="unknown blob|content descriptor",
+    ),
+    Row(
+        "no such image at its registry",
+        Terminal,
+        ("pull",),
+        sign="not found|manifest unknown|does not exist|unauthorized|denied"
+        "|authentication required|no basic auth credentials|invalid reference"
+        "|no matching manifest",
+        fix="check its name and tag, and docker.secret if its registry needs a login",
+    ),
+    # ------ by status alone
+    Row("bad request", Terminal, statuses=REQUEST_FAULTS),
+    Row("failure", Transient),
+)
+
+
+def row_of(operation: Operation, error: EngineError) -> Row:
+    words = str(error)[:MOST_CHARACTERS].lower()
+    return next(row for row in TABLE if row.fits(operation, error.status, words))
+
+
+def meaning(
+    action: str, error: EngineError, operation: Operation = "other"
+) -> Terminal | Transient:
+    """``action``: what was asked for, as the sentence that is told begins."""
+    row = row_of(operation, error)
+    text = f"{action}: {row.says or plain(str(error))}"
+    return row.outcome(f"{text}: {row.fix}" if row.fix else text)
+
+
+def plain(message: str) -> str:
+    """The engine's words without the layers of wrapping that say nothing."""
+    last = message.split("container init caused: ")[-1].split("starting container process caused: ")
+    return last[-1].removesuffix(": unknown").strip()
