@@ -28,6 +28,9 @@ from spacecloud.model.status import HostState
 from spacecloud.settings import Settings
 
 REMOVAL_ROUNDS = 20
+BRIDGE_SECONDS = 1.0
+"""Longer than an engine takes to remove a network."""
+
 REMOVAL_PAUSE_SECONDS = 0.1
 HOST_RESOLV_CONF = Path("/etc/resolv.conf")
 
@@ -111,12 +114,22 @@ class DockerHost:
         return {"label": [f"{labels.INSTANCE}={self._settings.instance}"]}
 
     async def _remove_bridges(self) -> None:
-        """Of networks that an engine forgot when it crashed."""
-        for name in await self._bridges():
+        """
+        Of networks that an engine forgot when it crashed.
+
+        An engine that is still removing networks lists them no more, and takes their bridges and
+        rules away one after the other: as long as there are fewer each time, it is waited for.
+        """
+        left = await self._bridges()
+        before = len(left) + 1
+        while 0 < len(left) < before:
+            before = len(left)
+            await asyncio.sleep(BRIDGE_SECONDS)
+            left = await self._bridges()
+        for name in left:
             try:
                 await run("ip", "link", "delete", name)
             except Transient:
-                # The engine may be removing its network just now, and the bridge with it.
                 if name in await self._bridges():
                     raise
 
