@@ -130,7 +130,7 @@ async def _serve(
         patience = TerminationLimits(drain=timedelta(seconds=0.1), grace=timedelta(seconds=0.1))
         plane = ControlPlane(store, driver, patience, now, http_port=4122, resync_seconds=30)
         auth = Auth.open(own, now)
-        app = create_app(store, plane.queries, auth, Facts("0.1.0"), now, exposed=False)
+        app = create_app(store, plane.queries, auth, Facts("0.1.0", "none"), now, exposed=False)
         server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
         )

@@ -50,7 +50,7 @@ from spacecloud.model.defaults import PASSWORD_FILE
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.settings import Settings
-from spacecloud.store.port import Store
+from spacecloud.store.port import Secrets
 from spacecloud.store.sqlite import SqliteStore
 from spacecloud.workloads.situation import TerminationLimits
 
@@ -100,9 +100,14 @@ async def _serve(settings: Settings, store: SqliteStore, auth: Auth) -> None:
             http_port=settings.http_port,
             resync_seconds=settings.resync_seconds,
         )
-        facts = Facts(version("spacecloud"))
-        app = create_app(store, plane.queries, auth, facts, utc_now, exposed=settings.expose_api)
+        app = create_app(
+            store, plane.queries, auth, facts(settings), utc_now, exposed=settings.expose_api
+        )
         await _run(settings, plane, _Server(_http(settings, app)))
+
+
+def facts(settings: Settings) -> Facts:
+    return Facts(version("spacecloud"), "docker" if settings.driver == "docker" else "none")
 
 
 async def _belong(settings: Settings, store: SqliteStore) -> None:
@@ -190,7 +195,7 @@ def _http(settings: Settings, app: object) -> uvicorn.Config:
 
 
 @asynccontextmanager
-async def _driver(settings: Settings, store: Store) -> AsyncGenerator[Driver]:
+async def _driver(settings: Settings, store: Secrets) -> AsyncGenerator[Driver]:
     match settings.driver:
         case "docker":
             async with docker_driver(settings, store.secret_values, utc_now) as driver:

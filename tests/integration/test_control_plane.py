@@ -15,7 +15,8 @@ from eventually import eventually
 from spacecloud.drivers.memory import MemoryTraffic, MemoryWorkloads, memory_driver
 from spacecloud.errors import NotFound, Terminal, Transient
 from spacecloud.model.addresses import PoolAllocator, Pools
-from spacecloud.model.envelope import Envelope, kind_named
+from spacecloud.model.envelope import Envelope
+from spacecloud.model.kinds import kind_named
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.routing import IngressRoute
 from spacecloud.model.secret import Secret

@@ -143,6 +143,9 @@ async def test_a_part_that_cannot_run_is_down_with_its_own_words(scene: Scene, p
         assert state.parts[part] == "down"
         problem = next(p for p in state.problems if p.startswith(f"the {part} does not run"))
         assert "in use" in problem.lower()
+        name = state.fixes[part].removeprefix("docker logs ")
+        labels = (await scene.engine.get(f"containers/{name}/json"))["Config"]["Labels"]
+        assert labels["space-cloud.io/instance"] == scene.settings.instance
 
     async def up() -> None:
         assert (await scene.host.ensure()).parts == RUNNING

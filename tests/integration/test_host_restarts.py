@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,8 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         instance=f"restarts-{secrets.token_hex(2)}",
         state=tmp_path,
         run=tmp_path / "run",
-        subnet_pool="10.130.128.0/18",
-        vip_pool="10.130.192.0/18",
+        subnet_pool=IPv4Network("10.130.128.0/18"),
+        vip_pool=IPv4Network("10.130.192.0/18"),
         http_port=31322,
         mesh_port=31301,
         dns_port=31353,

@@ -25,14 +25,14 @@ from spacecloud.api.routes import (
     session,
 )
 from spacecloud.api.schemas import describe
-from spacecloud.model.envelope import KINDS
+from spacecloud.model.envelope import MODELS
 from spacecloud.model.routing import Route
 from spacecloud.model.status import EventView, Finding, PlanView, ServiceStatus
 from spacecloud.store.port import Store
 
 TITLE = "Space Cloud"
 BODIES: tuple[type[BaseModel], ...] = (
-    *(kind.model for kind in KINDS),
+    *MODELS.values(),
     Route,
     session.Login,
     secrets.SecretValue,

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
+from spacecloud.broadcast import Broadcast
 from spacecloud.drivers.driver import Driver, GatewayView, Hint, LogRequest
 from spacecloud.errors import NotFound
 from spacecloud.model.refs import ServiceKey, ServiceRef
@@ -27,6 +28,8 @@ from spacecloud.workloads.operations import (
 )
 from spacecloud.workloads.simulate import became_ready, ended, state_after
 
+MOST_HINTS = 10_000
+
 MISSING = "missing"
 """An image whose name starts with it is in no registry."""
 
@@ -44,7 +47,7 @@ class MemoryWorkloads:
         self._world: dict[ServiceKey, ObservedWorkloads] = {}
         self._images: dict[str, str] = {}
         self._pulls: dict[tuple[ServiceRef, str], ObservedPull] = {}
-        self._queues: set[asyncio.Queue[Hint]] = set()
+        self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
 
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
         world = self._world.get(key, ObservedWorkloads(key, None))
@@ -90,16 +93,7 @@ class MemoryWorkloads:
             loop.call_later(self._ready_after.total_seconds(), self._tell, key)
 
     def hints(self) -> AsyncGenerator[Hint]:
-        queue: asyncio.Queue[Hint] = asyncio.Queue()
-        self._queues.add(queue)
-        return self._hints(queue)
-
-    async def _hints(self, queue: asyncio.Queue[Hint]) -> AsyncGenerator[Hint]:
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            self._queues.discard(queue)
+        return self._hints.subscribe()
 
     async def logs(self, request: LogRequest) -> AsyncGenerator[bytes]:
         for key, world in self._world.items():
@@ -132,8 +126,7 @@ class MemoryWorkloads:
         self._tell(op.ref.key)
 
     def _tell(self, key: ServiceKey) -> None:
-        for queue in self._queues:
-            queue.put_nowait(Hint(key, "in memory"))
+        self._hints.send(Hint(key, "in memory"))
 
 
 class MemoryTraffic:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 
 from spacecloud.model.declared import Event
 from spacecloud.model.lines import message
-from spacecloud.model.resource import Resource
+from spacecloud.model.view import View
 
 State = Literal["ready", "progressing", "degraded", "failed", "removing", "asleep"]
 """
@@ -19,6 +19,11 @@ fails; ``message`` says why. ``removing``: deleted, not yet gone. ``asleep``: ze
 """
 
 
+ReplicaState = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "UNKNOWN"]
+"""In the original's spelling."""
+
+DocumentChangeKind = Literal["create", "update", "unchanged", "delete"]
+
 Told = Annotated[str, AfterValidator(message)]
 """May hold what a container, an image or the engine said: short, and nothing that is obeyed."""
 
@@ -26,7 +31,7 @@ NOT_LOOKED_AT = "accepted, not looked at yet"
 """The message of a version before the first look at its latest apply."""
 
 
-class TaskStatus(Resource):
+class TaskStatus(View):
     id: str
     state: Literal["missing", "created", "running", "exited"]
     health: str = ""
@@ -37,9 +42,9 @@ class TaskStatus(Resource):
     """Why it is not ready, as a sentence, with the last lines of its log where it exited."""
 
 
-class ReplicaStatus(Resource):
+class ReplicaStatus(View):
     id: str
-    status: Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "UNKNOWN"]
+    status: ReplicaState
     ready: bool = False
     address: str = ""
     revision: str = ""
@@ -47,7 +52,7 @@ class ReplicaStatus(Resource):
     tasks: tuple[TaskStatus, ...] = ()
 
 
-class EventView(Resource):
+class EventView(View):
     at: datetime
     project: str
     service: str
@@ -69,7 +74,7 @@ def event_view(event: Event) -> EventView:
     )
 
 
-class DeniedCallView(Resource):
+class DeniedCallView(View):
     """Calls that policy refused since the control plane started."""
 
     caller: str
@@ -82,7 +87,7 @@ class DeniedCallView(Resource):
     """Which of the two sides lacks the permission, and the line that would give it."""
 
 
-class PullView(Resource):
+class PullView(View):
     """An image on its way from its registry."""
 
     image: str
@@ -106,7 +111,7 @@ class PullView(Resource):
         return f"{said}, {self.bytes_done // 1_000_000} of {self.bytes // 1_000_000} MB"
 
 
-class ServiceStatus(Resource):
+class ServiceStatus(View):
     """The first four fields are the original's; all others are additions."""
 
     service_id: str
@@ -165,7 +170,7 @@ class ServiceStatus(Resource):
     """The last ten, newest first."""
 
 
-class Finding(Resource):
+class Finding(View):
     """One thing that is wrong or will surprise, and what to do about it."""
 
     severity: Literal["error", "warning", "note"]
@@ -177,7 +182,7 @@ class Finding(Resource):
     """What to do, as a sentence or a command."""
 
 
-class PlannedStep(Resource):
+class PlannedStep(View):
     number: int
     after: tuple[int, ...] = ()
     kind: str
@@ -187,7 +192,7 @@ class PlannedStep(Resource):
     """Behind a wait: what will follow if the world answers as expected."""
 
 
-class ServicePlan(Resource):
+class ServicePlan(View):
     service: str
     """``project/service``."""
 
@@ -196,15 +201,15 @@ class ServicePlan(Resource):
     notices: tuple[str, ...] = ()
 
 
-class DocumentChange(Resource):
+class DocumentChange(View):
     kind: str
     id: str
-    change: Literal["create", "update", "unchanged", "delete"]
+    change: DocumentChangeKind
     fields: tuple[str, ...] = ()
     """Paths that differ from what is stored."""
 
 
-class PlanView(Resource):
+class PlanView(View):
     documents: tuple[DocumentChange, ...] = ()
     services: tuple[ServicePlan, ...] = ()
     """Only those with steps or a problem."""
@@ -224,3 +229,6 @@ class HostState:
 
     parts: Mapping[str, Literal["running", "down"]] = field(default_factory=dict)
     """``gateway``, ``resolver``."""
+
+    fixes: Mapping[str, str] = field(default_factory=dict)
+    """For each part, what to do when it is down: a sentence or a command, in the driver's words."""

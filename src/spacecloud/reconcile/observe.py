@@ -10,7 +10,7 @@ from spacecloud.model.declared import DeclaredService
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import declared_replicas
-from spacecloud.store.port import Store
+from spacecloud.store.port import Secrets
 from spacecloud.workloads.observed import Observed, ObservedWorkloads
 from spacecloud.workloads.situation import Declared, Desired, Leaving, Unknown
 
@@ -21,7 +21,7 @@ class Observer:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    async def desired(self, key: ServiceKey, policy: Policy, store: Store) -> Desired:
+    async def desired(self, key: ServiceKey, policy: Policy, store: Secrets) -> Desired:
         service = policy.declared.services.get(key)
         if service is None:
             return Unknown(key)
@@ -78,7 +78,7 @@ class Observer:
             return None
 
 
-async def _secrets(declared: DeclaredService, store: Store) -> Mapping[str, SecretFacts]:
+async def _secrets(declared: DeclaredService, store: Secrets) -> Mapping[str, SecretFacts]:
     used = any(task.secrets for version in declared.versions for task in version.spec.tasks)
     if not used:
         return {}

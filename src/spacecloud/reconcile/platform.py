@@ -14,6 +14,7 @@ an event, what could not be mended is a problem that every status may show.
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -145,7 +146,7 @@ class Platform:
         try:
             state = await self._driver.host.ensure()
         except DriverError as error:
-            state = HostState(problems=(str(error),), parts=self.state.parts)
+            state = replace(self.state, repaired=(), problems=(str(error),))
         for sentence in state.repaired:
             logger.info("repaired: %s", sentence)
             self._events.record(PLATFORM, "Repaired", sentence, "warning")

@@ -13,7 +13,7 @@ from spacecloud.reconcile.platform import Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.queue import KeyQueue
 from spacecloud.reconcile.services import ServiceReconciler
-from spacecloud.store.port import Store
+from spacecloud.store.port import Changes
 from spacecloud.workloads.observed import ObservedWorkloads
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class Watches:
     def __init__(
         self,
-        store: Store,
+        store: Changes,
         driver: Driver,
         policies: PolicyCache,
         services: ServiceReconciler,

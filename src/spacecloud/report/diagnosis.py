@@ -17,6 +17,8 @@ from spacecloud.model.status import (
     TaskStatus,
 )
 
+MORE = "space-cloud doctor says more"
+
 BY_EXIT_CODE = {
     126: "its command is a file that cannot be executed: check docker.cmd and the file's mode",
     127: "its command does not exist in the image: check docker.cmd and the entrypoint",
@@ -60,10 +62,10 @@ def findings(statuses: Sequence[ServiceStatus], host: HostState) -> tuple[Findin
 
 def _platform(host: HostState) -> Iterable[Finding]:
     for problem in host.problems:
-        yield _error("platform", problem, "space-cloud doctor says more")
+        yield _error("platform", problem, MORE)
     for part, state in host.parts.items():
         if state == "down" and not any(part in problem for problem in host.problems):
-            yield _error("platform", f"the {part} does not run", f"docker logs space-cloud-{part}")
+            yield _error("platform", f"the {part} does not run", host.fixes.get(part, MORE))
 
 
 def _state(status: ServiceStatus) -> Iterable[Finding]:

@@ -11,7 +11,6 @@ from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.ownership import (
     MARK,
-    Json,
     Kind,
     id_of,
     is_as_named,
@@ -19,6 +18,7 @@ from spacecloud.drivers.docker.ownership import (
     names_of,
 )
 from spacecloud.errors import Transient
+from spacecloud.model.json import Json
 from spacecloud.settings import Settings
 
 

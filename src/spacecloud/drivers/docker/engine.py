@@ -17,8 +17,7 @@ import aiohttp
 
 from spacecloud.drivers.docker.engine_errors import NOT_FOUND, EngineError
 from spacecloud.errors import Terminal, Transient
-
-Json = dict[str, Any]
+from spacecloud.model.json import Json
 
 
 class StreamReader(Protocol):

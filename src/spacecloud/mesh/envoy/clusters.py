@@ -8,7 +8,8 @@ of its endpoints, so that no filter chain is rewritten when the oldest version g
 from collections.abc import Iterable
 
 from spacecloud.mesh.envoy.names import cluster_name
-from spacecloud.mesh.envoy.resources import Json, typed
+from spacecloud.mesh.envoy.resources import typed
+from spacecloud.model.json import Json
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Endpoint, Face, VersionPort
 

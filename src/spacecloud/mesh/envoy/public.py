@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from spacecloud.mesh.envoy.http import forward, ingress_connections
 from spacecloud.mesh.envoy.listeners import bound
 from spacecloud.mesh.envoy.names import API_CLUSTER
-from spacecloud.mesh.envoy.resources import Json, Resources, typed
+from spacecloud.mesh.envoy.resources import Resources, typed
 from spacecloud.mesh.envoy.routes import ENVOYS_MARKS, sentences
 from spacecloud.model.api import CALLER_HEADER
+from spacecloud.model.json import Json
 from spacecloud.model.refs import API, INGRESS
 
 SCOPE = "x-space-cloud-scope"

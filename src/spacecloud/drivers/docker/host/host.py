@@ -10,17 +10,19 @@ from typing import Literal
 from spacecloud.dns import zone
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.concurrent import together
-from spacecloud.drivers.docker.engine import Engine, Json
+from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, EngineError
 from spacecloud.drivers.docker.gateway import bootstrap
 from spacecloud.drivers.docker.host import system_specs
-from spacecloud.drivers.docker.host.dns import names_dir
+from spacecloud.drivers.docker.host.dns import drafts_dir, names_dir
 from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.host.system_containers import Part, SystemContainers
 from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
 from spacecloud.drivers.docker.ownership import Ownership, labels_of
 from spacecloud.drivers.docker.process import run
 from spacecloud.errors import DriverError, Transient
+from spacecloud.files import FOR_ALL, write_atomically
+from spacecloud.model.json import Json
 from spacecloud.model.refs import HOST
 from spacecloud.model.status import HostState
 from spacecloud.settings import Settings
@@ -53,14 +55,16 @@ class DockerHost:
         except DriverError as error:
             problems.append(str(error))
         part: Part
+        fixes: dict[str, str] = {}
         for part in ("gateway", "resolver"):
+            fixes[part] = f"docker logs {system_specs.name(self._settings, part)}"
             try:
                 repaired += await self._system.ensure(part)
                 running[part] = "running"
             except DriverError as error:
                 running[part] = "down"
                 problems.append(f"the {part} does not run: {error}")
-        return HostState(tuple(repaired), tuple(problems), running)
+        return HostState(tuple(repaired), tuple(problems), running, fixes)
 
     async def remove(self) -> None:
         """
@@ -144,26 +148,30 @@ class DockerHost:
         settings = self._settings
         try:
             sockets = bootstrap.gateway_dir(settings)
-            for folder in (sockets, names_dir(settings), system_specs.upstreams_dir(settings)):
+            for folder in (
+                sockets,
+                names_dir(settings),
+                drafts_dir(settings),
+                system_specs.upstreams_dir(settings),
+            ):
                 folder.mkdir(parents=True, exist_ok=True)
                 folder.chmod(0o755)
             os.chown(sockets, GATEWAY_UID, GATEWAY_UID)
             sockets.chmod(0o700)
             names = zone.hosts_file(zone.platform_names(str(settings.pools.host_vip)))
-            _write(names_dir(settings) / zone.file_name(HOST), names)
+            drafts = drafts_dir(settings)
+            _write(names_dir(settings) / zone.file_name(HOST), names, drafts)
             upstream = HOST_RESOLV_CONF.read_bytes() if HOST_RESOLV_CONF.exists() else b""
             _write(
                 system_specs.upstreams_dir(settings) / "resolv.conf",
                 upstream.decode("utf-8", "replace"),
+                drafts,
             )
         except OSError as error:
             raise Transient(f"the folder {settings.run_dir} cannot be used: {error}") from error
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, drafts: Path) -> None:
     if path.exists() and path.read_text("utf-8", "replace") == text:
         return
-    draft = path.parent.parent / f".{path.name}.new"
-    draft.write_text(text, "utf-8")
-    draft.chmod(0o644)
-    draft.replace(path)
+    write_atomically(path, text, FOR_ALL, drafts)

@@ -5,7 +5,7 @@ import resource
 from pathlib import Path
 from typing import Literal
 
-from spacecloud.drivers.docker.engine import Engine, Json
+from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, NOT_MODIFIED, EngineError
 from spacecloud.drivers.docker.gateway import bootstrap
 from spacecloud.drivers.docker.host import system_specs
@@ -15,6 +15,7 @@ from spacecloud.drivers.docker.images.pulls import Pulls
 from spacecloud.drivers.docker.ownership import Ownership, labels_of
 from spacecloud.drivers.docker.pods.logs import last_lines
 from spacecloud.errors import NotFound, Transient
+from spacecloud.model.json import Json
 from spacecloud.settings import Settings
 
 Part = Literal["gateway", "resolver"]

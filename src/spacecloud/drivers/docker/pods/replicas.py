@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from spacecloud.drivers.docker import labels, ownership
@@ -22,6 +21,7 @@ from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import containers
 from spacecloud.drivers.docker.probes.healthcheck import probe_of
 from spacecloud.errors import NotFound, SpaceCloudError, Terminal, Transient
+from spacecloud.files import FOR_ALL, write_durably
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.task import Probe, Task
 from spacecloud.settings import Settings
@@ -234,10 +234,7 @@ class Pods:
         try:
             if not path.exists() or path.read_text() != wanted:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                draft = Path(f"{path}.new")
-                draft.write_text(wanted)
-                draft.chmod(0o644)
-                draft.replace(path)
+                write_durably(path, wanted, FOR_ALL)
         except OSError as error:
             raise Transient(f"cannot write {path}: {error.strerror}") from error
         return str(path)

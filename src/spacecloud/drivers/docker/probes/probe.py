@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 
 import aiohttp
 
-from spacecloud.drivers.docker.engine import Engine, Json
+from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError, plain
 from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
 from spacecloud.drivers.docker.probes.listening import only_on_loopback
 from spacecloud.drivers.docker.probes.target import Target
 from spacecloud.errors import Transient
+from spacecloud.model.json import Json
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.task import Probe
 
