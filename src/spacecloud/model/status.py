@@ -219,7 +219,7 @@ class PlanView(View):
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """Is the ground that all services stand on as it should be?"""
+    """Are rules, gateway and resolver, which all services need, as they should be?"""
 
     repaired: tuple[str, ...] = ()
     """What had to be mended just now, a sentence each."""

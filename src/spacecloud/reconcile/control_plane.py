@@ -54,12 +54,12 @@ class ControlPlane:
         )
 
     async def run(self) -> None:
-        """Until it is cancelled. The ground is looked at before the first service is."""
+        """Until it is cancelled. The host is looked at before the first service is."""
         await self.platform.ensure()
         self.platform.start()
         watches: dict[str, Coroutine[Any, Any, None]] = {
             "background": self._background.run(),
-            "journal": self.events.run(),
+            "events": self.events.run(),
             "controller": self.controller.run(),
             "declarations": self._watches.hear_declarations(),
             "engine": self._watches.hear_engine(),

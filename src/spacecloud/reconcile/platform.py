@@ -1,5 +1,5 @@
 """
-The ground that all services stand on: rules, gateway, resolver, ingress, doors to the host.
+What all services need: rules, gateway, resolver, ingress, host ports.
 
 | job        | looked at                                                             |
 |------------|-----------------------------------------------------------------------|

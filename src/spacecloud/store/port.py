@@ -1,5 +1,5 @@
 """
-The store's port: what was declared, and a bell that rings when it changes.
+The store's port: what was declared, and a notification when it changes.
 
 A write returns when it is durable. Watchers get hints, never contents. SQLite on a Docker
 host; Kubernetes custom resources will be a second one behind the same contract suite.

@@ -41,7 +41,7 @@ def cluster(key: ServiceKey, port: VersionPort) -> Json:
                 "update_merge_window": "0s",
             },
             "circuit_breakers": NO_LIMITS,
-            # Instead of a time limit: a replica whose namespace is gone sends no farewell.
+            # Instead of a time limit: a replica whose namespace is gone sends no FIN.
             "upstream_connection_options": {"tcp_keepalive": _KEEPALIVE},
             "typed_extension_protocol_options": SAME_PROTOCOL if port.protocol == "http" else {},
         },

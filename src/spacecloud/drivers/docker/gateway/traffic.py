@@ -71,11 +71,11 @@ class EnvoyTraffic:
 
     async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None:
         host_vip = str(self._settings.pools.host_vip)
-        # A door that is shut lets nobody in: whoever is still inside is to be found.
+        # A port that is closed now allows nobody: connections to it that live on are to be found.
         held = (name for name in self._ads.listener_names() if owner_of(name) == HOST)
         shut = {port: HostPortAccess(port, ()) for port in map(host_port_listener, held)}
         await self._ads.apply(HOST, messages(host_port_resources(host_ports, host_vip)))
-        self._host_ports |= shut | {door.port: door for door in host_ports}
+        self._host_ports |= shut | {access.port: access for access in host_ports}
 
     def view(self, key: ServiceKey) -> GatewayView:
         return GatewayView(self._published.get(key), self._ads.has_of(key))
@@ -97,9 +97,9 @@ class EnvoyTraffic:
         for _, _, of_service in self._guarded.values():
             guarded |= of_service
         host_vip = str(self._settings.pools.host_vip)
-        for door in self._host_ports.values():
-            sources = SourceRanges(blocks=door.blocks)
-            guarded[host_vip, door.port] = Guarded("tcp", sources, sources)
+        for access in self._host_ports.values():
+            sources = SourceRanges(blocks=access.blocks)
+            guarded[host_vip, access.port] = Guarded("tcp", sources, sources)
         return await asyncio.to_thread(self._revocation.look, guarded)
 
     def _guarded_of(self, key: ServiceKey, face: Face) -> _GuardedService:
