@@ -1,4 +1,4 @@
-"""Where keys come from: changes of the store, hints of the engine, a periodic look at everything."""
+"""Where keys come from: changes of the store, hints of the engine, a periodic look at all."""
 
 import asyncio
 import logging
