@@ -8,7 +8,7 @@ export PYTHON
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down check test test-images test-engines test-systemd bench chaos lock clean
+.PHONY: help demo down check check-style check-types check-imports check-tests test test-images test-engines test-systemd bench chaos lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -22,11 +22,20 @@ down:  ## stop the demo; no container, network, rule or process of it is left
 
 check:  ## format, lint, types, import contracts, unit and contract tests: before every push
 	@scripts/bootstrap.sh python
+	@$(MAKE) --no-print-directory --jobs --output-sync=target check-style check-types check-imports check-tests
+
+check-style:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+check-types:
 	$(BIN)/mypy
+
+check-imports:
 	$(BIN)/lint-imports --verbose
-	$(BIN)/pytest -q tests/unit tests/contract -m 'not docker'
+
+check-tests:
+	$(BIN)/pytest -q -n 2 tests/unit tests/contract -m 'not docker'
 
 test: check test-images  ## check, then the tests that need an engine
 	@$(BIN)/python scripts/rings.py

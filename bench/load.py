@@ -66,7 +66,12 @@ def load(
     wrk = [str(tools.program("wrk")), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script)]
     before = _spent(watched)
     process = subprocess.Popen(
-        _inside(place, [*wrk, url]), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        _inside(place, [*wrk, url]),
+        # An unpacked one finds its libraries by it, in the run that unpacked it and in later ones.
+        env={**os.environ, "LD_LIBRARY_PATH": tools.library_path()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     output, words = process.communicate(timeout=seconds + SPARE_SECONDS)
     after = _spent(watched)

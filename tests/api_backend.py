@@ -8,7 +8,13 @@ from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.service import declared_replicas
-from spacecloud.model.status import DocumentChange, Finding, PlanView, ServiceStatus
+from spacecloud.model.status import (
+    DocumentChange,
+    DocumentChangeKind,
+    Finding,
+    PlanView,
+    ServiceStatus,
+)
 from spacecloud.reconcile.dry_run import dry_run
 from spacecloud.store.port import Store
 
@@ -27,13 +33,11 @@ class StoreBackend:
         self, project: str, service: str | None, version: str | None
     ) -> list[ServiceStatus]:
         return [
-            ServiceStatus.model_validate(
-                {
-                    "serviceId": declared.ref.service,
-                    "version": declared.ref.version,
-                    "desiredReplicas": declared_replicas(declared.spec),
-                    "generation": declared.generation,
-                }
+            ServiceStatus(
+                service_id=declared.ref.service,
+                version=declared.ref.version,
+                desired_replicas=declared_replicas(declared.spec),
+                generation=declared.generation,
             )
             for declared in await self.store.versions(project, service)
             if version in (None, declared.ref.version)
@@ -47,11 +51,8 @@ class StoreBackend:
             await dry_run(draft, envelopes, delete=False)
 
     async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
-        change = "delete" if delete else "create"
-        documents = [
-            DocumentChange.model_validate({"kind": e.kind.name, "id": e.name, "change": change})
-            for e in envelopes
-        ]
+        change: DocumentChangeKind = "delete" if delete else "create"
+        documents = [DocumentChange(kind=e.kind.name, id=e.name, change=change) for e in envelopes]
         return PlanView(documents=tuple(documents))
 
     async def logs(self, request: LogRequest) -> AsyncIterator[bytes]:

@@ -59,7 +59,7 @@ async def an_api(folder: Path, *, exposed: bool = True) -> AsyncGenerator[Api]:
         auth = Auth.open(folder, now)
         password = auth.first_password or (folder / "admin-password").read_text().strip()
         backend = StoreBackend(store)
-        app = create_app(store, backend, auth, Facts("0.1.0"), now, exposed=exposed)
+        app = create_app(store, backend, auth, Facts("0.1.0", "docker"), now, exposed=exposed)
         token = await auth.login("admin", password, "local")
         async with _client(app) as stranger, _client(app) as client:
             client.headers["Authorization"] = f"Bearer {token}"

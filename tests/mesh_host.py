@@ -52,7 +52,7 @@ class Mesh:
         for key in world.services:
             self.host.network(world.addresses.services[key].subnet)
             face, replicas = policy.face(key), self.endpoints.get(key, ())
-            known = self.traffic.published(key)
+            known = self.traffic.view(key).published
             if known is None or (known.face, known.endpoints) != (face, replicas):
                 await self.traffic.publish(face, replicas)
                 published += 1

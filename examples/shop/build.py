@@ -11,13 +11,13 @@ import sys
 import time
 from pathlib import Path
 
-import aiodocker
-
+from spacecloud.drivers.docker.engine import connect
 from spacecloud.drivers.docker.images.binaries import program
 from spacecloud.drivers.docker.images.ensure import ensure_recipe
 from spacecloud.drivers.docker.images.interpreter import PYTHON_PATH, nobody, python
 from spacecloud.drivers.docker.images.recipe import Copied, Recipe
 from spacecloud.errors import SpaceCloudError, Terminal
+from spacecloud.settings import Settings
 
 HERE = Path(__file__).parent
 TAG = "1"
@@ -63,11 +63,11 @@ def cache() -> Recipe:
 
 
 async def build() -> None:
-    async with aiodocker.Docker() as docker:
+    async with connect(Settings().docker_host) as engine:
         for recipe in recipes():
             started = time.monotonic()
-            image = await ensure_recipe(docker, recipe)
-            await docker.images.tag(image, recipe.repository, tag=TAG)
+            image = await ensure_recipe(engine, recipe)
+            await engine.post(f"images/{image}/tag", repo=recipe.repository, tag=TAG)
             seconds = time.monotonic() - started
             name = f"{recipe.repository}:{TAG}"
             print(f"{name:30} {image[7:19]}  {seconds:.1f} s", flush=True)

@@ -8,7 +8,6 @@ for a first start: whoever starts anew on purpose says so, and that is written d
 """
 
 import hashlib
-import os
 import re
 import secrets
 import sqlite3
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from spacecloud.errors import Conflict, Unavailable
+from spacecloud.files import OWNER_ONLY, write_durably
 from spacecloud.settings import Settings
 
 FILE = "installation"
@@ -192,19 +192,7 @@ def _read(path: Path) -> str | None:
 
 def _write(path: Path, text: str) -> None:
     """Whole and on the disk, or not at all; for its owner alone."""
-    draft = path.with_name(path.name + ".new")
     try:
-        draft.unlink(missing_ok=True)
-        file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "w") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.rename(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_durably(path, text, OWNER_ONLY)
     except OSError as error:
         raise Unavailable(f"cannot write {path}: {error.strerror}") from error

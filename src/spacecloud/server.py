@@ -25,7 +25,7 @@ from spacecloud import directories, installation, lock, supervisor
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
-from spacecloud.commands import diagnostics, lifecycle
+from spacecloud.commands import diagnostics, start_stop
 from spacecloud.commands.context import Machine, check, need_root, read_settings
 from spacecloud.drivers.docker.factory import (
     adopt,
@@ -50,7 +50,7 @@ from spacecloud.model.defaults import PASSWORD_FILE
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.settings import Settings
-from spacecloud.store.port import Store
+from spacecloud.store.port import Secrets
 from spacecloud.store.sqlite import SqliteStore
 from spacecloud.workloads.situation import TerminationLimits
 
@@ -100,9 +100,14 @@ async def _serve(settings: Settings, store: SqliteStore, auth: Auth) -> None:
             http_port=settings.http_port,
             resync_seconds=settings.resync_seconds,
         )
-        facts = Facts(version("spacecloud"))
-        app = create_app(store, plane.queries, auth, facts, utc_now, exposed=settings.expose_api)
+        app = create_app(
+            store, plane.queries, auth, facts(settings), utc_now, exposed=settings.expose_api
+        )
         await _run(settings, plane, _Server(_http(settings, app)))
+
+
+def facts(settings: Settings) -> Facts:
+    return Facts(version("spacecloud"), "docker" if settings.driver == "docker" else "none")
 
 
 async def _belong(settings: Settings, store: SqliteStore) -> None:
@@ -190,13 +195,13 @@ def _http(settings: Settings, app: object) -> uvicorn.Config:
 
 
 @asynccontextmanager
-async def _driver(settings: Settings, store: Store) -> AsyncGenerator[Driver]:
+async def _driver(settings: Settings, store: Secrets) -> AsyncGenerator[Driver]:
     match settings.driver:
         case "docker":
             async with docker_driver(settings, store.secret_values, utc_now) as driver:
                 yield driver
         case "memory":
-            yield memory_driver(settings.pools, utc_now)
+            yield memory_driver(utc_now)
 
 
 @contextmanager
@@ -228,7 +233,7 @@ def cli() -> None:
 
 @cli.command("serve")
 @click.option("--driver", type=click.Choice(["docker", "memory"]), help="Default: docker.")
-@lifecycle.expose_api
+@start_stop.expose_api
 @click.pass_obj
 def serve_command(machine: Machine, driver: str | None, expose_api: bool) -> None:  # noqa: FBT001 - click's form
     """Run in the foreground until SIGTERM."""
@@ -241,11 +246,11 @@ def serve_command(machine: Machine, driver: str | None, expose_api: bool) -> Non
 
 
 for command in (
-    lifecycle.setup,
-    lifecycle.start,
-    lifecycle.stop,
-    lifecycle.down,
-    lifecycle.destroy,
+    start_stop.setup,
+    start_stop.start,
+    start_stop.stop,
+    start_stop.down,
+    start_stop.destroy,
     diagnostics.inspect,
     diagnostics.doctor,
 ):

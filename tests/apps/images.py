@@ -19,8 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
-import aiodocker
-
+from docker_objects import DOCKER_HOST
+from spacecloud.drivers.docker.engine import connect
 from spacecloud.drivers.docker.images.binaries import libraries, loader_of, program
 from spacecloud.drivers.docker.images.ensure import ensure_recipe
 from spacecloud.drivers.docker.images.interpreter import (
@@ -52,9 +52,9 @@ def ensure_test_images() -> dict[str, str]:
 
 
 async def _ensure(recipes: Iterable[Recipe]) -> None:
-    async with aiodocker.Docker() as docker:
+    async with connect(DOCKER_HOST) as engine:
         for recipe in recipes:
-            await ensure_recipe(docker, recipe)
+            await ensure_recipe(engine, recipe)
 
 
 def echo() -> Recipe:

@@ -14,19 +14,19 @@ import os
 import re
 import signal
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-import aiodocker
 import aiohttp
 
 from chaos.faults import GROUND, Fault, Injector, engine_call
 from spacecloud import server
 from spacecloud.drivers.docker import engine, factory, process
+from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.host import dns, firewall, host
 from spacecloud.drivers.docker.images import ensure
 from spacecloud.drivers.docker.pods import logs
@@ -130,24 +130,8 @@ def executing(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
 # ---------------------------------------------------------------------- the effects
 
 
-def connecting(connect: Callable[[str], Any]) -> Callable[[str], Any]:
-    """The client library's own hook for whoever must see every call."""
-
-    @asynccontextmanager
-    async def hurt(url: str) -> AsyncGenerator[aiodocker.Docker]:
-        async with (
-            connect(url) as docker,
-            aiohttp.ClientSession(
-                connector=docker.connector, connector_owner=False, middlewares=(engine_calls,)
-            ) as session,
-        ):
-            unhurt, docker.session = docker.session, session
-            try:
-                yield docker
-            finally:
-                docker.session = unhurt
-
-    return hurt
+def connecting(connect: Callable[..., Any]) -> Callable[[str], Any]:
+    return lambda url: connect(url, engine_calls)
 
 
 async def engine_calls(
@@ -159,7 +143,7 @@ async def engine_calls(
         f"engine {operation.get()} {name}",
         project.get(),
         lambda: call(request),
-        lambda: aiodocker.DockerError(500, "this fault was asked for"),
+        lambda: EngineError(500, "this fault was asked for"),
         for_ever,
     )
     return answer

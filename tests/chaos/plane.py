@@ -36,7 +36,7 @@ class Plane:
         self.installation, self.user, self.machine = stage.installation, stage.user, stage.machine
         self.board = board
         self.settings = Settings(
-            instance=self.installation.instance, run=str(self.installation.folder / "run")
+            instance=self.installation.instance, run=self.installation.folder / "run"
         )
         self.wrong: list[str] = []
         self.starts = 0

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import aiodocker
 import pytest
 
 from apps.images import ensure_test_images
+from docker_objects import DOCKER_HOST
 from eventually import eventually
+from spacecloud.drivers.docker.engine import connect
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.drivers.driver import LogRequest, Workloads
 from spacecloud.drivers.memory import MemoryWorkloads
@@ -86,9 +87,9 @@ async def on_docker(folder: Path) -> AsyncIterator[Place]:
     settings = Settings(
         instance=f"c{secrets.token_hex(3)}", state=folder, run=folder, stop_grace_seconds=2
     )
-    async with aiodocker.Docker() as docker:
-        image = (await docker.images.inspect(ensure_test_images()["echo"]))["Id"]
-        workloads = DockerWorkloads(docker, settings, no_secrets, now)
+    async with connect(DOCKER_HOST) as engine:
+        image = (await engine.get(f"images/{ensure_test_images()['echo']}/json"))["Id"]
+        workloads = DockerWorkloads(engine, settings, no_secrets, now)
         async with workloads.run():
             place = Place(workloads, image)
             try:

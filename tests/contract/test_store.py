@@ -20,6 +20,8 @@ import pytest
 from spacecloud.errors import Conflict, InvalidSpec, NotFound
 from spacecloud.model.addresses import Addresses, Allocation, Grant, Held, PoolAllocator, Pools
 from spacecloud.model.declared import Change, DeclaredService, Event
+from spacecloud.model.envelope import MODELS, Envelope
+from spacecloud.model.kinds import KINDS, kind_named
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision
@@ -27,6 +29,7 @@ from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import REDACTED, Secret, SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.secrets.keyfile import open_sealer
+from spacecloud.store import by_kind
 from spacecloud.store.port import Accepted, Allocator, NextRevision, Store, Written
 from spacecloud.store.sqlite import SqliteStore
 
@@ -1065,3 +1068,57 @@ async def test_replicas_of_two_versions_never_have_the_same_name(store: Store) -
     with pytest.raises(Conflict, match="a--b"):
         await store.put_service(ServiceRef("shop", "a", "b--c"), a_service())
     await store.put_service(ServiceRef("bank", "a", "b--c"), a_service())
+
+
+def every_kind() -> list[Envelope]:
+    target = {"type": "version", "version": "v1", "port": 80, "weight": 100}
+    given: list[tuple[str, tuple[str, ...], dict[str, Any]]] = [
+        ("project", ("shop",), {"name": "Shop"}),
+        ("secret", ("shop", "db"), {"type": "env", "data": {"PASS": "x"}}),
+        ("service", ("shop", "api", "v1"), {"tasks": [{"id": "a", "docker": {"image": "a"}}]}),
+        (
+            "service-route",
+            ("shop", "api"),
+            {"routes": [{"source": {"port": 80}, "targets": [target]}]},
+        ),
+        ("service-role", ("shop", "api", "reader"), {"type": "project"}),
+        ("ingress-routes", ("shop", "web"), {"targets": [{"host": "api.shop.svc", "port": 80}]}),
+        ("ingress-global", ("shop",), {"headers": [{"key": "a", "value": "b"}]}),
+    ]
+    return [envelope_of(name, ids, spec) for name, ids, spec in given]
+
+
+def envelope_of(name: str, ids: tuple[str, ...], spec: dict[str, Any]) -> Envelope:
+    kind = kind_named(name)
+    assert kind is not None
+    return Envelope(
+        kind, dict(zip(kind.ids, ids, strict=True)), MODELS[kind.name].model_validate(spec), spec
+    )
+
+
+async def test_a_document_of_every_kind_is_put_read_back_and_deleted(store: Store) -> None:
+    documents = every_kind()
+    neighbours = [
+        replace(each, ids={**each.ids, each.kind.ids[-1]: "other"})
+        for each in documents
+        if each.kind.name in ("secret", "service", "ingress-routes", "service-role", "project")
+    ]
+
+    for each in (*documents, *neighbours):
+        assert await by_kind.document(store, each) is None
+        await by_kind.put(store, each)
+    kept = {each.kind.name: await by_kind.document(store, each) for each in documents}
+    gone = [await by_kind.delete(store, each) for each in reversed(documents)]
+
+    expected = {each.kind.name: each.spec.as_given() for each in documents}
+    assert kept.pop("secret") == {"keys": ["PASS"]}
+    assert kept.pop("service-role") == {**expected.pop("service-role"), "service": "api"}
+    del expected["secret"]
+    assert kept == expected
+    assert all(gone)
+    for each in documents:
+        assert await by_kind.document(store, each) is None, each.name
+
+
+def test_every_kind_of_document_has_its_calls() -> None:
+    assert set(by_kind.CALLS) == {kind.name for kind in KINDS}

@@ -7,6 +7,7 @@ import pytest
 
 from e2e.installation import Installation
 from e2e.stage import Stage
+from eventually import wait_until
 
 
 @pytest.fixture(scope="session")
@@ -23,4 +24,9 @@ def staged(folder: Path, number: int, images: dict[str, str]) -> Iterator[Stage]
         yield stage
     finally:
         stage.installation.down()
+    wait_until(lambda: nothing_is_left(stage), within=10)
+
+
+def nothing_is_left(stage: Stage) -> None:
+    """The engine takes a network's rules away after its bridge."""
     assert not stage.machine.left_behind()

@@ -163,18 +163,22 @@ def test_the_outcome_for_programs_is_one_json_value(plane: Plane, tmp_path: Path
 
 
 def test_variables_are_replaced_only_when_that_is_asked(plane: Plane, tmp_path: Path) -> None:
-    path = a_file(tmp_path, '"api:${TAG}$$"')
+    path = tmp_path / "api.yaml"
+    env = "env: {TAG: '${TAG}$$'}, docker"
+    path.write_text(SERVICE.replace("docker", env).replace("IMAGE", "api:1"))
     (tmp_path / "env").write_text("# tags\nexport TAG='2'\n")
 
-    as_it_is = plane.cli("plan", "-f", path, "-o", "json")
-    missing = plane.cli("apply", "-f", path, "--env", "OTHER=1")
-    plane.cli("apply", "-f", path, "--env-file", str(tmp_path / "env"))
+    plane.cli("apply", "-f", str(path))
+    wait_until_declared(plane)
+    (as_it_is,) = plane.wait_for(plane.store.versions("shop", "api"))
+    missing = plane.cli("apply", "-f", str(path), "--env", "OTHER=1")
+    plane.cli("apply", "-f", str(path), "--env-file", str(tmp_path / "env"))
 
     (kept,) = plane.wait_for(plane.store.versions("shop", "api"))
-    assert "api:${TAG}$$" in as_it_is.out
+    assert as_it_is.spec.tasks[0].env == {"TAG": "${TAG}$$"}
     assert missing.code == 2
     assert f"{path}:5: ${{TAG}} has no value" in missing.err
-    assert kept.spec.tasks[0].docker.image == "api:2$"
+    assert kept.spec.tasks[0].env == {"TAG": "2$"}
 
 
 def wait_until_declared(plane: Plane) -> None:

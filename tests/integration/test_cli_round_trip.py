@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api_client import Api, an_api
-from spacecloud.cli import envelopes
-from spacecloud.documents.faults import Faults
+from spacecloud.cli.envelopes import LISTED, envelopes
+from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.read import parse
 from spacecloud.documents.write import write
-from spacecloud.model.envelope import KINDS, Envelope
+from spacecloud.model.envelope import MODELS, Envelope
+from spacecloud.model.kinds import KINDS
 from strategies import Document, labels, names, objects, ports, services, texts
 
 RUNNER = "/v1/runner/shop"
@@ -128,7 +129,7 @@ def test_services_come_back_as_they_were(world: World, document: Document) -> No
         f"{RUNNER}/services/web/1.4_a",
         document,
         f"{RUNNER}/services?serviceId=web",
-        lambda listed: envelopes.services("shop", listed),
+        lambda listed: envelopes("service", "shop", listed),
     )
 
 
@@ -143,7 +144,7 @@ def test_secrets_keep_the_values_that_they_do_not_show(world: World, document: D
         f"{RUNNER}/secrets/db",
         document,
         f"{RUNNER}/secrets",
-        lambda listed: envelopes.secrets("shop", listed),
+        lambda listed: envelopes("secret", "shop", listed),
         values,
     )
 
@@ -151,7 +152,9 @@ def test_secrets_keep_the_values_that_they_do_not_show(world: World, document: D
 @given(document=projects)
 @everything
 def test_projects_come_back_as_they_were(world: World, document: Document) -> None:
-    world.check(f"{CONFIG}/shop", document, f"{CONFIG}/*", envelopes.projects)
+    world.check(
+        f"{CONFIG}/shop", document, f"{CONFIG}/*", lambda listed: envelopes("project", "", listed)
+    )
 
 
 @given(document=ingress_routes)
@@ -161,7 +164,7 @@ def test_ingress_routes_come_back_as_they_were(world: World, document: Document)
         f"{CONFIG}/shop/routing/ingress/r1",
         document,
         f"{CONFIG}/shop/routing/ingress",
-        lambda listed: envelopes.ingress_routes("shop", listed),
+        lambda listed: envelopes("ingress-routes", "shop", listed),
     )
 
 
@@ -169,7 +172,7 @@ def test_ingress_routes_come_back_as_they_were(world: World, document: Document)
 @everything
 def test_global_settings_come_back_as_they_were(world: World, document: Document) -> None:
     path = f"{CONFIG}/shop/routing/ingress/global"
-    world.check(path, document, path, lambda listed: envelopes.ingress_global("shop", listed))
+    world.check(path, document, path, lambda listed: envelopes("ingress-global", "shop", listed))
 
 
 @given(document=roles)
@@ -179,7 +182,7 @@ def test_roles_come_back_as_they_were(world: World, document: Document) -> None:
         f"{RUNNER}/service-roles/api/reader",
         document,
         f"{RUNNER}/service-roles",
-        lambda listed: envelopes.service_roles("shop", listed),
+        lambda listed: envelopes("service-role", "shop", listed),
     )
 
 
@@ -192,12 +195,12 @@ def test_routes_come_back_as_they_were_and_in_their_order(
         f"{RUNNER}/service-routes/api",
         {"routes": document},
         f"{RUNNER}/service-routes",
-        lambda listed: envelopes.service_routes("shop", listed),
+        lambda listed: envelopes("service-route", "shop", listed),
     )
 
 
-def test_documents_are_addressed_as_the_model_says() -> None:
-    assert {kind.name: kind.path for kind in KINDS} == envelopes.ADDRESSES
+def test_every_kind_of_document_has_a_model_and_a_list() -> None:
+    assert [kind.name for kind in KINDS] == list(MODELS) == list(LISTED)
 
 
 async def _check(

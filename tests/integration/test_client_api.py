@@ -11,7 +11,7 @@ import pytest
 
 from api_server import ApiServer, an_api_server
 from spacecloud.client.client import Client
-from spacecloud.documents.faults import Faults
+from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.read import parse
 from spacecloud.errors import (
     Conflict,

@@ -15,7 +15,8 @@ from eventually import eventually
 from spacecloud.drivers.memory import MemoryTraffic, MemoryWorkloads, memory_driver
 from spacecloud.errors import NotFound, Terminal, Transient
 from spacecloud.model.addresses import PoolAllocator, Pools
-from spacecloud.model.envelope import Envelope, kind_named
+from spacecloud.model.envelope import Envelope
+from spacecloud.model.kinds import kind_named
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.routing import IngressRoute
 from spacecloud.model.secret import Secret
@@ -65,7 +66,7 @@ async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
     async with SqliteStore.open(
         tmp_path / "store.db", PoolAllocator(Pools()), sealer, now
     ) as store:
-        driver = memory_driver(Pools(), now)
+        driver = memory_driver(now)
         plane = ControlPlane(
             store,
             driver,
@@ -167,7 +168,7 @@ async def test_a_declared_service_becomes_ready_and_says_where_it_is(setup: Setu
 
     assert status.ready_replicas == status.desired_replicas == 2
     assert status.domain == "api.shop.svc.cluster.local"
-    published = setup.traffic.published(API.key)
+    published = setup.traffic.view(API.key).published
     assert published is not None
     assert len(published.endpoints) == 2
     await eventually(lambda: _has_kinds(setup, "ReplicaCreated", "EndpointsPublished"))
@@ -261,7 +262,7 @@ async def test_a_deleted_service_leaves_nothing_and_its_addresses_are_free(setup
     async def gone() -> None:
         assert await setup.workloads.observe_all() == {}
         assert await setup.store.service(API.key) is None
-        assert setup.traffic.published(API.key) is None
+        assert setup.traffic.view(API.key).published is None
         assert await setup.plane.queries.status("shop", None, None) == []
 
     await eventually(gone)
@@ -365,7 +366,7 @@ async def test_a_changed_whitelist_is_published_and_replaces_no_replica(setup: S
     await setup.store.put_service(API, a_service(whitelists=[]))
 
     async def published() -> None:
-        known = setup.traffic.published(API.key)
+        known = setup.traffic.view(API.key).published
         assert known is not None
         assert known.face.sources.blocks == ()
 

@@ -4,7 +4,8 @@ import asyncio
 import errno
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -235,6 +236,44 @@ async def test_a_pod_is_reached_by_the_host_and_by_no_other_network(settings: Se
         assert await pod.dial(other.address, 8080) == "refused"
         assert await foreign.dial(other.address, 8080) == "refused"
         assert await other.dial(other.address, 8080) == "connected"
+
+
+async def test_raw_rules_of_others_are_met_by_what_goes_to_pods_alone(settings: Settings) -> None:
+    """The engine, from 28 on, has one for each container of the machine: a list walked by packet."""
+    await Firewall(settings).ensure()
+    async with (
+        pods(settings) as (pod, other, _),
+        listening(31001) as mesh,
+        serving(other, 8080),
+        rule_below_ours(settings) as packets,
+    ):
+        assert await pod.dial("10.131.4.4", 80) == "connected"
+        assert mesh == [pod.address]
+        _, writer = await asyncio.open_connection(other.address, 8080)
+        writer.close()
+        assert await packets() == 0
+
+        assert await pod.dial(other.address, 8080) == "refused"
+        assert await packets() > 0
+
+
+@asynccontextmanager
+async def rule_below_ours(settings: Settings) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """Counts, at the end of raw PREROUTING, what came from bridges of the instance."""
+    mark = f"below-{settings.instance}"
+    rule = ("PREROUTING", "-i", f"{settings.interface_prefix}+", "-m", "comment", "--comment", mark)
+    raw = ("iptables", "-w", "-t", "raw")
+
+    async def packets() -> int:
+        shown = await run(*raw, "-nvxL", "PREROUTING")
+        (line,) = (line for line in shown.splitlines() if mark in line)
+        return int(line.split()[0])
+
+    await run(*raw, "-A", *rule)
+    try:
+        yield packets
+    finally:
+        await run(*raw, "-D", *rule)
 
 
 async def test_an_address_of_another_bridge_is_not_believed(settings: Settings) -> None:

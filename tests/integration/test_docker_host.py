@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiodocker
 import pytest
 
 from bridged_pods import listening, settings_of
+from docker_objects import DOCKER_HOST, Container, create
 from eventually import eventually
 from spacecloud import installation
 from spacecloud.drivers.docker import labels
-from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.dns import names_dir
 from spacecloud.drivers.docker.host.host import DockerHost
@@ -34,11 +34,11 @@ RUNNING = {"gateway": "running", "resolver": "running"}
 @dataclass
 class Scene:
     settings: Settings
-    docker: aiodocker.Docker
+    engine: Engine
     host: DockerHost
 
     def container(self, part: str) -> Any:
-        return self.docker.containers.container(system_specs.name(self.settings, part))
+        return Container(self.engine, system_specs.name(self.settings, part))
 
     async def shown(self, part: str) -> Any:
         return await self.container(part).show()
@@ -49,10 +49,10 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     settings = settings_of(tmp_path)
     settings.state_dir.mkdir()
     installation.write_secret(settings, installation.new_secret())
-    async with aiodocker.Docker() as docker:
-        host = DockerHost(docker, settings)
+    async with connect(DOCKER_HOST) as engine:
+        host = DockerHost(engine, settings)
         try:
-            yield Scene(settings, docker, host)
+            yield Scene(settings, engine, host)
         finally:
             await host.remove()
 
@@ -61,7 +61,7 @@ async def test_a_bare_host_is_made_ready_and_left_alone_after_that(scene: Scene)
     first = await scene.host.ensure()
     before = [(await scene.shown(part))["Id"] for part in RUNNING]
 
-    again = await DockerHost(scene.docker, scene.settings).ensure()
+    again = await DockerHost(scene.engine, scene.settings).ensure()
 
     assert first.parts == again.parts == RUNNING
     assert first.problems == again.problems == ()
@@ -87,9 +87,9 @@ async def test_a_part_that_is_broken_is_mended_and_told(
     container = scene.container(part)
     match damage:
         case "delete":
-            await container.delete(force=True)
+            await container.delete()
         case "stop":
-            await container.stop(t=0)
+            await container.stop()
         case "pause":
             await container.pause()
         case "end":
@@ -127,7 +127,7 @@ async def test_another_configuration_makes_the_part_anew(scene: Scene) -> None:
     before = (await scene.shown("resolver"))["Id"]
     changed = scene.settings.model_copy(update={"upstream_dns": ("127.0.0.1#5",)})
 
-    state = await DockerHost(scene.docker, changed).ensure()
+    state = await DockerHost(scene.engine, changed).ensure()
 
     after = await scene.shown("resolver")
     assert state.parts == RUNNING
@@ -144,6 +144,9 @@ async def test_a_part_that_cannot_run_is_down_with_its_own_words(scene: Scene, p
         assert state.parts[part] == "down"
         problem = next(p for p in state.problems if isinstance(p, PartDown) and p.part == part)
         assert "in use" in str(problem).lower()
+        name = state.fixes[part].removeprefix("docker logs ")
+        labels = (await scene.engine.get(f"containers/{name}/json"))["Config"]["Labels"]
+        assert labels["space-cloud.io/instance"] == scene.settings.instance
 
     async def up() -> None:
         assert (await scene.host.ensure()).parts == RUNNING
@@ -167,8 +170,8 @@ async def test_the_gateway_may_nothing_and_is_not_root(scene: Scene) -> None:
 async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> None:
     await scene.host.ensure()
     instance = scene.settings.instance
-    pause = await ensure(scene.docker, "pause")
-    await Networks(Engine(scene.docker), scene.settings, Ownership.of(scene.settings)).create(
+    pause = await ensure(scene.engine, "pause")
+    await Networks(scene.engine, scene.settings, Ownership.of(scene.settings)).create(
         ServiceKey("shop", "api"), "10.130.64.0/25"
     )
     labelled: dict[str, Any] = {
@@ -177,13 +180,13 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
     }
     theirs: dict[str, Any] = {"Image": pause, "Labels": {labels.INSTANCE: f"not-{instance}"}}
     foreign = [
-        await scene.docker.containers.create(labelled, name=f"{instance}-labelled"),
-        await scene.docker.containers.create(theirs, name=f"{instance}-theirs"),
+        await create(scene.engine, labelled, name=f"{instance}-labelled"),
+        await create(scene.engine, theirs, name=f"{instance}-theirs"),
     ]
     await foreign[0].start()
     await run("ip", "link", "add", f"{scene.settings.interface_prefix}left", "type", "bridge")
     try:
-        stranger = DockerHost(scene.docker, scene.settings)
+        stranger = DockerHost(scene.engine, scene.settings)
         await stranger.remove()
         await stranger.remove()
 
@@ -199,21 +202,21 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
         assert str(scene.settings.vip_pool) not in await run("ip", "route")
     finally:
         for container in foreign:
-            await container.delete(force=True)
+            await container.delete()
 
 
 async def test_a_stranger_on_our_network_is_told_and_holds_up_nothing_else(scene: Scene) -> None:
     await scene.host.ensure()
     key = ServiceKey("shop", "api")
-    await Networks(Engine(scene.docker), scene.settings, Ownership.of(scene.settings)).create(
+    await Networks(scene.engine, scene.settings, Ownership.of(scene.settings)).create(
         key, "10.130.65.0/25"
     )
     network = labels.network_name(scene.settings.instance, key)
     config: dict[str, Any] = {
-        "Image": await ensure(scene.docker, "pause"),
+        "Image": await ensure(scene.engine, "pause"),
         "HostConfig": {"NetworkMode": network},
     }
-    stranger = await scene.docker.containers.create(config, name=f"{scene.settings.instance}-x")
+    stranger = await create(scene.engine, config, name=f"{scene.settings.instance}-x")
     await stranger.start()
     try:
         with pytest.raises(Transient, match=f"network {network} cannot be removed"):
@@ -222,13 +225,13 @@ async def test_a_stranger_on_our_network_is_told_and_holds_up_nothing_else(scene
         assert (await stranger.show())["State"]["Running"]
         assert scene.settings.chain_prefix not in await run("iptables-save")
     finally:
-        await stranger.delete(force=True)
+        await stranger.delete()
 
 
 async def test_a_container_of_a_parts_name_that_is_not_ours_is_left_alone(scene: Scene) -> None:
     name = system_specs.name(scene.settings, "resolver")
-    pause = await ensure(scene.docker, "pause")
-    foreign = await scene.docker.containers.create({"Image": pause}, name=name)
+    pause = await ensure(scene.engine, "pause")
+    foreign = await create(scene.engine, {"Image": pause}, name=name)
     try:
         state = await scene.host.ensure()
 
@@ -236,7 +239,7 @@ async def test_a_container_of_a_parts_name_that_is_not_ours_is_left_alone(scene:
         assert any("is not ours" in str(problem) for problem in state.problems)
         assert (await foreign.show())["Id"] == foreign.id
     finally:
-        await foreign.delete(force=True)
+        await foreign.delete()
 
 
 async def test_an_image_of_the_users_own_choice_is_used_and_asked_for(
@@ -245,10 +248,10 @@ async def test_an_image_of_the_users_own_choice_is_used_and_asked_for(
     missing = f"127.0.0.1:1/no-such-envoy:{secrets.token_hex(3)}"
     changed = scene.settings.model_copy(update={"gateway_image": missing})
 
-    state = await DockerHost(scene.docker, changed).ensure()
+    state = await DockerHost(scene.engine, changed).ensure()
 
     assert state.parts["gateway"] == "down"
     assert any(missing in str(problem) for problem in state.problems)
-    own = await ensure(scene.docker, "gateway")
+    own = await ensure(scene.engine, "gateway")
     chosen = scene.settings.model_copy(update={"gateway_image": own})
-    assert (await DockerHost(scene.docker, chosen).ensure()).parts == RUNNING
+    assert (await DockerHost(scene.engine, chosen).ensure()).parts == RUNNING

@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-import aiodocker
 import pytest
 
-from spacecloud.drivers.docker.engine import Engine, EngineError, meaning, quoted
+from docker_objects import DOCKER_HOST
+from eventually import eventually
+from spacecloud.drivers.docker.engine import connect, quoted
+from spacecloud.drivers.docker.engine_errors import EngineError, meaning
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.errors import Terminal, Transient
 from spacecloud.model.refs import ServiceRef
@@ -39,8 +42,8 @@ async def no_values(project: str, secret: str, version: int | None = None) -> Ma
 @pytest.fixture
 async def workloads(tmp_path: Path) -> AsyncIterator[DockerWorkloads]:
     settings = Settings(instance="names-test", state=tmp_path)
-    async with aiodocker.Docker() as docker:
-        yield DockerWorkloads(docker, settings, no_values, lambda: datetime.now(UTC))
+    async with connect(DOCKER_HOST) as engine:
+        yield DockerWorkloads(engine, settings, no_values, lambda: datetime.now(UTC))
 
 
 async def test_what_is_no_reference_is_no_image_and_cannot_be_pulled(
@@ -48,17 +51,26 @@ async def test_what_is_no_reference_is_no_image_and_cannot_be_pulled(
 ) -> None:
     """As an earlier release may have accepted it."""
     assert await workloads.images(HOSTILE) == dict.fromkeys(HOSTILE)
-    for image in HOSTILE:
-        with pytest.raises(Terminal, match="cannot be pulled") as told:
-            await workloads.execute(PullImage(ServiceRef("shop", "api", "v1"), image, "", 1))
-        assert str(told.value).isprintable()
+    async with workloads.run():
+        for image in HOSTILE:
+            pull = PullImage(ServiceRef("shop", "api", "v1"), image, "", 1)
+            await workloads.execute(pull)
+            await eventually(partial(has_failed, workloads, pull))
+
+
+def has_failed(workloads: DockerWorkloads, pull: PullImage) -> None:
+    pulls = {seen.op: seen for seen in workloads.pulls(pull.ref.key)}
+    assert pulls[pull].state == "failed"
+    reason = str(pulls[pull].reason)
+    assert "cannot be pulled" in reason
+    assert reason.isprintable()
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_a_name_is_no_query_no_escape_and_no_way_up(name: str) -> None:
-    async with aiodocker.Docker() as docker:
+    async with connect(DOCKER_HOST) as engine:
         try:
-            assert await Engine(docker).find(f"images/{name}/json") is None
+            assert await engine.find(f"images/{name}/json") is None
         except EngineError as error:
             assert isinstance(meaning("look", error), Terminal)
         except Terminal as error:

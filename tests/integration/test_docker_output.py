@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import aiodocker
 import aiohttp
 import pytest
 
 from apps.images import ensure_test_images
-from spacecloud.drivers.docker.engine import Engine
+from docker_objects import DOCKER_HOST, Container, create
+from eventually import eventually
+from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.images.interpreter import PYTHON_PATH
 from spacecloud.drivers.docker.pods import logs
-from spacecloud.drivers.docker.probes.probe import ProbeRunner, Target
+from spacecloud.drivers.docker.probes.probe import ProbeRunner
+from spacecloud.drivers.docker.probes.target import Target
 from spacecloud.model.lines import CUT, LONGEST_LINE
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.task import Probe
@@ -62,25 +64,23 @@ async def bounded() -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def docker() -> AsyncIterator[aiodocker.Docker]:
-    async with aiodocker.Docker() as docker:
-        yield docker
+async def engine() -> AsyncIterator[Engine]:
+    async with connect(DOCKER_HOST) as engine:
+        yield engine
 
 
 @asynccontextmanager
-async def a_container(docker: aiodocker.Docker, program: str) -> AsyncIterator[str]:
+async def a_container(engine: Engine, program: str) -> AsyncIterator[str]:
     config = {"Image": ensure_test_images()["echo"], "Cmd": ["-c", program]}
-    container = await docker.containers.create(config)
+    container = await create(engine, config)
     try:
         await container.start()
         yield container.id
     finally:
-        await container.delete(force=True)
+        await container.delete()
 
 
-async def ask(
-    docker: aiodocker.Docker, container: str, program: str, seconds: float
-) -> ProbeReason | None:
+async def ask(engine: Engine, container: str, program: str, seconds: float) -> ProbeReason | None:
     async with aiohttp.ClientSession() as session:
         probe = Probe.model_validate(
             {
@@ -90,47 +90,50 @@ async def ask(
             }
         )
         target = Target(container, now(), "", 0, (), probe, KEY)
-        return await ProbeRunner(Engine(docker), session, now).ask(target, probe)
+        return await ProbeRunner(engine, session, now).ask(target, probe)
 
 
 async def test_a_probe_that_prints_without_end_is_a_failure_and_costs_no_memory(
-    docker: aiodocker.Docker,
+    engine: Engine,
 ) -> None:
-    async with a_container(docker, "import time; time.sleep(600)") as container:
+    async with a_container(engine, "import time; time.sleep(600)") as container:
         async with bounded():
-            reason = await ask(docker, container, FLOOD, seconds=5)
+            reason = await ask(engine, container, FLOOD, seconds=5)
 
         assert str(reason) == "no answer to its exec probe within 5 s"
-        shown = await (await docker.containers.get(container)).show()
-        assert not shown["ExecIDs"], "its process was killed"
+
+        async def its_process_is_gone() -> None:
+            assert not (await Container(engine, container).show())["ExecIDs"]
+
+        await eventually(its_process_is_gone, within=2)
 
 
 async def test_a_probe_that_prints_much_and_ends_is_judged_by_its_code(
-    docker: aiodocker.Docker,
+    engine: Engine,
 ) -> None:
-    async with a_container(docker, "import time; time.sleep(600)") as container, bounded():
+    async with a_container(engine, "import time; time.sleep(600)") as container, bounded():
         prints = "print('x' * 5_000_000)"
-        assert await ask(docker, container, prints, seconds=20) is None
-        reason = await ask(docker, container, f"{prints}; raise SystemExit(3)", seconds=20)
+        assert await ask(engine, container, prints, seconds=20) is None
+        reason = await ask(engine, container, f"{prints}; raise SystemExit(3)", seconds=20)
         assert str(reason).endswith("ended with code 3")
 
 
-async def test_a_line_without_end_is_cut_in_linear_time(docker: aiodocker.Docker) -> None:
+async def test_a_line_without_end_is_cut_in_linear_time(engine: Engine) -> None:
     program = f"""
 import sys, time
 for _ in range({PIECES}): sys.stdout.write("x" * 100_000)
 print("\\nlast", flush=True)
 time.sleep(600)
 """
-    async with a_container(docker, program) as container:
+    async with a_container(engine, program) as container:
         async with asyncio.timeout(60):
-            while await logs.last_lines(docker, container, 1) != ["last"]:
+            while await logs.last_lines(engine, container, 1) != ["last"]:
                 await asyncio.sleep(0.5)
         async with bounded():
             began = time.perf_counter()
             found = [
                 line
-                async for line in logs.lines(docker, container, follow=False, tail=None, since=None)
+                async for line in logs.lines(engine, container, follow=False, tail=None, since=None)
             ]
         assert found[-1] == b"last\n"
         assert all(len(line) <= LONGEST_LINE + len(CUT.encode()) + 1 for line in found)
@@ -153,8 +156,8 @@ async def test_a_probed_answer_without_end_is_not_read() -> None:
     port = server.sockets[0].getsockname()[1]
     probe = Probe(type="http", port=port)
     target = Target("c", now(), "127.0.0.1", 0, (port,), probe, KEY)
-    async with server, aiodocker.Docker() as docker, aiohttp.ClientSession() as session:
-        asker = ProbeRunner(Engine(docker), session, now)
+    async with server, connect(DOCKER_HOST) as engine, aiohttp.ClientSession() as session:
+        asker = ProbeRunner(engine, session, now)
         async with bounded():
             for _ in range(20):
                 assert await asker.ask(target, probe) is None

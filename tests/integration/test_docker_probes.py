@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import aiodocker
 import pytest
 
 from bridged_pods import listening
+from docker_objects import DOCKER_HOST
 from eventually import eventually
-from spacecloud.drivers.docker.engine import Engine
-from spacecloud.drivers.docker.probes.probe import Target
+from spacecloud.drivers.docker.engine import connect
 from spacecloud.drivers.docker.probes.prober import Prober
+from spacecloud.drivers.docker.probes.target import Target
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.task import Probe
 from spacecloud.reasons.tasks import NothingListens
@@ -53,8 +53,8 @@ class Scene:
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
     changes: list[str] = []
-    async with aiodocker.Docker() as docker, asyncio.TaskGroup() as tasks:
-        prober = Prober(Engine(docker), changes.append, now)
+    async with connect(DOCKER_HOST) as engine, asyncio.TaskGroup() as tasks:
+        prober = Prober(engine, changes.append, now)
         running = tasks.create_task(prober.run())
         await asyncio.sleep(0)
         yield Scene(prober, changes)

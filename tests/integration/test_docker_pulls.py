@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import aiodocker
 import pytest
 
+from docker_objects import DOCKER_HOST
 from eventually import eventually
 from registry import Registry, a_registry
-from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine import Engine, connect
+from spacecloud.drivers.docker.engine_errors import EngineError, row_of
 from spacecloud.drivers.docker.images.pull_queue import PullQueue, registry_of
 from spacecloud.drivers.docker.images.pulls import Pulls, split
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods.replicas import Pods
-from spacecloud.drivers.docker.releases import says_no_such_layer
 from spacecloud.errors import Terminal
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.service import Service
@@ -38,12 +38,12 @@ def registry() -> Iterator[Registry]:
 
 @pytest.fixture
 async def engine(registry: Registry) -> AsyncIterator[Engine]:
-    async with aiodocker.Docker() as docker:
-        yield Engine(docker)
-        for image in await docker.images.list():
+    async with connect(DOCKER_HOST) as engine:
+        yield engine
+        for image in await engine.get("images/json"):
             for tag in image["RepoTags"] or []:
                 if tag.startswith(f"127.0.0.1:{registry.port}/"):
-                    await docker.images.delete(tag, force=True)
+                    await engine.delete(f"images/{tag}", force=True)
 
 
 async def test_an_image_is_pulled(engine: Engine, registry: Registry) -> None:
@@ -93,7 +93,7 @@ async def test_a_layer_that_is_lost_is_told_after_three_tries(
 
     layer = lost.removeprefix("sha256:")[:12]
     assert f"image {reference} cannot be pulled: 3 tries failed" in str(failed.value)
-    assert says_no_such_layer(str(failed.value))
+    assert row_of("pull", EngineError(500, str(failed.value))).reason == "no such layer"
     assert f"(layer {layer})" in str(failed.value)
     assert time.monotonic() - began > 1
     assert sum("GET" in each and lost in each for each in registry.asked) >= 3

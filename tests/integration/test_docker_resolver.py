@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-import aiodocker
 import pytest
 
 from bridged_pods import Pod, pods, settings_of
+from docker_objects import DOCKER_HOST, Container
 from eventually import eventually
+from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.dns import DnsmasqNames
 from spacecloud.drivers.docker.host.firewall import Firewall
@@ -89,7 +90,7 @@ class Scene:
     pod: Pod
     other: Pod
     upstream: Upstream
-    docker: aiodocker.Docker
+    engine: Engine
 
     async def answers(self, name: str, kind: str = "A") -> list[str]:
         """Rcode and number of answers."""
@@ -100,12 +101,12 @@ class Scene:
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     settings = settings_of(tmp_path, upstream_dns=(f"127.0.0.1#{UPSTREAM_PORT}",))
-    async with aiodocker.Docker() as docker, upstream() as outside, pods(settings) as two:
-        host = DockerHost(docker, settings)
+    async with connect(DOCKER_HOST) as engine, upstream() as outside, pods(settings) as two:
+        host = DockerHost(engine, settings)
         try:
             state = await host.ensure()
             assert state.parts["resolver"] == "running", state
-            yield Scene(settings, DnsmasqNames(settings), two[0], two[1], outside, docker)
+            yield Scene(settings, DnsmasqNames(settings), two[0], two[1], outside, engine)
         finally:
             await host.remove()
 
@@ -197,7 +198,7 @@ async def test_the_host_and_strangers_cannot_use_the_resolver(scene: Scene) -> N
 async def test_the_resolver_is_nobody_and_may_nothing(scene: Scene) -> None:
     name = system_specs.name(scene.settings, "resolver")
 
-    shown = await scene.docker.containers.container(name).show()
+    shown = await Container(scene.engine, name).show()
 
     assert shown["Config"]["User"] == system_specs.NOBODY
     host = shown["HostConfig"]

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiodocker
 import pytest
 
 from spacecloud.drivers.docker import engine
@@ -50,7 +49,7 @@ def silent() -> Silent:
 @pytest.fixture
 async def docker(
     silent: Silent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[aiodocker.Docker]:
+) -> AsyncIterator[Engine]:
     monkeypatch.setattr(engine, "SLOW_CALL_SECONDS", 0.2)
     monkeypatch.setattr(logs, "CALL_SECONDS", 0.2)
     monkeypatch.setattr(pulls, "SILENCE_SECONDS", 0.2)
@@ -61,18 +60,18 @@ async def docker(
 
 @pytest.mark.parametrize("beginning", [b"", ONE_WORD], ids=["no answer", "no end"])
 async def test_a_pull_that_the_engine_forgets_is_tried_again_and_then_given_up(
-    docker: aiodocker.Docker, silent: Silent, beginning: bytes
+    docker: Engine, silent: Silent, beginning: bytes
 ) -> None:
     silent.beginning = beginning
 
     with pytest.raises(Terminal, match="fell silent"):
-        await asyncio.wait_for(pulls.Pulls(Engine(docker)).pull("echo:1", None), 20)
+        await asyncio.wait_for(pulls.Pulls(docker).pull("echo:1", None), 20)
 
     assert silent.asked == pulls.TRIES
 
 
 async def test_a_log_that_the_engine_does_not_give_keeps_nobody(
-    docker: aiodocker.Docker,
+    docker: Engine,
 ) -> None:
     with pytest.raises(Transient, match="does not give the log"):
         await asyncio.wait_for(logs.last_lines(docker, "0123456789ab", 3), 5)

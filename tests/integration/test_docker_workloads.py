@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import aiodocker
 import pytest
 
 from apps.images import ensure_test_images
+from docker_objects import DOCKER_HOST, Container, create
 from eventually import eventually
 from spacecloud import installation
 from spacecloud.drivers.docker import labels
-from spacecloud.drivers.docker.engine import Engine, EngineError
+from spacecloud.drivers.docker.engine import Engine, connect
+from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Terminal, Transient
@@ -63,7 +64,7 @@ def now() -> datetime:
 
 @dataclass
 class Bench:
-    docker: aiodocker.Docker
+    engine: Engine
     settings: Settings
     workloads: DockerWorkloads
     image: str
@@ -105,11 +106,7 @@ class Bench:
         return await self.replica()
 
     async def call(self, container: str, *command: str) -> Any:
-        exec = await self.docker.containers.container(container).exec(["call", *command])
-        out = b""
-        async with exec.start(detach=False) as stream:
-            while (message := await stream.read_out()) is not None:
-                out += message.data
+        out = await Container(self.engine, container).run("call", *command)
         return json.loads(out)
 
 
@@ -122,11 +119,11 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     settings.state_dir.mkdir()
     installation.write_secret(settings, installation.new_secret())
     image = ensure_test_images()["echo"]
-    async with aiodocker.Docker(settings.docker_host) as docker:
-        id = (await docker.images.inspect(image))["Id"]
-        workloads = DockerWorkloads(docker, settings, values, now)
+    async with connect(DOCKER_HOST) as engine:
+        id = (await engine.get(f"images/{image}/json"))["Id"]
+        workloads = DockerWorkloads(engine, settings, values, now)
         async with workloads.run():
-            bench = Bench(docker, settings, workloads, id)
+            bench = Bench(engine, settings, workloads, id)
             try:
                 await workloads.execute(CreateNetwork(KEY, SUBNET))
                 yield bench
@@ -138,10 +135,10 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def _left(instance: str) -> list[Any]:
-    async with aiodocker.Docker() as docker:
-        filters = json.dumps({"label": [f"{labels.INSTANCE}={instance}"]})
-        containers = await docker.containers.list(all=True, filters=filters)
-        networks = await docker.networks.list(filters={"label": f"{labels.INSTANCE}={instance}"})
+    async with connect(DOCKER_HOST) as engine:
+        filters = {"label": [f"{labels.INSTANCE}={instance}"]}
+        containers = await engine.get("containers/json", all=True, filters=filters)
+        networks = await engine.get("networks", filters=filters)
         return [*containers, *networks]
 
 
@@ -149,8 +146,8 @@ async def test_the_healthcheck_of_an_image_is_its_probe_where_none_is_declared(
     bench: Bench,
 ) -> None:
     test = 'HEALTHCHECK --timeout=2s CMD ["/usr/bin/call", "http", "http://127.0.0.1:1/"]'
-    made = await bench.docker.containers.create({"Image": bench.image})
-    committed = await Engine(bench.docker).post("commit", {}, container=made.id, changes=test)
+    made = await create(bench.engine, {"Image": bench.image})
+    committed = await bench.engine.post("commit", {}, container=made.id, changes=test)
     await made.delete()
     try:
         asked = replace(bench.op(), images={"main": committed["Id"]})
@@ -169,7 +166,7 @@ async def test_the_healthcheck_of_an_image_is_its_probe_where_none_is_declared(
     finally:
         for left in (await bench.workloads.observe(KEY)).replicas:
             await bench.workloads.execute(RemoveReplica(REF, left.id))
-        await bench.docker.images.delete(committed["Id"], force=True)
+        await bench.engine.delete(f"images/{committed['Id']}", force=True)
 
 
 async def test_a_replica_comes_up_with_its_address_and_is_found_by_a_stranger(bench: Bench) -> None:
@@ -180,7 +177,7 @@ async def test_a_replica_comes_up_with_its_address_and_is_found_by_a_stranger(be
 
     replica = await bench.ready()
     assert (replica.address, replica.revision, replica.pause) == ("10.140.0.2", "r1", "running")
-    stranger = DockerWorkloads(bench.docker, bench.settings, values, now)
+    stranger = DockerWorkloads(bench.engine, bench.settings, values, now)
     async with stranger.run():
         assert {t.health.state for t in (await bench.replica(stranger)).tasks} <= {
             "starting",
@@ -278,8 +275,8 @@ async def test_probe_commands_that_hang_are_killed_and_do_not_pile_up(bench: Ben
         assert (await bench.main()).health.failures >= 4
 
     await eventually(often, within=30)
-    top = await bench.docker.containers.container(container).top(ps_args="-eo pid,args")
-    assert len([line for line in top["Processes"] if "sleep(1000)" in line[-1]]) <= 1
+    processes = await Container(bench.engine, container).processes()
+    assert len([line for line in processes if "sleep(1000)" in line[-1]]) <= 1
     assert "no answer to its exec probe within 0.5 s" in str((await bench.main()).health.reason)
 
 
@@ -299,7 +296,7 @@ async def test_secrets_reach_the_task_and_no_label(bench: Bench) -> None:
 
     assert "s3cret-in-env" in json.dumps(environment)
     assert "s3cret-in-file" in json.dumps(content)
-    shown = await bench.docker.containers.container(container).show()
+    shown = await Container(bench.engine, container).show()
     assert "s3cret" not in json.dumps(shown["Config"]["Labels"])
 
 
@@ -340,10 +337,10 @@ async def test_a_task_that_was_made_and_not_started_has_its_secret_files_when_it
     facts = (SecretFacts("shop", "conf", "file", "/etc/app", ("app.ini",), 1),)
     op = bench.op(bench.task(secrets=["conf"]), secrets=facts)
     await bench.workloads.execute(op)
-    whole = await bench.docker.containers.container((await bench.main()).container).show()
-    await bench.docker.containers.container(whole["Id"]).delete(force=True)
+    whole = await Container(bench.engine, (await bench.main()).container).show()
+    await Container(bench.engine, whole["Id"]).delete()
     half = {**whole["Config"], "Hostname": "", "HostConfig": whole["HostConfig"]}
-    await bench.docker.containers.create(half, name=whole["Name"].lstrip("/"))
+    await create(bench.engine, half, name=whole["Name"].lstrip("/"))
 
     await bench.workloads.execute(op)
 
@@ -397,7 +394,7 @@ async def test_a_killed_pause_leaves_a_task_astray_and_a_restart_brings_it_back(
     await bench.workloads.execute(bench.op())
     replica = await bench.ready()
     pause = labels.container_name(bench.settings.instance, REF, 0, "")
-    await bench.docker.containers.container(pause).restart(timeout=0)
+    await Container(bench.engine, pause).restart()
 
     async def orphaned() -> None:
         assert (await bench.replica()).tasks[0].orphaned
@@ -412,7 +409,7 @@ async def test_a_removed_task_is_missed_and_made_again(bench: Bench) -> None:
     op = bench.op()
     await bench.workloads.execute(op)
     before = await bench.ready()
-    await bench.docker.containers.container(before.tasks[0].container).delete(force=True)
+    await Container(bench.engine, before.tasks[0].container).delete()
 
     missed = await bench.replica()
     await bench.workloads.execute(op)
@@ -477,7 +474,7 @@ async def test_limits_and_hardening_are_set(bench: Bench) -> None:
     await bench.workloads.execute(bench.op(bench.task(resources=resources)))
     replica = await bench.replica()
 
-    shown = await bench.docker.containers.container(replica.tasks[0].container).show()
+    shown = await Container(bench.engine, replica.tasks[0].container).show()
 
     host = shown["HostConfig"]
     assert host["Memory"] == host["MemorySwap"] == 64 * 1024 * 1024
@@ -502,13 +499,13 @@ async def test_an_image_that_no_registry_gives_is_hopeless_and_named(bench: Benc
 
 async def test_a_container_of_that_name_that_is_not_ours_is_left_alone(bench: Bench) -> None:
     name = labels.container_name(bench.settings.instance, REF, 0, "main")
-    foreign = await bench.docker.containers.create({"Image": bench.image}, name=name)
+    foreign = await create(bench.engine, {"Image": bench.image}, name=name)
     try:
         with pytest.raises(Terminal, match="is not ours"):
             await bench.workloads.execute(bench.op())
         assert await foreign.show()
     finally:
-        await foreign.delete(force=True)
+        await foreign.delete()
 
 
 async def test_another_revision_takes_the_slot_over(bench: Bench) -> None:
@@ -535,21 +532,22 @@ async def test_containers_and_networks_of_strangers_are_in_no_listing_and_stay(
     await bench.workloads.execute(bench.op())
     before = await bench.ready()
     instance = bench.settings.instance
-    main = await bench.docker.containers.container(before.tasks[0].container).show()
+    main = await Container(bench.engine, before.tasks[0].container).show()
     own: dict[str, str] = main["Config"]["Labels"]
     ghost = {**own, labels.SERVICE: "ghost", labels.PROJECT: "bank"}
     shapes = [own, {**own, labels.TASKS: "5"}, {**own, labels.SLOT: "1"}, ghost]
     strangers = [
-        await bench.docker.containers.create(
-            {"Image": bench.image, "Labels": its}, name=f"{instance}-stranger-{n}"
+        await create(
+            bench.engine, {"Image": bench.image, "Labels": its}, name=f"{instance}-stranger-{n}"
         )
         for n, its in enumerate(shapes)
     ]
-    network = await bench.docker.networks.create(
+    network = await bench.engine.post(
+        "networks/create",
         {
             "Name": f"{instance}-stranger",
             "Labels": labels.network_labels(instance, ServiceKey("bank", "ghost")),
-        }
+        },
     )
     try:
         for stranger in strangers:
@@ -571,8 +569,8 @@ async def test_containers_and_networks_of_strangers_are_in_no_listing_and_stay(
         assert await bench.workloads.observe_all() == {KEY: await bench.workloads.observe(KEY)}
         for stranger in strangers:
             assert (await stranger.show())["State"]["Running"]
-        assert await network.show()
+        assert await bench.engine.get(f"networks/{network['Id']}")
     finally:
         for stranger in strangers:
-            await stranger.delete(force=True)
-        await network.delete()
+            await stranger.delete()
+        await bench.engine.delete(f"networks/{network['Id']}")

@@ -26,15 +26,18 @@ async def an_engine(folder: Path, *pieces: bytes) -> AsyncIterator[Engine]:
             await response.write(piece)
         return response
 
+    async def version(request: web.Request) -> web.Response:
+        return web.json_response({"ApiVersion": "1.41"})
+
     app = web.Application()
+    app.router.add_get("/version", version)
     app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app)
     await runner.setup()
     try:
         await web.UnixSite(runner, str(folder / "engine.sock")).start()
-        async with connect(f"unix://{folder / 'engine.sock'}") as docker:
-            docker.api_version = "v1.41"
-            yield Engine(docker)
+        async with connect(f"unix://{folder / 'engine.sock'}") as engine:
+            yield engine
     finally:
         await runner.cleanup()
 

@@ -132,12 +132,12 @@ async def test_a_held_back_acknowledgement_holds_the_publishing(
             kinds.append(response.type_url.rsplit(".", 1)[1])
             await asyncio.sleep(0.1)
             assert not publishing.done()
-            assert traffic.published(API) is None
+            assert traffic.view(API).published is None
             await envoy.take(response)
         await asyncio.wait_for(publishing, 1)
 
     assert kinds == ["Cluster", "ClusterLoadAssignment", "Listener", "RouteConfiguration"]
-    assert traffic.published(API) is not None
+    assert traffic.view(API).published is not None
 
 
 async def test_no_answer_is_an_error_that_may_be_tried_again(
@@ -166,11 +166,11 @@ async def test_what_was_not_acknowledged_leaves_a_doubt_about_what_there_was(
             for _ in {kind for kind, _, _ in service_resources(face_of(API), ())}:
                 await envoy.take(await envoy.hear())
             await publishing
-        before = traffic.published(API)
+        before = traffic.view(API).published
 
         with pytest.raises(Transient, match="did not acknowledge"):
             await traffic.publish(face_of(API), ())
-        doubted = traffic.published(API)
+        doubted = traffic.view(API).published
         async with asyncio.TaskGroup() as tasks:
             taking = tasks.create_task(envoy.accept_all())
             await traffic.publish(face_of(API), one("10.1.1.1"))
@@ -179,7 +179,7 @@ async def test_what_was_not_acknowledged_leaves_a_doubt_about_what_there_was(
     assert before is not None
     assert before.acknowledged
     assert doubted == replace(before, acknowledged=False)
-    assert traffic.published(API) == before
+    assert traffic.view(API).published == before
 
 
 async def test_a_refusal_is_its_owners_error_and_holds_up_nobody_else(
@@ -201,7 +201,7 @@ async def test_a_refusal_is_its_owners_error_and_holds_up_nobody_else(
 
     for response in envoy.heard:
         assert len({r.name.partition("|")[0] for r in response.resources}) <= 1
-    assert traffic.published(API) is None
+    assert traffic.view(API).published is None
 
 
 async def test_a_push_carries_the_changed_resources_and_no_others(
@@ -266,8 +266,8 @@ async def test_what_is_refused_after_a_reconnect_is_published_anew(
             bad = single.resources[0].name.startswith("shop/api")
             await (envoy.refuse(single, "this one") if bad else envoy.accept(single))
 
-        await eventually(_holds(lambda: traffic.published(API) is None))
-        assert traffic.published(WEB) is not None
+        await eventually(_holds(lambda: traffic.view(API).published is None))
+        assert traffic.view(WEB).published is not None
 
 
 async def _outcome(doing: Any) -> BaseException | None:

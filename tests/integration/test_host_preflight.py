@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiodocker
 import pytest
 
+from docker_objects import DOCKER_HOST
 from spacecloud.drivers.docker.doctor.preflight import (
     PROGRAMS,
     engine_problems,
     missing_programs,
     preflight,
 )
+from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.settings import Settings
 
 pytestmark = pytest.mark.docker
@@ -34,13 +35,13 @@ def settings_of(**given: Any) -> Settings:
 
 
 @pytest.fixture
-async def docker() -> AsyncIterator[aiodocker.Docker]:
-    async with aiodocker.Docker() as docker:
-        yield docker
+async def engine() -> AsyncIterator[Engine]:
+    async with connect(DOCKER_HOST) as engine:
+        yield engine
 
 
-async def test_this_machine_is_ready(docker: aiodocker.Docker) -> None:
-    assert await preflight(docker, settings_of()) == ()
+async def test_this_machine_is_ready(engine: Engine) -> None:
+    assert await preflight(engine, settings_of()) == ()
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ async def test_this_machine_is_ready(docker: aiodocker.Docker) -> None:
 )
 @pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.1"])
 async def test_a_port_that_is_taken_is_named_with_its_owner(
-    docker: aiodocker.Docker, port: int, kind: socket.SocketKind, variable: str, address: str
+    engine: Engine, port: int, kind: socket.SocketKind, variable: str, address: str
 ) -> None:
     with socket.socket(socket.AF_INET, kind) as stranger:
         if kind == socket.SOCK_STREAM:
@@ -63,14 +64,14 @@ async def test_a_port_that_is_taken_is_named_with_its_owner(
         if kind == socket.SOCK_STREAM:
             stranger.listen()
 
-        (said,) = await preflight(docker, settings_of())
+        (said,) = await preflight(engine, settings_of())
 
     assert f"port {port} is taken by" in said
     assert f"(process {os.getpid()})" in said
     assert said.endswith(f"choose another with {variable}")
 
 
-async def test_a_port_of_a_closed_connection_is_free(docker: aiodocker.Docker) -> None:
+async def test_a_port_of_a_closed_connection_is_free(engine: Engine) -> None:
     with socket.create_server(("127.0.0.1", HTTP)) as server:
         client = socket.create_connection(("127.0.0.1", HTTP))
         accepted, _ = server.accept()
@@ -78,29 +79,29 @@ async def test_a_port_of_a_closed_connection_is_free(docker: aiodocker.Docker) -
         accepted.close()
         client.close()
 
-    assert await preflight(docker, settings_of()) == ()
+    assert await preflight(engine, settings_of()) == ()
 
 
-async def test_one_port_for_two_purposes_is_refused(docker: aiodocker.Docker) -> None:
+async def test_one_port_for_two_purposes_is_refused(engine: Engine) -> None:
     settings = settings_of().model_copy(update={"mesh_port": HTTP})
 
-    (said,) = await preflight(docker, settings)
+    (said,) = await preflight(engine, settings)
 
     assert "must differ" in said
 
 
-async def test_a_pool_of_the_engine_s_own_bridge_is_refused(docker: aiodocker.Docker) -> None:
-    bridge = await (await docker.networks.get("bridge")).show()
+async def test_a_pool_of_the_engine_s_own_bridge_is_refused(engine: Engine) -> None:
+    bridge = await engine.get("networks/bridge")
     subnet = bridge["IPAM"]["Config"][0]["Subnet"]
 
-    (said,) = await preflight(docker, settings_of(subnet_pool=subnet))
+    (said,) = await preflight(engine, settings_of(subnet_pool=subnet))
 
     assert f"the pool {subnet} overlaps the Docker network bridge" in said
     assert "SPACE_CLOUD_SUBNET_POOL" in said
 
 
 async def test_an_engine_that_is_not_there_is_said_with_the_fix(tmp_path: Path) -> None:
-    async with aiodocker.Docker(f"unix://{tmp_path}/nobody.sock") as nobody:
+    async with connect(f"unix://{tmp_path}/nobody.sock") as nobody:
         (said,) = await preflight(nobody, settings_of())
 
     assert "cannot be reached" in said
@@ -125,8 +126,8 @@ def test_an_engine_that_cannot_do_it_is_told_apart(
     assert words in said
 
 
-async def test_this_engine_can_do_it(docker: aiodocker.Docker) -> None:
-    assert list(engine_problems(await docker.system.info(), await docker.version())) == []
+async def test_this_engine_can_do_it(engine: Engine) -> None:
+    assert list(engine_problems(await engine.get("info"), await engine.get("version"))) == []
 
 
 def test_missing_programs_are_named_by_package(tmp_path: Path) -> None:

@@ -9,13 +9,15 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-import aiodocker
 import pytest
 
+from docker_objects import DOCKER_HOST, Container
 from eventually import eventually
+from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.factory import docker_driver
 from spacecloud.drivers.docker.gateway.bootstrap import admin_socket
 from spacecloud.drivers.docker.host import system_specs
@@ -32,11 +34,11 @@ KILLS = 20
 @dataclass
 class Scene:
     settings: Settings
-    docker: aiodocker.Docker
+    engine: Engine
     driver: Driver
 
     async def state(self) -> dict[str, Any]:
-        container = self.docker.containers.container(system_specs.name(self.settings, "gateway"))
+        container = Container(self.engine, system_specs.name(self.settings, "gateway"))
         state: dict[str, Any] = (await container.show())["State"]
         return state
 
@@ -88,18 +90,18 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         instance=f"restarts-{secrets.token_hex(2)}",
         state=tmp_path,
         run=tmp_path / "run",
-        subnet_pool="10.130.128.0/18",
-        vip_pool="10.130.192.0/18",
+        subnet_pool=IPv4Network("10.130.128.0/18"),
+        vip_pool=IPv4Network("10.130.192.0/18"),
         http_port=31322,
         mesh_port=31301,
         dns_port=31353,
     )
     settings.run_dir.mkdir(parents=True)
     async with (
-        aiodocker.Docker() as docker,
+        connect(DOCKER_HOST) as engine,
         docker_driver(settings, no_secrets, lambda: datetime.now(UTC)) as driver,
     ):
-        scene = Scene(settings, docker, driver)
+        scene = Scene(settings, engine, driver)
         try:
             state = await driver.host.ensure()
             assert state.problems == ()

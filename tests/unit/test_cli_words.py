@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from spacecloud.cli.accounts_file import Account, Accounts, parse_simple
 from spacecloud.cli.references import Reference, reference
 from spacecloud.cli.table import table
-from spacecloud.documents.faults import Faults
+from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.tree import trees
 from spacecloud.documents.write import write
 from spacecloud.errors import InvalidSpec

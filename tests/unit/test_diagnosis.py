@@ -134,18 +134,20 @@ def test_none_wanted_and_none_there_is_asleep() -> None:
 
 def test_a_gateway_that_is_down_is_the_first_to_mend() -> None:
     found = status(a_situation(a_version()))
-    down = HostState(parts={"gateway": "down", "resolver": "running"})
+    down = HostState(
+        parts={"gateway": "down", "resolver": "running"},
+        fixes={"gateway": "docker logs space-cloud-two-gateway"},
+    )
 
     first = findings([found], down)[0]
 
     assert (first.severity, first.subject) == ("error", "platform")
     assert "gateway" in first.problem
+    assert first.fix == "docker logs space-cloud-two-gateway"
 
 
 def test_a_refused_caller_is_told_with_the_line_that_lets_it_in() -> None:
-    refusal = DeniedCallView.model_validate(
-        {"caller": "shop/web", "port": 6379, "count": 2, "last": NOON, "reason": "add {…}"}
-    )
+    refusal = DeniedCallView(caller="shop/web", port=6379, count=2, last=NOON, reason="add {…}")
     relations = Relations(refusals=(refusal,), admits=("shop/api",))
     found = status(settled(a_situation(a_version())), relations)
 

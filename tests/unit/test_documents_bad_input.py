@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spacecloud.documents.faults import Faults
+from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.read import parse, read
 from spacecloud.errors import InvalidSpec
 

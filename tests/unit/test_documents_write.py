@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from spacecloud.documents.faults import Faults
+from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.read import parse
 from spacecloud.documents.tree import trees
 from spacecloud.documents.write import write

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from eventually import eventually
-from spacecloud.drivers.docker.fair_slots import FairSlots
+from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
 
 
 class Work:
     """Takes slots and keeps each until it is told to let go."""
 
-    def __init__(self, slots: FairSlots[str], group: asyncio.TaskGroup) -> None:
+    def __init__(self, slots: FairSemaphore[str], group: asyncio.TaskGroup) -> None:
         self.slots = slots
         self.group = group
         self.started: list[str] = []
@@ -38,7 +38,7 @@ class Work:
 @asynccontextmanager
 async def working(total: int, per_owner: int, hold_seconds: float) -> AsyncIterator[Work]:
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
-        work = Work(FairSlots(total, per_owner, hold_seconds), group)
+        work = Work(FairSemaphore(total, per_owner, hold_seconds), group)
         yield work
         for freed in work.freed.values():
             freed.set()

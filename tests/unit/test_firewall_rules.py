@@ -8,6 +8,7 @@ The model takes the same text as the real program and refuses what that refuses,
 import random
 import re
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -258,7 +259,7 @@ def test_a_chain_that_leads_into_ours_from_elsewhere_is_cut_off() -> None:
 
 
 def test_other_settings_replace_the_rules() -> None:
-    changed = Settings(instance="one", mesh_port=16001, vip_pool="10.190.0.0/16")
+    changed = Settings(instance="one", mesh_port=16001, vip_pool=IPv4Network("10.190.0.0/16"))
     tables = ensured(a_host(), ONE)
 
     assert differences(tables, changed)

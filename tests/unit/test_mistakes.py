@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from builders import a_task
 from spacecloud.errors import InvalidSpec, Mistake
-from spacecloud.model.envelope import KINDS
+from spacecloud.model.envelope import MODELS
+from spacecloud.model.kinds import KINDS
 from spacecloud.model.project import Project
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressRoute, Role, Routes
@@ -167,7 +168,7 @@ def places(value: Any, way: tuple[int | str, ...] = ()) -> Any:
 def test_no_value_is_more_than_a_mistake_for_any_kind(given_value: Any) -> None:
     for kind in KINDS:
         try:
-            validate(kind.model, given_value, "spec")
+            validate(MODELS[kind.name], given_value, "spec")
         except InvalidSpec as error:
             assert error.mistakes
 

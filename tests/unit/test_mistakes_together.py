@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacecloud.errors import InvalidSpec
-from spacecloud.model.envelope import KINDS, Kind
+from spacecloud.model.envelope import MODELS
+from spacecloud.model.kinds import KINDS, Kind
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret
@@ -190,7 +191,7 @@ anything = st.recursive(
 @settings(max_examples=300)
 def test_whatever_is_given_is_accepted_or_answered_with_mistakes(kind: Kind, document: Any) -> None:
     try:
-        validate(kind.model, document, "spec")
+        validate(MODELS[kind.name], document, "spec")
     except InvalidSpec as error:
         assert error.mistakes
         assert str(error)

@@ -1,4 +1,5 @@
 import json
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -6,7 +7,9 @@ import pytest
 from spacecloud.drivers.docker.doctor.pool_conflicts import conflicts
 from spacecloud.settings import Settings
 
-SETTINGS = Settings(instance="here", subnet_pool="10.180.0.0/14", vip_pool="10.184.0.0/16")
+SETTINGS = Settings(
+    instance="here", subnet_pool=IPv4Network("10.180.0.0/14"), vip_pool=IPv4Network("10.184.0.0/16")
+)
 
 
 def routes(*destinations: str, **given: str) -> str:
@@ -85,7 +88,9 @@ def test_many_conflicts_are_one_sentence() -> None:
 
 
 def test_pools_that_overlap_each_other_are_refused() -> None:
-    settings = Settings(subnet_pool="10.180.0.0/14", vip_pool="10.181.0.0/16")
+    settings = Settings(
+        subnet_pool=IPv4Network("10.180.0.0/14"), vip_pool=IPv4Network("10.181.0.0/16")
+    )
 
     (said,) = conflicts(settings, [], "")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from builders import a_task
-from spacecloud.drivers.docker.engine import EngineError
+from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.pods.containers import environment
 from spacecloud.drivers.docker.pods.replicas import create_failure
 from spacecloud.errors import InvalidSpec, Terminal, Transient

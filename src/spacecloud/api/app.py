@@ -13,18 +13,26 @@ from spacecloud.api import problems
 from spacecloud.api.auth import Auth
 from spacecloud.api.backend import Backend
 from spacecloud.api.dependencies import Dependencies, Facts
-from spacecloud.api.drain import Drain
+from spacecloud.api.lingering_close import LingeringClose
 from spacecloud.api.middleware import OPEN, OPEN_FOLDER, Authentication, RequestId
-from spacecloud.api.routes import config, ingress, projects, routing, secrets, services, session
+from spacecloud.api.routes import (
+    config,
+    ingress,
+    projects,
+    secrets,
+    service_routes,
+    services,
+    session,
+)
 from spacecloud.api.schemas import describe
-from spacecloud.model.envelope import KINDS
+from spacecloud.model.envelope import MODELS
 from spacecloud.model.routing import Route
 from spacecloud.model.status import EventView, Finding, PlanView, ServiceStatus
 from spacecloud.store.port import Store
 
 TITLE = "Space Cloud"
 BODIES: tuple[type[BaseModel], ...] = (
-    *(kind.model for kind in KINDS),
+    *MODELS.values(),
     Route,
     session.Login,
     secrets.SecretValue,
@@ -57,7 +65,7 @@ def create_app(
     )
     app.state.dependencies = Dependencies(store, backend, auth, facts, now)
     problems.install(app)
-    for module in (services, secrets, routing, projects, ingress, session, config):
+    for module in (services, secrets, service_routes, projects, ingress, session, config):
         app.include_router(module.router)
     _describe(app)
     # The last one added is the first to be asked.
@@ -69,7 +77,7 @@ def create_app(
         allow_headers=["Authorization", "Content-Type"],
     )
     app.add_middleware(RequestId)
-    app.add_middleware(Drain)
+    app.add_middleware(LingeringClose)
     return app
 
 

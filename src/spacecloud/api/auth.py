@@ -8,7 +8,6 @@ the file and restart. Tokens die with ``jwt.key``: delete it to log everybody ou
 import asyncio
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ import jwt
 
 from spacecloud.api.login_limit import LoginLimit
 from spacecloud.errors import Unauthorized, Unavailable
+from spacecloud.files import OWNER_ONLY, write_durably
 from spacecloud.model.defaults import ADMIN, PASSWORD_FILE
 
 KEY_FILE = "jwt.key"
@@ -98,18 +98,7 @@ def _read_or_make(path: Path) -> tuple[str, bool]:
                 raise Unavailable(f"{path} holds fewer than 8 characters: delete it or fill it")
             return text, False
         text = secrets.token_urlsafe(32)
-        _write_durably(path, text + "\n")
+        write_durably(path, text + "\n", OWNER_ONLY)
     except OSError as error:
         raise Unavailable(f"cannot use {path}: {error.strerror}") from error
     return text, True
-
-
-def _write_durably(path: Path, text: str) -> None:
-    """Whole or not at all, readable by the owner from its first byte."""
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.rename(path)

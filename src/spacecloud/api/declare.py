@@ -8,7 +8,7 @@ from spacecloud.ingress.mistakes import check
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.project import Project
 from spacecloud.model.routing import IngressRoute
-from spacecloud.store.by_kind import write
+from spacecloud.store.by_kind import put
 from spacecloud.store.port import Accepted
 
 
@@ -17,7 +17,7 @@ async def declare(api: Dependencies, envelope: Envelope) -> dict[str, Any]:
     if isinstance(envelope.spec, IngressRoute):
         check(envelope.spec)
     project = envelope.ids["project"]
-    accepted = await write(api.store, envelope)
+    accepted = await put(api.store, envelope)
     notices = [*api.backend.notices(envelope)]
     if accepted.project_created and not isinstance(envelope.spec, Project):
         notices.insert(0, f"there was no project {project}: it was created")

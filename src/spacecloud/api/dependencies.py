@@ -17,7 +17,8 @@ class Facts:
     """What ``GET /v1/config/env`` tells before anybody has logged in."""
 
     version: str
-    cluster_type: Literal["docker", "istio", "none"] = "docker"
+    cluster_type: Literal["docker", "istio", "none"]
+    """``none``: nothing that is declared runs anywhere, as with the memory driver."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,21 @@
 """From what a client sent to a document that is known to be well-formed, or all its mistakes."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from spacecloud.errors import InvalidSpec, Mistake
-from spacecloud.model.envelope import KINDS, Envelope, Kind, kind_named
+from spacecloud.model.envelope import MODELS, Envelope, ids_in, kind_or_expected
+from spacecloud.model.kinds import Kind, kind_named
 from spacecloud.model.resource import Resource
 from spacecloud.model.validation.mistakes import Refused, refusal, shown, validate
-from spacecloud.model.validation.wording import id_rule
 
 
 def envelope_of(kind_name: str, ids: Mapping[str, str], document: dict[str, Any]) -> Envelope:
     """A document whose kind and ids are in the path it was sent to."""
     kind = kind_named(kind_name)
     assert kind is not None, kind_name
-    return Envelope(kind, dict(ids), validate(kind.model, document, "spec"), document)
+    return Envelope(kind, dict(ids), validate(MODELS[kind.name], document, "spec"), document)
 
 
 def envelopes_of(documents: Any, path: str, *, delete: bool = False) -> list[Envelope]:
@@ -53,31 +52,24 @@ def _envelope(document: Any, most_mistakes: int, *, delete: bool) -> Envelope:
         return Envelope(kind, ids, Resource(), {})
     if not isinstance(spec, dict):
         raise _wrong("spec", "an object is expected")
-    return Envelope(kind, ids, validate(kind.model, spec, "spec", most_mistakes), spec)
+    return Envelope(kind, ids, validate(MODELS[kind.name], spec, "spec", most_mistakes), spec)
 
 
 def _kind(name: Any) -> Kind:
-    kind = kind_named(name) if isinstance(name, str) else None
-    if kind is None:
-        raise _wrong("type", f"one of {', '.join(kind.name for kind in KINDS)}", shown(name))
+    kind = kind_or_expected(name)
+    if isinstance(kind, str):
+        raise _wrong("type", kind, shown(name))
     return kind
 
 
 def _ids(kind: Kind, meta: Any) -> dict[str, str]:
     if not isinstance(meta, dict):
         raise _wrong("meta", f"an object with {', '.join(kind.ids)}")
-    given = {kind.aliases.get(name, name): value for name, value in meta.items()}
-    ids: dict[str, str] = {}
-    mistakes: list[Mistake] = []
-    for name in kind.ids:
-        pattern, expected = id_rule(kind.name, name)
-        id = given.get(name)
-        if isinstance(id, str) and re.fullmatch(pattern, id):
-            ids[name] = id
-        else:
-            mistakes.append(Mistake(f"meta.{name}", expected, shown(id)))
-    if mistakes:
-        raise refusal(mistakes)
+    ids, wrong = ids_in(kind, meta)
+    if wrong:
+        raise refusal(
+            [Mistake(f"meta.{id.name}", id.expected, shown(meta.get(id.written))) for id in wrong]
+        )
     return ids
 
 

@@ -1,7 +1,7 @@
 """
-The outermost layers: a name for every request, and nothing behind the door without a token.
+The outermost layers: a name for every request, and nothing but open paths without a token.
 
-The door is closed to every path, known or not, that is not named as open here.
+Every path, known or not, that is not named as open here needs a token.
 """
 
 import re

@@ -1,9 +1,10 @@
 """Parameters of paths and queries, in the original's spelling and in the lenient ones."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query
 
 from spacecloud.errors import InvalidSpec, Mistake
 from spacecloud.model.refs import DNS_LABEL, VERSION
@@ -42,6 +43,28 @@ ProjectFilter = Annotated[str, Query(alias="project", description="Empty or `*`:
 def wanted(*spellings: str) -> str | None:
     """The first that is given; None for all."""
     return next((value for value in spellings if value not in ("", "*")), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSelection:
+    project: str
+    service: str | None
+    """None: all of the project."""
+
+    version: str | None
+    """None: all of those services."""
+
+
+async def _selection(
+    project: ProjectId,
+    service: ServiceFilter = "",
+    service_too: ServiceFilterToo = "",
+    version: VersionFilter = "",
+) -> ServiceSelection:
+    return ServiceSelection(project, wanted(service, service_too), wanted(version))
+
+
+ServiceQuery = Annotated[ServiceSelection, Depends(_selection)]
 
 
 def moment(since: str, since_time: str, now: datetime) -> datetime | None:

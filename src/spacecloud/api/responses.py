@@ -6,8 +6,8 @@ from typing import Any
 from fastapi.responses import JSONResponse
 
 from spacecloud.model.declared import DeclaredVersion, StoredDocument
-from spacecloud.model.resource import Resource
 from spacecloud.model.secret import REDACTED, SecretFacts
+from spacecloud.model.view import View
 
 
 def done() -> JSONResponse:
@@ -18,8 +18,8 @@ def result(value: Any) -> JSONResponse:
     return JSONResponse({"result": value})
 
 
-def views(resources: Iterable[Resource]) -> JSONResponse:
-    return result([view.model_dump(mode="json", by_alias=True) for view in resources])
+def views(found: Iterable[View]) -> JSONResponse:
+    return result([view.wire() for view in found])
 
 
 def service_view(version: DeclaredVersion) -> dict[str, Any]:

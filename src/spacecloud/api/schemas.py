@@ -6,12 +6,12 @@ words; their schemas are therefore named here, beside the routes, and not derive
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-Json = dict[str, Any]
+from spacecloud.model.json import Json
+
 Responses = dict[int | str, Json]
 
 PLACE = "#/components/schemas/"

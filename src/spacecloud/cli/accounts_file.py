@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spacecloud.errors import InvalidSpec, Unavailable
+from spacecloud.files import OWNER_ONLY, write_durably
 
 FOLDER = ".space-cloud"
 NAME = "accounts.yaml"
@@ -95,16 +96,10 @@ def write_accounts(accounts: Accounts) -> None:
         "accounts": [account.as_yaml() for account in accounts.accounts],
         "selectedAccount": accounts.selected,
     }
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         with _rights_of_the_caller(path):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft.unlink(missing_ok=True)
-            with os.fdopen(
-                os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w"
-            ) as file:
-                file.write(write([content]))
-            draft.rename(path)
+            write_durably(path, write([content]), OWNER_ONLY)
     except OSError as error:
         raise Unavailable(f"cannot write {path}: {error.strerror}") from error
 
@@ -163,7 +158,7 @@ def _word(text: str) -> str | None:
 
 
 def _parsed(text: str, path: Path) -> Any:
-    from spacecloud.documents.faults import Faults, refuse
+    from spacecloud.documents.file_mistakes import Faults, refuse
     from spacecloud.documents.tree import trees
 
     faults = Faults(str(path))

@@ -12,7 +12,7 @@ from spacecloud.cli.source_locations import with_source_locations
 from spacecloud.client.client import Client
 
 if TYPE_CHECKING:
-    from spacecloud.cli.wait import Awaited
+    from spacecloud.cli.deployment import Awaited
     from spacecloud.model.envelope import Envelope
 
 Accepted = dict[str, Any]
@@ -98,7 +98,7 @@ def _wait(
 
 
 def _awaited(envelope: "Envelope", said: Accepted) -> "Awaited":
-    from spacecloud.cli.wait import Awaited
+    from spacecloud.cli.deployment import Awaited
 
     ids = envelope.ids
     return Awaited(ids["project"], ids["serviceId"], ids["version"], int(said["generation"]))

@@ -75,7 +75,8 @@ def _confirm(given: Sequence["Envelope"], *, is_sure: bool) -> None:
 
 
 def _named(thing: str, names: tuple[str, ...], session: Session, client: Client) -> "Envelope":
-    from spacecloud.model.envelope import Envelope, kind_named
+    from spacecloud.model.envelope import Envelope
+    from spacecloud.model.kinds import kind_named
     from spacecloud.model.resource import Resource
     from spacecloud.model.validation.mistakes import did_you_mean
 

@@ -1,88 +1,53 @@
-"""
-What the API lists, as the documents that declare it: applied again they change nothing.
-
-The addresses are written out here because the model, which knows them too, takes longer to
-import than a command may last; a test compares the two.
-"""
+"""What the API lists, as the documents that declare it: applied again they change nothing."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from spacecloud.model.kinds import KINDS
 
 Document = dict[str, Any]
 
-ADDRESSES: Mapping[str, str] = {
-    "project": "/v1/config/projects/{project}",
-    "secret": "/v1/runner/{project}/secrets/{id}",
-    "service": "/v1/runner/{project}/services/{serviceId}/{version}",
-    "service-route": "/v1/runner/{project}/service-routes/{id}",
-    "service-role": "/v1/runner/{project}/service-roles/{serviceId}/{roleId}",
-    "ingress-routes": "/v1/config/projects/{project}/routing/ingress/{id}",
-    "ingress-global": "/v1/config/projects/{project}/routing/ingress/global",
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Where a document of a list has what its address says."""
+
+    ids: tuple[str, ...]
+    """Its fields that are ids after the project's, in the order of the path."""
+
+    left_out: tuple[str, ...]
+    """Its fields that are no part of the spec."""
+
+
+LISTED: Mapping[str, Listed] = {
+    "project": Listed((), ()),
+    "secret": Listed(("id",), ("id",)),
+    "service": Listed(("id", "version"), ("id", "projectId", "version")),
+    "service-route": Listed(("id",), ("id",)),
+    "service-role": Listed(("service", "id"), ("id", "project", "service")),
+    "ingress-routes": Listed(("id",), ("id", "project")),
+    "ingress-global": Listed((), ()),
 }
 
 
-def projects(listed: Iterable[Document]) -> list[Document]:
-    return [_envelope("project", {"project": each["id"]}, each) for each in listed]
+def envelopes(name: str, project: str, listed: Iterable[Document]) -> list[Document]:
+    """``project`` is the one that was asked about; of projects it is each one's id."""
+    (kind,) = (kind for kind in KINDS if kind.name == name)
+    found = []
+    for each in _by_service(listed) if name == "service-route" else listed:
+        owner = each["id"] if name == "project" else project
+        ids = (owner, *(each[field] for field in LISTED[name].ids))
+        spec = {field: v for field, v in each.items() if field not in LISTED[name].left_out}
+        meta = dict(zip(kind.ids, ids, strict=True))
+        found.append({"api": kind.path, "type": name, "meta": meta, "spec": spec})
+    return found
 
 
-def secrets(project: str, listed: Iterable[Document]) -> list[Document]:
-    return [
-        _envelope("secret", {"project": project, "id": each["id"]}, _without(each, "id"))
-        for each in listed
-    ]
-
-
-def services(project: str, listed: Iterable[Document]) -> list[Document]:
-    return [
-        _envelope(
-            "service",
-            {"project": project, "serviceId": each["id"], "version": each["version"]},
-            _without(each, "id", "projectId", "version"),
-        )
-        for each in listed
-    ]
-
-
-def service_routes(project: str, listed: Iterable[Document]) -> list[Document]:
+def _by_service(routes: Iterable[Document]) -> list[Document]:
     """One document per service, whose routes the API lists singly."""
-    by_service: dict[str, list[Document]] = {}
-    for each in listed:
-        by_service.setdefault(each["id"], []).append(_without(each, "id"))
-    return [
-        _envelope("service-route", {"project": project, "id": id}, {"routes": routes})
-        for id, routes in by_service.items()
-    ]
-
-
-def service_roles(project: str, listed: Iterable[Document]) -> list[Document]:
-    return [
-        _envelope(
-            "service-role",
-            {"project": project, "serviceId": each["service"], "roleId": each["id"]},
-            _without(each, "id", "project", "service"),
-        )
-        for each in listed
-    ]
-
-
-def ingress_routes(project: str, listed: Iterable[Document]) -> list[Document]:
-    return [
-        _envelope(
-            "ingress-routes",
-            {"project": project, "id": each["id"]},
-            _without(each, "id", "project"),
-        )
-        for each in listed
-    ]
-
-
-def ingress_global(project: str, listed: Iterable[Document]) -> list[Document]:
-    return [_envelope("ingress-global", {"project": project}, each) for each in listed]
-
-
-def _envelope(kind: str, meta: Document, spec: Document) -> Document:
-    return {"api": ADDRESSES[kind], "type": kind, "meta": meta, "spec": spec}
-
-
-def _without(document: Document, *names: str) -> Document:
-    return {name: value for name, value in document.items() if name not in names}
+    found: dict[str, list[Document]] = {}
+    for each in routes:
+        route = {field: value for field, value in each.items() if field != "id"}
+        found.setdefault(each["id"], []).append(route)
+    return [{"id": id, "routes": routes} for id, routes in found.items()]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from spacecloud.cli import envelopes
+from spacecloud.cli.envelopes import envelopes
 from spacecloud.cli.output import EVENT_HEADINGS, event_rows, joined
 from spacecloud.cli.table import shorten
 from spacecloud.client.client import Client, Document
@@ -44,7 +44,7 @@ class Listing:
 
 def _service_documents(wanted: Wanted) -> list[Document]:
     listed = wanted.client.services(wanted.project, wanted.id, wanted.more)
-    return envelopes.services(wanted.project, listed)
+    return envelopes("service", wanted.project, listed)
 
 
 def _statuses(wanted: Wanted) -> list[Document]:
@@ -155,7 +155,7 @@ def _ingress_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
 
 
 def _ingress_global(wanted: Wanted) -> list[Document]:
-    return envelopes.ingress_global(wanted.project, wanted.client.ingress_global(wanted.project))
+    return envelopes("ingress-global", wanted.project, wanted.client.ingress_global(wanted.project))
 
 
 def _ingress_global_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
@@ -206,19 +206,19 @@ THINGS = (
     Listing(("services", "service", "svc"), _service_documents, _service_rows),
     Listing(
         ("projects", "project"),
-        lambda wanted: envelopes.projects(_projects(wanted)),
+        lambda wanted: envelopes("project", "", _projects(wanted)),
         _project_rows,
         has_project=False,
     ),
     Listing(("replicas", "replica"), _replica_documents, _replica_rows),
     Listing(
         ("secrets", "secret"),
-        lambda wanted: envelopes.secrets(wanted.project, _secrets(wanted)),
+        lambda wanted: envelopes("secret", wanted.project, _secrets(wanted)),
         _secret_rows,
     ),
     Listing(
         ("ingress-routes", "ingress-route", "ingress"),
-        lambda wanted: envelopes.ingress_routes(wanted.project, _ingress_routes(wanted)),
+        lambda wanted: envelopes("ingress-routes", wanted.project, _ingress_routes(wanted)),
         _ingress_rows,
     ),
     Listing(("ingress-global", "ingress-global"), _ingress_global, _ingress_global_rows),
@@ -229,12 +229,12 @@ THINGS = (
     ),
     Listing(
         ("service-routes", "service-route", "routes", "route"),
-        lambda wanted: envelopes.service_routes(wanted.project, _routes(wanted)),
+        lambda wanted: envelopes("service-route", wanted.project, _routes(wanted)),
         _route_rows,
     ),
     Listing(
         ("service-roles", "service-role", "roles", "role"),
-        lambda wanted: envelopes.service_roles(wanted.project, _roles(wanted)),
+        lambda wanted: envelopes("service-role", wanted.project, _roles(wanted)),
         _role_rows,
     ),
 )

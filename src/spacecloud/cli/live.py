@@ -14,7 +14,7 @@ from rich.text import Text
 from spacecloud.cli.output import COLOURS
 
 if TYPE_CHECKING:
-    from spacecloud.cli.wait import View
+    from spacecloud.cli.deployment import View
 
 
 class LiveScreen:

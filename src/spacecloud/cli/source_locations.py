@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from spacecloud.errors import InvalidSpec, Mistake, SpaceCloudError
 
 if TYPE_CHECKING:
-    from spacecloud.documents.faults import FileMistake
+    from spacecloud.documents.file_mistakes import FileMistake
     from spacecloud.model.envelope import Envelope
 
 
@@ -21,7 +21,7 @@ def with_source_locations(envelopes: "Sequence[Envelope]") -> Generator[None]:
         if not error.mistakes:
             _name(error, envelopes)
             raise
-        from spacecloud.documents.faults import refuse
+        from spacecloud.documents.file_mistakes import refuse
 
         refuse((_in_file(mistake, envelopes) for mistake in error.mistakes), error.more)
         raise
@@ -32,7 +32,7 @@ def with_source_locations(envelopes: "Sequence[Envelope]") -> Generator[None]:
 
 def _in_file(mistake: Mistake, envelopes: "Sequence[Envelope]") -> "FileMistake":
     from spacecloud.documents.envelopes import Given
-    from spacecloud.documents.faults import FileMistake
+    from spacecloud.documents.file_mistakes import FileMistake
 
     envelope, path = envelopes[0], mistake.path
     if found := re.match(r"documents\[(\d+)\]\.?", path):

@@ -1,24 +1,15 @@
-"""
-Wait until what was applied is ready, or until it is known that it will not be.
-
-| its status                                | outcome     | waiting ends            |
-|-------------------------------------------|-------------|-------------------------|
-| of a later apply, or gone                 | superseded  | when all are settled    |
-| of an earlier apply, or not looked at yet | waiting     |                         |
-| failed                                    | failed      | at once                 |
-| ready or asleep                           | ready       | when all are settled    |
-| anything else                             | waiting     |                         |
-"""
+"""Wait until what was applied is ready, or until it is known that it will not be."""
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import click
 
+from spacecloud.cli.deployment import Awaited, Outcome, Status, View, view_of
 from spacecloud.cli.exit_codes import FAILED, SUPERSEDED, TIMED_OUT
 from spacecloud.cli.output import state
 from spacecloud.client.client import Client
@@ -29,48 +20,6 @@ LONGEST_PAUSE_SECONDS = 1.0
 PULL_SECONDS = 5.0
 """Between two lines on the progress of one pull."""
 
-Status = dict[str, Any]
-Outcome = Literal["waiting", "ready", "failed", "superseded"]
-
-
-@dataclass(frozen=True, slots=True)
-class Awaited:
-    project: str
-    service: str
-    version: str
-    generation: int
-
-    def __str__(self) -> str:
-        return f"{self.project}/{self.service}@{self.version}"
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What is known of one service at one moment."""
-
-    awaited: Awaited
-    outcome: Outcome = "waiting"
-    status: Status = field(default_factory=dict)
-
-    @property
-    def state(self) -> str:
-        if self.outcome == "superseded":
-            return "superseded"
-        return str(self.status.get("state", "progressing"))
-
-    @property
-    def replicas(self) -> str:
-        if "readyReplicas" not in self.status:
-            return "-"
-        return f"{self.status['readyReplicas']}/{self.status['desiredReplicas']}"
-
-    @property
-    def message(self) -> str:
-        if self.outcome == "superseded" or self.outcome == "ready":
-            return ""
-        parts = (self.status.get("message"), self.status.get("nextStep"))
-        return "; ".join(str(part) for part in parts if part)
-
 
 @dataclass(frozen=True, slots=True)
 class End:
@@ -80,19 +29,6 @@ class End:
 
 class Screen(Protocol):
     def show(self, views: Sequence[View], note: str) -> None: ...
-
-
-def view_of(awaited: Awaited, statuses: Iterable[Status]) -> View:
-    """By the table above."""
-    status = next((s for s in statuses if _is_of(s, awaited)), None)
-    if status is None or status["state"] == "removing":
-        return View(awaited, "superseded", status or {})
-    if status["generation"] > awaited.generation:
-        return View(awaited, "superseded", status)
-    if min(status["generation"], status["observedGeneration"]) < awaited.generation:
-        return View(awaited, "waiting", {**status, "state": "progressing"})
-    outcomes: dict[str, Outcome] = {"ready": "ready", "asleep": "ready", "failed": "failed"}
-    return View(awaited, outcomes.get(status["state"], "waiting"), status)
 
 
 def wait(
@@ -122,10 +58,6 @@ def _look(client: Client, views: Sequence[View]) -> list[View]:
     projects = {view.awaited.project for view in views}
     statuses = {project: client.status(project) for project in sorted(projects)}
     return [view_of(view.awaited, statuses[view.awaited.project]) for view in views]
-
-
-def _is_of(status: Status, awaited: Awaited) -> bool:
-    return (status["serviceId"], status["version"]) == (awaited.service, awaited.version)
 
 
 def _is_over(views: Sequence[View]) -> bool:

@@ -47,14 +47,11 @@ class Client:
 
     def delete(self, envelope: "Envelope") -> None:
         """Also succeeds when there is none, but of an ingress route: ``NotFound``."""
-        match envelope.kind.name:
-            case "service-route":
-                # Routes are one list per service, and no list is an empty one.
-                self._connection.ask("POST", _path(envelope), body={"routes": []})
-            case "ingress-global":
-                self._connection.ask("POST", _path(envelope), body={})
-            case _:
-                self._connection.ask("DELETE", _path(envelope))
+        emptied_by = envelope.kind.emptied_by
+        if emptied_by is not None:
+            self._connection.ask("POST", _path(envelope), body=dict(emptied_by))
+        else:
+            self._connection.ask("DELETE", _path(envelope))
 
     def plan(self, envelopes: "Sequence[Envelope]", *, delete: bool = False) -> Document:
         """A ``PlanView``."""

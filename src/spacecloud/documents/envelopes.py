@@ -1,16 +1,16 @@
 """From a tree to an envelope that is known to be well-formed, or to all that is wrong with it."""
 
-import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
 
-from spacecloud.documents.faults import Faults
+from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.tree import Tree
 from spacecloud.errors import Mistake
-from spacecloud.model.envelope import KIND_ALIASES, KINDS, Envelope, Kind, kind_named
+from spacecloud.model.envelope import MODELS, Envelope, ids_in, kind_or_expected
+from spacecloud.model.kinds import Kind
 from spacecloud.model.resource import Resource
 from spacecloud.model.validation.mistakes import (
     did_you_mean,
@@ -20,7 +20,6 @@ from spacecloud.model.validation.mistakes import (
     path_of,
     shown,
 )
-from spacecloud.model.validation.wording import id_rule
 
 MOST_COMPARED = 20
 """Keys that one that is missing is compared to."""
@@ -65,17 +64,11 @@ def envelope(tree: Tree, faults: Faults, *, for_deletion: bool) -> Envelope | No
 
 def _kind(tree: Tree, faults: Faults) -> Kind | None:
     given = _at(tree, "type")
-    known = [kind.name for kind in KINDS]
-    if given is None:
-        _add(faults, tree, "type", f"is missing; one of {', '.join(known)}")
-        return None
-    kind = kind_named(given.value) if isinstance(given.value, str) else None
-    if kind is None:
-        word = str(shown(given.value))
-        meant = nearest(word, [*known, *KIND_ALIASES])
-        message = f"one of {', '.join(known)}" + (f"; did you mean {meant}?" if meant else "")
-        _add(faults, tree, "type", message, given)
-    return kind
+    kind = kind_or_expected(given.value if given is not None else None)
+    if isinstance(kind, Kind):
+        return kind
+    _add(faults, tree, "type", f"is missing; {kind}" if given is None else kind, given)
+    return None
 
 
 def _ids(kind: Kind, tree: Tree, faults: Faults) -> Mapping[str, str] | None:
@@ -83,31 +76,16 @@ def _ids(kind: Kind, tree: Tree, faults: Faults) -> Mapping[str, str] | None:
     if meta is None or not isinstance(meta.value, dict):
         _add(faults, tree, "meta", f"a mapping with {', '.join(kind.ids)}")
         return None
-    given = {kind.aliases.get(name, name): name for name in meta.value}
-    ids: dict[str, str] = {}
-    for name in kind.ids:
-        written = given.get(name)
-        if written is None:
-            others = (k for k in meta.value if given.get(k) not in kind.ids)
-            likely = nearest(name, islice(others, MOST_COMPARED))
+    ids, wrong = ids_in(kind, {name: given.value for name, given in meta.value.items()})
+    for id in wrong:
+        if id.written:
+            _add(faults, tree, f"meta.{id.written}", id.expected, meta.value[id.written])
+        else:
+            others = (k for k in meta.value if kind.aliases.get(k, k) not in kind.ids)
+            likely = nearest(id.name, islice(others, MOST_COMPARED))
             hint = f"; {likely} is not known here" if likely else ""
-            _add(faults, tree, f"meta.{name}", f"is missing{hint}", line=meta.line)
-        elif _id(kind, name, written, meta.value[written], tree, faults):
-            ids[name] = str(meta.value[written].value)
-    return ids if len(ids) == len(kind.ids) else None
-
-
-def _id(kind: Kind, name: str, written: str, given: Tree, tree: Tree, faults: Faults) -> bool:
-    pattern, expected = id_rule(kind.name, name)
-    if isinstance(given.value, str):
-        if re.fullmatch(pattern, given.value):
-            return True
-        if len(given.value) > 63 and pattern != id_rule("secret", "id")[0]:
-            expected += f"; this has {len(given.value)} characters"
-    elif isinstance(given.value, int | float):
-        expected = "a text; put it in quotes"
-    _add(faults, tree, f"meta.{written}", expected, given)
-    return False
+            _add(faults, tree, f"meta.{id.name}", f"is missing{hint}", line=meta.line)
+    return None if wrong else ids
 
 
 def _spec(kind: Kind | None, tree: Tree, faults: Faults, name: str) -> Resource | None:
@@ -119,9 +97,9 @@ def _spec(kind: Kind | None, tree: Tree, faults: Faults, name: str) -> Resource 
         return None
     given = spec.plain()
     try:
-        return kind.model.model_validate(given)
+        return MODELS[kind.name].model_validate(given)
     except ValidationError as error:
-        found, more = located_mistakes(error, given, "spec", kind.model, faults.room)
+        found, more = located_mistakes(error, given, "spec", MODELS[kind.name], faults.room)
     for location, mistake in found:
         faults.take(mistake, tree.line_of(("spec", *location)), name)
     faults.more += more

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from spacecloud.documents.envelopes import envelope
-from spacecloud.documents.faults import Faults, FileMistake, refuse
+from spacecloud.documents.file_mistakes import Faults, FileMistake, refuse
 from spacecloud.documents.tree import Tree, trees
 from spacecloud.documents.variables import fill
 from spacecloud.errors import InvalidSpec, Mistake

@@ -23,7 +23,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from spacecloud.documents.faults import Fault, Faults
+from spacecloud.documents.file_mistakes import Fault, Faults
 from spacecloud.documents.scalars import Scalar, meaning
 
 DEEPEST = 60

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from spacecloud.documents.faults import Faults
+from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.tree import Tree, strings
 from spacecloud.errors import InvalidSpec, Mistake
 

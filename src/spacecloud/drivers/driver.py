@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from spacecloud.model.addresses import Pools
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -95,6 +94,17 @@ class Workloads(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayView:
+    """What the gateway holds of a service."""
+
+    published: Published | None
+    """What was last acknowledged; None when this process does not know."""
+
+    is_held: bool
+    """Does it hold anything, from this or an earlier process?"""
+
+
 class Traffic(Protocol):
     async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
         """
@@ -107,20 +117,10 @@ class Traffic(Protocol):
 
     async def withdraw(self, key: ServiceKey) -> None: ...
 
-    def published(self, key: ServiceKey) -> Published | None:
-        """What was last acknowledged; None when this process does not know."""
-        ...
-
-    def knows(self, key: ServiceKey) -> bool:
-        """Does the gateway hold anything of it, from this or an earlier process?"""
-        ...
+    def view(self, key: ServiceKey) -> GatewayView: ...
 
     def known(self) -> frozenset[ServiceKey]:
-        """Every service of which it does."""
-        ...
-
-    async def close_revoked(self, allowed: Mapping[ServiceKey, Face]) -> int:
-        """Close every live connection through the mesh that policy no longer allows; how many."""
+        """Every service of which the gateway holds anything."""
         ...
 
 
@@ -149,6 +149,19 @@ class Meter(Protocol):
     def denied_calls(self) -> AsyncIterator[DeniedCall]: ...
 
 
+class Revocation(Protocol):
+    """
+    Of a driver whose gateway asks policy only when a connection begins.
+
+    Driven by what is declared and not by what was published: a callee that cannot be reconciled
+    now, because its image is pulled or its engine is slow, loses revoked callers all the same.
+    """
+
+    async def close_revoked(self, allowed: Mapping[ServiceKey, Face]) -> int:
+        """Close every live connection that policy no longer allows; how many there were."""
+        ...
+
+
 class Names(Protocol):
     async def publish(self, key: ServiceKey, names: tuple[tuple[str, str], ...]) -> None: ...
 
@@ -173,4 +186,5 @@ class Driver:
     meter: Meter
     names: Names
     host: Host
-    pools: Pools
+    revocation: Revocation | None = None
+    """None where policy is asked all the time, as a sidecar does."""

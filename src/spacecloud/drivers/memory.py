@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from spacecloud.drivers.driver import Driver, Hint, LogRequest
+from spacecloud.broadcast import Broadcast
+from spacecloud.drivers.driver import Driver, GatewayView, Hint, LogRequest
 from spacecloud.errors import NotFound
-from spacecloud.model.addresses import Pools
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -28,6 +28,8 @@ from spacecloud.workloads.operations import (
     key_of,
 )
 from spacecloud.workloads.simulate import became_ready, ended, state_after
+
+MOST_HINTS = 10_000
 
 MISSING = "missing"
 """An image whose name starts with it is in no registry."""
@@ -46,7 +48,7 @@ class MemoryWorkloads:
         self._world: dict[ServiceKey, ObservedWorkloads] = {}
         self._images: dict[str, str] = {}
         self._pulls: dict[tuple[ServiceRef, str], ObservedPull] = {}
-        self._queues: set[asyncio.Queue[Hint]] = set()
+        self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
 
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
         world = self._world.get(key, ObservedWorkloads(key, None))
@@ -92,16 +94,7 @@ class MemoryWorkloads:
             loop.call_later(self._ready_after.total_seconds(), self._tell, key)
 
     def hints(self) -> AsyncGenerator[Hint]:
-        queue: asyncio.Queue[Hint] = asyncio.Queue()
-        self._queues.add(queue)
-        return self._hints(queue)
-
-    async def _hints(self, queue: asyncio.Queue[Hint]) -> AsyncGenerator[Hint]:
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            self._queues.discard(queue)
+        return self._hints.subscribe()
 
     async def logs(self, request: LogRequest) -> AsyncGenerator[bytes]:
         for key, world in self._world.items():
@@ -134,8 +127,7 @@ class MemoryWorkloads:
         self._tell(op.ref.key)
 
     def _tell(self, key: ServiceKey) -> None:
-        for queue in self._queues:
-            queue.put_nowait(Hint(key, "in memory"))
+        self._hints.send(Hint(key, "in memory"))
 
 
 class MemoryTraffic:
@@ -163,11 +155,8 @@ class MemoryTraffic:
     async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None:
         self.host_ports = host_ports
 
-    def published(self, key: ServiceKey) -> Published | None:
-        return self._published.get(key)
-
-    def knows(self, key: ServiceKey) -> bool:
-        return key in self._published
+    def view(self, key: ServiceKey) -> GatewayView:
+        return GatewayView(self._published.get(key), key in self._published)
 
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(self._published)
@@ -179,9 +168,6 @@ class MemoryTraffic:
         """None ever comes: nothing can be called."""
         while await asyncio.Event().wait():
             yield DeniedCall("", ServiceKey("", ""), 0)
-
-    async def close_revoked(self, allowed: Mapping[ServiceKey, Face]) -> int:
-        return 0
 
 
 class MemoryNames:
@@ -206,9 +192,7 @@ class MemoryHost:
         pass
 
 
-def memory_driver(
-    pools: Pools, now: Callable[[], datetime], ready_after: timedelta = timedelta(0)
-) -> Driver:
+def memory_driver(now: Callable[[], datetime], ready_after: timedelta = timedelta(0)) -> Driver:
     gateway = MemoryTraffic()
     return Driver(
         workloads=MemoryWorkloads(now, ready_after),
@@ -217,5 +201,4 @@ def memory_driver(
         meter=gateway,
         names=MemoryNames(),
         host=MemoryHost(),
-        pools=pools,
     )

@@ -18,10 +18,7 @@ from spacecloud.model.declared import Declared, DeclaredService, StoredDocument
 from spacecloud.model.refs import MESH_DOMAIN, VERSION_SUFFIX, ServiceKey
 from spacecloud.model.routing import HeaderChange, IngressRoute
 from spacecloud.model.routing import IngressTarget as WrittenTarget
-from spacecloud.model.traffic import HeaderEdit, IngressRule, IngressTable, IngressTarget
-
-ANY_HOST = "*"
-
+from spacecloud.model.traffic import ANY_HOST, HeaderEdit, IngressRule, IngressTable, IngressTarget
 
 _SHOWN = 100
 """Characters of a rule's name that are repeated in the gateway's answers."""
@@ -303,14 +300,8 @@ def _never_reached(rules: Sequence[IngressRule]) -> Iterable[tuple[IngressRule, 
 
 def _covers(earlier: IngressRule, later: IngressRule) -> bool:
     methods = not earlier.methods or (later.methods and set(later.methods) <= set(earlier.methods))
-    hosts = all(any(_covers_host(wide, host) for wide in earlier.hosts) for host in later.hosts)
+    hosts = all(earlier.is_for(host) for host in later.hosts)
     return bool(methods) and bool(later.hosts) and hosts
-
-
-def _covers_host(wide: str, host: str) -> bool:
-    if wide in (ANY_HOST, host):
-        return True
-    return wide.startswith("*.") and host.endswith(wide[1:])
 
 
 def _covers_path(prefix: str, url: str) -> bool:

@@ -74,7 +74,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A bell: something of this kind changed. Read the store to learn what."""
+    """A notification: something of this kind changed. Read the store to learn what."""
 
     kind: Literal["service", "secret", "project", "ingress", "route", "role"]
     project: str

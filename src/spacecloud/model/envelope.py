@@ -5,92 +5,32 @@ The envelope that every document comes in: ``api``, ``type``, ``meta``, ``spec``
 the original and not needed: the type and the meta say where a document goes.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from spacecloud.model.kinds import KIND_ALIASES, KINDS, Kind, kind_named
 from spacecloud.model.project import Project
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret
 from spacecloud.model.service import Service
+from spacecloud.model.validation.mistakes import nearest, shown
+from spacecloud.model.validation.wording import LOOSE_IN_WORDS, id_rule
 
+LONGEST_LABEL = 63
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One type of document."""
-
-    name: str
-    model: type[Resource]
-    path: str
-    """API path with placeholders as in ``meta`` below."""
-
-    ids: tuple[str, ...]
-    """Keys of ``meta`` that are needed, in the order of the path."""
-
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    """Other spellings of keys of ``meta``."""
-
-    order: int = 0
-    """Documents are applied in this order, whatever their order in the file."""
-
-
-KINDS: tuple[Kind, ...] = (
-    Kind("project", Project, "/v1/config/projects/{project}", ("project",), {"id": "project"}, 0),
-    Kind("secret", Secret, "/v1/runner/{project}/secrets/{id}", ("project", "id"), order=1),
-    Kind(
-        "service",
-        Service,
-        "/v1/runner/{project}/services/{serviceId}/{version}",
-        ("project", "serviceId", "version"),
-        {"id": "serviceId"},
-        2,
-    ),
-    Kind(
-        "service-route",
-        Routes,
-        "/v1/runner/{project}/service-routes/{id}",
-        ("project", "id"),
-        {"serviceId": "id"},
-        3,
-    ),
-    Kind(
-        "service-role",
-        Role,
-        "/v1/runner/{project}/service-roles/{serviceId}/{roleId}",
-        ("project", "serviceId", "roleId"),
-        {"service": "serviceId", "id": "roleId", "role": "roleId"},
-        3,
-    ),
-    Kind(
-        "ingress-routes",
-        IngressRoute,
-        "/v1/config/projects/{project}/routing/ingress/{id}",
-        ("project", "id"),
-        order=4,
-    ),
-    Kind(
-        "ingress-global",
-        IngressGlobal,
-        "/v1/config/projects/{project}/routing/ingress/global",
-        ("project",),
-        order=4,
-    ),
-)
-
-KIND_ALIASES = {
-    "services": "service",
-    "projects": "project",
-    "secrets": "secret",
-    "ingress-route": "ingress-routes",
-    "service-routes": "service-route",
-    "service-roles": "service-role",
+MODELS: Mapping[str, type[Resource]] = {
+    "project": Project,
+    "secret": Secret,
+    "service": Service,
+    "service-route": Routes,
+    "service-role": Role,
+    "ingress-routes": IngressRoute,
+    "ingress-global": IngressGlobal,
 }
-
-
-def kind_named(name: str) -> Kind | None:
-    wanted = KIND_ALIASES.get(name, name)
-    return next((kind for kind in KINDS if kind.name == wanted), None)
+"""Of each kind's spec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +65,49 @@ class Envelope:
         if self.kind.name == "service":
             return f"service {first}/{rest[0]}@{rest[1]}"
         return f"{self.kind.name} {'/'.join([first, *rest])}"
+
+
+@dataclass(frozen=True, slots=True)
+class WrongId:
+    """One of the ids of a document that is missing or is none."""
+
+    name: str
+    written: str
+    """How ``meta`` spells it; empty where it is missing."""
+
+    expected: str
+
+
+def kind_or_expected(name: object) -> Kind | str:
+    """What is expected where there is no such kind."""
+    kind = kind_named(name) if isinstance(name, str) else None
+    if kind is not None:
+        return kind
+    known = [kind.name for kind in KINDS]
+    expected = f"one of {', '.join(known)}"
+    meant = nearest(str(shown(name)), [*known, *KIND_ALIASES]) if name is not None else None
+    return f"{expected}; did you mean {meant}?" if meant else expected
+
+
+def ids_in(kind: Kind, meta: Mapping[str, Any]) -> tuple[dict[str, str], list[WrongId]]:
+    """Those that are well-formed, by the names in ``kind.ids``, and what is wrong with others."""
+    spellings = {kind.aliases.get(name, name): name for name in meta}
+    ids: dict[str, str] = {}
+    wrong: list[WrongId] = []
+    for name in kind.ids:
+        written = spellings.get(name, "")
+        value = meta.get(written)
+        pattern, expected = id_rule(kind.name, name)
+        if isinstance(value, str) and re.fullmatch(pattern, value):
+            ids[name] = value
+        else:
+            wrong.append(WrongId(name, written, _expected(expected, value)))
+    return ids, wrong
+
+
+def _expected(rule: str, value: object) -> str:
+    if isinstance(value, str) and len(value) > LONGEST_LABEL and rule != LOOSE_IN_WORDS:
+        return f"{rule}; this has {len(value)} characters"
+    if isinstance(value, int | float):
+        return "a text; put it in quotes"
+    return rule

@@ -70,11 +70,11 @@ class ServiceRef(NamedTuple):
 HOST = ServiceKey(PLATFORM_PROJECT, "host")
 """The ports of the host that projects may reach: their domain, their owner at the gateway."""
 
-API = ServiceKey(PLATFORM_PROJECT, "api")
+INGRESS = ServiceKey(PLATFORM_PROJECT, "ingress")
 """Owner of the public listener and of the routes to the API: no document changes either."""
 
-INGRESS = ServiceKey(PLATFORM_PROJECT, "ingress")
-"""Owner of the ingress route table."""
+INGRESS_TABLE = ServiceKey(PLATFORM_PROJECT, "ingress-table")
+"""Owner of the ingress route table, which follows from documents."""
 
 PLATFORM = ServiceKey(PLATFORM_PROJECT, "platform")
 """Whom events of the machine itself are about: repaired rules, a gateway that came back."""

@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 
 from spacecloud.model.declared import Event
 from spacecloud.model.lines import message
-from spacecloud.model.resource import Resource
+from spacecloud.model.view import View
 from spacecloud.reasons.union import FailureReason
 
 State = Literal["ready", "progressing", "degraded", "failed", "removing", "asleep"]
@@ -20,11 +20,16 @@ fails; ``message`` says why. ``removing``: deleted, not yet gone. ``asleep``: ze
 """
 
 
+ReplicaState = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "UNKNOWN"]
+"""In the original's spelling."""
+
+DocumentChangeKind = Literal["create", "update", "unchanged", "delete"]
+
 Told = Annotated[str, AfterValidator(message)]
 """May hold what a container, an image or the engine said: short, and nothing that is obeyed."""
 
 
-class TaskStatus(Resource):
+class TaskStatus(View):
     id: str
     state: Literal["missing", "created", "running", "exited"]
     health: str = ""
@@ -41,9 +46,9 @@ class TaskStatus(Resource):
     """What to do about it; empty where only its log can say."""
 
 
-class ReplicaStatus(Resource):
+class ReplicaStatus(View):
     id: str
-    status: Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "UNKNOWN"]
+    status: ReplicaState
     ready: bool = False
     address: str = ""
     revision: str = ""
@@ -51,7 +56,7 @@ class ReplicaStatus(Resource):
     tasks: tuple[TaskStatus, ...] = ()
 
 
-class EventView(Resource):
+class EventView(View):
     at: datetime
     project: str
     service: str
@@ -76,7 +81,7 @@ def event_view(event: Event) -> EventView:
     )
 
 
-class DeniedCallView(Resource):
+class DeniedCallView(View):
     """Calls that policy refused since the control plane started."""
 
     caller: str
@@ -89,7 +94,7 @@ class DeniedCallView(Resource):
     """Which of the two sides lacks the permission, and the line that would give it."""
 
 
-class PullView(Resource):
+class PullView(View):
     """An image on its way from its registry."""
 
     image: str
@@ -113,7 +118,7 @@ class PullView(Resource):
         return f"{said}, {self.bytes_done // 1_000_000} of {self.bytes // 1_000_000} MB"
 
 
-class ServiceStatus(Resource):
+class ServiceStatus(View):
     """The first four fields are the original's; all others are additions."""
 
     service_id: str
@@ -181,7 +186,7 @@ class ServiceStatus(Resource):
     """The last ten, newest first."""
 
 
-class Finding(Resource):
+class Finding(View):
     """One thing that is wrong or will surprise, and what to do about it."""
 
     severity: Literal["error", "warning", "note"]
@@ -196,7 +201,7 @@ class Finding(Resource):
     """The code of the problem."""
 
 
-class PlannedStep(Resource):
+class PlannedStep(View):
     number: int
     after: tuple[int, ...] = ()
     kind: str
@@ -209,7 +214,7 @@ class PlannedStep(Resource):
     """Behind a wait: what will follow if the world answers as expected."""
 
 
-class ServicePlan(Resource):
+class ServicePlan(View):
     service: str
     """``project/service``."""
 
@@ -218,15 +223,15 @@ class ServicePlan(Resource):
     notices: tuple[str, ...] = ()
 
 
-class DocumentChange(Resource):
+class DocumentChange(View):
     kind: str
     id: str
-    change: Literal["create", "update", "unchanged", "delete"]
+    change: DocumentChangeKind
     fields: tuple[str, ...] = ()
     """Paths that differ from what is stored."""
 
 
-class PlanView(Resource):
+class PlanView(View):
     documents: tuple[DocumentChange, ...] = ()
     services: tuple[ServicePlan, ...] = ()
     """Only those with steps or a problem."""
@@ -236,7 +241,7 @@ class PlanView(Resource):
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """Is the ground that all services stand on as it should be?"""
+    """Are rules, gateway and resolver, which all services need, as they should be?"""
 
     repaired: tuple[str, ...] = ()
     """What had to be mended just now, a sentence each."""
@@ -246,3 +251,6 @@ class HostState:
 
     parts: Mapping[str, Literal["running", "down"]] = field(default_factory=dict)
     """``gateway``, ``resolver``."""
+
+    fixes: Mapping[str, str] = field(default_factory=dict)
+    """For each part, what to do when it is down: a sentence or a command, in the driver's words."""

@@ -111,6 +111,9 @@ class HeaderEdit:
     op: Literal["set", "add", "del"]
 
 
+ANY_HOST = "*"
+
+
 @dataclass(frozen=True, slots=True)
 class IngressRule:
     """One line of the outside's table. Rules are in order: the first that matches wins."""
@@ -133,6 +136,13 @@ class IngressRule:
 
     request_headers: tuple[HeaderEdit, ...] = ()
     response_headers: tuple[HeaderEdit, ...] = ()
+
+    def is_for(self, host: str) -> bool:
+        """Also of a host with a wildcard: is every name that it stands for one of the rule's?"""
+        return any(
+            written in (ANY_HOST, host) or (written.startswith("*.") and host.endswith(written[1:]))
+            for written in self.hosts
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,10 @@ from spacecloud.reasons.base import BaseReason
 DOCTOR = "it is tried again by itself; if it stays so: space-cloud doctor"
 
 
+def _refusal(action: str, message: str, advice: str) -> str:
+    return f"{action}: {message}: {advice}" if advice else f"{action}: {message}"
+
+
 @dataclass(frozen=True, slots=True)
 class PlatformFailed(BaseReason):
     """Of the platform below, in its words; tried again."""
@@ -37,12 +41,18 @@ class EngineFailed(BaseReason):
 
     action: str
     message: str
+    advice: str = ""
+    """What to do, where more is known than for any other refusal."""
 
     code = "EngineError"
     remedy = DOCTOR
 
     def __str__(self) -> str:
-        return f"{self.action}: {self.message}"
+        return _refusal(self.action, self.message, self.advice)
+
+    @property
+    def fix(self) -> str:
+        return self.advice or self.remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +61,17 @@ class EngineRefused(BaseReason):
 
     action: str
     message: str
+    advice: str = ""
 
     code = "EngineRefused"
     remedy = "the Docker Engine cannot run it as it is declared: change what it names, apply again"
 
     def __str__(self) -> str:
-        return f"{self.action}: {self.message}"
+        return _refusal(self.action, self.message, self.advice)
+
+    @property
+    def fix(self) -> str:
+        return self.advice or self.remedy
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from spacecloud.drivers.driver import Driver
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.controller import Controller
-from spacecloud.reconcile.denials import DeniedCalls
+from spacecloud.reconcile.denied_calls import DeniedCalls
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
@@ -54,12 +54,12 @@ class ControlPlane:
         )
 
     async def run(self) -> None:
-        """Until it is cancelled. The ground is looked at before the first service is."""
+        """Until it is cancelled. The host is looked at before the first service is."""
         await self.platform.ensure()
         self.platform.start()
         watches: dict[str, Coroutine[Any, Any, None]] = {
             "background": self._background.run(),
-            "journal": self.events.run(),
+            "events": self.events.run(),
             "controller": self.controller.run(),
             "declarations": self._watches.hear_declarations(),
             "engine": self._watches.hear_engine(),

@@ -11,7 +11,7 @@ from spacecloud.model import lines
 from spacecloud.model.declared import Event
 from spacecloud.model.refs import ServiceKey
 from spacecloud.reasons.union import Reason
-from spacecloud.store.port import Store
+from spacecloud.store.port import Events
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ MOST_WAITING = 10_000
 
 
 class EventRecorder:
-    def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: Events, now: Callable[[], datetime]) -> None:
         self._store = store
         self._now = now
         self._waiting: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)

@@ -1,7 +1,7 @@
 """
 What one look cannot see: how often a task ended, since when a replica drains, what was refused.
 
-Kept per service, in memory alone. Losing it costs patience, never correctness.
+Kept per service, in memory alone. Losing it costs time, never correctness.
 """
 
 from collections.abc import Iterable, Mapping

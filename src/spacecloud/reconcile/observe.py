@@ -10,7 +10,7 @@ from spacecloud.model.declared import DeclaredService
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import declared_replicas
-from spacecloud.store.port import Store
+from spacecloud.store.port import Secrets
 from spacecloud.workloads.observed import Observed, ObservedWorkloads
 from spacecloud.workloads.situation import Declared, Desired, Leaving, Unknown
 
@@ -21,7 +21,7 @@ class Observer:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    async def desired(self, key: ServiceKey, policy: Policy, store: Store) -> Desired:
+    async def desired(self, key: ServiceKey, policy: Policy, store: Secrets) -> Desired:
         service = policy.declared.services.get(key)
         if service is None:
             return Unknown(key)
@@ -57,11 +57,12 @@ class Observer:
         engine, references = self._driver.workloads, _references(desired)
         # Before the images: what has ended by then is here.
         pulls = engine.pulls(key)
+        gateway = self._driver.traffic.view(key)
         return Observed(
             workloads=known or await engine.observe(key),
             images=await engine.images(sorted(references)) if references else {},
-            published=self._driver.traffic.published(key),
-            in_gateway=self._driver.traffic.knows(key),
+            published=gateway.published,
+            in_gateway=gateway.is_held,
             names=names,
             pulls=pulls,
         )
@@ -77,7 +78,7 @@ class Observer:
             return None
 
 
-async def _secrets(declared: DeclaredService, store: Store) -> Mapping[str, SecretFacts]:
+async def _secrets(declared: DeclaredService, store: Secrets) -> Mapping[str, SecretFacts]:
     used = any(task.secrets for version in declared.versions for task in version.spec.tasks)
     if not used:
         return {}

@@ -1,5 +1,5 @@
 """
-The ground that all services stand on: rules, gateway, resolver, ingress, doors to the host.
+What all services need: rules, gateway, resolver, ingress, host ports.
 
 | job        | looked at                                                             |
 |------------|-----------------------------------------------------------------------|
@@ -14,10 +14,11 @@ an event, what could not be mended is a problem that every status may show.
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum
 
-from spacecloud.drivers.driver import Driver
+from spacecloud.drivers.driver import Driver, Revocation
 from spacecloud.errors import DriverError
 from spacecloud.ingress import table
 from spacecloud.mesh.host_ports import host_ports
@@ -149,7 +150,7 @@ class Platform:
         try:
             state = await self._driver.host.ensure()
         except DriverError as error:
-            state = HostState(problems=(error.reason,), parts=self.state.parts)
+            state = replace(self.state, repaired=(), problems=(error.reason,))
         for sentence in state.repaired:
             logger.info("repaired: %s", sentence)
             self._events.record(PLATFORM, "Repaired", sentence, "warning")
@@ -168,15 +169,16 @@ class Platform:
             case Job.HOST_PORTS:
                 await self._publish_host_ports()
             case Job.REVOCATION:
-                return await self._close_revoked()
+                revocation = self._driver.revocation
+                return None if revocation is None else await self._close_revoked(revocation)
         self._acknowledged.add(job)
         return None
 
-    async def _close_revoked(self) -> datetime:
+    async def _close_revoked(self, revocation: Revocation) -> datetime:
         """Close live connections that policy no longer allows."""
         self._rounds += 1
         allowed = (await self._policies.policy()).faces()
-        closed = await self._driver.traffic.close_revoked(allowed)
+        closed = await revocation.close_revoked(allowed)
         if closed:
             text = f"closed {closed} connections that policy no longer allows"
             self._events.record(PLATFORM, "ConnectionsClosed", text)

@@ -2,11 +2,11 @@
 
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declared
-from spacecloud.store.port import Store
+from spacecloud.store.port import Services
 
 
 class PolicyCache:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Services) -> None:
         self._store = store
         self._policy = Policy(Declared({}))
 

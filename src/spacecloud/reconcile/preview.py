@@ -15,7 +15,7 @@ from spacecloud.reconcile.dry_run import dry_run
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.report.notices import notices_of
-from spacecloud.store.port import Store
+from spacecloud.store.port import Secrets, Store
 from spacecloud.workloads.forecast import plan
 
 
@@ -53,7 +53,7 @@ class Preview:
             warnings=tuple(dict.fromkeys(warnings)),
         )
 
-    async def _service_plan(self, key: ServiceKey, policy: Policy, store: Store) -> ServicePlan:
+    async def _service_plan(self, key: ServiceKey, policy: Policy, store: Secrets) -> ServicePlan:
         shown = plan(await self._services.simulate(key, policy, store))
         steps = tuple(
             PlannedStep(

@@ -18,7 +18,7 @@ from spacecloud.model.status import (
     ServiceStatus,
     event_view,
 )
-from spacecloud.reconcile.denials import DeniedCalls
+from spacecloud.reconcile.denied_calls import DeniedCalls
 from spacecloud.reconcile.platform import Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.preview import Preview

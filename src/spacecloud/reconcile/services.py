@@ -25,7 +25,7 @@ from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of, re
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.service_state import Look, ServiceState
 from spacecloud.report.snapshot import Snapshot
-from spacecloud.store.port import NextRevision, Store
+from spacecloud.store.port import NextRevision, Secrets, Store
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.observed import Observed, ObservedWorkloads, Published
 from spacecloud.workloads.operations import (
@@ -152,7 +152,7 @@ class ServiceReconciler:
     ) -> bool:
         return self._state(key).differs_from(listed, published)
 
-    async def simulate(self, key: ServiceKey, policy: Policy, store: Store) -> Situation:
+    async def simulate(self, key: ServiceKey, policy: Policy, store: Secrets) -> Situation:
         """A look for a plan that is only shown: with other declarations, and nothing noted."""
         state = self._states.get(key) or ServiceState(key)
         desired = await self._observer.desired(key, policy, store)

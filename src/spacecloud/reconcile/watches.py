@@ -1,4 +1,4 @@
-"""Where keys come from: the store's bell, the engine's hints, and a periodic look at everything."""
+"""Where keys come from: changes of the store, hints of the engine, a periodic look at all."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from spacecloud.reconcile.platform import Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.queue import KeyQueue
 from spacecloud.reconcile.services import ServiceReconciler
-from spacecloud.store.port import Store
+from spacecloud.store.port import Changes
 from spacecloud.workloads.observed import ObservedWorkloads
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class Watches:
     def __init__(
         self,
-        store: Store,
+        store: Changes,
         driver: Driver,
         policies: PolicyCache,
         services: ServiceReconciler,
@@ -89,7 +89,7 @@ class Watches:
         keys = declared.keys() | observed.keys() | named | self._driver.traffic.known()
         self._services.cache_absence(key for key in keys if key not in observed)
         for key in keys:
-            published = self._driver.traffic.published(key)
+            published = self._driver.traffic.view(key).published
             if self._services.differs(key, observed.get(key), published):
                 self._queue.add(key)
 

@@ -56,7 +56,7 @@ def _platform(host: HostState) -> Iterable[Finding]:
     told = {problem.part for problem in host.problems if isinstance(problem, PartDown)}
     for part, state in host.parts.items():
         if state == "down" and part not in told:
-            yield _finding("error", "platform", PartDown(part))
+            yield _finding("error", "platform", PartDown(part), host.fixes.get(part, ""))
 
 
 def _state(status: ServiceStatus) -> Iterable[Finding]:

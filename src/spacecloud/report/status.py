@@ -14,7 +14,6 @@ How a version is doing, in the words that a person reads.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.lines import message
@@ -24,6 +23,7 @@ from spacecloud.model.status import (
     DeniedCallView,
     EventView,
     PullView,
+    ReplicaState,
     ReplicaStatus,
     ServiceStatus,
     State,
@@ -83,62 +83,52 @@ def status_of(
     replicas = _replicas(version.ref, snapshot)
     verdict = _verdict(version, seen, snapshot, relations.unobserved)
     return ServiceStatus(
-        **_names(
-            service_id=version.ref.service,
-            version=version.ref.version,
-            desired_replicas=_wanted(version, snapshot),
-            replicas=tuple(_replica(r, snapshot) for r in replicas if snapshot is not None),
-            project=version.ref.project,
-            ready_replicas=sum(in_service(r) for r in replicas),
-            generation=version.generation,
-            observed_generation=seen.generation if seen is not None else 0,
-            revision=version.revision.number if version.revision is not None else 0,
-            revision_hash=version.revision.hash if version.revision is not None else "",
-            state=verdict.state,
-            message=verdict.message,
-            reason=verdict.reason.code if verdict.reason is not None else "",
-            fix=verdict.reason.fix if verdict.reason is not None else "",
-            subject=verdict.subject,
-            next_step=_next_step(version.ref, snapshot, relations.pulls)
-            if verdict.state != "ready"
-            else "",
-            pulls=relations.pulls,
-            domain=version.ref.key.domain,
-            version_domain=version.ref.domain,
-            default_version=service.versions[0].ref == version.ref,
-            ports=tuple(f"{p.port}/{p.protocol}" for p in version.spec.ports),
-            urls=relations.urls,
-            not_served=relations.not_served,
-            admits=relations.admits,
-            calls=relations.calls,
-            refusals=relations.refusals,
-            notices=relations.notices,
-            events=relations.events,
-        )
+        service_id=version.ref.service,
+        version=version.ref.version,
+        desired_replicas=_wanted(version, snapshot),
+        replicas=tuple(_replica(r, snapshot) for r in replicas) if snapshot is not None else (),
+        project=version.ref.project,
+        ready_replicas=sum(in_service(r) for r in replicas),
+        generation=version.generation,
+        observed_generation=seen.generation if seen is not None else 0,
+        revision=version.revision.number if version.revision is not None else 0,
+        revision_hash=version.revision.hash if version.revision is not None else "",
+        state=verdict.state,
+        message=verdict.message,
+        reason=verdict.reason.code if verdict.reason is not None else "",
+        fix=verdict.reason.fix if verdict.reason is not None else "",
+        subject=verdict.subject,
+        next_step=_next_step(version.ref, snapshot, relations.pulls)
+        if verdict.state != "ready"
+        else "",
+        pulls=relations.pulls,
+        domain=version.ref.key.domain,
+        version_domain=version.ref.domain,
+        default_version=service.versions[0].ref == version.ref,
+        ports=tuple(f"{p.port}/{p.protocol}" for p in version.spec.ports),
+        urls=relations.urls,
+        not_served=relations.not_served,
+        admits=relations.admits,
+        calls=relations.calls,
+        refusals=relations.refusals,
+        notices=relations.notices,
+        events=relations.events,
     )
 
 
 def removing(ref: ServiceRef, snapshot: Snapshot) -> ServiceStatus:
     """Of a version that is deleted and not yet gone."""
     return ServiceStatus(
-        **_names(
-            service_id=ref.service,
-            version=ref.version,
-            desired_replicas=0,
-            replicas=tuple(_replica(r, snapshot) for r in _replicas(ref, snapshot)),
-            project=ref.project,
-            state="removing",
-            next_step=_next_step(ref, snapshot, ()),
-            domain=ref.key.domain,
-            version_domain=ref.domain,
-        )
+        service_id=ref.service,
+        version=ref.version,
+        desired_replicas=0,
+        replicas=tuple(_replica(r, snapshot) for r in _replicas(ref, snapshot)),
+        project=ref.project,
+        state="removing",
+        next_step=_next_step(ref, snapshot, ()),
+        domain=ref.key.domain,
+        version_domain=ref.domain,
     )
-
-
-def _names(**fields: Any) -> dict[str, Any]:
-    """The model is built by its wire names."""
-    aliases = {name: f.alias or name for name, f in ServiceStatus.model_fields.items()}
-    return {aliases[name]: value for name, value in fields.items()}
 
 
 def _wanted(version: DeclaredVersion, snapshot: Snapshot | None) -> int:
@@ -261,23 +251,24 @@ def _ending(task: ObservedTask, snapshot: Snapshot) -> Ending:
     return task.ending(snapshot.last_output.get(task.container, ""))
 
 
-def _replica(replica: ObservedReplica, snapshot: Snapshot | None) -> ReplicaStatus:
-    assert snapshot is not None
+def _replica(replica: ObservedReplica, snapshot: Snapshot) -> ReplicaStatus:
     draining = {e.address for e in snapshot.situation.acknowledged if e.draining}
     states = {task.state for task in replica.tasks}
-    status = "RUNNING" if states == {"running"} and replica.pause == "running" else "PENDING"
+    status: ReplicaState
     if any(t.state == "exited" and t.exit_code for t in replica.tasks):
         status = "FAILED"
-    return ReplicaStatus.model_validate(
-        {
-            "id": replica.id,
-            "status": status,
-            "ready": in_service(replica),
-            "address": replica.address,
-            "revision": replica.revision,
-            "draining": replica.address in draining,
-            "tasks": [_task(name, replica, snapshot) for name in replica.expected_tasks],
-        }
+    elif states == {"running"} and replica.pause == "running":
+        status = "RUNNING"
+    else:
+        status = "PENDING"
+    return ReplicaStatus(
+        id=replica.id,
+        status=status,
+        ready=in_service(replica),
+        address=replica.address,
+        revision=replica.revision,
+        draining=replica.address in draining,
+        tasks=tuple(_task(name, replica, snapshot) for name in replica.expected_tasks),
     )
 
 
@@ -286,18 +277,16 @@ def _task(name: str, replica: ObservedReplica, snapshot: Snapshot) -> TaskStatus
     if task is None:
         return TaskStatus(id=name, state="missing")
     reason = _reason(task, snapshot)
-    return TaskStatus.model_validate(
-        {
-            "id": name,
-            "state": task.state,
-            "health": task.health.state if task.state == "running" else "",
-            "image": _image(task, replica, snapshot),
-            "restarts": snapshot.situation.history.exits.get(task.container, 0),
-            "exitCode": task.exit_code,
-            "reason": reason.code if reason is not None else "",
-            "message": str(reason or ""),
-            "fix": reason.fix if reason is not None else "",
-        }
+    return TaskStatus(
+        id=name,
+        state=task.state,
+        health=task.health.state if task.state == "running" else "",
+        image=_image(task, replica, snapshot),
+        restarts=snapshot.situation.history.exits.get(task.container, 0),
+        exit_code=task.exit_code,
+        reason=reason.code if reason is not None else "",
+        message=str(reason or ""),
+        fix=reason.fix if reason is not None else "",
     )
 
 

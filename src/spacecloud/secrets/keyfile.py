@@ -8,11 +8,11 @@ missing one beside an existing database is an error and never a reason to make a
 import base64
 import binascii
 import hashlib
-import os
 import secrets
 from pathlib import Path
 
 from spacecloud.errors import Unavailable
+from spacecloud.files import OWNER_ONLY, write_durably
 from spacecloud.secrets.sealing import KEY_ID_BYTES, Sealer
 
 PREFIX = "aes-256-gcm:"
@@ -41,26 +41,10 @@ def key_id(key: bytes) -> bytes:
 
 def _make(path: Path) -> None:
     line = PREFIX + base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode() + "\n"
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
     try:
-        file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "w") as stream:
-            stream.write(line)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.rename(path)
-        _sync_folder(path.parent)
+        write_durably(path, line, OWNER_ONLY)
     except OSError as error:
         raise Unavailable(f"cannot write the key file {path}: {error.strerror}") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _read(path: Path) -> Sealer:

@@ -1,9 +1,20 @@
-"""A document's way into any store: which call a kind of document is."""
+"""
+Documents of any kind, in any store: which call is which, in one table.
+
+A document is read back as it is kept, without what follows from its address; of a secret only
+the names of its keys.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from spacecloud.errors import InvalidSpec
+from spacecloud.model.declared import StoredDocument
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret
 from spacecloud.model.service import Service
@@ -11,49 +22,108 @@ from spacecloud.store.port import Accepted, Store, Written
 
 GLOBAL = "global"
 
-
-async def write(store: Store, envelope: Envelope) -> Accepted | Written:
-    """What the write changed; of a service its generation, too."""
-    project, *ids = [envelope.ids[name] for name in envelope.kind.ids]
-    match envelope.spec:
-        case Service() as service:
-            return await store.put_service(ServiceRef(project, *ids), service)
-        case Project() as document:
-            return await store.put_project(project, document)
-        case Secret() as secret:
-            return await store.put_secret(project, ids[0], secret)
-        case Routes() as routes:
-            return await store.put_routes(ServiceKey(project, ids[0]), routes)
-        case Role() as role:
-            return await store.put_role(ServiceKey(project, ids[0]), ids[1], role)
-        case IngressRoute() as route:
-            if ids[0] == GLOBAL:
-                raise InvalidSpec("an ingress route cannot be called global: that path is taken")
-            return await store.put_ingress(project, ids[0], route)
-        case IngressGlobal() as settings:
-            return await store.put_ingress_global(project, settings)
-        case other:
-            raise AssertionError(f"{type(other)} is not a kind of document")
+Document = Mapping[str, Any]
+SpecT = TypeVar("SpecT", bound=Resource)
 
 
-async def erase(store: Store, envelope: Envelope) -> bool:
+@dataclass(frozen=True)  # with slots, Python 3.11 cannot make a ``Calls[Service](...)``
+class Calls(Generic[SpecT]):
+    """Each gets the document's ids in the order of its path."""
+
+    put: Callable[[Store, Sequence[str], SpecT], Awaitable[Written | Accepted]]
+    get: Callable[[Store, Sequence[str]], Awaitable[Document | None]]
+    delete: Callable[[Store, Sequence[str]], Awaitable[bool]]
     """False when there was none."""
-    project, *ids = [envelope.ids[name] for name in envelope.kind.ids]
-    match envelope.kind.name:
-        case "service":
-            return await store.delete_service(ServiceRef(project, *ids))
-        case "project":
-            return await store.delete_project(project)
-        case "secret":
-            return await store.delete_secret(project, ids[0])
-        case "service-route":
-            await store.put_routes(ServiceKey(project, ids[0]), Routes())
-        case "service-role":
-            return await store.delete_role(ServiceKey(project, ids[0]), ids[1])
-        case "ingress-routes":
-            return await store.delete_ingress(project, ids[0])
-        case "ingress-global":
-            await store.put_ingress_global(project, IngressGlobal())
-        case name:
-            raise AssertionError(f"{name} is not a kind of document")
+
+
+async def put(store: Store, envelope: Envelope) -> Written | Accepted:
+    """What the write changed; of a service its generation, too."""
+    return await CALLS[envelope.kind.name].put(store, _ids(envelope), envelope.spec)
+
+
+async def document(store: Store, envelope: Envelope) -> Document | None:
+    """What is kept where the envelope goes; None when there is nothing."""
+    return await CALLS[envelope.kind.name].get(store, _ids(envelope))
+
+
+async def delete(store: Store, envelope: Envelope) -> bool:
+    """False when there was none."""
+    return await CALLS[envelope.kind.name].delete(store, _ids(envelope))
+
+
+def _ids(envelope: Envelope) -> list[str]:
+    return [envelope.ids[name] for name in envelope.kind.ids]
+
+
+async def _version(store: Store, ids: Sequence[str]) -> Document | None:
+    ref = ServiceRef(*ids)
+    service = await store.service(ref.key)
+    versions = service.versions if service is not None else ()
+    return next((v.spec.as_given() for v in versions if v.ref == ref), None)
+
+
+async def _secret(store: Store, ids: Sequence[str]) -> Document | None:
+    facts = await store.secrets(*ids)
+    return {"keys": list(facts[0].keys)} if facts else None
+
+
+async def _only(found: Awaitable[Sequence[StoredDocument]]) -> Document | None:
+    documents = await found
+    return documents[0].document if documents else None
+
+
+async def _put_ingress(store: Store, ids: Sequence[str], route: IngressRoute) -> Written:
+    project, id = ids
+    if id == GLOBAL:
+        raise InvalidSpec("an ingress route cannot be called global: that path is taken")
+    return await store.put_ingress(project, id, route)
+
+
+async def _ingress_global(store: Store, ids: Sequence[str]) -> Document | None:
+    found = await store.ingress_global(*ids)
+    return None if found is None else found.document
+
+
+async def _was_there(written: Awaitable[Written]) -> bool:
+    """Of what is emptied, and not deleted: its address always answers."""
+    await written
     return True
+
+
+CALLS: Mapping[str, Calls[Any]] = {
+    "project": Calls[Project](
+        put=lambda store, ids, spec: store.put_project(ids[0], spec),
+        get=lambda store, ids: _only(store.projects(*ids)),
+        delete=lambda store, ids: store.delete_project(*ids),
+    ),
+    "secret": Calls[Secret](
+        put=lambda store, ids, spec: store.put_secret(ids[0], ids[1], spec),
+        get=_secret,
+        delete=lambda store, ids: store.delete_secret(*ids),
+    ),
+    "service": Calls[Service](
+        put=lambda store, ids, spec: store.put_service(ServiceRef(*ids), spec),
+        get=_version,
+        delete=lambda store, ids: store.delete_service(ServiceRef(*ids)),
+    ),
+    "service-route": Calls[Routes](
+        put=lambda store, ids, spec: store.put_routes(ServiceKey(*ids), spec),
+        get=lambda store, ids: _only(store.routes(*ids)),
+        delete=lambda store, ids: _was_there(store.put_routes(ServiceKey(*ids), Routes())),
+    ),
+    "service-role": Calls[Role](
+        put=lambda store, ids, spec: store.put_role(ServiceKey(*ids[:2]), ids[2], spec),
+        get=lambda store, ids: _only(store.roles(*ids)),
+        delete=lambda store, ids: store.delete_role(ServiceKey(*ids[:2]), ids[2]),
+    ),
+    "ingress-routes": Calls[IngressRoute](
+        put=_put_ingress,
+        get=lambda store, ids: _only(store.ingress(*ids)),
+        delete=lambda store, ids: store.delete_ingress(*ids),
+    ),
+    "ingress-global": Calls[IngressGlobal](
+        put=lambda store, ids, spec: store.put_ingress_global(ids[0], spec),
+        get=_ingress_global,
+        delete=lambda store, ids: _was_there(store.put_ingress_global(ids[0], IngressGlobal())),
+    ),
+}

@@ -49,6 +49,13 @@ class Session:
         self._connection.backup(other)
 
 
+def matching(**columns: str | None) -> tuple[str, list[str]]:
+    """A condition on the columns that have a value here, and the values: found by an index."""
+    given = {name: value for name, value in columns.items() if value is not None}
+    where = " AND ".join(f"{name} = ?" for name in given)
+    return (f" WHERE {where}" if where else ""), list(given.values())
+
+
 class Database:
     def __init__(
         self, path: Path, writing: sqlite3.Connection, reading: sqlite3.Connection

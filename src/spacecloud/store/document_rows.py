@@ -7,7 +7,7 @@ from spacecloud.model.declared import Change, StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.store.canonical import as_kept, difference
-from spacecloud.store.database import Session
+from spacecloud.store.database import Session, matching
 from spacecloud.store.port import Written
 from spacecloud.store.project_rows import ensure_project
 
@@ -40,10 +40,9 @@ def _check_targets(db: Session, key: ServiceKey, routes: Routes) -> None:
         raise InvalidSpec(f"the routes of {key} lead to versions that do not exist", mistakes)
 
 
-def routes(db: Session, project: str) -> list[StoredDocument]:
-    rows = db.rows(
-        "SELECT project, service, spec FROM routes WHERE project = ? ORDER BY service", project
-    )
+def routes(db: Session, project: str, service: str | None) -> list[StoredDocument]:
+    where, values = matching(project=project, service=service)
+    rows = db.rows(f"SELECT project, service, spec FROM routes{where} ORDER BY service", *values)
     return [_stored(*row) for row in rows]
 
 
@@ -57,10 +56,10 @@ def put_role(db: Session, key: ServiceKey, id: str, role: Role) -> Written:
     return Written(difference(row, spec), created)
 
 
-def roles(db: Session, project: str) -> list[StoredDocument]:
+def roles(db: Session, project: str, service: str | None, id: str | None) -> list[StoredDocument]:
+    where, values = matching(project=project, service=service, id=id)
     rows = db.rows(
-        "SELECT project, id, spec, service FROM roles WHERE project = ? ORDER BY service, id",
-        project,
+        f"SELECT project, id, spec, service FROM roles{where} ORDER BY service, id", *values
     )
     return [
         StoredDocument(owner, id, {**json.loads(spec), "service": service})
@@ -94,11 +93,9 @@ def put_ingress(db: Session, project: str, id: str, route: IngressRoute) -> Writ
     return Written(difference(row, spec), created)
 
 
-def ingress(db: Session, project: str | None) -> list[StoredDocument]:
-    rows = db.rows(
-        "SELECT project, id, spec FROM ingress WHERE project = coalesce(?, project) ORDER BY place",
-        project,
-    )
+def ingress(db: Session, project: str | None, id: str | None) -> list[StoredDocument]:
+    where, values = matching(project=project, id=id)
+    rows = db.rows(f"SELECT project, id, spec FROM ingress{where} ORDER BY place", *values)
     return [_stored(*row) for row in rows]
 
 

@@ -1,5 +1,5 @@
 """
-The bell: tells whoever waits that something changed, and never what it changed to.
+Tells subscribers that something changed, and never what it changed to.
 
 A subscription holds each distinct hint once, so a slow reader costs a bounded amount of
 memory and misses nothing: it looks at the present state anyway.

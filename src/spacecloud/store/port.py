@@ -1,5 +1,5 @@
 """
-The store's port: what was declared, and a bell that rings when it changes.
+The store's port: what was declared, and a notification when it changes.
 
 A write returns when it is durable. Watchers get hints, never contents. SQLite on a Docker
 host; Kubernetes custom resources will be a second one behind the same contract suite.
@@ -82,8 +82,7 @@ class Allocator(Protocol):
         ...
 
 
-class Store(Protocol):
-    # projects
+class Projects(Protocol):
     async def put_project(self, id: str, project: Project) -> Written:
         """
         A key equal to REDACTED keeps the stored one.
@@ -92,15 +91,16 @@ class Store(Protocol):
         """
         ...
 
-    async def projects(self) -> list[StoredDocument]:
-        """Sorted, with REDACTED for every key in a document."""
+    async def projects(self, id: str | None = None) -> list[StoredDocument]:
+        """All, or the one. Sorted, with REDACTED for every key in a document."""
         ...
 
     async def delete_project(self, id: str) -> bool:
         """All that is in it goes too, in one transaction. False when there was none."""
         ...
 
-    # services
+
+class Services(Protocol):
     async def put_service(self, ref: ServiceRef, spec: Service) -> Accepted:
         """
         Declare one version; where addresses are allocated, in the same transaction.
@@ -148,7 +148,8 @@ class Store(Protocol):
         """
         ...
 
-    # secrets
+
+class Secrets(Protocol):
     async def put_secret(self, project: str, id: str, secret: Secret) -> Written:
         """A value equal to REDACTED keeps the stored one. ``Conflict`` when the type changes."""
         ...
@@ -159,7 +160,7 @@ class Store(Protocol):
 
     async def set_secret_root_path(self, project: str, id: str, root_path: str) -> None: ...
 
-    async def secrets(self, project: str) -> list[SecretFacts]: ...
+    async def secrets(self, project: str, id: str | None = None) -> list[SecretFacts]: ...
 
     async def secret_values(
         self, project: str, id: str, version: int | None = None
@@ -179,11 +180,16 @@ class Store(Protocol):
         """
         ...
 
-    # routes, roles, ingress
+
+class Documents(Protocol):
+    """Routes, roles and ingress: kept as they were given."""
+
     async def put_routes(self, key: ServiceKey, routes: Routes) -> Written: ...
-    async def routes(self, project: str) -> list[StoredDocument]: ...
+    async def routes(self, project: str, service: str | None = None) -> list[StoredDocument]: ...
     async def put_role(self, key: ServiceKey, id: str, role: Role) -> Written: ...
-    async def roles(self, project: str) -> list[StoredDocument]:
+    async def roles(
+        self, project: str, service: str | None = None, id: str | None = None
+    ) -> list[StoredDocument]:
         """``id`` of a document is the role's; its document holds ``service``."""
         ...
 
@@ -192,7 +198,9 @@ class Store(Protocol):
         ...
 
     async def put_ingress(self, project: str, id: str, route: IngressRoute) -> Written: ...
-    async def ingress(self, project: str | None = None) -> list[StoredDocument]:
+    async def ingress(
+        self, project: str | None = None, id: str | None = None
+    ) -> list[StoredDocument]:
         """In the order of creation."""
         ...
 
@@ -200,7 +208,8 @@ class Store(Protocol):
     async def put_ingress_global(self, project: str, settings: IngressGlobal) -> Written: ...
     async def ingress_global(self, project: str) -> StoredDocument | None: ...
 
-    # events
+
+class Events(Protocol):
     async def add_event(self, event: Event) -> None:
         """Equal to the service's last one but for the time: that one's count grows instead."""
         ...
@@ -211,9 +220,15 @@ class Store(Protocol):
         """Newest first. The store keeps the last 10,000."""
         ...
 
+
+class Changes(Protocol):
     def changes(self) -> AsyncIterator[Change]:
         """Hints, from this call on."""
         ...
+
+
+class Store(Projects, Services, Secrets, Documents, Events, Changes, Protocol):
+    """All of it in one place, with the transactions that span several."""
 
     def rehearsal(self) -> AbstractAsyncContextManager["Store"]:
         """A copy to try writes on: it says what the store would say, and nothing of it lasts."""

@@ -9,7 +9,7 @@ from spacecloud.model.project import Project, redacted, secret_paths, secret_val
 from spacecloud.model.refs import PLATFORM_PROJECT
 from spacecloud.model.secret import REDACTED
 from spacecloud.store.canonical import as_kept, canonical
-from spacecloud.store.database import Session
+from spacecloud.store.database import Session, matching
 from spacecloud.store.port import Written
 from spacecloud.store.sealer import Sealer
 
@@ -37,9 +37,10 @@ def put_project(db: Session, sealer: Sealer, id: str, project: Project) -> Writt
     return Written("created" if created else "updated", created)
 
 
-def projects(db: Session) -> list[StoredDocument]:
+def projects(db: Session, id: str | None = None) -> list[StoredDocument]:
     """With REDACTED for what is sealed."""
-    rows = db.rows("SELECT id, spec FROM projects ORDER BY id")
+    where, values = matching(id=id)
+    rows = db.rows(f"SELECT id, spec FROM projects{where} ORDER BY id", *values)
     return [StoredDocument(id, id, json.loads(spec)) for id, spec in rows]
 
 

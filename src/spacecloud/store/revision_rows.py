@@ -97,7 +97,7 @@ def _adopt(db: Session, ref: ServiceRef, images: Mapping[str, str]) -> None:
     if images.keys() != {task.id for task in spec.tasks}:
         return
     used = {name for task in spec.tasks for name in task.secrets}
-    known = secret_rows.secrets(db, ref.project) if used else []
+    known = secret_rows.secrets(db, ref.project, None) if used else []
     secrets = tuple(secret for secret in known if secret.id in used)
     next = NextRevision(1, legacy_revision.hash_of(spec, secrets, images), images, secrets)
     _insert(db, datetime.fromisoformat(applied_at), ref, generation, next, document)

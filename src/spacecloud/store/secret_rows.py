@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from spacecloud.errors import Conflict, InvalidSpec, Mistake, NotFound
 from spacecloud.model.declared import Change
 from spacecloud.model.secret import REDACTED, Secret, SecretFacts
-from spacecloud.store.database import Session
+from spacecloud.store.database import Session, matching
 from spacecloud.store.port import Written
 from spacecloud.store.project_rows import ensure_project
 from spacecloud.store.sealer import Sealer
@@ -76,15 +76,14 @@ def set_root_path(db: Session, sealer: Sealer, project: str, id: str, root_path:
     put_secret(db, sealer, project, id, _shaped(stored, root_path, values))
 
 
-def secrets(db: Session, project: str) -> list[SecretFacts]:
-    rows = db.rows(
-        "SELECT id, type, root_path, version FROM secrets WHERE project = ? ORDER BY id", project
-    )
+def secrets(db: Session, project: str, id: str | None) -> list[SecretFacts]:
+    where, values = matching(project=project, id=id)
+    rows = db.rows(f"SELECT id, type, root_path, version FROM secrets{where} ORDER BY id", *values)
     keys: dict[str, list[str]] = {}
     for id, key in db.rows(
         "SELECT id, key FROM secrets JOIN secret_values AS v USING (project, version)"
-        " WHERE project = ? AND v.secret = id ORDER BY id, key",
-        project,
+        f"{where} AND v.secret = id ORDER BY id, key",
+        *values,
     ):
         keys.setdefault(id, []).append(key)
     return [

@@ -84,8 +84,8 @@ class SqliteStore:
             partial(project_rows.put_project, sealer=sealer, id=id, project=project)
         )
 
-    async def projects(self) -> list[StoredDocument]:
-        return await self._read(project_rows.projects)
+    async def projects(self, id: str | None = None) -> list[StoredDocument]:
+        return await self._read(partial(project_rows.projects, id=id))
 
     async def delete_project(self, id: str) -> bool:
         return await self._write(partial(project_rows.delete_project, id=id))
@@ -162,8 +162,8 @@ class SqliteStore:
             )
         )
 
-    async def secrets(self, project: str) -> list[SecretFacts]:
-        return await self._read(lambda db: secret_rows.secrets(db, project))
+    async def secrets(self, project: str, id: str | None = None) -> list[SecretFacts]:
+        return await self._read(partial(secret_rows.secrets, project=project, id=id))
 
     async def secret_values(
         self, project: str, id: str, version: int | None = None
@@ -179,14 +179,18 @@ class SqliteStore:
     async def put_routes(self, key: ServiceKey, routes: Routes) -> Written:
         return await self._write(partial(document_rows.put_routes, key=key, routes=routes))
 
-    async def routes(self, project: str) -> list[StoredDocument]:
-        return await self._read(lambda db: document_rows.routes(db, project))
+    async def routes(self, project: str, service: str | None = None) -> list[StoredDocument]:
+        return await self._read(partial(document_rows.routes, project=project, service=service))
 
     async def put_role(self, key: ServiceKey, id: str, role: Role) -> Written:
         return await self._write(partial(document_rows.put_role, key=key, id=id, role=role))
 
-    async def roles(self, project: str) -> list[StoredDocument]:
-        return await self._read(lambda db: document_rows.roles(db, project))
+    async def roles(
+        self, project: str, service: str | None = None, id: str | None = None
+    ) -> list[StoredDocument]:
+        return await self._read(
+            partial(document_rows.roles, project=project, service=service, id=id)
+        )
 
     async def delete_role(self, key: ServiceKey, id: str) -> bool:
         return await self._write(partial(document_rows.delete_role, key=key, id=id))
@@ -196,8 +200,10 @@ class SqliteStore:
             partial(document_rows.put_ingress, project=project, id=id, route=route)
         )
 
-    async def ingress(self, project: str | None = None) -> list[StoredDocument]:
-        return await self._read(lambda db: document_rows.ingress(db, project))
+    async def ingress(
+        self, project: str | None = None, id: str | None = None
+    ) -> list[StoredDocument]:
+        return await self._read(partial(document_rows.ingress, project=project, id=id))
 
     async def delete_ingress(self, project: str, id: str) -> bool:
         return await self._write(partial(document_rows.delete_ingress, project=project, id=id))

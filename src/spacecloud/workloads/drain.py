@@ -1,7 +1,7 @@
 """
 Let a replica go without losing a request.
 
-draining published → acknowledged → nothing in flight (two reports) or patience over →
+draining published → acknowledged → nothing in flight (two reports) or the time limit over →
 asked to end → ended or grace over → out of the endpoints → removed. Each look takes the step
 that is due; a crash in between only starts the waiting anew.
 """

@@ -146,10 +146,10 @@ class FailedOperation:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a single look cannot see. Losing it (a crash) costs patience, never correctness."""
+    """What a single look cannot see. Losing it (a crash) costs time, never correctness."""
 
     exits: Mapping[str, int] = field(default_factory=dict)
-    """Container id to its exits in a row, without ten minutes of peace between them."""
+    """Container id to its exits in a row, without ten minutes of running between them."""
 
     pulled: frozenset[tuple[ServiceRef, int, str]] = frozenset()
     """(version, generation, image) that has been pulled."""

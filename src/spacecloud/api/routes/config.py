@@ -34,7 +34,7 @@ async def plan(api: Api, request: Request) -> JSONResponse:
         raise InvalidSpec("delete: true or false is expected")
     envelopes = envelopes_of(given.get("documents"), "documents", delete=delete)
     view = await api.backend.plan(envelopes, delete=delete)
-    return result(view.model_dump(mode="json", by_alias=True))
+    return result(view.wire())
 
 
 @router.post("/v1/config/check", openapi_extra=DOCUMENTS)

@@ -22,7 +22,7 @@ NO_SETTINGS: dict[str, list[str]] = {"headers": [], "resHeaders": []}
 async def list_ingress(api: Api, project: ProjectId, id: IdFilter = "") -> JSONResponse:
     """In the order of their creation."""
     wanted_id = wanted(id)
-    found = [kept for kept in await api.store.ingress(project) if wanted_id in (None, kept.id)]
+    found = await api.store.ingress(project, wanted_id)
     if wanted_id and not found:
         raise NotFound(f"project {project} has no ingress route {wanted_id}")
     return result([ingress_view(kept) for kept in found])

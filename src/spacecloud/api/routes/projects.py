@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1", tags=["projects"])
 async def list_projects(api: Api, project: ProjectOrAll) -> JSONResponse:
     """`*` lists all."""
     wanted_id = wanted(project)
-    found = [kept for kept in await api.store.projects() if wanted_id in (None, kept.id)]
+    found = await api.store.projects(wanted_id)
     if wanted_id and not found:
         raise NotFound(f"there is no project {wanted_id}")
     return result([project_view(kept) for kept in found])
@@ -43,7 +43,7 @@ async def delete_project(api: Api, project: ProjectId) -> JSONResponse:
 async def create_project(api: Api, project: ProjectId, request: Request) -> JSONResponse:
     """One that exists already stays as it is."""
     envelope = envelope_of("project", {"project": project}, await read_object(request))
-    if all(kept.id != project for kept in await api.store.projects()):
+    if not await api.store.projects(project):
         await declare(api, envelope)
     return done()
 

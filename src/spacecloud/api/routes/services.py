@@ -13,13 +13,10 @@ from spacecloud.api.envelopes import envelope_of
 from spacecloud.api.log_stream import LogStream
 from spacecloud.api.parameters import (
     ProjectId,
-    ServiceFilter,
-    ServiceFilterToo,
     ServiceId,
-    VersionFilter,
+    ServiceQuery,
     VersionId,
     moment,
-    wanted,
 )
 from spacecloud.api.responses import done, result, service_view, views
 from spacecloud.api.schemas import ACCEPTED, LOG_LINES, body, lists
@@ -76,51 +73,32 @@ async def delete_service(
 
 
 @router.get("/{project}/services", responses=lists(Service))
-async def list_services(
-    api: Api,
-    project: ProjectId,
-    service: ServiceFilter = "",
-    service_too: ServiceFilterToo = "",
-    version: VersionFilter = "",
-) -> JSONResponse:
+async def list_services(api: Api, query: ServiceQuery) -> JSONResponse:
     """As they were declared, one entry per version."""
-    service_id, version_id = wanted(service, service_too), wanted(version)
     found = [
         declared
-        for declared in await api.store.versions(project, service_id)
-        if version_id in (None, declared.ref.version)
+        for declared in await api.store.versions(query.project, query.service)
+        if query.version in (None, declared.ref.version)
     ]
-    if service_id and version_id and not found:
-        raise NotFound(f"serviceID({service_id}) or version({version_id}) not present in state")
+    if query.service and query.version and not found:
+        raise NotFound(
+            f"serviceID({query.service}) or version({query.version}) not present in state"
+        )
     return result([service_view(declared) for declared in found])
 
 
 @router.get("/{project}/services/status", responses=lists(ServiceStatus))
-async def service_status(
-    api: Api,
-    project: ProjectId,
-    service: ServiceFilter = "",
-    service_too: ServiceFilterToo = "",
-    version: VersionFilter = "",
-) -> JSONResponse:
+async def service_status(api: Api, query: ServiceQuery) -> JSONResponse:
     """What runs, what is wrong with it, and who may call whom."""
-    wanted_service = wanted(service, service_too)
-    return views(await api.backend.status(project, wanted_service, wanted(version)))
+    return views(await api.backend.status(query.project, query.service, query.version))
 
 
 @router.get("/{project}/services/why", responses=lists(Finding))
-async def service_why(
-    api: Api,
-    project: ProjectId,
-    service: ServiceFilter = "",
-    service_too: ServiceFilterToo = "",
-    version: VersionFilter = "",
-) -> JSONResponse:
+async def service_why(api: Api, query: ServiceQuery) -> JSONResponse:
     """What is wrong with a service and what to do; empty when nothing is."""
-    wanted_service = wanted(service, service_too)
-    if wanted_service is None:
+    if query.service is None:
         raise InvalidSpec("serviceId is missing: name the service to ask about")
-    return views(await api.backend.why(project, wanted_service, wanted(version)))
+    return views(await api.backend.why(query.project, query.service, query.version))
 
 
 @router.get("/{project}/services/logs", responses=LOG_LINES, response_class=Response)

@@ -5,14 +5,12 @@ What has a name of ours together with exactly the labels that belong to it is wr
 its id. Nothing is made anew for it, so that an upgrade replaces nothing.
 """
 
-import aiodocker
-
 from spacecloud import installation
 from spacecloud.drivers.docker import labels
-from spacecloud.drivers.docker.engine import Engine, EngineError
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.ownership import (
     MARK,
-    Json,
     Kind,
     id_of,
     is_as_named,
@@ -20,12 +18,13 @@ from spacecloud.drivers.docker.ownership import (
     names_of,
 )
 from spacecloud.errors import Transient
+from spacecloud.model.json import Json
 from spacecloud.settings import Settings
 
 
-async def adopt(docker: aiodocker.Docker, settings: Settings) -> int:
+async def adopt(engine: Engine, settings: Settings) -> int:
     """How many. May run twice. ``Transient`` where the engine does not tell."""
-    engine, instance = Engine(docker), settings.instance
+    instance = settings.instance
     filters = {"label": [f"{labels.INSTANCE}={instance}"]}
     try:
         containers = await engine.get("containers/json", all=True, filters=filters)

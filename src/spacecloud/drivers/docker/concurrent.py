@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Iterable
 
-from spacecloud.drivers.docker.engine import EngineError
+from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.errors import SpaceCloudError, Terminal, Transient
 
 

@@ -1,81 +1,94 @@
 """
 The Docker Engine's API, with its failures in our words.
 
-Every call has a time limit: an engine that hangs is ``Transient``, not a hang of ours.
+Every call has a time limit: an engine that hangs is ``Transient``, not a hang of ours. What an
+answer that is no success means is told by ``engine_errors``.
 """
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
 from urllib.parse import quote
 
-import aiodocker
 import aiohttp
 
+from spacecloud.drivers.docker.engine_errors import NOT_FOUND, EngineError
 from spacecloud.errors import Terminal, Transient
-from spacecloud.model.lines import message
-from spacecloud.reasons.platform import EngineFailed, EngineRefused, EngineUnavailable
+from spacecloud.model.json import Json
+from spacecloud.reasons.platform import EngineUnavailable
 
-Json = dict[str, Any]
+
+class StreamReader(Protocol):
+    """The bytes of an answer."""
+
+    async def read(self, n: int = -1) -> bytes:
+        """At most so many, as soon as there are some; none at the end."""
+        ...
+
+    def iter_any(self) -> AsyncIterator[bytes]:
+        """As they come."""
+        ...
+
 
 CALL_SECONDS = 30.0
 SLOW_CALL_SECONDS = 120.0
 """Creating, starting and removing wait for the kernel and the disk."""
-
-NOT_MODIFIED, NOT_FOUND, CONFLICT = 304, 404, 409
-PASSING = frozenset({403, NOT_FOUND, 408, CONFLICT, 429})
-"""Of the refusals that blame the request, those that time may change; 403: it is in use."""
 
 PIECE_BYTES = 65_536
 MOST_ANSWER_BYTES = 64 * 1024 * 1024
 """Of one answer: a listing of ten thousand containers is smaller."""
 
 MOST_OBJECT_BYTES = 1024 * 1024
-"""Of one object in a stream: a line of a pull, an event."""
+"""Of one object in a stream: a line of a pull, an event. Of a refusal, too."""
 
 FREE_BYTES = 1024 * 1024
 """Of a command's output: what it prints beyond it is read slowly, so that it costs nobody else."""
 
 SLOW_PIECE_SECONDS = 0.01
-UNREACHABLE = 900
-"""What the client library says where there was no answer."""
+REFUSED = 400
+ENDLESS = aiohttp.ClientTimeout()
+"""No limit of the client's own: the callers here have theirs."""
+
+API_VERSION = re.compile(r"\d+\.\d+")
+JSON_TYPE, TAR_TYPE = "application/json", "application/x-tar"
 
 
 @asynccontextmanager
-async def connect(url: str) -> AsyncGenerator[aiodocker.Docker]:
+async def connect(url: str, *middlewares: aiohttp.ClientMiddlewareType) -> AsyncGenerator["Engine"]:
     """
-    A client of the engine at this address.
+    The engine at this address: ``unix:///path``, or ``tcp://host:port`` without TLS.
 
     Without a limit on connections: each log that somebody follows holds one, and must not
-    keep anybody from looking after the replicas.
+    keep anybody from looking after the replicas. ``middlewares`` see every call.
     """
-    scheme, _, path = url.partition("://")
-    if scheme != "unix":
-        async with aiodocker.Docker(url) as docker:
-            yield docker
-        return
-    async with (
-        aiohttp.UnixConnector(path, limit=0) as connector,
-        aiodocker.Docker("unix://localhost", connector=connector) as docker,
-    ):
-        yield docker
-
-
-class EngineError(Exception):
-    """An answer that is not a success; what it means depends on the question."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+    scheme, _, rest = url.partition("://")
+    connector: aiohttp.BaseConnector
+    match scheme:
+        case "unix":
+            connector, base = aiohttp.UnixConnector(rest, limit=0), "http://docker"
+        case "tcp" | "http" | "https":
+            connector = aiohttp.TCPConnector(limit=0)
+            base = f"{scheme.replace('tcp', 'http')}://{rest.rstrip('/')}"
+        case _:
+            raise Terminal(f"{url} is no address of a Docker Engine: unix:///path, tcp://host:port")
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=ENDLESS, middlewares=middlewares
+    ) as session:
+        yield Engine(session, base, url)
 
 
 class Engine:
-    """Paths are without the version. Raises ``Transient`` or ``EngineRefused``."""
+    """Paths are without the version. Raises ``Transient`` or ``EngineError``."""
 
-    def __init__(self, docker: aiodocker.Docker) -> None:
-        self.docker = docker
+    def __init__(self, session: aiohttp.ClientSession, base: str, address: str) -> None:
+        """``base``: what paths follow; ``address``: as it is told to a person."""
+        self._session = session
+        self._base = base
+        self._address = address
+        self._version = ""
 
     async def get(self, path: str, **params: Any) -> Any:
         return await self._call("GET", path, params=_query(params))
@@ -104,8 +117,21 @@ class Engine:
             f"containers/{container}/archive",
             params={"path": "/"},
             data=tar,
-            headers={"content-type": "application/x-tar"},
+            headers={"content-type": TAR_TYPE},
         )
+
+    async def load_image(self, tar: AsyncIterator[bytes]) -> None:
+        """Of an archive as ``docker save`` writes it. The limit in time is the caller's."""
+        try:
+            response = await self._request(
+                "POST", "images/load", data=tar, headers={"content-type": TAR_TYPE}
+            )
+            async with response:
+                async for message in _objects(response.content):
+                    if "error" in message:
+                        raise Transient(f"the Docker Engine does not load it: {message['error']}")
+        except (aiohttp.ClientError, OSError) as error:
+            raise Transient(EngineUnavailable(f"the Docker Engine went away: {error}")) from error
 
     async def run_exec(self, id: str) -> None:
         """Start a made exec and wait until its command has ended; its output is dropped."""
@@ -132,23 +158,36 @@ class Engine:
             total=None, sock_connect=CALL_SECONDS, sock_read=silence_seconds
         )
         try:
-            async with AsyncExitStack() as opened:
-                query = self.docker._query(
-                    quoted(path),
-                    method=method,
-                    params=_query(params),
-                    headers=headers,
-                    timeout=limits,
+            async with asyncio.timeout(SLOW_CALL_SECONDS):
+                response = await self._request(
+                    method, path, params=_query(params), headers=headers, limits=limits
                 )
-                async with asyncio.timeout(SLOW_CALL_SECONDS):
-                    response = await opened.enter_async_context(query)
-                yield _objects((await opened.enter_async_context(response)).content)
-        except aiodocker.DockerError as error:
-            raise _refused(error) from error
+            async with response:
+                yield _objects(response.content)
         except TimeoutError as error:
-            raise Transient(f"the Docker Engine fell silent: {method} {path}") from error
+            silent = EngineUnavailable(f"the Docker Engine fell silent: {method} {path}")
+            raise Transient(silent) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Transient(f"the Docker Engine went away: {error}") from error
+            raise Transient(EngineUnavailable(f"the Docker Engine went away: {error}")) from error
+
+    @asynccontextmanager
+    async def content(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Json | None = None,
+    ) -> AsyncGenerator[StreamReader]:
+        """The bytes of an answer as they come; the limit in time is the caller's."""
+        data = None if body is None else json.dumps(body)
+        try:
+            async with await self._request(
+                method, path, params=_query(params or {}), data=data
+            ) as response:
+                yield response.content
+        except (aiohttp.ClientError, OSError) as error:
+            raise Transient(EngineUnavailable(f"the Docker Engine went away: {error}")) from error
 
     async def _forgiving(self, method: str, path: str, ok: tuple[int, ...], **given: Any) -> Any:
         try:
@@ -164,22 +203,18 @@ class Engine:
         path: str,
         *,
         body: Json | None = None,
-        read: Callable[[aiohttp.StreamReader], Awaitable[bytes]] | None = None,
+        read: Callable[[StreamReader], Awaitable[bytes]] | None = None,
         **given: Any,
     ) -> Any:
         if body is not None:
             given["data"] = json.dumps(body)
-            given["headers"] = {"content-type": "application/json"}
         seconds = CALL_SECONDS if method == "GET" else SLOW_CALL_SECONDS
         try:
             async with (
                 asyncio.timeout(seconds),
-                self.docker._query(quoted(path), method=method, **given) as response,
-                response,
+                await self._request(method, path, **given) as response,
             ):
                 text = await (read or _whole)(response.content)
-        except aiodocker.DockerError as error:
-            raise _refused(error) from error
         except TimeoutError as error:
             words = f"the Docker Engine did not answer {method} {path} in {seconds:g} s"
             raise Transient(EngineUnavailable(words)) from error
@@ -189,11 +224,53 @@ class Engine:
             ) from error
         return _parsed(text) if text.strip().startswith((b"{", b"[")) else None
 
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        limits: aiohttp.ClientTimeout = ENDLESS,
+        **given: Any,
+    ) -> aiohttp.ClientResponse:
+        """An answer that is a success, whose content has still to be read; ``EngineError``."""
+        prefix = await self._prefix() if path != "version" else ""
+        try:
+            response = await self._session.request(
+                method,
+                f"{self._base}/{prefix}{quoted(path)}",
+                headers={"content-type": JSON_TYPE, **(headers or {})},
+                timeout=limits,
+                **given,
+            )
+        except aiohttp.ClientConnectorError as error:
+            why = error.os_error.strerror or error
+            words = f"the Docker Engine cannot be reached at {self._address}: {why}"
+            raise Transient(EngineUnavailable(words)) from error
+        if response.status < REFUSED:
+            return response
+        async with response:
+            text = await _whole(response.content, MOST_OBJECT_BYTES)
+        raise EngineError(response.status, _message(text))
 
-def _refused(error: aiodocker.DockerError) -> EngineError | Transient:
-    if error.status == UNREACHABLE:
-        return Transient(EngineUnavailable(f"the Docker Engine cannot be reached: {error.message}"))
-    return EngineError(error.status, error.message)
+    async def _prefix(self) -> str:
+        """The newest API that the engine has, asked for once."""
+        if not self._version:
+            async with await self._request("GET", "version") as response:
+                found = _parsed(await _whole(response.content))
+            api = found.get("ApiVersion") if isinstance(found, dict) else None
+            if not API_VERSION.fullmatch(str(api)):
+                raise Transient(f"the Docker Engine tells no version of its API: {api!a:.50}")
+            self._version = f"v{api}/"
+        return self._version
+
+
+def _message(refusal: bytes) -> str:
+    """Engines say it as JSON, and what stands before one as plain text."""
+    try:
+        return str(json.loads(refusal)["message"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return refusal.decode("utf-8", "replace").strip()
 
 
 def quoted(path: str) -> str:
@@ -206,25 +283,6 @@ def quoted(path: str) -> str:
     if not {"", ".", ".."}.isdisjoint(segments):
         raise Terminal(f"{path!a} does not name anything of the Docker Engine")
     return "/".join(quote(segment, safe=":@") for segment in segments)
-
-
-def meaning(action: str, error: EngineError) -> Terminal | Transient:
-    """``Terminal`` where only another declaration helps: the request itself was at fault."""
-    words = message(plain(str(error)))
-    if is_final(error):
-        return Terminal(EngineRefused(action, words))
-    return Transient(EngineFailed(action, words))
-
-
-def is_final(error: EngineError) -> bool:
-    """The same request will be refused again."""
-    return 400 <= error.status < 500 and error.status not in PASSING
-
-
-def plain(words: str) -> str:
-    """The engine's words without the layers of wrapping that say nothing."""
-    last = words.split("container init caused: ")[-1].split("starting container process caused: ")
-    return last[-1].removesuffix(": unknown").strip()
 
 
 def _query(params: Mapping[str, Any]) -> dict[str, str]:
@@ -250,7 +308,7 @@ def _parsed(text: bytes) -> Any:
         raise Transient("the Docker Engine answered something that is not JSON") from error
 
 
-async def _objects(content: aiohttp.StreamReader) -> AsyncGenerator[Json]:
+async def _objects(content: StreamReader) -> AsyncGenerator[Json]:
     """Those that are objects; a line without an end is ``Transient``."""
     buffer = bytearray()
     async for chunk in content.iter_any():
@@ -267,16 +325,16 @@ async def _objects(content: aiohttp.StreamReader) -> AsyncGenerator[Json]:
         yield found
 
 
-async def _whole(content: aiohttp.StreamReader) -> bytes:
+async def _whole(content: StreamReader, most_bytes: int = MOST_ANSWER_BYTES) -> bytes:
     text = bytearray()
     while piece := await content.read(PIECE_BYTES):
         text += piece
-        if len(text) > MOST_ANSWER_BYTES:
+        if len(text) > most_bytes:
             raise Transient("the Docker Engine's answer is too large")
     return bytes(text)
 
 
-async def _drop(content: aiohttp.StreamReader) -> bytes:
+async def _drop(content: StreamReader) -> bytes:
     """Read to the end and keep nothing."""
     size = 0
     while piece := await content.read(PIECE_BYTES):

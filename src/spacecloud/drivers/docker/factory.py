@@ -24,8 +24,8 @@ from spacecloud.settings import Settings
 async def docker_driver(
     settings: Settings, secret_values: SecretValues, now: Callable[[], datetime]
 ) -> AsyncGenerator[Driver]:
-    async with connect(settings.docker_host) as docker:
-        workloads = DockerWorkloads(docker, settings, secret_values, now)
+    async with connect(settings.docker_host) as engine:
+        workloads = DockerWorkloads(engine, settings, secret_values, now)
         gateway = EnvoyTraffic(settings)
         async with gateway.serve(), workloads.run():
             yield Driver(
@@ -34,37 +34,37 @@ async def docker_driver(
                 edge=gateway,
                 meter=gateway,
                 names=DnsmasqNames(settings),
-                host=DockerHost(docker, settings),
-                pools=settings.pools,
+                host=DockerHost(engine, settings),
+                revocation=gateway,
             )
 
 
 @asynccontextmanager
 async def docker_host(settings: Settings) -> AsyncGenerator[DockerHost]:
     """For taking everything away while no control plane runs."""
-    async with connect(settings.docker_host) as docker:
-        yield DockerHost(docker, settings)
+    async with connect(settings.docker_host) as engine:
+        yield DockerHost(engine, settings)
 
 
 async def adopt(settings: Settings) -> int:
     """Take over what a release without marks has made."""
-    async with connect(settings.docker_host) as docker:
-        return await adoption.adopt(docker, settings)
+    async with connect(settings.docker_host) as engine:
+        return await adoption.adopt(engine, settings)
 
 
 async def preflight(settings: Settings) -> tuple[str, ...]:
     """What this machine lacks, a sentence each with the fix; empty when it is ready."""
-    async with connect(settings.docker_host) as docker:
-        return await requirements.preflight(docker, settings)
+    async with connect(settings.docker_host) as engine:
+        return await requirements.preflight(engine, settings)
 
 
 async def examine(settings: Settings) -> tuple[Check, ...]:
     """Everything that can be wrong with this machine and our part of it."""
-    async with connect(settings.docker_host) as docker:
-        return await checks.examine(docker, settings)
+    async with connect(settings.docker_host) as engine:
+        return await checks.examine(engine, settings)
 
 
 async def inventory(settings: Settings) -> Mapping[str, Any]:
     """What there is of the instance on this machine."""
-    async with connect(settings.docker_host) as docker:
-        return await stock.inventory(docker, settings)
+    async with connect(settings.docker_host) as engine:
+        return await stock.inventory(engine, settings)

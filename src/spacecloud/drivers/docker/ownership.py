@@ -13,15 +13,15 @@ import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from spacecloud import installation
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.host import system_specs
+from spacecloud.model.json import Json
 from spacecloud.model.refs import ServiceKey
 from spacecloud.settings import Settings
 
-Json = Mapping[str, Any]
 Kind = Literal["replica", "part", "network"]
 
 MARK = labels.PREFIX + "mark"

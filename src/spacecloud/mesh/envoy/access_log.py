@@ -1,8 +1,8 @@
 """Access logs that carry refused attempts, and nothing else, to the control plane."""
 
 from spacecloud.mesh.envoy.names import CONTROL_CLUSTER
-from spacecloud.mesh.envoy.resources import Json
 from spacecloud.mesh.envoy.source_ranges import RBAC_FILTER
+from spacecloud.model.json import Json
 
 LOG_NAME = "refusals"
 

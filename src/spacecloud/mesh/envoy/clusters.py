@@ -8,7 +8,8 @@ of its endpoints, so that no filter chain is rewritten when the oldest version g
 from collections.abc import Iterable
 
 from spacecloud.mesh.envoy.names import cluster_name
-from spacecloud.mesh.envoy.resources import Json, typed
+from spacecloud.mesh.envoy.resources import typed
+from spacecloud.model.json import Json
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Endpoint, Face, VersionPort
 
@@ -40,7 +41,7 @@ def cluster(key: ServiceKey, port: VersionPort) -> Json:
                 "update_merge_window": "0s",
             },
             "circuit_breakers": NO_LIMITS,
-            # Instead of a time limit: a replica whose namespace is gone sends no farewell.
+            # Instead of a time limit: a replica whose namespace is gone sends no FIN.
             "upstream_connection_options": {"tcp_keepalive": _KEEPALIVE},
             "typed_extension_protocol_options": SAME_PROTOCOL if port.protocol == "http" else {},
         },

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from spacecloud.mesh.envoy.clusters import CONNECT_TIMEOUT, NO_LIMITS
 from spacecloud.mesh.envoy.listeners import connections_to, virtual_listener
-from spacecloud.mesh.envoy.resources import Json, Resources, typed
+from spacecloud.mesh.envoy.resources import Resources, typed
+from spacecloud.model.json import Json
 from spacecloud.model.refs import HOST
 from spacecloud.model.traffic import HostPortAccess, SourceRanges
 

@@ -2,8 +2,8 @@
 
 from spacecloud.mesh.envoy.access_log import FORBIDDEN, request_log
 from spacecloud.mesh.envoy.clusters import FROM_XDS, HEADERS_KIB
-from spacecloud.mesh.envoy.resources import Json
 from spacecloud.mesh.envoy.source_ranges import RBAC_FILTER
+from spacecloud.model.json import Json
 
 METADATA = "space-cloud"
 """Namespace of what a route says about itself."""

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from spacecloud.mesh.envoy.http import forward
 from spacecloud.mesh.envoy.names import cluster_name
 from spacecloud.mesh.envoy.public import NOT_FORWARDED, TABLE
-from spacecloud.mesh.envoy.resources import Json, Resources, typed
+from spacecloud.mesh.envoy.resources import Resources, typed
 from spacecloud.mesh.envoy.routes import absences, sentences
-from spacecloud.model.traffic import HeaderEdit, IngressRule, IngressTable, IngressTarget
-
-ANY_HOST = "*"
+from spacecloud.model.json import Json
+from spacecloud.model.traffic import ANY_HOST, HeaderEdit, IngressRule, IngressTable, IngressTarget
 
 
 def ingress_resources(table: IngressTable) -> Resources:
@@ -41,13 +40,7 @@ def table_routes(name: str, table: IngressTable) -> Json:
 
 def _rules_for(host: str, rules: Iterable[IngressRule]) -> Iterable[IngressRule]:
     """Envoy looks at one host's routes only, so each holds those for wider hosts too."""
-    return (r for r in rules if any(_covers(wide, host) for wide in r.hosts))
-
-
-def _covers(wide: str, host: str) -> bool:
-    if wide in (ANY_HOST, host):
-        return True
-    return wide.startswith("*.") and host.endswith(wide[1:])
+    return (rule for rule in rules if rule.is_for(host))
 
 
 def _routes(rule: IngressRule) -> Iterable[Json]:

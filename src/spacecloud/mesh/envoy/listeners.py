@@ -3,8 +3,9 @@
 from spacecloud.mesh.envoy.access_log import connection_log
 from spacecloud.mesh.envoy.http import mesh_connections
 from spacecloud.mesh.envoy.names import NOWHERE_CLUSTER, cluster_name, entry_name
-from spacecloud.mesh.envoy.resources import Json, typed
+from spacecloud.mesh.envoy.resources import typed
 from spacecloud.mesh.envoy.source_ranges import ALLOWED, DENIED, connection_matcher
+from spacecloud.model.json import Json
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Entry, SourceRanges
 

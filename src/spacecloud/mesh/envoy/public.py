@@ -10,18 +10,19 @@ from collections.abc import Sequence
 from spacecloud.mesh.envoy.http import forward, ingress_connections
 from spacecloud.mesh.envoy.listeners import bound
 from spacecloud.mesh.envoy.names import API_CLUSTER
-from spacecloud.mesh.envoy.resources import Json, Resources, typed
+from spacecloud.mesh.envoy.resources import Resources, typed
 from spacecloud.mesh.envoy.routes import ENVOYS_MARKS, sentences
 from spacecloud.model.api import CALLER_HEADER
-from spacecloud.model.refs import API, INGRESS
+from spacecloud.model.json import Json
+from spacecloud.model.refs import INGRESS, INGRESS_TABLE
 
 SCOPE = "x-space-cloud-scope"
 """Names a request's scope inside Envoy; it is never forwarded."""
 
-TABLE = f"{INGRESS}|table"
+TABLE = f"{INGRESS_TABLE}|table"
 """The ingress route table that answers requests."""
 
-TRIAL = f"{INGRESS}|trial"
+TRIAL = f"{INGRESS_TABLE}|trial"
 """A table that answers none: what Envoy says of it is known before the live one is changed."""
 
 NOT_FORWARDED = [*ENVOYS_MARKS, SCOPE]
@@ -50,7 +51,7 @@ def _listener(http_port: int, api_paths: Sequence[str], exposed_paths: Sequence[
     return typed(
         "listeners",
         {
-            "name": f"{API}|http",
+            "name": f"{INGRESS}|http",
             "stat_prefix": "ingress",
             **bound(http_port),
             "filter_chains": [
@@ -82,7 +83,7 @@ def _scope_of(api_paths: Sequence[str]) -> str:
 
 def _scope(name: str, **routes: str | Json) -> Json:
     key = {"fragments": [{"string_key": name}]}
-    return typed("scopes", {"name": f"{API}|{name}", "key": key, **routes})
+    return typed("scopes", {"name": f"{INGRESS}|{name}", "key": key, **routes})
 
 
 def _api_routes() -> Json:
@@ -104,7 +105,7 @@ def _api_routes() -> Json:
         "metadata": sentences(unavailable=down, broken=down),
     }
     return {
-        "name": f"{API}|api",
+        "name": f"{INGRESS}|api",
         "request_headers_to_remove": NOT_FORWARDED,
         "virtual_hosts": [{"name": "api", "domains": ["*"], "routes": [route]}],
     }

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-Json = dict[str, Any]
+from spacecloud.model.json import Json
 
 Kind = Literal["clusters", "endpoints", "listeners", "scopes", "routes"]
 

@@ -2,8 +2,9 @@
 
 from spacecloud.mesh.envoy.http import METADATA, forward
 from spacecloud.mesh.envoy.names import cluster_name, entry_name
-from spacecloud.mesh.envoy.resources import Json, typed
+from spacecloud.mesh.envoy.resources import typed
 from spacecloud.mesh.envoy.source_ranges import RBAC_FILTER, rbac
+from spacecloud.model.json import Json
 from spacecloud.model.traffic import Entry, Face
 
 ENVOYS_MARKS = ["x-envoy-external-address", "x-envoy-internal"]

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterable
 from ipaddress import IPv4Network
 
-from spacecloud.mesh.envoy.resources import Json
+from spacecloud.model.json import Json
 from spacecloud.model.traffic import SourceRanges
 
 ALLOWED = "allowed"

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from spacecloud.errors import MOST_MISTAKES, InvalidSpec, Mistake, SpaceCloudError, shortened
 from spacecloud.model.resource import Resource
-from spacecloud.model.validation.masked import masked_errors
+from spacecloud.model.validation.hidden_mistakes import hidden_mistakes
 from spacecloud.model.validation.wording import LONGEST_COMPARED, at, expectation
 
 R = TypeVar("R", bound=Resource)
@@ -52,7 +52,7 @@ def located_mistakes(
     Takes a time linear to what was given, however much of it is wrong.
     """
     faults = _faults(error)
-    for other in masked_errors(model, given, faults):
+    for other in hidden_mistakes(model, given, faults):
         try:
             model.model_validate(other)
         except ValidationError as another:

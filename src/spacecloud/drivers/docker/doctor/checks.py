@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 
-import aiodocker
-
 from spacecloud.drivers.check import Check
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.doctor import pool_conflicts, preflight
-from spacecloud.drivers.docker.engine import Engine, EngineError
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.gateway import admin, bootstrap
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.firewall import Firewall
@@ -21,8 +20,7 @@ ADMIN_SECONDS = 3.0
 MOST_NAMED = 10
 
 
-async def examine(docker: aiodocker.Docker, settings: Settings) -> tuple[Check, ...]:
-    engine = Engine(docker)
+async def examine(engine: Engine, settings: Settings) -> tuple[Check, ...]:
     checks = [
         _checked("rights", preflight.rights(), "root"),
         _checked("programs", preflight.missing_programs(), "iptables and ip are there"),

@@ -4,10 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import aiodocker
-
 from spacecloud.drivers.docker import labels
-from spacecloud.drivers.docker.engine import Engine, EngineError
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.host import firewall_rules as rules
 from spacecloud.drivers.docker.ownership import Ownership, labels_of, names_of
 from spacecloud.drivers.docker.process import run
@@ -15,9 +14,9 @@ from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
 
-async def inventory(docker: aiodocker.Docker, settings: Settings) -> Mapping[str, Any]:
+async def inventory(engine: Engine, settings: Settings) -> Mapping[str, Any]:
     """Raises ``Transient`` where engine or kernel cannot be asked."""
-    engine, owner = Engine(docker), Ownership.of(settings)
+    owner = Ownership.of(settings)
     try:
         version = await engine.get("version")
         everybody = await engine.get("containers/json", all=True, filters=_of(labels.INSTANCE))

@@ -8,13 +8,12 @@ from pathlib import Path
 from time import time_ns
 from typing import Any
 
-import aiodocker
-
 from spacecloud import installation
 from spacecloud.drivers.docker import labels, releases
 from spacecloud.drivers.docker.doctor import pool_conflicts
 from spacecloud.drivers.docker.doctor.port_owners import owners_of
-from spacecloud.drivers.docker.engine import Engine, EngineError
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.gateway.bootstrap import admin_socket
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.process import run
@@ -39,7 +38,7 @@ CLOCK_TOLERANCE_SECONDS = 60.0
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
 
-async def preflight(docker: aiodocker.Docker, settings: Settings) -> tuple[str, ...]:
+async def preflight(engine: Engine, settings: Settings) -> tuple[str, ...]:
     """Empty when the machine is ready."""
     found = [*rights(), *missing_programs(), *forwarding(), *disk(settings), *folders(settings)]
     try:
@@ -47,7 +46,6 @@ async def preflight(docker: aiodocker.Docker, settings: Settings) -> tuple[str, 
     except Transient as error:
         found.append(f"routes and rules of this machine cannot be listed: {error}")
         routes = rules = ""
-    engine = Engine(docker)
     try:
         found += engine_problems(await engine.get("info"), await engine.get("version"))
         found += await of_a_lost_folder(engine, settings)

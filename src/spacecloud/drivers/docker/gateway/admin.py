@@ -4,15 +4,13 @@ import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
 from spacecloud.errors import Transient
 from spacecloud.mesh.envoy.names import owner_of
+from spacecloud.model.json import Json
 from spacecloud.model.refs import PLATFORM_PROJECT
-
-Json = dict[str, Any]
 
 
 async def in_flight(admin_socket: Path, timeout_seconds: float) -> Mapping[str, int]:

@@ -7,14 +7,12 @@ that all calls to virtual IPs pass, and clusters for the sockets. All else comes
 
 import json
 from pathlib import Path
-from typing import Any
 
 from spacecloud.mesh.envoy.clusters import NO_LIMITS
 from spacecloud.mesh.envoy.listeners import bound, deny
 from spacecloud.mesh.envoy.names import API_CLUSTER, CONTROL_CLUSTER, NOWHERE_CLUSTER
+from spacecloud.model.json import Json
 from spacecloud.settings import Settings
-
-Json = dict[str, Any]
 
 
 def gateway_dir(settings: Settings) -> Path:

@@ -7,15 +7,14 @@ refuses, the rules that it refuses are left out and the rest is published.
 
 from collections.abc import Mapping, Sequence
 
-from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
+from spacecloud.drivers.docker.xds.ads import Ads
 from spacecloud.drivers.docker.xds.encoding import messages
 from spacecloud.errors import Terminal
 from spacecloud.mesh.envoy.ingress import ingress_resources, table_routes
-from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.mesh.envoy.public import TRIAL, public_resources
 from spacecloud.mesh.envoy.resources import Resources
 from spacecloud.model.api import API_PATHS
-from spacecloud.model.refs import API, INGRESS, PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.refs import INGRESS, INGRESS_TABLE, PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import IngressRule, IngressTable
 from spacecloud.settings import Settings
 
@@ -37,7 +36,7 @@ class Ingress:
 
         ``Terminal`` when it refuses the listener, or a table of rules of which it refuses none.
         """
-        await self._publish_listener()
+        await self._ads.apply(INGRESS, self._public)
         # The listener waits for all routes that its scopes mention, the trial's too.
         await self._trial(())
         known = {rule: self._refused[rule] for rule in table.rules if rule in self._refused}
@@ -53,18 +52,10 @@ class Ingress:
         self._refused = known
         return {rule.id: words for rule, words in known.items()}
 
-    async def _publish_listener(self) -> None:
-        try:
-            await self._ads.apply(API, self._public)
-        except Terminal:
-            # A gateway of an earlier release has the port in a listener of the table's owner.
-            if not any(owner_of(name) == INGRESS for name in self._ads.listener_names()):
-                raise
-            await self._ads.apply(INGRESS, NOTHING)
-            await self._ads.apply(API, self._public)
-
     async def _publish_table(self, rules: Sequence[IngressRule]) -> None:
-        await self._ads.apply(INGRESS, messages(ingress_resources(IngressTable(tuple(rules)))))
+        await self._ads.apply(
+            INGRESS_TABLE, messages(ingress_resources(IngressTable(tuple(rules))))
+        )
 
     async def _find_refused(self, rules: Sequence[IngressRule]) -> dict[IngressRule, str]:
         """

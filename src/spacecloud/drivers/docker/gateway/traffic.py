@@ -12,9 +12,10 @@ from spacecloud.drivers.docker.gateway.revocation import Dialled, Guarded, Revoc
 from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
 from spacecloud.drivers.docker.netlink import OpenNetlink, open_netlink
 from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
-from spacecloud.drivers.docker.xds.denials import DeniedCallLog
+from spacecloud.drivers.docker.xds.denied_calls import DeniedCallLog
 from spacecloud.drivers.docker.xds.encoding import messages
 from spacecloud.drivers.docker.xds.server import serving
+from spacecloud.drivers.driver import GatewayView
 from spacecloud.mesh.envoy.host_ports import host_port_listener, host_port_resources
 from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.mesh.envoy.service import service_resources
@@ -35,7 +36,7 @@ _GuardedService = tuple[Face, SourceRanges | None, dict[Dialled, Guarded]]
 
 
 class EnvoyTraffic:
-    """Fulfils ``Traffic``, ``Edge`` and ``Meter`` of ``drivers.driver`` while ``serve`` is open."""
+    """Fulfils ``Traffic``, ``Edge``, ``Meter`` and ``Revocation`` while ``serve`` is open."""
 
     def __init__(self, settings: Settings, open_netlink: OpenNetlink = open_netlink) -> None:
         """``open_netlink`` opens sockets to the kernel in Envoy's network namespace."""
@@ -70,17 +71,14 @@ class EnvoyTraffic:
 
     async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None:
         host_vip = str(self._settings.pools.host_vip)
-        # A door that is shut lets nobody in: whoever is still inside is to be found.
+        # A port that is closed now allows nobody: connections to it that live on are to be found.
         held = (name for name in self._ads.listener_names() if owner_of(name) == HOST)
         shut = {port: HostPortAccess(port, ()) for port in map(host_port_listener, held)}
         await self._ads.apply(HOST, messages(host_port_resources(host_ports, host_vip)))
-        self._host_ports |= shut | {door.port: door for door in host_ports}
+        self._host_ports |= shut | {access.port: access for access in host_ports}
 
-    def published(self, key: ServiceKey) -> Published | None:
-        return self._published.get(key)
-
-    def knows(self, key: ServiceKey) -> bool:
-        return self._ads.has_of(key)
+    def view(self, key: ServiceKey) -> GatewayView:
+        return GatewayView(self._published.get(key), self._ads.has_of(key))
 
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(o for o in self._ads.owners() if o.project != PLATFORM_PROJECT)
@@ -99,9 +97,9 @@ class EnvoyTraffic:
         for _, _, of_service in self._guarded.values():
             guarded |= of_service
         host_vip = str(self._settings.pools.host_vip)
-        for door in self._host_ports.values():
-            sources = SourceRanges(blocks=door.blocks)
-            guarded[host_vip, door.port] = Guarded("tcp", sources, sources)
+        for access in self._host_ports.values():
+            sources = SourceRanges(blocks=access.blocks)
+            guarded[host_vip, access.port] = Guarded("tcp", sources, sources)
         return await asyncio.to_thread(self._revocation.look, guarded)
 
     def _guarded_of(self, key: ServiceKey, face: Face) -> _GuardedService:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from spacecloud.dns import zone
 from spacecloud.errors import Transient
+from spacecloud.files import FOR_ALL, write_atomically
 from spacecloud.model.refs import HOST, ServiceKey
 from spacecloud.settings import Settings
 
@@ -16,12 +17,17 @@ def names_dir(settings: Settings) -> Path:
     return settings.run_dir / "names"
 
 
+def drafts_dir(settings: Settings) -> Path:
+    """Beside it: of a file that is not whole the resolver is told nothing."""
+    return settings.run_dir / "names.new"
+
+
 class DnsmasqNames:
     """Fulfils ``drivers.driver.Names``."""
 
     def __init__(self, settings: Settings) -> None:
         self._dir = names_dir(settings)
-        self._drafts = settings.run_dir / "names.new"
+        self._drafts = drafts_dir(settings)
 
     async def publish(self, key: ServiceKey, names: zone.Names) -> None:
         await asyncio.to_thread(self._write, key, names)
@@ -38,10 +44,7 @@ class DnsmasqNames:
                 return
             self._dir.mkdir(parents=True, exist_ok=True)
             self._drafts.mkdir(parents=True, exist_ok=True)
-            draft = self._drafts / target.name
-            draft.write_text(zone.hosts_file(names), "ascii")
-            draft.chmod(0o644)
-            draft.replace(target)
+            write_atomically(target, zone.hosts_file(names), FOR_ALL, self._drafts)
         except OSError as error:
             raise Transient(f"cannot write the names of {key}: {error}") from error
 

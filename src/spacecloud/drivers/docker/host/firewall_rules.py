@@ -8,7 +8,8 @@ of a release that prints them otherwise.
 
 | chain | entered from     | what it does                                                    |
 |-------|------------------|-----------------------------------------------------------------|
-| RAW   | raw PREROUTING   | drops what claims an address of another bridge                  |
+| RAW   | raw PREROUTING   | drops what claims an address of another bridge, and spares what |
+|       |                  | goes to virtual IPs or to the gateway the engine's raw rules    |
 | NAT   | nat PREROUTING   | brings calls to virtual IPs to the gateway, DNS to the resolver |
 | IN    | filter INPUT     | closes the host to the pods, and our inner ports to everybody   |
 | FWD   | DOCKER-USER      | closes other services' networks and link-local addresses        |
@@ -81,7 +82,7 @@ def wanted(
     return Ruleset(
         name,
         chains=(
-            Chain("raw", f"{name}-RAW", ("-m rpfilter --invert -j DROP",)),
+            Chain("raw", f"{name}-RAW", _first_of_all(settings)),
             Chain("nat", f"{name}-NAT", _redirects(settings)),
             Chain("filter", f"{name}-IN", _to_host(settings)),
             Chain("filter", f"{name}-FWD", (*_ANSWERS, *exempt, *_to_others(settings))),
@@ -128,6 +129,21 @@ _REFUSED = (
     "-j REJECT --reject-with icmp-port-unreachable",
 )
 """Refused and not dropped: the caller knows at once."""
+
+
+def _first_of_all(settings: Settings) -> tuple[str, ...]:
+    """
+    From 28 on the engine has a rule here for each container, and every packet walks that list.
+
+    It protects containers' own addresses, so a virtual IP or the host's end of a network of
+    ours, where the gateway's answers go, is accepted before it. What goes to a pod is not.
+    """
+    pools = settings.pools
+    return (
+        "-m rpfilter --invert -j DROP",
+        f"-d {pools.vips} -j ACCEPT",
+        f"-d {settings.subnet_pool} -m addrtype --dst-type LOCAL -j ACCEPT",
+    )
 
 
 def _redirects(settings: Settings) -> tuple[str, ...]:

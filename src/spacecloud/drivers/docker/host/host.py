@@ -7,27 +7,22 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
-import aiodocker
-
 from spacecloud.dns import zone
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.concurrent import together
-from spacecloud.drivers.docker.engine import (
-    CONFLICT,
-    NOT_FOUND,
-    Engine,
-    EngineError,
-    Json,
-)
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, EngineError
 from spacecloud.drivers.docker.gateway import bootstrap
 from spacecloud.drivers.docker.host import system_specs
-from spacecloud.drivers.docker.host.dns import names_dir
+from spacecloud.drivers.docker.host.dns import drafts_dir, names_dir
 from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.host.system_containers import Part, SystemContainers
 from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
 from spacecloud.drivers.docker.ownership import Ownership, labels_of
 from spacecloud.drivers.docker.process import run
 from spacecloud.errors import DriverError, Transient
+from spacecloud.files import FOR_ALL, write_atomically
+from spacecloud.model.json import Json
 from spacecloud.model.refs import HOST
 from spacecloud.model.status import HostState
 from spacecloud.reasons.platform import PartDown
@@ -35,6 +30,9 @@ from spacecloud.reasons.union import FailureReason
 from spacecloud.settings import Settings
 
 REMOVAL_ROUNDS = 20
+BRIDGE_SECONDS = 1.0
+"""Longer than an engine takes to remove a network."""
+
 REMOVAL_PAUSE_SECONDS = 0.1
 HOST_RESOLV_CONF = Path("/etc/resolv.conf")
 
@@ -42,8 +40,8 @@ HOST_RESOLV_CONF = Path("/etc/resolv.conf")
 class DockerHost:
     """Fulfils ``drivers.driver.Host``."""
 
-    def __init__(self, docker: aiodocker.Docker, settings: Settings) -> None:
-        self._engine = Engine(docker)
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
         self._settings = settings
         self._owner = Ownership.of(settings)
         self._firewall = Firewall(settings)
@@ -59,7 +57,9 @@ class DockerHost:
         except DriverError as error:
             problems.append(error.reason)
         part: Part
+        fixes: dict[str, str] = {}
         for part in ("gateway", "resolver"):
+            fixes[part] = f"docker logs {system_specs.name(self._settings, part)}"
             try:
                 repaired += await self._system.ensure(part)
                 running[part] = "running"
@@ -67,7 +67,7 @@ class DockerHost:
                 running[part] = "down"
                 name = system_specs.name(self._settings, part)
                 problems.append(PartDown(part, str(error), name))
-        return HostState(tuple(repaired), tuple(problems), running)
+        return HostState(tuple(repaired), tuple(problems), running, fixes)
 
     async def remove(self) -> None:
         """
@@ -117,12 +117,22 @@ class DockerHost:
         return {"label": [f"{labels.INSTANCE}={self._settings.instance}"]}
 
     async def _remove_bridges(self) -> None:
-        """Of networks that an engine forgot when it crashed."""
-        for name in await self._bridges():
+        """
+        Of networks that an engine forgot when it crashed.
+
+        An engine that is still removing networks lists them no more, and takes their bridges and
+        rules away one after the other: as long as there are fewer each time, it is waited for.
+        """
+        left = await self._bridges()
+        before = len(left) + 1
+        while 0 < len(left) < before:
+            before = len(left)
+            await asyncio.sleep(BRIDGE_SECONDS)
+            left = await self._bridges()
+        for name in left:
             try:
                 await run("ip", "link", "delete", name)
             except Transient:
-                # The engine may be removing its network just now, and the bridge with it.
                 if name in await self._bridges():
                     raise
 
@@ -141,26 +151,30 @@ class DockerHost:
         settings = self._settings
         try:
             sockets = bootstrap.gateway_dir(settings)
-            for folder in (sockets, names_dir(settings), system_specs.upstreams_dir(settings)):
+            for folder in (
+                sockets,
+                names_dir(settings),
+                drafts_dir(settings),
+                system_specs.upstreams_dir(settings),
+            ):
                 folder.mkdir(parents=True, exist_ok=True)
                 folder.chmod(0o755)
             os.chown(sockets, GATEWAY_UID, GATEWAY_UID)
             sockets.chmod(0o700)
             names = zone.hosts_file(zone.platform_names(str(settings.pools.host_vip)))
-            _write(names_dir(settings) / zone.file_name(HOST), names)
+            drafts = drafts_dir(settings)
+            _write(names_dir(settings) / zone.file_name(HOST), names, drafts)
             upstream = HOST_RESOLV_CONF.read_bytes() if HOST_RESOLV_CONF.exists() else b""
             _write(
                 system_specs.upstreams_dir(settings) / "resolv.conf",
                 upstream.decode("utf-8", "replace"),
+                drafts,
             )
         except OSError as error:
             raise Transient(f"the folder {settings.run_dir} cannot be used: {error}") from error
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, drafts: Path) -> None:
     if path.exists() and path.read_text("utf-8", "replace") == text:
         return
-    draft = path.parent.parent / f".{path.name}.new"
-    draft.write_text(text, "utf-8")
-    draft.chmod(0o644)
-    draft.replace(path)
+    write_atomically(path, text, FOR_ALL, drafts)

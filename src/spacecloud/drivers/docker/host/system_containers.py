@@ -5,14 +5,8 @@ import resource
 from pathlib import Path
 from typing import Literal
 
-from spacecloud.drivers.docker.engine import (
-    CONFLICT,
-    NOT_FOUND,
-    NOT_MODIFIED,
-    Engine,
-    EngineError,
-    Json,
-)
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, NOT_MODIFIED, EngineError
 from spacecloud.drivers.docker.gateway import bootstrap
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.dns import names_dir
@@ -21,6 +15,7 @@ from spacecloud.drivers.docker.images.pulls import Pulls
 from spacecloud.drivers.docker.ownership import Ownership, labels_of
 from spacecloud.drivers.docker.pods.logs import last_lines
 from spacecloud.errors import NotFound, Transient
+from spacecloud.model.json import Json
 from spacecloud.settings import Settings
 
 Part = Literal["gateway", "resolver"]
@@ -121,7 +116,7 @@ class SystemContainers:
         if found is None or (found["State"]["Running"] and not found["RestartCount"]):
             return
         try:
-            said = await last_lines(self._engine.docker, container, LAST_LINES)
+            said = await last_lines(self._engine, container, LAST_LINES)
         except NotFound:
             return
         code = found["State"]["ExitCode"]
@@ -137,7 +132,7 @@ class SystemContainers:
             return await self._configured(self._settings.gateway_image)
         known = self._images.get(part, "")
         if not known:
-            known = self._images[part] = await ensure(self._engine.docker, part)
+            known = self._images[part] = await ensure(self._engine, part)
         return known
 
     async def _image_that_is_here(self, part: Part) -> str:

@@ -3,16 +3,14 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.gateway import bootstrap
 from spacecloud.drivers.docker.host.dns import names_dir
 from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
+from spacecloud.model.json import Json
 from spacecloud.model.refs import MESH_DOMAIN
 from spacecloud.settings import Settings
-
-Json = dict[str, Any]
 
 PART = labels.PREFIX + "part"
 CONFIG = labels.PREFIX + "config"

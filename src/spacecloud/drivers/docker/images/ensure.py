@@ -9,9 +9,8 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Generator
 
-import aiodocker
-import aiohttp
-
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.images.archive import archive
 from spacecloud.drivers.docker.images.platform_images import Name, recipe
 from spacecloud.drivers.docker.images.recipe import Recipe
@@ -20,10 +19,9 @@ from spacecloud.errors import Transient
 logger = logging.getLogger(__name__)
 
 BUILD_TIMEOUT_SECONDS = 120
-_NOT_FOUND = 404
 
 
-async def ensure(docker: aiodocker.Docker, name: Name) -> str:
+async def ensure(engine: Engine, name: Name) -> str:
     """
     The id of the platform's own image, built first if it is not there.
 
@@ -31,19 +29,19 @@ async def ensure(docker: aiodocker.Docker, name: Name) -> str:
     """
     with _failing(f"space-cloud/{name}"):
         wanted = await asyncio.to_thread(recipe, name)
-    return await ensure_recipe(docker, wanted)
+    return await ensure_recipe(engine, wanted)
 
 
-async def ensure_recipe(docker: aiodocker.Docker, wanted: Recipe) -> str:
+async def ensure_recipe(engine: Engine, wanted: Recipe) -> str:
     """The id of the image, which afterwards is known to the engine as ``wanted.reference()``."""
     with _failing(wanted.repository):
         reference = await asyncio.to_thread(wanted.reference)
         async with asyncio.timeout(BUILD_TIMEOUT_SECONDS):
-            if (found := await _id_of(docker, reference)) is not None:
+            if (found := await _id_of(engine, reference)) is not None:
                 return found
             logger.info("building %s", reference)
-            await docker.images.import_image(_pieces(wanted, reference))
-            found = await _id_of(docker, reference)
+            await engine.load_image(_pieces(wanted, reference))
+            found = await _id_of(engine, reference)
     if found is None:
         raise Transient(f"build {reference}: the engine took it but does not list it")
     return found
@@ -56,19 +54,13 @@ def _failing(name: str) -> Generator[None, None, None]:
         yield
     except TimeoutError as error:
         raise Transient(f"build {name}: not done after {BUILD_TIMEOUT_SECONDS} s") from error
-    except aiodocker.DockerError as error:
-        raise Transient(f"build {name}: {error.message}") from error
-    except (OSError, aiohttp.ClientError) as error:
+    except (EngineError, Transient, OSError) as error:
         raise Transient(f"build {name}: {error}") from error
 
 
-async def _id_of(docker: aiodocker.Docker, reference: str) -> str | None:
-    try:
-        return str((await docker.images.inspect(reference))["Id"])
-    except aiodocker.DockerError as error:
-        if error.status == _NOT_FOUND:
-            return None
-        raise
+async def _id_of(engine: Engine, reference: str) -> str | None:
+    found = await engine.find(f"images/{reference}/json")
+    return None if found is None else str(found["Id"])
 
 
 async def _pieces(wanted: Recipe, reference: str) -> AsyncIterator[bytes]:

@@ -4,7 +4,7 @@ has no compiler.
 
 It holds a pod's network namespace and does nothing else. As process 1 it must ask for its
 signals: it blocks SIGTERM and SIGINT, waits for one of them and exits with 0 at once, and it
-ignores SIGCHLD so that the kernel buries orphans for it. Both variants are the same five steps:
+ignores SIGCHLD so that the kernel reaps orphans for it. Both variants are the same five steps:
 
     rt_sigaction(SIGCHLD, {SIG_IGN}, NULL, 8)
     rt_sigprocmask(SIG_BLOCK, {SIGTERM, SIGINT}, NULL, 8)

@@ -50,14 +50,12 @@ class PullProgress:
 
     def view(self) -> PullView:
         layers = self.layers.values()
-        return PullView.model_validate(
-            {
-                "image": self.image,
-                "layers": len(layers),
-                "layersDone": sum(layer.is_done for layer in layers),
-                "bytes": sum(layer.total for layer in layers),
-                "bytesDone": sum(min(layer.current, layer.total) for layer in layers),
-            }
+        return PullView(
+            image=self.image,
+            layers=len(layers),
+            layers_done=sum(layer.is_done for layer in layers),
+            bytes=sum(layer.total for layer in layers),
+            bytes_done=sum(min(layer.current, layer.total) for layer in layers),
         )
 
     def missing(self) -> tuple[str, ...]:

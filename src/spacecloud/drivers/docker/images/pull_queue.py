@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from spacecloud.drivers.docker.fair_slots import FairSlots
+from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
 from spacecloud.drivers.docker.images.pulls import Pulls
 from spacecloud.errors import DriverError
 from spacecloud.model.refs import ServiceKey, ServiceRef
@@ -42,8 +42,8 @@ class PullQueue:
         self._pulls = pulls
         self._ended = ended
         self._now = now
-        self._all = FairSlots[str](MOST_PULLS, MOST_PULLS, MOST_SECONDS)
-        self._registries: dict[str, FairSlots[ServiceKey]] = {}
+        self._all = FairSemaphore[str](MOST_PULLS, MOST_PULLS, MOST_SECONDS)
+        self._registries: dict[str, FairSemaphore[ServiceKey]] = {}
         self._known: dict[tuple[ServiceRef, str], _Pull] = {}
 
     def start(
@@ -70,7 +70,7 @@ class PullQueue:
     async def _run(self, op: PullImage, credentials: Mapping[str, str] | None) -> None:
         registry = registry_of(op.image)
         slots = self._registries.setdefault(
-            registry, FairSlots[ServiceKey](PULLS_OF_A_REGISTRY, OF_A_SERVICE, FOREVER)
+            registry, FairSemaphore[ServiceKey](PULLS_OF_A_REGISTRY, OF_A_SERVICE, FOREVER)
         )
         try:
             async with slots.slot(op.ref.key), self._all.slot(registry):

@@ -4,12 +4,18 @@ import asyncio
 import base64
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import stamina
 
-from spacecloud.drivers.docker import releases
-from spacecloud.drivers.docker.engine import Engine, EngineError, is_final
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import (
+    NO_IMAGE,
+    NO_LOGIN,
+    NO_PLATFORM,
+    EngineError,
+    row_of,
+)
 from spacecloud.drivers.docker.images.pull_progress import PullProgress
 from spacecloud.errors import Terminal, Transient
 from spacecloud.model.image import parse_image
@@ -17,6 +23,7 @@ from spacecloud.model.lines import message
 from spacecloud.model.status import PullView
 from spacecloud.reasons.images import (
     ImageNotFound,
+    ImageReason,
     InvalidImageName,
     NoImageForPlatform,
     PullFailed,
@@ -33,6 +40,16 @@ SILENCE_SECONDS = 300.0
 
 LONGEST_WORDS = 2000
 """Of a registry's refusal, in characters."""
+
+IN_STREAM = 500
+"""The status of what the engine tells after it has said that all is well."""
+
+REASONS: Mapping[str, Callable[[str, str], ImageReason]] = {
+    NO_PLATFORM: NoImageForPlatform,
+    NO_LOGIN: RegistryDenied,
+    NO_IMAGE: ImageNotFound,
+}
+"""Where another reference, login or image helps; else the engine's words are all there is."""
 
 PROGRESS_SECONDS = 2.0
 """Between two lines on a pull's progress."""
@@ -84,14 +101,13 @@ class Pulls:
             ) as messages:
                 async for told in messages:
                     if "error" in told:
-                        raise _failure(image, str(told["error"]), progress.missing())
+                        error = EngineError(IN_STREAM, str(told["error"]))
+                        raise _failure(image, error, progress.missing())
                     progress.note(told)
                     if paced.is_due():
                         logger.info("%s", progress.view())
         except EngineError as error:
-            if is_final(error):
-                raise Terminal(PullFailed(image, message(str(error)))) from error
-            raise _failure(image, str(error)) from error
+            raise _failure(image, error) from error
 
 
 def split(image: str) -> tuple[str, str]:
@@ -107,22 +123,15 @@ def split(image: str) -> tuple[str, str]:
     return reference.name, reference.digest or reference.tag or "latest"
 
 
-def _failure(image: str, words: str, missing: tuple[str, ...] = ()) -> Terminal | Transient:
-    text = words[:LONGEST_WORDS].strip().rstrip(".")
+def _failure(image: str, error: EngineError, missing: tuple[str, ...] = ()) -> Terminal | Transient:
+    text = str(error)[:LONGEST_WORDS].strip().rstrip(".")
     if missing:
         which = "layer" if len(missing) == 1 else "one of the layers"
         text = f"{text} ({which} {', '.join(missing)})"
-    if releases.says_no_such_image(text):
-        return Terminal(_refusal(image, message(text)))
-    return Transient(text)
-
-
-def _refusal(image: str, words: str) -> ImageNotFound | RegistryDenied | NoImageForPlatform:
-    if releases.says_no_such_platform(words):
-        return NoImageForPlatform(image, words)
-    if releases.says_login_needed(words):
-        return RegistryDenied(image, words)
-    return ImageNotFound(image, words)
+    row = row_of("pull", error)
+    if row.outcome is Transient:
+        return Transient(text)
+    return Terminal(REASONS.get(row.reason, PullFailed)(image, message(text)))
 
 
 class _Paced:

@@ -3,17 +3,16 @@
 import io
 import tarfile
 from collections.abc import Mapping
-from typing import Any
 
 from spacecloud.drivers.docker import labels
 from spacecloud.errors import Terminal
+from spacecloud.model.json import Json
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.task import Task, is_variable
 from spacecloud.reasons.platform import SecretUnusable
 from spacecloud.settings import Settings
 from spacecloud.workloads.operations import CreateReplica
 
-Json = dict[str, Any]
 Values = Mapping[str, Mapping[str, str]]
 """Secret id to its values."""
 

@@ -4,9 +4,10 @@ import hashlib
 from typing import Any
 
 from spacecloud.drivers.docker import labels, ownership
-from spacecloud.drivers.docker.engine import CONFLICT, Engine, EngineError, meaning
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import CONFLICT, EngineError, meaning
 from spacecloud.drivers.docker.ownership import Ownership
-from spacecloud.errors import Terminal, Transient
+from spacecloud.errors import Terminal
 from spacecloud.model.refs import ServiceKey
 from spacecloud.reasons.platform import NameTaken
 from spacecloud.settings import Settings
@@ -68,7 +69,7 @@ class Networks:
             # There already, from a crash between the call and its answer: the next look says.
             if error.status == CONFLICT and await self.subnet(key) == subnet:
                 return
-            raise Transient(f"create network {subnet} of {key}: {error}") from error
+            raise meaning(f"create network {subnet} of {key}", error, "create network") from error
 
     async def remove(self, key: ServiceKey) -> None:
         name = labels.network_name(self._settings.instance, key)

@@ -1,13 +1,14 @@
-"""What the engine shows, as the world that decisions are made from. Pure but for its input."""
+"""What the engine shows, as the world that decisions are made from. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.labels import Tag
-from spacecloud.drivers.docker.probes.probe import Target
+from spacecloud.drivers.docker.probes.target import Target
+from spacecloud.model.json import Json
 from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.task import Probe
@@ -18,7 +19,6 @@ from spacecloud.workloads.observed import (
     ObservedWorkloads,
 )
 
-Json = dict[str, Any]
 State = Literal["created", "running", "exited"]
 NEVER = "0001-01-01T00:00:00Z"
 

@@ -2,20 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-from spacecloud.drivers.docker import labels, ownership, releases
+from spacecloud.drivers.docker import labels, ownership
 from spacecloud.drivers.docker.concurrent import together
-from spacecloud.drivers.docker.engine import (
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import (
     CONFLICT,
+    NO_COMMAND,
     NOT_FOUND,
     NOT_MODIFIED,
-    Engine,
     EngineError,
-    is_final,
     meaning,
-    plain,
+    row_of,
 )
 from spacecloud.drivers.docker.images.archive import architecture
 from spacecloud.drivers.docker.images.ensure import ensure
@@ -23,18 +22,17 @@ from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import containers
 from spacecloud.drivers.docker.probes.healthcheck import probe_of
 from spacecloud.errors import NotFound, SpaceCloudError, Terminal, Transient
+from spacecloud.files import FOR_ALL, write_durably
 from spacecloud.model.lines import message
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.task import Probe, Task
 from spacecloud.reasons.images import ImageVanished, OtherArchitecture
 from spacecloud.reasons.platform import (
-    EngineFailed,
-    EngineRefused,
     NameTaken,
     SecretMissing,
     SecretNotWritten,
 )
-from spacecloud.reasons.tasks import NoCommand, ProgramNotFound
+from spacecloud.reasons.tasks import NoCommand
 from spacecloud.settings import Settings
 from spacecloud.workloads.operations import CreateReplica, RemoveReplica, RestartTask, StopReplica
 
@@ -81,7 +79,7 @@ class Pods:
         try:
             await self._engine.post(f"containers/{op.container}/restart", t=grace)
         except EngineError as error:
-            raise start_failure(str(op), error) from error
+            raise meaning(str(op), error, "start") from error
 
     async def stop(self, op: StopReplica) -> None:
         """Ask every task to end; nobody waits here."""
@@ -179,10 +177,7 @@ class Pods:
         except EngineError as error:
             # A task without its secrets must never be started.
             await self._remove(container)
-            # The engine names the file, never what is in it.
-            reason = SecretNotWritten(task, message(str(error)))
-            hopeless = releases.says_no_such_folder(str(error))
-            raise (Terminal(reason) if hopeless else Transient(reason)) from error
+            raise _write_failure(task, error) from error
 
     async def _same(self, name: str, op: CreateReplica, body: dict[str, Any]) -> str | None:
         """The container of that name when it is of this revision and pod; else it is removed."""
@@ -211,7 +206,7 @@ class Pods:
         try:
             await self._engine.post(f"containers/{container}/start", ok=(NOT_MODIFIED,))
         except EngineError as error:
-            raise start_failure(f"start {what}", error) from error
+            raise meaning(f"start {what}", error, "start") from error
 
     async def _signal(self, container: str) -> None:
         found = await self._engine.find(f"containers/{container}/json")
@@ -230,7 +225,7 @@ class Pods:
 
     async def _image_of_pause(self) -> str:
         if not self._pause_image:
-            self._pause_image = await ensure(self._engine.docker, "pause")
+            self._pause_image = await ensure(self._engine, "pause")
         return self._pause_image
 
     def _resolv_conf(self, project: str) -> str:
@@ -240,10 +235,7 @@ class Pods:
         try:
             if not path.exists() or path.read_text() != wanted:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                draft = Path(f"{path}.new")
-                draft.write_text(wanted)
-                draft.chmod(0o644)
-                draft.replace(path)
+                write_durably(path, wanted, FOR_ALL)
         except OSError as error:
             raise Transient(f"cannot write {path}: {error.strerror}") from error
         return str(path)
@@ -251,14 +243,13 @@ class Pods:
 
 def create_failure(name: str, error: EngineError, op: CreateReplica) -> SpaceCloudError:
     """The engine's words may repeat what it was sent: not told where that held secrets."""
-    if releases.says_no_command(str(error)):
+    row = row_of("create", error)
+    if row.reason == NO_COMMAND:
         return Terminal(NoCommand(_image_without_command(name, op)))
     if not op.secrets:
-        return meaning(f"create {name}", error)
+        return meaning(f"create {name}", error, "create")
     words = f"the Docker Engine refuses it (code {error.status})"
-    if is_final(error):
-        return Terminal(EngineRefused(f"create {name}", words))
-    return Transient(EngineFailed(f"create {name}", words))
+    return row.failure(f"create {name}", words)
 
 
 def _image_without_command(name: str, op: CreateReplica) -> str:
@@ -267,13 +258,12 @@ def _image_without_command(name: str, op: CreateReplica) -> str:
     return next(images, name)
 
 
-def start_failure(what: str, error: EngineError) -> SpaceCloudError:
-    words = plain(str(error))
-    if error.status == NOT_FOUND and "container" in words and "such" in words:
-        return Transient(EngineFailed(what, "it is not there any more"))
-    if releases.says_no_such_program(words):
-        return Terminal(ProgramNotFound(what, message(words)))
-    return meaning(what, error)
+def _write_failure(task: str, error: EngineError) -> SpaceCloudError:
+    """The engine names the file, never what is in it."""
+    row = row_of("write files", error)
+    if row.fix:
+        return meaning(f"task {task}: its file secrets cannot be written", error, "write files")
+    return row.outcome(SecretNotWritten(task, message(str(error))))
 
 
 def _probed(op: CreateReplica, probes: Mapping[str, Probe | None]) -> Iterable[Task]:

@@ -5,13 +5,13 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Never
+from typing import Never
 
-import aiodocker
-
+from spacecloud.broadcast import Broadcast
 from spacecloud.drivers.docker import labels, ownership
-from spacecloud.drivers.docker.engine import Engine, EngineError, meaning
-from spacecloud.drivers.docker.fair_slots import FairSlots
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import EngineError, meaning
+from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
 from spacecloud.drivers.docker.images.pull_queue import PullQueue
 from spacecloud.drivers.docker.images.pulls import Pulls
 from spacecloud.drivers.docker.ownership import Ownership
@@ -23,6 +23,7 @@ from spacecloud.drivers.docker.probes.prober import Prober
 from spacecloud.drivers.driver import Hint, LogRequest
 from spacecloud.errors import NotFound, SpaceCloudError, Transient
 from spacecloud.model.image import parse_image
+from spacecloud.model.json import Json
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import PullView
 from spacecloud.settings import Settings
@@ -62,12 +63,12 @@ class DockerWorkloads:
 
     def __init__(
         self,
-        docker: aiodocker.Docker,
+        engine: Engine,
         settings: Settings,
         secret_values: SecretValues,
         now: Callable[[], datetime],
     ) -> None:
-        self._engine = Engine(docker)
+        self._engine = engine
         self._settings = settings
         self._secret_values = secret_values
         self._owner = Ownership.of(settings)
@@ -79,9 +80,9 @@ class DockerWorkloads:
         self._group: asyncio.TaskGroup | None = None
         self._prober = Prober(self._engine, self._health_changed, now)
         self._services: dict[str, ServiceKey] = {}
-        self._queues: set[asyncio.Queue[Hint]] = set()
-        self._looks = FairSlots[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
-        self._operations = FairSlots[ServiceKey](MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS)
+        self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
+        self._looks = FairSemaphore[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
+        self._operations = FairSemaphore[ServiceKey](MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS)
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
@@ -155,21 +156,12 @@ class DockerWorkloads:
             raise meaning(str(op), error) from error
 
     def hints(self) -> AsyncGenerator[Hint]:
-        queue: asyncio.Queue[Hint] = asyncio.Queue(MOST_HINTS)
-        self._queues.add(queue)
-        return self._hints(queue)
-
-    async def _hints(self, queue: asyncio.Queue[Hint]) -> AsyncGenerator[Hint]:
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            self._queues.discard(queue)
+        return self._hints.subscribe()
 
     async def logs(self, request: LogRequest) -> AsyncGenerator[bytes]:
         container = await self._container(request.project, request.replica, request.task)
         async for line in logs.lines(
-            self._engine.docker,
+            self._engine,
             container,
             follow=request.follow,
             tail=request.tail,
@@ -180,7 +172,7 @@ class DockerWorkloads:
     async def last_lines(self, project: str, replica: str, task: str, count: int) -> list[str]:
         try:
             container = await self._container(project, replica, task)
-            return await logs.last_lines(self._engine.docker, container, count)
+            return await logs.last_lines(self._engine, container, count)
         except (SpaceCloudError, EngineError) as error:
             logger.debug("no last lines of %s/%s: %s", replica, task, error)
             return []
@@ -258,18 +250,12 @@ class DockerWorkloads:
         return self._prober.health(target for target in targets if target is not None)
 
     def _pull_ended(self, key: ServiceKey) -> None:
-        self._tell(Hint(key, "pull"))
+        self._hints.send(Hint(key, "pull"))
 
     def _health_changed(self, container: str) -> None:
         key = self._services.get(container)
         if key is not None:
-            self._tell(Hint(key, "health"))
-
-    def _tell(self, hint: Hint) -> None:
-        for queue in self._queues:
-            if queue.full():
-                queue.get_nowait()
-            queue.put_nowait(hint)
+            self._hints.send(Hint(key, "health"))
 
     async def _listen(self) -> Never:
         filters = {
@@ -280,27 +266,27 @@ class DockerWorkloads:
         while True:
             try:
                 async with self._engine.stream("GET", "events", filters=filters) as events:
-                    self._tell(Hint(None, "the engine's events are heard from now on"))
+                    self._hints.send(Hint(None, "the engine's events are heard from now on"))
                     async for event in events:
                         self._hear(event)
             except (Transient, EngineError) as error:
                 logger.warning("the engine's events are not heard: %s", error)
             await asyncio.sleep(RECONNECT_SECONDS)
 
-    def _hear(self, event: Mapping[str, Any]) -> None:
+    def _hear(self, event: Json) -> None:
         """Of a stranger nothing: one that is started again and again asks for no looks."""
         container = ownership.as_listed(event)
         if self._owner.has("replica", container):
             tag = labels.read(ownership.labels_of(container))
-            self._tell(Hint(tag.ref.key if tag is not None else None, "engine"))
+            self._hints.send(Hint(tag.ref.key if tag is not None else None, "engine"))
         elif self._owner.has("part", container):
-            self._tell(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))
+            self._hints.send(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))
 
-    def _listed(self, item: Mapping[str, Any]) -> Seen | None:
+    def _listed(self, item: Json) -> Seen | None:
         """None where it is not ours."""
         return _readable(observe.listed, item) if self._owner.has("replica", item) else None
 
-    def _tell_strangers(self, listing: Iterable[Mapping[str, Any]]) -> None:
+    def _tell_strangers(self, listing: Iterable[Json]) -> None:
         """Once each, for as long as they are there."""
         found = {
             ownership.id_of(item): " ".join(ownership.names_of(item))
@@ -340,9 +326,7 @@ class DockerWorkloads:
         )
 
 
-def _readable(
-    read: Callable[[dict[str, Any]], Seen | None], item: Mapping[str, Any]
-) -> Seen | None:
+def _readable(read: Callable[[Json], Seen | None], item: Json) -> Seen | None:
     """One of ours that the engine tells nothing sensible of is not one that is missing."""
     try:
         return read(dict(item))

@@ -5,15 +5,17 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import aiohttp
 
-from spacecloud.drivers.docker.engine import Engine, EngineError, Json, plain
-from spacecloud.drivers.docker.fair_slots import FairSlots
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import EngineError, plain
+from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
 from spacecloud.drivers.docker.probes.listening import only_on_loopback
+from spacecloud.drivers.docker.probes.target import Target
 from spacecloud.errors import Transient
+from spacecloud.model.json import Json
 from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.task import Probe
@@ -44,22 +46,6 @@ longer counts against its own service alone.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One run of a task's container."""
-
-    container: str
-    started_at: datetime
-    address: str
-    pid: int
-    """On the host; 0 where it is not known."""
-
-    ports: tuple[int, ...]
-    probe: Probe | None
-    service: ServiceKey
-    """Whose slots its commands take."""
-
-
 class ProbeRunner:
     def __init__(
         self, engine: Engine, session: aiohttp.ClientSession, now: Callable[[], datetime]
@@ -67,7 +53,7 @@ class ProbeRunner:
         self._engine = engine
         self._session = session
         self._now = now
-        self._execs = FairSlots[ServiceKey](MOST_EXECS, EXECS_OF_A_SERVICE, EXEC_SECONDS)
+        self._execs = FairSemaphore[ServiceKey](MOST_EXECS, EXECS_OF_A_SERVICE, EXEC_SECONDS)
 
     async def ask(self, target: Target, probe: Probe) -> ProbeReason | None:
         """None when it is ready; else why not."""

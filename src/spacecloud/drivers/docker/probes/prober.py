@@ -18,7 +18,8 @@ from datetime import datetime, timedelta
 import aiohttp
 
 from spacecloud.drivers.docker.engine import Engine
-from spacecloud.drivers.docker.probes.probe import ProbeRunner, Target
+from spacecloud.drivers.docker.probes.probe import ProbeRunner
+from spacecloud.drivers.docker.probes.target import Target
 from spacecloud.errors import Transient
 from spacecloud.model.task import Probe
 from spacecloud.reasons.tasks import ProbeReason

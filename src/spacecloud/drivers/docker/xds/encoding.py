@@ -9,7 +9,8 @@ from envoy.service.discovery.v3.discovery_pb2 import Resource
 from google.protobuf import json_format
 from google.protobuf.any_pb2 import Any
 
-from spacecloud.mesh.envoy.resources import Json, Kind, Resources
+from spacecloud.mesh.envoy.resources import Kind, Resources
+from spacecloud.model.json import Json
 
 _NAMED_IN_JSON = (
     "envoy.config.cluster.v3.cluster_pb2",

@@ -48,7 +48,7 @@ async def list_routes(
 ) -> JSONResponse:
     """One flat list; the id of a route is its service's."""
     wanted_id = wanted(id, service, service_too)
-    found = [d for d in await api.store.routes(project) if wanted_id in (None, d.id)]
+    found = await api.store.routes(project, wanted_id)
     if wanted_id and not found and not await api.store.versions(project, wanted_id):
         raise NotFound(f"serviceID({wanted_id}) not present in state")
     return result(
@@ -80,8 +80,7 @@ async def list_roles(
     return result(
         [
             {**kept.document, "id": kept.id, "project": kept.project}
-            for kept in await api.store.roles(project)
-            if service_id in (None, kept.document["service"]) and role_id in (None, kept.id)
+            for kept in await api.store.roles(project, service_id, role_id)
         ]
     )
 

@@ -21,7 +21,7 @@ class _Slot:
         self.counts = True
 
 
-class FairSlots(Generic[K]):
+class FairSemaphore(Generic[K]):
     def __init__(self, total: int, per_owner: int, hold_seconds: float) -> None:
         self._total = total
         self._per_owner = per_owner

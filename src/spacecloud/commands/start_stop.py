@@ -15,14 +15,14 @@ from spacecloud.settings import Settings
 SERVE = (sys.executable, "-m", "spacecloud.server", "serve")
 
 expose_api = click.option("--expose-api", is_flag=True, help="Answer the API beyond loopback too.")
-patience = click.option(
+timeout_option = click.option(
     "--timeout", default=60.0, show_default=True, help="Seconds to wait until it works."
 )
 
 
 @click.command()
 @expose_api
-@patience
+@timeout_option
 @click.pass_obj
 def setup(machine: Machine, expose_api: bool, timeout: float) -> None:  # noqa: FBT001 - click's form
     """Check this machine, and have the platform run on it from now on, after a boot too.
@@ -50,7 +50,7 @@ def setup(machine: Machine, expose_api: bool, timeout: float) -> None:  # noqa: 
     is_flag=True,
     help="The database is lost: begin anew, and remove what runs and is not declared again.",
 )
-@patience
+@timeout_option
 @click.pass_obj
 def start(machine: Machine, expose_api: bool, forget: bool, timeout: float) -> None:  # noqa: FBT001 - click's form
     """Run in the background, started again whenever it ends; returns when it works."""

@@ -15,7 +15,7 @@ MOST_BYTES = 64 * 1024 * 1024
 MOST_SECONDS = 5
 
 
-class Drain:
+class LingeringClose:
     """Holds nothing of what it drops."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -19,7 +19,7 @@ REFUSED = ("volumes", "volumeMounts")
 HIGHEST_PORT = 65_535
 
 
-def masked_errors(
+def hidden_mistakes(
     model: type[BaseModel], given: Any, faults: Iterable[Mapping[str, Any]]
 ) -> Iterator[Any]:
     if not isinstance(given, dict) or model is not Service:

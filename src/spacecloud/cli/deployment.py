@@ -1,0 +1,74 @@
+"""
+What is known of one applied service at one moment, from its status.
+
+| its status                                | outcome     | waiting ends            |
+|-------------------------------------------|-------------|-------------------------|
+| of a later apply, or gone                 | superseded  | when all are settled    |
+| of an earlier apply, or not looked at yet | waiting     |                         |
+| failed                                    | failed      | at once                 |
+| ready or asleep                           | ready       | when all are settled    |
+| anything else                             | waiting     |                         |
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = dict[str, Any]
+Outcome = Literal["waiting", "ready", "failed", "superseded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    project: str
+    service: str
+    version: str
+    generation: int
+
+    def __str__(self) -> str:
+        return f"{self.project}/{self.service}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known of one service at one moment."""
+
+    awaited: Awaited
+    outcome: Outcome = "waiting"
+    status: Status = field(default_factory=dict)
+
+    @property
+    def state(self) -> str:
+        if self.outcome == "superseded":
+            return "superseded"
+        return str(self.status.get("state", "progressing"))
+
+    @property
+    def replicas(self) -> str:
+        if "readyReplicas" not in self.status:
+            return "-"
+        return f"{self.status['readyReplicas']}/{self.status['desiredReplicas']}"
+
+    @property
+    def message(self) -> str:
+        if self.outcome == "superseded" or self.outcome == "ready":
+            return ""
+        parts = (self.status.get("message"), self.status.get("nextStep"))
+        return "; ".join(str(part) for part in parts if part)
+
+
+def view_of(awaited: Awaited, statuses: Iterable[Status]) -> View:
+    """By the table above."""
+    status = next((s for s in statuses if _is_of(s, awaited)), None)
+    if status is None or status["state"] == "removing":
+        return View(awaited, "superseded", status or {})
+    if status["generation"] > awaited.generation:
+        return View(awaited, "superseded", status)
+    if min(status["generation"], status["observedGeneration"]) < awaited.generation:
+        return View(awaited, "waiting", {**status, "state": "progressing"})
+    outcomes: dict[str, Outcome] = {"ready": "ready", "asleep": "ready", "failed": "failed"}
+    return View(awaited, outcomes.get(status["state"], "waiting"), status)
+
+
+def _is_of(status: Status, awaited: Awaited) -> bool:
+    return (status["serviceId"], status["version"]) == (awaited.service, awaited.version)
