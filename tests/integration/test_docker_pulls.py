@@ -22,6 +22,7 @@ from spacecloud.errors import Terminal
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.model.status import PullView
+from spacecloud.reasons.images import RegistryDenied
 from spacecloud.settings import Settings
 from spacecloud.workloads.operations import CreateReplica, PullImage
 
@@ -72,8 +73,10 @@ async def test_a_registry_that_wants_a_login_is_hopeless_without_one(
     reference = registry.push("private")
     registry.login = "me:secret"
 
-    with pytest.raises(Terminal, match=r"docker\.secret if its registry needs a login"):
+    with pytest.raises(Terminal, match=r"wants a login: .*: name one in docker\.secret") as denied:
         await Pulls(engine).pull(reference, None)
+    assert isinstance(denied.value.reason, RegistryDenied)
+    assert "docker.secret" in denied.value.reason.fix
     with pytest.raises(Terminal) as refused:
         await Pulls(engine).pull(reference, {"username": "me", "password": "wr0ng-pass", "url": ""})
     assert "wr0ng-pass" not in str(refused.value)

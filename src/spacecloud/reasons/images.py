@@ -34,7 +34,10 @@ class RegistryDenied(BaseReason):
     remedy = "name a secret of type docker with a login that may pull it in docker.secret"
 
     def __str__(self) -> str:
-        return f"image {self.image} cannot be pulled: the registry wants a login: {self.message}"
+        return (
+            f"image {self.image} cannot be pulled: the registry wants a login: {self.message}: "
+            "name one in docker.secret"
+        )
 
 
 @dataclass(frozen=True, slots=True)

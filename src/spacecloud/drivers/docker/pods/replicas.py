@@ -27,11 +27,7 @@ from spacecloud.model.lines import message
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.task import Probe, Task
 from spacecloud.reasons.images import ImageVanished, OtherArchitecture
-from spacecloud.reasons.platform import (
-    NameTaken,
-    SecretMissing,
-    SecretNotWritten,
-)
+from spacecloud.reasons.platform import NameTaken, SecretMissing, SecretNotWritten
 from spacecloud.reasons.tasks import NoCommand
 from spacecloud.settings import Settings
 from spacecloud.workloads.operations import CreateReplica, RemoveReplica, RestartTask, StopReplica
