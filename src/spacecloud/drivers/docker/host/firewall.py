@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spacecloud.drivers.docker.host import firewall_rules as rules
-from spacecloud.drivers.docker.host import kernel
+from spacecloud.drivers.docker.host import kernel_rules
 from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
@@ -145,7 +145,7 @@ class Firewall:
     def _route_protocol(self) -> int | None:
         """Who says that they made the route that closes our pool; None: there is none."""
         try:
-            return kernel.unreachable_route(self._settings.vip_pool)
+            return kernel_rules.unreachable_route(self._settings.vip_pool)
         except OSError as error:
             raise Transient(f"the kernel's routes cannot be read: {error.strerror}") from error
 
@@ -160,7 +160,7 @@ def route_protocol(settings: Settings) -> int:
 
 
 def _state() -> State | None:
-    generation = kernel.rules_generation()
+    generation = kernel_rules.rules_generation()
     return None if generation is None else (generation, BRIDGE_FILTER.exists())
 
 
