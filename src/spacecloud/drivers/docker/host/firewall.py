@@ -5,6 +5,7 @@ Where the kernel numbers every change of them, rules that were right are printed
 there was one.
 """
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Callable
@@ -18,6 +19,9 @@ from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+MOST_LOOKS, BETWEEN_LOOKS_SECONDS = 4, 0.1
+"""While the engine may be moving its jump, which takes it some hundredths of a second."""
 
 WAIT_SECONDS = "5"
 """For the lock that every user of iptables takes."""
@@ -81,7 +85,7 @@ class Firewall:
         """What is not as it should be; nothing is changed."""
         wrong: list[str] = []
         for family in self._families:
-            found = await _found(family)
+            found = await _settled(family)
             if rules.is_absent(family.wanted(self._settings, found), found):
                 wrong.append(f"there are no {family.program} rules of ours")
                 continue
@@ -111,7 +115,7 @@ class Firewall:
         return _state() if self._numbered else None
 
     async def _ensure_family(self, family: Family) -> tuple[str, ...]:
-        found = await _found(family)
+        found = await _settled(family)
         wanted = family.wanted(self._settings, found)
         expected = family.printed if family.written == wanted and family.printed else wanted
         wrong = rules.differences(expected, found)
@@ -167,6 +171,17 @@ def _state() -> State | None:
 def _wanted(settings: Settings, found: rules.Found) -> rules.Ruleset:
     exempt = (rules.WITHIN_A_BRIDGE,) if BRIDGE_FILTER.exists() else ()
     return rules.wanted(settings, found, exempt)
+
+
+async def _settled(family: Family) -> rules.Found:
+    """What is found when the engine is not just moving its jump, as far as can be waited for."""
+    found = await _found(family)
+    for _ in range(MOST_LOOKS - 1):
+        if not rules.jump_may_move(found):
+            break
+        await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+        found = await _found(family)
+    return found
 
 
 async def _found(family: Family) -> rules.Found:
