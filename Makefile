@@ -8,7 +8,7 @@ export PYTHON
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down check check-style check-types check-imports check-tests test test-images test-engines test-systemd bench chaos lock clean
+.PHONY: help demo down check check-style check-types check-imports check-tests test attack test-images test-engines test-systemd bench chaos lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -39,6 +39,9 @@ check-tests:
 
 test: check test-images  ## check, then the tests that need an engine
 	@$(BIN)/python scripts/rings.py
+
+attack: test-images  ## what a hostile caller, container, image or document may try, each with its bound
+	$(BIN)/pytest -q -m attack tests/unit tests/contract tests/integration tests/e2e
 
 test-images:  ## the images that the tests run, from local files
 	@scripts/bootstrap.sh test

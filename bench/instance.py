@@ -210,6 +210,13 @@ class Instance:
         (found, *_) = self.containers(service=service, task="main")
         return int(call("GET", f"/containers/{found['Id']}/json")["State"]["Pid"])
 
+    def confine_gateway(self, cores: set[int]) -> None:
+        """Started anew on these cores: it has a worker for each that it may run on."""
+        container = f"/containers/space-cloud-{NAME}-gateway"
+        call("POST", f"{container}/update", {"CpusetCpus": ",".join(map(str, sorted(cores)))})
+        call("POST", f"{container}/restart?t=1")
+        wait_until(self._answers, within=START_SECONDS)
+
     def gateway_pid(self) -> int:
         state = call("GET", f"/containers/space-cloud-{NAME}-gateway/json")["State"]
         return int(state["Pid"])

@@ -86,7 +86,7 @@ def load(
 def _inside(place: Place, command: Sequence[str]) -> list[str]:
     """Enters and then becomes the command: its CPU time is that of our child."""
     net = ["nsenter", f"--net=/proc/{place.pid}/ns/net"]
-    pinned = ["taskset", "-c", str(place.core), *command]
+    pinned = ["nice", "-n", str(machine.FIRST), "taskset", "-c", str(place.core), *command]
     if place.resolv is None:
         return [*net, *pinned]
     mounted = f'mount --bind "{place.resolv}" /etc/resolv.conf && exec "$@"'

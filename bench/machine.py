@@ -5,6 +5,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+FIRST = -20
+"""The nice value of what is measured."""
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -48,6 +51,14 @@ def pin(pids: Iterable[int], cores: set[int]) -> None:
         with contextlib.suppress(OSError):
             for thread in Path(f"/proc/{pid}/task").iterdir():
                 os.sched_setaffinity(int(thread.name), cores)
+
+
+def prefer(pids: Iterable[int]) -> None:
+    """All threads that there are run before those of other work; new ones inherit it."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), FIRST)
 
 
 def cores() -> list[int]:

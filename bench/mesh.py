@@ -20,8 +20,8 @@ from bench.instance import BARE_POOL, PROJECT, Instance
 from bench.load import Place, Run, load
 from bench.proxies import Proxy, proxies
 
-ROUNDS = 5
-SECONDS = 2
+ROUNDS = 10
+SECONDS = 1
 CONNECTIONS = (1, 32)
 SERVICE, CALLER = "server", "caller"
 LISTEN = f"{BARE_POOL}.200.1"
@@ -155,10 +155,15 @@ def _routes(
     calls_from, serves = stage.task_pid(CALLER), stage.task_pid(SERVICE)
     resolv = stage.state_dir / "resolv" / f"{PROJECT}.conf"
     inside = Place(calls_from, resolv, client)
+    stage.confine_gateway({proxy})
+    stage.settle(SERVICE, CALLER)
     gateway = [stage.gateway_pid()]
     servers = machine.family(serves)
 
-    with _bare(images) as pids, proxies(LISTEN, BARE_SERVER, stage.folder, missing) as peers:
+    with (
+        _bare(images) as pids,
+        proxies(LISTEN, BARE_SERVER, stage.folder, proxy, missing) as peers,
+    ):
         bare_servers = machine.family(pids[BARE_SERVER])
         outside, beside = (
             Place(pids[BARE_CALLER], core=client),
@@ -166,7 +171,9 @@ def _routes(
         )
         _await(outside, peers)
         machine.pin([*servers, *bare_servers], {server})
-        machine.pin([*gateway, *(pid for peer in peers for pid in peer.pids)], {proxy})
+        proxying = [*gateway, *(pid for peer in peers for pid in peer.pids)]
+        machine.pin(proxying, {proxy})
+        machine.prefer([*proxying, *servers, *bare_servers])
 
         def through(peer: Proxy, port: int) -> Route:
             url = f"http://{LISTEN}:{port}/"
@@ -186,7 +193,7 @@ def _routes(
                 straight(TCP_PORT),
             ],
         )
-    machine.pin(gateway, set(machine.cores()))
+    stage.confine_gateway(set(machine.cores()))
     stage.delete(SERVICE, CALLER)
 
 

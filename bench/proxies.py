@@ -39,13 +39,19 @@ class Proxy:
 
 
 @contextmanager
-def proxies(listen: str, server: str, folder: Path, missing: list[str]) -> Iterator[list[Proxy]]:
-    """Those that can be had; the others are added to ``missing``."""
+def proxies(
+    listen: str, server: str, folder: Path, core: int, missing: list[str]
+) -> Iterator[list[Proxy]]:
+    """
+    Those that can be had; the others are added to ``missing``.
+
+    Each has the core from its start, so that it chooses as many threads as it can use.
+    """
     started: list[Proxy] = []
     try:
         for make in (_nginx, _haproxy, _caddy, _envoy):
             try:
-                started.append(make(listen, server, folder))
+                started.append(make(listen, server, folder, core))
             except Missing as error:
                 missing.append(str(error))
         yield started
@@ -59,7 +65,7 @@ def proxies(listen: str, server: str, folder: Path, missing: list[str]) -> Itera
             proxy.process.wait(20)
 
 
-def _nginx(listen: str, server: str, folder: Path) -> Proxy:
+def _nginx(listen: str, server: str, folder: Path, core: int) -> Proxy:
     configuration = f"""
 daemon off; user root root; pid {folder}/nginx.pid; worker_processes auto; error_log stderr crit;
 events {{ worker_connections 4096; }}
@@ -79,10 +85,11 @@ http {{
 }}
 """
     command = [str(tools.program("nginx")), "-e", "stderr", "-c"]
-    return Proxy("nginx", NGINX, None, _started(command, folder / "nginx.conf", configuration))
+    process = _started(command, folder / "nginx.conf", configuration, core)
+    return Proxy("nginx", NGINX, None, process)
 
 
-def _haproxy(listen: str, server: str, folder: Path) -> Proxy:
+def _haproxy(listen: str, server: str, folder: Path, core: int) -> Proxy:
     configuration = f"""
 defaults
     timeout connect 5s
@@ -99,11 +106,11 @@ listen tcp
     server one {server}:{TCP_PORT}
 """
     command = [str(tools.program("haproxy")), "-db", "-q", "-f"]
-    process = _started(command, folder / "haproxy.cfg", configuration)
+    process = _started(command, folder / "haproxy.cfg", configuration, core)
     return Proxy("HAProxy", HAPROXY, HAPROXY_TCP, process)
 
 
-def _caddy(listen: str, server: str, folder: Path) -> Proxy:
+def _caddy(listen: str, server: str, folder: Path, core: int) -> Proxy:
     configuration = f"""{{
     admin off
     auto_https off
@@ -115,10 +122,11 @@ http://:{CADDY} {{
 }}
 """
     command = [str(tools.caddy()), "run", "--adapter", "caddyfile", "--config"]
-    return Proxy("Caddy", CADDY, None, _started(command, folder / "Caddyfile", configuration))
+    process = _started(command, folder / "Caddyfile", configuration, core)
+    return Proxy("Caddy", CADDY, None, process)
 
 
-def _envoy(listen: str, server: str, folder: Path) -> Proxy:
+def _envoy(listen: str, server: str, folder: Path, core: int) -> Proxy:
     router = {
         "name": "envoy.filters.http.router",
         "typed_config": {"@type": f"{_TYPE}.http.router.v3.Router"},
@@ -150,7 +158,7 @@ def _envoy(listen: str, server: str, folder: Path) -> Proxy:
         }
     }
     command = [str(envoy_binary()), "--disable-hot-restart", "--log-level", "error", "-c"]
-    process = _started(command, folder / "envoy.json", json.dumps(document))
+    process = _started(command, folder / "envoy.json", json.dumps(document), core)
     return Proxy("plain Envoy", ENVOY, ENVOY_TCP, process)
 
 
@@ -181,11 +189,11 @@ def _socket_address(address: str, port: int) -> dict[str, Any]:
     return {"socket_address": {"address": address, "port_value": port}}
 
 
-def _started(command: list[str], file: Path, text: str) -> "subprocess.Popen[bytes]":
+def _started(command: list[str], file: Path, text: str, core: int) -> "subprocess.Popen[bytes]":
     file.write_text(text)
     with (file.parent / f"{file.name}.log").open("wb") as log:
         return subprocess.Popen(
-            [*command, str(file)],
+            ["taskset", "-c", str(core), *command, str(file)],
             env={**os.environ, "HOME": str(file.parent), "LD_LIBRARY_PATH": tools.library_path()},
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -33,6 +33,8 @@ def program(name: str) -> Path:
         raise Missing(f"{name} is not in Debian's package of that name")
     if lacking := _lacks_libraries(path):
         raise Missing(f"{name} does not find its libraries: {' '.join(lacking)}")
+    # Also where it was unpacked by an earlier run: who starts it inherits this.
+    os.environ["LD_LIBRARY_PATH"] = library_path()
     return path
 
 

@@ -114,6 +114,14 @@ async def test_a_forged_identity_changes_nothing(live: Mesh) -> None:
     assert not [name for name in seen if name.startswith("x-envoy")]
 
 
+async def test_a_request_id_is_the_callers_own_or_absent(live: Mesh) -> None:
+    without = await live.get("shop/web", "shop/api")
+    with_one = await live.get("shop/web", "shop/api", x_request_id="abc-1")
+
+    assert "x-request-id" not in without.json["headers"]
+    assert with_one.json["headers"]["x-request-id"] == "abc-1"
+
+
 async def test_a_server_that_speaks_first_says_nothing_to_a_refused_caller(live: Mesh) -> None:
     denied_calls = live.traffic.denied_calls()
 

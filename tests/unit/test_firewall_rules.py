@@ -386,3 +386,11 @@ def test_every_instance_s_names_fit_and_look_like_ours(instance: str) -> None:
         assert len(chain.name) <= 28
     for jump in wanted.jumps:
         assert rules.LIKE_OURS.search(jump.rule)
+
+
+def test_an_engine_that_is_moving_its_jump_is_told_from_one_that_has_none() -> None:
+    engine = {"filter": {"FORWARD": ["-j DOCKER-USER", "-j DOCKER"], "DOCKER-USER": []}}
+    moving = {"filter": {"FORWARD": ["-j DOCKER"], "DOCKER-USER": []}}
+    none: dict[str, dict[str, list[str]]] = {"filter": {"FORWARD": []}}
+
+    assert [rules.jump_may_move(found) for found in (engine, moving, none)] == [False, True, False]

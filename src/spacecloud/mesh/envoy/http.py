@@ -23,6 +23,8 @@ def mesh_connections(routes: str) -> Json:
             "use_remote_address": True,
             # What a service says on behalf of its own caller is between it and the callee.
             "skip_xff_append": True,
+            # What the caller did not send, the callee does not see: without a mesh it had none.
+            "generate_request_id": False,
             "early_header_mutation_extensions": [_mutated(_ENVOYS_OWN)],
             "local_reply_config": {"mappers": [_REFUSED, *_CALLEE_IS_SILENT]},
         },

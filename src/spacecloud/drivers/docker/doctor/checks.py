@@ -1,5 +1,6 @@
 """What a doctor looks at: each thing with a word whether it is as it should be, and the fix."""
 
+import asyncio
 from collections.abc import Iterable
 
 from spacecloud.drivers.check import Check
@@ -18,6 +19,8 @@ from spacecloud.settings import Settings
 CONNECTED = "control_plane.connected_state"
 ADMIN_SECONDS = 3.0
 MOST_NAMED = 10
+MOST_LOOKS, BETWEEN_LOOKS_SECONDS = 4, 2.0
+"""At the rules: a control plane looks at them every five seconds."""
 
 
 async def examine(engine: Engine, settings: Settings) -> tuple[Check, ...]:
@@ -100,11 +103,22 @@ async def _strangers(engine: Engine, settings: Settings) -> Check:
 
 async def _rules(settings: Settings) -> Check:
     try:
-        wrong = await Firewall(settings).look()
+        wrong = await _lasting_differences(Firewall(settings))
     except Transient as error:
         wrong = (str(error),)
     fix = ": space-cloud start mends them" if wrong else "all in place, and first"
     return Check("rules", f"{'; '.join(wrong)}{fix}", ok=not wrong)
+
+
+async def _lasting_differences(firewall: Firewall) -> tuple[str, ...]:
+    """Not what a control plane that runs is just about to mend."""
+    wrong = await firewall.look()
+    for _ in range(MOST_LOOKS - 1):
+        if not wrong:
+            break
+        await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+        wrong = await firewall.look()
+    return wrong
 
 
 async def _connected(settings: Settings) -> Check:

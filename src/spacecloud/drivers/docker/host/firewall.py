@@ -5,6 +5,7 @@ Where the kernel numbers every change of them, rules that were right are printed
 there was one.
 """
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Callable
@@ -12,12 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spacecloud.drivers.docker.host import firewall_rules as rules
-from spacecloud.drivers.docker.host import kernel
+from spacecloud.drivers.docker.host import kernel_rules
 from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+MOST_LOOKS, BETWEEN_LOOKS_SECONDS = 4, 0.1
+"""While the engine may be moving its jump, which takes it some hundredths of a second."""
 
 WAIT_SECONDS = "5"
 """For the lock that every user of iptables takes."""
@@ -81,7 +85,7 @@ class Firewall:
         """What is not as it should be; nothing is changed."""
         wrong: list[str] = []
         for family in self._families:
-            found = await _found(family)
+            found = await _settled(family)
             if rules.is_absent(family.wanted(self._settings, found), found):
                 wrong.append(f"there are no {family.program} rules of ours")
                 continue
@@ -111,7 +115,7 @@ class Firewall:
         return _state() if self._numbered else None
 
     async def _ensure_family(self, family: Family) -> tuple[str, ...]:
-        found = await _found(family)
+        found = await _settled(family)
         wanted = family.wanted(self._settings, found)
         expected = family.printed if family.written == wanted and family.printed else wanted
         wrong = rules.differences(expected, found)
@@ -145,7 +149,7 @@ class Firewall:
     def _route_protocol(self) -> int | None:
         """Who says that they made the route that closes our pool; None: there is none."""
         try:
-            return kernel.unreachable_route(self._settings.vip_pool)
+            return kernel_rules.unreachable_route(self._settings.vip_pool)
         except OSError as error:
             raise Transient(f"the kernel's routes cannot be read: {error.strerror}") from error
 
@@ -160,13 +164,24 @@ def route_protocol(settings: Settings) -> int:
 
 
 def _state() -> State | None:
-    generation = kernel.rules_generation()
+    generation = kernel_rules.rules_generation()
     return None if generation is None else (generation, BRIDGE_FILTER.exists())
 
 
 def _wanted(settings: Settings, found: rules.Found) -> rules.Ruleset:
     exempt = (rules.WITHIN_A_BRIDGE,) if BRIDGE_FILTER.exists() else ()
     return rules.wanted(settings, found, exempt)
+
+
+async def _settled(family: Family) -> rules.Found:
+    """What is found when the engine is not just moving its jump, as far as can be waited for."""
+    found = await _found(family)
+    for _ in range(MOST_LOOKS - 1):
+        if not rules.jump_may_move(found):
+            break
+        await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+        found = await _found(family)
+    return found
 
 
 async def _found(family: Family) -> rules.Found:

@@ -123,6 +123,16 @@ def _forwarding_chain(found: Found) -> str:
     return DOCKER_USER if DOCKER_USER in chains and leads_there else FORWARD
 
 
+def jump_may_move(found: Found) -> bool:
+    """
+    Is there a ``DOCKER-USER`` to which ``FORWARD`` does not lead first?
+
+    The engine takes its jump out and puts it back on top whenever it makes a network: it may have
+    been looked at in between.
+    """
+    return DOCKER_USER in found.get("filter", {}) and _forwarding_chain(found) != DOCKER_USER
+
+
 _ANSWERS = ("-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",)
 _REFUSED = (
     "-p tcp -j REJECT --reject-with tcp-reset",
