@@ -115,14 +115,15 @@ def executing(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
     """Each operation of a plan, in the words of ``workloads/operations.py``."""
 
     @functools.wraps(execute)
-    async def of_operation(plan: Any, do: Callable[[Any], Awaitable[None]]) -> Any:
-        async def named(op: Any) -> None:
-            name = type(op).__name__
+    async def of_operation(plan: Any, begin: Callable[[Any], Any], seconds: float) -> Any:
+        def named(step: Any) -> Any:
+            name = type(step.op).__name__
             injector.carries_out(project.get(), name)
+            # What is begun here runs in a task of its own, which takes this context with it.
             with known(operation, name):
-                await do(op)
+                return begin(step)
 
-        return await execute(plan, named)
+        return await execute(plan, named, seconds)
 
     return of_operation
 
