@@ -17,7 +17,7 @@ from spacecloud.model.declared import (
 )
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
-from spacecloud.model.revision import Revision
+from spacecloud.model.revision import Revision, RevisionFailure
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret, SecretFacts
 from spacecloud.model.service import Service
@@ -28,6 +28,7 @@ from spacecloud.store import (
     revision_rows,
     secret_rows,
     service_rows,
+    verdict_rows,
 )
 from spacecloud.store.database import Database
 from spacecloud.store.declared_rows import DeclaredReader
@@ -123,6 +124,18 @@ class SqliteStore:
                 revision_rows.record_revision, now=now, ref=ref, generation=generation, next=next
             )
         )
+
+    async def record_serving(self, ref: ServiceRef, generation: int, number: int) -> None:
+        since = self._now()
+        await self._write(lambda db: verdict_rows.serving(db, ref, generation, number, since))
+
+    async def confirm_revision(self, ref: ServiceRef, generation: int, number: int) -> None:
+        await self._write(lambda db: verdict_rows.confirm(db, ref, generation, number))
+
+    async def fail_revision(
+        self, ref: ServiceRef, generation: int, number: int, failure: RevisionFailure
+    ) -> None:
+        await self._write(lambda db: verdict_rows.fail(db, ref, generation, number, failure))
 
     async def revisions(self, ref: ServiceRef) -> list[Revision]:
         return await self._read(lambda db: revision_rows.revisions(db, ref))
