@@ -11,7 +11,6 @@ from typing import Literal
 from chaos.plane import Plane
 from eventually import holds_within
 from spacecloud.drivers.docker import labels
-from spacecloud.drivers.docker.host import system_specs
 
 Part = Literal["gateway", "resolver"]
 PROGRAMS = ("iptables", "ip6tables")
@@ -24,7 +23,7 @@ def docker(*words: str) -> str:
 
 
 def part(plane: Plane, name: Part) -> str:
-    return system_specs.name(plane.settings, name)
+    return labels.part_name(plane.settings.instance, name)
 
 
 def containers(plane: Plane, project: str, *more: str) -> list[str]:

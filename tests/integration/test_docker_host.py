@@ -14,7 +14,6 @@ from eventually import eventually
 from spacecloud import installation
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, connect
-from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.dns import names_dir
 from spacecloud.drivers.docker.host.host import DockerHost
 from spacecloud.drivers.docker.images.ensure import ensure
@@ -38,7 +37,7 @@ class Scene:
     host: DockerHost
 
     def container(self, part: str) -> Any:
-        return Container(self.engine, system_specs.name(self.settings, part))
+        return Container(self.engine, labels.part_name(self.settings.instance, part))
 
     async def shown(self, part: str) -> Any:
         return await self.container(part).show()
@@ -229,7 +228,7 @@ async def test_a_stranger_on_our_network_is_told_and_holds_up_nothing_else(scene
 
 
 async def test_a_container_of_a_parts_name_that_is_not_ours_is_left_alone(scene: Scene) -> None:
-    name = system_specs.name(scene.settings, "resolver")
+    name = labels.part_name(scene.settings.instance, "resolver")
     pause = await ensure(scene.engine, "pause")
     foreign = await create(scene.engine, {"Image": pause}, name=name)
     try:

@@ -13,6 +13,7 @@ import pytest
 from bridged_pods import Pod, pods, settings_of
 from docker_objects import DOCKER_HOST, Container
 from eventually import eventually
+from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.dns import DnsmasqNames
@@ -196,7 +197,7 @@ async def test_the_host_and_strangers_cannot_use_the_resolver(scene: Scene) -> N
 
 
 async def test_the_resolver_is_nobody_and_may_nothing(scene: Scene) -> None:
-    name = system_specs.name(scene.settings, "resolver")
+    name = labels.part_name(scene.settings.instance, "resolver")
 
     shown = await Container(scene.engine, name).show()
 

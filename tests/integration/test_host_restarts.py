@@ -17,10 +17,10 @@ import pytest
 
 from docker_objects import DOCKER_HOST, Container
 from eventually import eventually
+from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.factory import docker_driver
 from spacecloud.drivers.docker.gateway.bootstrap import admin_socket
-from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import Transient
 from spacecloud.model.traffic import IngressTable
@@ -38,7 +38,7 @@ class Scene:
     driver: Driver
 
     async def state(self) -> dict[str, Any]:
-        container = Container(self.engine, system_specs.name(self.settings, "gateway"))
+        container = Container(self.engine, labels.part_name(self.settings.instance, "gateway"))
         state: dict[str, Any] = (await container.show())["State"]
         return state
 

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from spacecloud.drivers.check import Check
 from spacecloud.drivers.docker import adoption
 from spacecloud.drivers.docker.doctor import checks
 from spacecloud.drivers.docker.doctor import inventory as stock
@@ -16,7 +15,7 @@ from spacecloud.drivers.docker.host.dns import DnsmasqNames
 from spacecloud.drivers.docker.host.host import DockerHost
 from spacecloud.drivers.docker.pods.replicas import SecretValues
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
-from spacecloud.drivers.driver import Driver
+from spacecloud.drivers.driver import Check, Driver
 from spacecloud.settings import Settings
 
 

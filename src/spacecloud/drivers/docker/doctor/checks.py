@@ -3,16 +3,15 @@
 import asyncio
 from collections.abc import Iterable
 
-from spacecloud.drivers.check import Check
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.doctor import pool_conflicts, preflight
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.gateway import admin, bootstrap
-from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.ownership import Ownership, names_of
 from spacecloud.drivers.docker.process import run
+from spacecloud.drivers.driver import Check
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
@@ -62,11 +61,11 @@ async def _pools(engine: Engine, settings: Settings) -> Check:
 
 
 async def _part(engine: Engine, settings: Settings, part: str) -> Check:
-    found = await engine.find(f"containers/{system_specs.name(settings, part)}/json")
+    found = await engine.find(f"containers/{labels.part_name(settings.instance, part)}/json")
     if found is None:
         return Check(part, "it does not run: space-cloud start", ok=False)
     if not Ownership.of(settings).has("part", found):
-        name = system_specs.name(settings, part)
+        name = labels.part_name(settings.instance, part)
         said = f"a container of its name is not ours: docker rm -f {name}, then space-cloud start"
         return Check(part, said, ok=False)
     state = found["State"]

@@ -143,7 +143,7 @@ def engine_problems(info: Mapping[str, Any], version: Mapping[str, Any]) -> Iter
 
 async def own_processes(engine: Engine, settings: Settings) -> frozenset[int]:
     """Of our gateway and resolver, where they run already."""
-    filters = {"label": [f"{labels.INSTANCE}={settings.instance}", f"{labels.PREFIX}part"]}
+    filters = {"label": [f"{labels.INSTANCE}={settings.instance}", labels.PART]}
     found = set()
     owner = Ownership.of(settings)
     for container in await engine.get("containers/json", filters=filters):

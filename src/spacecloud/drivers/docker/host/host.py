@@ -59,13 +59,13 @@ class DockerHost:
         part: Part
         fixes: dict[str, str] = {}
         for part in ("gateway", "resolver"):
-            fixes[part] = f"docker logs {system_specs.name(self._settings, part)}"
+            fixes[part] = f"docker logs {labels.part_name(self._settings.instance, part)}"
             try:
                 repaired += await self._system.ensure(part)
                 running[part] = "running"
             except DriverError as error:
                 running[part] = "down"
-                name = system_specs.name(self._settings, part)
+                name = labels.part_name(self._settings.instance, part)
                 problems.append(PartDown(part, str(error), name))
         return HostState(tuple(repaired), tuple(problems), running, fixes)
 

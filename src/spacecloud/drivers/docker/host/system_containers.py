@@ -5,6 +5,7 @@ import resource
 from pathlib import Path
 from typing import Literal
 
+from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, NOT_MODIFIED, EngineError
 from spacecloud.drivers.docker.gateway import bootstrap
@@ -12,8 +13,8 @@ from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.dns import names_dir
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.images.pulls import Pulls
+from spacecloud.drivers.docker.logs import last_lines
 from spacecloud.drivers.docker.ownership import Ownership, labels_of
-from spacecloud.drivers.docker.pods.logs import last_lines
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.json import Json
 from spacecloud.settings import Settings
@@ -42,7 +43,7 @@ class SystemContainers:
     async def ensure(self, part: Part) -> list[str]:
         """What had to be mended. ``Transient`` with the part's own words when it cannot run."""
         body = self._body(part, await self._image(part))
-        name = system_specs.name(self._settings, part)
+        name = labels.part_name(self._settings.instance, part)
         try:
             return await self._make_so(part, name, body)
         except EngineError as error:
@@ -72,9 +73,7 @@ class SystemContainers:
         """Made from another configuration than the one wanted now?"""
         if not self._owner.has("part", found):
             raise Transient(f"a container of this name is not ours: docker rm -f {name} removes it")
-        return bool(
-            labels_of(found).get(system_specs.CONFIG) != body["Labels"][system_specs.CONFIG]
-        )
+        return bool(labels_of(found).get(labels.CONFIG) != body["Labels"][labels.CONFIG])
 
     async def _keep_running(self, part: Part, found: Json) -> list[str]:
         id, state = found["Id"], found["State"]

@@ -12,18 +12,10 @@ from spacecloud.model.json import Json
 from spacecloud.model.refs import MESH_DOMAIN
 from spacecloud.settings import Settings
 
-PART = labels.PREFIX + "part"
-CONFIG = labels.PREFIX + "config"
-"""Hash of what a part was made from: another one means that it is made anew."""
-
 NOBODY = "65534:65534"
 MOST_QUERIES = 1000
 LOCAL_TTL_SECONDS = 5
 LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
-
-
-def name(settings: Settings, part: str) -> str:
-    return f"{labels.scope(settings.instance)}-{part}"
 
 
 def upstreams_dir(settings: Settings) -> Path:
@@ -80,7 +72,7 @@ def _part(settings: Settings, part: str, image: str, arguments: list[str]) -> Js
     return {
         "Image": image,
         "Cmd": arguments,
-        "Labels": {labels.INSTANCE: settings.instance, PART: part},
+        "Labels": {labels.INSTANCE: settings.instance, labels.PART: part},
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
             "NetworkMode": "host",
@@ -95,5 +87,5 @@ def _part(settings: Settings, part: str, image: str, arguments: list[str]) -> Js
 
 def _hashed(body: Json) -> Json:
     text = json.dumps(body, sort_keys=True)
-    body["Labels"][CONFIG] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    body["Labels"][labels.CONFIG] = hashlib.sha256(text.encode()).hexdigest()[:12]
     return body

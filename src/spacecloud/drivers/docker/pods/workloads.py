@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Never
 
 from spacecloud.broadcast import Broadcast
-from spacecloud.drivers.docker import labels, ownership
+from spacecloud.drivers.docker import labels, logs, ownership
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError, meaning
 from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
 from spacecloud.drivers.docker.images.pull_queue import PullQueue
 from spacecloud.drivers.docker.images.pulls import Pulls
 from spacecloud.drivers.docker.ownership import Ownership
-from spacecloud.drivers.docker.pods import logs, observe
+from spacecloud.drivers.docker.pods import observe
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.pods.observe import Seen
 from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues
