@@ -43,8 +43,8 @@ def replica_labels(**changes: str) -> dict[str, str]:
         images={"main": "sha256:abc"},
         secrets=(),
     )
-    settings = Settings(instance=INSTANCE)
-    body = containers.task(settings, op, op.spec.tasks[0], "pause", "/resolv.conf", {})
+    defaults = containers.PodDefaults(INSTANCE)
+    body = containers.task(defaults, op, op.spec.tasks[0], "pause", "/resolv.conf", {})
     return {**body["Labels"], **{labels.PREFIX + name: text for name, text in changes.items()}}
 
 
