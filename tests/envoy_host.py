@@ -193,7 +193,7 @@ class EnvoyHost:
 
 async def _connected(client: socket.socket, address: str, port: int) -> socket.socket:
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await asyncio.get_running_loop().sock_connect(client, (address, port))
     except BaseException:
         client.close()

@@ -105,7 +105,7 @@ def test_after_a_power_loss_one_command_brings_the_same_services_back(stage: Sta
 
     start(stage)
     stage.user.wait_until_ready("shop", "web", "api", within=60)
-    wait_until(lambda: reaches(stage), within=10)
+    wait_until(lambda: reaches(stage), within=30)
 
     after = {name: (address(stage, name), virtual_address(stage, name)) for name in ("web", "api")}
     assert after == before
@@ -143,7 +143,7 @@ def test_one_installation_is_taken_away_and_the_other_does_not_notice(
 
     start(other)
     other.user.wait_until_ready("shop", "web", "api")
-    wait_until(lambda: reaches(other), within=10)
+    wait_until(lambda: reaches(other), within=30)
 
 
 def _started(container: str) -> str:

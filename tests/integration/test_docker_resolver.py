@@ -125,7 +125,7 @@ async def test_names_are_known_from_the_moment_they_are_published(scene: Scene) 
     async def known() -> None:
         assert await scene.answers(domain) == ["NOERROR", "1"]
 
-    await eventually(known, within=3)
+    await eventually(known, within=30)
     assert (await scene.pod.dns(domain, "A"))["raw"].endswith("0a830100")
     assert await scene.answers(domain.upper()) == ["NOERROR", "1"]
     assert await scene.answers(domain, "AAAA") == ["NOERROR", "0"]
@@ -145,14 +145,14 @@ async def test_a_change_and_a_withdrawal_are_seen(scene: Scene) -> None:
         assert (await scene.pod.dns(domain, "A"))["raw"].endswith("0a830707")
         assert await scene.answers(NAMES[0][0]) == ["NXDOMAIN", "0"]
 
-    await eventually(changed, within=3)
+    await eventually(changed, within=30)
 
     await scene.names.publish(API, ())
 
     async def gone() -> None:
         assert await scene.answers(domain) == ["NXDOMAIN", "0"]
 
-    await eventually(gone, within=3)
+    await eventually(gone, within=30)
     assert await scene.names.published() == {}
 
 
@@ -195,7 +195,7 @@ async def test_the_host_and_strangers_cannot_use_the_resolver(scene: Scene) -> N
         finally:
             writer.close()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with suppress(ConnectionError):
             assert await told() == ""
 

@@ -13,7 +13,7 @@ import pytest
 
 from apps.images import ensure_test_images
 from docker_objects import DOCKER_HOST, Container, create
-from eventually import eventually
+from eventually import BUSY, eventually
 from spacecloud import installation
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, connect
@@ -158,7 +158,7 @@ async def test_the_healthcheck_of_an_image_is_its_probe_where_none_is_declared(
             health = (await bench.main()).health
             assert "http://127.0.0.1:1/' ended with code 1" in str(health.reason), health
 
-        await eventually(not_ready, within=10)
+        await eventually(not_ready, within=30)
 
         await bench.workloads.execute(RemoveReplica(REF, (await bench.replica()).id))
         declared = bench.op(bench.task(probe={"type": "tcp"}))
@@ -218,7 +218,7 @@ async def test_a_becoming_ready_is_hinted_at(bench: Bench) -> None:
         async for hint in hints:
             if (hint.key, hint.reason) == (KEY, "health"):
                 break
-    await bench.ready(within=1)
+    await bench.ready(within=BUSY)
 
 
 async def test_an_app_on_loopback_only_is_told_so(bench: Bench) -> None:

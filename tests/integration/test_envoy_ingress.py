@@ -244,7 +244,7 @@ async def test_a_gateway_that_runs_exposes_the_api_and_hides_it_again() -> None:
                     assert (await outside(live, "/docs")).status == expected
                     assert (await local(live, "/docs")).status == 503
 
-                await eventually(answers, within=5)
+                await eventually(answers, within=30)
 
 
 async def test_the_api_is_told_who_calls_and_not_by_the_caller() -> None:
