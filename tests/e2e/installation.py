@@ -13,7 +13,7 @@ import httpx
 
 from eventually import wait_until
 from lanes import lane, pools, taken_networks
-from spacecloud.drivers.docker.host.firewall import route_protocol
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.settings import Settings
 
 BIN = Path(sys.executable).parent
@@ -73,10 +73,9 @@ class Installation:
     @cached_property
     def pools(self) -> tuple[IPv4Network, IPv4Network]:
         """For subnets and for virtual addresses, the same for as long as it lives."""
-        settings = Settings(instance=self.instance)
-        return pools(
-            self._place, taken_networks(settings.interface_prefix, route_protocol(settings))
-        )
+        networking = networking_of(Settings(instance=self.instance))
+        taken = taken_networks(networking.interface_prefix, networking.route_protocol)
+        return pools(self._place, taken)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ import pytest
 from e2e.installed import control_plane, installed, left, run_dir, start, supervisor
 from e2e.stage import Stage
 from eventually import wait_until
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.settings import Settings
 
 pytestmark = pytest.mark.docker
@@ -70,7 +71,7 @@ def lose_power(stage: Stage) -> None:
 
 
 def forget_rules(stage: Stage) -> None:
-    prefix = Settings(instance=stage.installation.instance).chain_prefix
+    prefix = networking_of(Settings(instance=stage.installation.instance)).chain_prefix
     for program in ("iptables", "ip6tables"):
         saved = subprocess.run(
             [f"{program}-save"], text=True, capture_output=True, check=True, timeout=60

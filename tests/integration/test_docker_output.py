@@ -14,9 +14,9 @@ import pytest
 from apps.images import ensure_test_images
 from docker_objects import DOCKER_HOST, Container, create
 from eventually import BUSY, eventually
+from spacecloud.drivers.docker import logs
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.images.interpreter import PYTHON_PATH
-from spacecloud.drivers.docker.pods import logs
 from spacecloud.drivers.docker.probes.probe import ProbeRunner
 from spacecloud.drivers.docker.probes.target import Target
 from spacecloud.model.lines import CUT, LONGEST_LINE

@@ -18,6 +18,7 @@ from spacecloud import installation
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.engine_errors import EngineError
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Terminal, Transient
@@ -121,7 +122,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     image = ensure_test_images()["echo"]
     async with connect(DOCKER_HOST) as engine:
         id = (await engine.get(f"images/{image}/json"))["Id"]
-        workloads = DockerWorkloads(engine, settings, values, now)
+        workloads = DockerWorkloads(engine, settings, networking_of(settings), values, now)
         async with workloads.run():
             bench = Bench(engine, settings, workloads, id)
             try:
@@ -177,7 +178,9 @@ async def test_a_replica_comes_up_with_its_address_and_is_found_by_a_stranger(be
 
     replica = await bench.ready()
     assert (replica.address, replica.revision, replica.pause) == ("10.140.0.2", "r1", "running")
-    stranger = DockerWorkloads(bench.engine, bench.settings, values, now)
+    stranger = DockerWorkloads(
+        bench.engine, bench.settings, networking_of(bench.settings), values, now
+    )
     async with stranger.run():
         assert {t.health.state for t in (await bench.replica(stranger)).tasks} <= {
             "starting",

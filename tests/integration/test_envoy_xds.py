@@ -20,8 +20,8 @@ from envoy_host import EnvoyHost, envoy_host
 from eventually import BUSY
 from mesh_host import echo_request, eventually, get, mesh, needs_root, serving, traffic_of
 from mesh_world import POOLS, a_spec, a_world
-from spacecloud.drivers.docker.gateway.bootstrap import xds_socket
 from spacecloud.drivers.docker.gateway.traffic import EnvoyTraffic
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import Terminal, Transient
 from spacecloud.mesh.envoy.resources import TYPES
 from spacecloud.mesh.envoy.service import service_resources
@@ -94,7 +94,9 @@ class StallingEnvoy:
 
 @asynccontextmanager
 async def stalling(settings: Settings) -> AsyncIterator[StallingEnvoy]:
-    async with grpc.aio.insecure_channel(f"unix:{xds_socket(settings)}") as channel:
+    async with grpc.aio.insecure_channel(
+        f"unix:{RunDirectory(settings.run_dir).xds_socket}"
+    ) as channel:
         call = channel.stream_stream(
             "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
             request_serializer=DeltaDiscoveryRequest.SerializeToString,

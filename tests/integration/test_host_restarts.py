@@ -17,10 +17,10 @@ import pytest
 
 from docker_objects import DOCKER_HOST, Container
 from eventually import BUSY, eventually
+from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.factory import docker_driver
-from spacecloud.drivers.docker.gateway.bootstrap import admin_socket
-from spacecloud.drivers.docker.host import system_specs
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import Transient
 from spacecloud.model.traffic import IngressTable
@@ -38,7 +38,7 @@ class Scene:
     driver: Driver
 
     async def state(self) -> dict[str, Any]:
-        container = Container(self.engine, system_specs.name(self.settings, "gateway"))
+        container = Container(self.engine, labels.part_name(self.settings.instance, "gateway"))
         state: dict[str, Any] = (await container.show())["State"]
         return state
 
@@ -154,7 +154,7 @@ async def test_a_gateway_that_dies_without_a_control_plane_is_started_by_the_eng
 
 async def test_the_socket_that_a_killed_gateway_left_is_no_obstacle(scene: Scene) -> None:
     await scene.kill()
-    left = admin_socket(scene.settings)
+    left = RunDirectory(scene.settings.run_dir).admin_socket
     assert left.is_socket()
 
     async with watched(scene):
