@@ -62,7 +62,7 @@ def broken(
     for replica in replicas:
         if version.serving_since is None and replica.address not in taking:
             continue
-        if replica.pause != "running" or replica.id in situation.history.stopping_since:
+        if replica.sandbox != "running" or replica.id in situation.history.stopping_since:
             continue
         for task in replica.tasks:
             why = _why_broken(situation, replica, task)

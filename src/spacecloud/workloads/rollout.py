@@ -139,7 +139,7 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
     current = _of_revision(situation, version, resolution.revision)
     kept = _best(current, wanted, situation)
     serving = tuple(r for r in kept if _has_taken_over(r, version, situation))
-    older = [r for r in replicas if r not in current and r.pause == "running"]
+    older = [r for r in replicas if r not in current and r.sandbox == "running"]
     guard = _best(older, max(0, wanted - len(serving)), situation)
     staying = (*kept, *guard)
     warm = _warm(situation, version, resolution, staying)
@@ -181,7 +181,7 @@ def _warm(
     confirmed = version.confirmed
     if confirmed is None or resolution.is_confirmed or not confirm_seconds(version.spec):
         return ()
-    of_it = [r for r in _of_revision(situation, version, confirmed.hash) if r.pause == "running"]
+    of_it = [r for r in _of_revision(situation, version, confirmed.hash) if r.sandbox == "running"]
     spare = [r for r in of_it if r not in staying]
     missing = situation.wanted(version) - (len(of_it) - len(spare))
     return tuple(_best(spare, max(0, missing), situation))
