@@ -36,9 +36,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Generator[Plane]:
     folder = tmp_path_factory.mktemp("plane")
     (folder / "more.yaml").write_text(MORE)
     with a_running_plane(folder) as plane:
-        done = plane.cli(
-            "apply", "-f", str(SHOP), "-f", str(folder / "more.yaml"), "--wait"
-        )
+        done = plane.cli("apply", "-f", str(SHOP), "-f", str(folder / "more.yaml"), "--wait")
         assert done.code == 0, done.err
         yield plane
 

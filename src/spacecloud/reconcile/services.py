@@ -6,6 +6,7 @@ longer, an observation or an operation, goes on beside it, and its end is a hint
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -245,11 +246,12 @@ class ServiceReconciler:
                 await self._driver.workloads.execute(op)
 
     async def _fail(self, op: FailRevision) -> None:
-        """With its last words, which go with its replica."""
+        """With its last words, which go with its replica; without where they cannot be read."""
         why = op.why
         if isinstance(why, Exited | OutOfMemory):
-            words = await self._last_words(op.ref.project, op.replica, op.task)
-            why = replace(why, last_output=words)
+            with contextlib.suppress(SpaceCloudError):
+                words = await self._last_words(op.ref.project, op.replica, op.task)
+                why = replace(why, last_output=words)
         failure = failure_of(op, why)
         await self._store.fail_revision(op.ref, op.generation, op.number, failure)
 

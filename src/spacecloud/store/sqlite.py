@@ -125,16 +125,22 @@ class SqliteStore:
         )
 
     async def record_serving(self, ref: ServiceRef, generation: int, number: int) -> None:
-        since = self._now()
-        await self._write(lambda db: verdict_rows.serving(db, ref, generation, number, since))
+        write, since = verdict_rows.serving, self._now()
+        await self._write(
+            partial(write, ref=ref, generation=generation, number=number, since=since)
+        )
 
     async def confirm_revision(self, ref: ServiceRef, generation: int, number: int) -> None:
-        await self._write(lambda db: verdict_rows.confirm(db, ref, generation, number))
+        write = verdict_rows.confirm
+        await self._write(partial(write, ref=ref, generation=generation, number=number))
 
     async def fail_revision(
         self, ref: ServiceRef, generation: int, number: int, failure: RevisionFailure
     ) -> None:
-        await self._write(lambda db: verdict_rows.fail(db, ref, generation, number, failure))
+        write = verdict_rows.fail
+        await self._write(
+            partial(write, ref=ref, generation=generation, number=number, failure=failure)
+        )
 
     async def revisions(self, ref: ServiceRef) -> list[Revision]:
         return await self._read(lambda db: revision_rows.revisions(db, ref))
