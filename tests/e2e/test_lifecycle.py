@@ -100,9 +100,10 @@ def test_a_new_revision_that_does_not_last_is_given_up_and_the_old_one_serves_on
         ended = time.monotonic()
         time.sleep(0.5)
 
+    print(f"{len(load.answers)} requests, {len(load.losses)} lost")
     assert _revisions(stage, "web") == before
     assert done.returncode == 1, done.stdout
-    assert re.search(r"serving after \d+\.\d s, confirming 5 s", done.stdout), done.stdout
+    assert re.search(r"serving after \d+\.\d s, confirming \d s", done.stdout), done.stdout
     assert "did not last, revision" in done.stderr
     assert "exited with code 3; last said: web listens | web gives up" in done.stderr
     # Those that met the dead one before the push may be lost, and none once the old one is back.

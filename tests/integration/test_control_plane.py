@@ -431,9 +431,6 @@ async def test_an_image_of_an_earlier_release_hurts_nobody(setup: Setup) -> None
     assert (await setup.status()).desired_replicas == 1
 
 
-CONFIRM_SECONDS = 3
-
-
 async def serving(setup: Setup, generation: int) -> ServiceStatus:
     """Of that generation, and not confirmed yet."""
 
@@ -478,9 +475,12 @@ async def test_a_new_revision_that_ends_is_given_up_for_the_one_that_stayed(setu
     assert (await setup.settles()).revision == 2
 
 
-async def test_nothing_is_looked_at_until_a_revision_is_confirmed(setup: Setup) -> None:
+async def test_nothing_is_looked_at_while_a_revision_is_to_be_confirmed(setup: Setup) -> None:
     await setup.store.put_service(API, a_service())
     before = await setup.settles()
+    rollout = {"confirmSeconds": 600}
+    await setup.store.put_service(API, a_service(labels={"new": "1"}, rollout=rollout))
+    await serving(setup, before.generation + 1)
     looks = 0
     observe = setup.workloads.observe
 
@@ -489,14 +489,19 @@ async def test_nothing_is_looked_at_until_a_revision_is_confirmed(setup: Setup) 
         looks += 1
         return await observe(key)
 
-    rollout = {"confirmSeconds": CONFIRM_SECONDS}
-    await setup.store.put_service(API, a_service(labels={"new": "1"}, rollout=rollout))
-    await serving(setup, before.generation + 1)
-    await asyncio.sleep(0.5)
-    setup.workloads.observe = counted  # type: ignore[method-assign]
-    await asyncio.sleep(CONFIRM_SECONDS / 2)
-    assert looks == 0
+    async def idle() -> None:
+        so_far = looks
+        await asyncio.sleep(1)
+        assert looks == so_far
 
-    after = await setup.settles()
-    assert (after.confirmed_revision, after.revision) == (2, 2)
+    setup.workloads.observe = counted  # type: ignore[method-assign]
+    await eventually(idle)
+
+
+async def test_the_moment_of_confirmation_wakes_the_service(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service(rollout={"confirmSeconds": 1}))
+
+    status = await setup.settles()
+
+    assert (status.confirmed_revision, status.revision) == (1, 1)
     await eventually(lambda: _has_kinds(setup, "RevisionConfirmed"))

@@ -144,7 +144,9 @@ def test_a_new_replica_that_ends_is_taken_out_and_the_old_one_is_in_traffic_with
     (published,) = [step.op for step in decided.steps if isinstance(step.op, PublishTraffic)]
     assert [(e.address, e.draining) for e in published.endpoints] == [(OLD_ADDRESS, False)]
     assert [step.op for step in decided.steps if isinstance(step.op, FailRevision)]
-    # It is the evidence until the store knows.
+    # It is the evidence until the store knows, and nobody starts it again.
+    long_dead = replace(dead(situation, NEW), now=later(99))
+    assert not [op for op in operations(long_dead) if isinstance(op, StartTask)]
     assert not [op for op in operations(dead(situation, NEW)) if isinstance(op, RemoveReplica)]
 
 

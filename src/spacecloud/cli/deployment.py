@@ -63,6 +63,8 @@ class View:
             return ""
         if self.progress:
             return self.progress
+        if self.outcome == "failed":
+            return str(self.status.get("message", ""))
         parts = (self.status.get("message"), self.status.get("nextStep"))
         return "; ".join(str(part) for part in parts if part)
 

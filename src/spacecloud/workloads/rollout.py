@@ -140,6 +140,9 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
     kept = _best(current, wanted, situation)
     serving = tuple(r for r in kept if _has_taken_over(r, version, situation))
     older = [r for r in replicas if r not in current and r.sandbox == "running"]
+    if _is_given_up(version, resolution):
+        # Those that still serve do until the others are back; the rest is not worth a start.
+        older = [r for r in older if may_serve(r)]
     guard = _best(older, max(0, wanted - len(serving)), situation)
     staying = (*kept, *guard)
     warm = _warm(situation, version, resolution, staying)
@@ -198,10 +201,16 @@ def _why_going(
         return Surplus(wanted)
     if not wanted:
         return NoneWanted()
-    latest = version.revision
-    if latest is not None and resolution.number < latest.number:
-        return RevisionGivenUp(latest.number)
+    if version.revision is not None and _is_given_up(version, resolution):
+        return RevisionGivenUp(version.revision.number)
     return RevisionReplaced(resolution.revision or "")
+
+
+def _is_given_up(version: DeclaredVersion, resolution: Resolution) -> bool:
+    """Is an earlier revision than the latest wanted?"""
+    latest = version.revision
+    is_known = resolution.revision is not None
+    return latest is not None and is_known and resolution.number < latest.number
 
 
 def _best(
