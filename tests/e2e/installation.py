@@ -33,6 +33,9 @@ class Installation:
     command: tuple[str, ...] = (sys.executable, "-m", "spacecloud.server", "serve")
     """The control plane; the fault sweep starts it with a hand on its effects."""
 
+    programs: Path = BIN
+    """Where the two commands are."""
+
     @property
     def _place(self) -> int:
         """1 to 89: unique on this machine."""
@@ -136,7 +139,7 @@ class Installation:
     ) -> subprocess.CompletedProcess[str]:
         """One of the two commands, as they are installed."""
         done = subprocess.run(
-            [str(BIN / name), *arguments],
+            [str(self.programs / name), *arguments],
             env=self.environment,
             cwd=self.folder,
             input=given,
