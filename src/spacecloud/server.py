@@ -25,7 +25,8 @@ from spacecloud import directories, installation, lock, supervisor
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
-from spacecloud.commands import diagnostics, start_stop
+from spacecloud.api.door import door
+from spacecloud.commands import diagnostics, first_password, start_stop
 from spacecloud.commands.context import Machine, check, need_root, read_settings
 from spacecloud.drivers.docker.factory import (
     adopt,
@@ -46,7 +47,6 @@ from spacecloud.errors import (
     Unavailable,
 )
 from spacecloud.model.addresses import PoolAllocator
-from spacecloud.model.defaults import PASSWORD_FILE
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.settings import Settings
@@ -75,9 +75,9 @@ async def serve(settings: Settings) -> None:
     _collect_seldom()
     with _only_one(settings):
         installation.begin(settings)
-        auth = Auth.open(settings.state_dir, utc_now)
+        auth = Auth.open(settings.state_dir, utc_now, timedelta(days=settings.login_days))
         if auth.first_password is not None:
-            _tell_password(auth.first_password, settings)
+            first_password.tell(auth.first_password, settings)
         database = installation.database(settings)
         sealer = open_sealer(settings.state_dir / "secret.key", database)
         async with SqliteStore.open(
@@ -101,7 +101,16 @@ async def _serve(settings: Settings, store: SqliteStore, auth: Auth) -> None:
             resync_seconds=settings.resync_seconds,
         )
         app = create_app(
-            store, plane.queries, auth, facts(settings), utc_now, exposed=settings.expose_api
+            store,
+            plane.queries,
+            auth,
+            facts(settings),
+            utc_now,
+            door(
+                exposed=settings.expose_api,
+                names=settings.api_names,
+                origins=settings.api_origins,
+            ),
         )
         await _run(settings, plane, _Server(_http(settings, app)))
 
@@ -159,14 +168,6 @@ class _Server(uvicorn.Server):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.handle_exit, number, None)
         yield
-
-
-def _tell_password(password: str, settings: Settings) -> None:
-    """To a person only: what is not a terminal is a log, which is kept and copied."""
-    shown = f" is {password}" if sys.stdout.isatty() else ""
-    click.echo(
-        f"first start: the password of admin{shown} (kept in {settings.state_dir / PASSWORD_FILE})"
-    )
 
 
 async def _run(settings: Settings, plane: ControlPlane, server: uvicorn.Server) -> None:

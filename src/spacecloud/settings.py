@@ -46,6 +46,16 @@ class Settings(BaseSettings):
     expose_api: bool = False
     """Answer the API's paths to callers that are not on loopback too."""
 
+    api_names: tuple[str, ...] = ()
+    """Names under which callers reach an API that is exposed, beside this machine's own and its
+    addresses: a request whose Host is another one is refused."""
+
+    api_origins: tuple[str, ...] = ()
+    """Origins whose pages may use the API beside its own, as in ``https://console.example.com``."""
+
+    login_days: float = Field(default=30, gt=0, le=3650)
+    """How long tokens of one login can be refreshed; then the password is asked for again."""
+
     subnet_pool: IPv4Network = IPv4Network("10.180.0.0/14")
     subnet_prefix: int = Field(default=25, ge=20, le=29)
     vip_pool: IPv4Network = IPv4Network("10.184.0.0/16")
