@@ -12,8 +12,9 @@ import logging
 import os
 import resource
 import signal
+import socket
 import sys
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -26,10 +27,12 @@ from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
 from spacecloud.api.door import door
+from spacecloud.api.metrics import metrics_app
 from spacecloud.commands import diagnostics, first_password, start_stop
 from spacecloud.commands.context import Machine, check, need_root, read_settings
 from spacecloud.drivers.docker.factory import (
     adopt,
+    api_listener,
     docker_driver,
     docker_host,
     examine,
@@ -81,7 +84,7 @@ async def serve(settings: Settings) -> None:
         database = installation.database(settings)
         sealer = open_sealer(settings.state_dir / "secret.key", database)
         async with SqliteStore.open(
-            database, PoolAllocator(settings.pools), sealer, utc_now
+            database, PoolAllocator(settings.pools), sealer, utc_now, settings.own_ports
         ) as store:
             await _belong(settings, store)
             await _serve(settings, store, auth)
@@ -112,7 +115,7 @@ async def _serve(settings: Settings, store: SqliteStore, auth: Auth) -> None:
                 origins=settings.api_origins,
             ),
         )
-        await _run(settings, plane, _Server(_http(settings, app)))
+        await _run(settings, plane, _servers(settings, app, plane.queries.metrics))
 
 
 def facts(settings: Settings) -> Facts:
@@ -162,37 +165,70 @@ def _collect_seldom() -> None:
 class _Server(uvicorn.Server):
     """Leaves signals to us: the library's own handling ends the process before all is closed."""
 
+    def __init__(self, app: object, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            app,  # type: ignore[arg-type]
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+        super().__init__(config)
+        self._listener = listener
+
+    async def listen(self) -> None:
+        await self.serve([self._listener])
+
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
         yield
 
 
-async def _run(settings: Settings, plane: ControlPlane, server: uvicorn.Server) -> None:
+async def _run(settings: Settings, plane: ControlPlane, servers: Sequence[_Server]) -> None:
+    def end() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    for word in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(word, end)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(plane.run(), name="control-plane")
         logger.info("instance %s serves %s", settings.instance, settings.driver)
-        await server.serve()
+        async with asyncio.TaskGroup() as listening:
+            for number, server in enumerate(servers):
+                listening.create_task(server.listen(), name=f"http-{number}")
         running.cancel()
 
 
-def _http(settings: Settings, app: object) -> uvicorn.Config:
+def _servers(settings: Settings, app: object, metrics: Callable[[], bytes]) -> list[_Server]:
     """Behind the gateway the API has a socket; in memory there is no gateway, so a port."""
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
     if settings.driver == "docker":
-        config.uds = str(settings.run_dir / "api.sock")
+        servers = [_Server(app, api_listener(settings))]
     else:
-        config.host, config.port = "127.0.0.1", settings.http_port
-    return config
+        servers = [_Server(app, _on_loopback(settings.http_port, "HTTP"))]
+    if settings.metrics_port:
+        try:
+            listener = _on_loopback(settings.metrics_port, "METRICS")
+            servers.append(_Server(metrics_app(metrics), listener))
+        except Unavailable as error:
+            # Another instance may have it: what runs is worth more than its numbers.
+            logger.warning("no metrics: %s", error)
+    return servers
+
+
+def _on_loopback(port: int, name: str) -> socket.socket:
+    """``Unavailable`` with the setting that chooses another one."""
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise Unavailable(
+            f"port {port} of 127.0.0.1: {error.strerror}: choose another with "
+            f"SPACE_CLOUD_{name}_PORT"
+        ) from error
+    # asyncio does it only for sockets that name their protocol.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 @asynccontextmanager

@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     dns_port: int = Field(default=15053, ge=1, le=65535)
     """Where NAT brings the pods' DNS. Closed to the outside."""
 
+    metrics_port: int = Field(default=4123, ge=0, le=65535)
+    """On loopback alone: ``/metrics`` for Prometheus, without a token. 0: nowhere."""
+
     expose_api: bool = False
     """Answer the API's paths to callers that are not on loopback too."""
 
@@ -85,6 +88,11 @@ class Settings(BaseSettings):
     """``restricted`` drops every capability of the tasks."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def own_ports(self) -> frozenset[int]:
+        """Of the host, where the platform itself listens."""
+        return frozenset({self.http_port, self.mesh_port, self.dns_port, self.metrics_port}) - {0}
 
     @property
     def pools(self) -> Pools:

@@ -130,10 +130,14 @@ async def test_a_login_that_is_none_is_a_400_that_shows_no_password(api: Api, bo
     assert "s3cret" not in answer.text
 
 
+HERE = {"X-Space-Cloud-Caller": "127.0.0.1"}
+"""As the gateway says it of a browser on this machine."""
+
+
 async def guess(api: Api, **headers: str) -> httpx.Response:
     """As a page sends it without a preflight, which has no Content-Type."""
     body = b'{"user": "admin", "key": "s3cret-guess"}'
-    return await api.stranger.post("/v1/config/login", content=body, headers=headers)
+    return await api.stranger.post("/v1/config/login", content=body, headers={**HERE, **headers})
 
 
 FOREIGN: tuple[dict[str, str], ...] = (
@@ -162,7 +166,7 @@ async def test_a_page_of_a_stranger_neither_guesses_nor_keeps_the_owner_out(
 
         own = [await guess(api) for _ in range(2)]
         body = {"user": "admin", "key": api.password}
-        same = {"Origin": "http://localhost"}
+        same = {**HERE, "Origin": "http://localhost"}
         owner = await api.stranger.post("/v1/config/login", json=body, headers=same)
 
     assert [answer.status_code for answer in own] == [401, 401]
@@ -183,14 +187,14 @@ async def test_what_a_page_sends_without_a_preflight_is_no_document(api: Api, ki
 
 
 async def test_a_name_that_is_not_the_apis_is_told_with_the_setting(api: Api) -> None:
-    answer = await api.stranger.get("/v1/config/env", headers={"Host": "console.lan:4122"})
+    answer = await api.stranger.get("/v1/config/env", headers={**HERE, "Host": "console.lan:4122"})
 
     assert answer.status_code == 403
     assert """SPACE_CLOUD_API_NAMES='["console.lan"]'""" in answer.json()["error"]
 
 
 async def test_the_owner_lets_pages_of_another_origin_in(tmp_path: Path) -> None:
-    page = {"Origin": "https://ui.example.com"}
+    page = {**HERE, "Origin": "https://ui.example.com"}
     asked = {**page, "Access-Control-Request-Method": "DELETE"}
     async with an_api(tmp_path, origins=("https://UI.example.com/",)) as api:
         preflight = await api.stranger.options("/v1/config/login", headers=asked)

@@ -25,7 +25,7 @@ from mesh_host import (
     traffic_of,
 )
 from mesh_world import a_spec, a_world
-from spacecloud.drivers.docker.gateway.bootstrap import api_socket
+from spacecloud.drivers.docker.gateway.api_listener import listen
 from spacecloud.errors import Terminal
 from spacecloud.ingress.table import read, table
 from spacecloud.model.declared import StoredDocument
@@ -193,10 +193,7 @@ async def test_a_websocket_passes(live: Mesh) -> None:
 
 
 def the_api(live: Mesh) -> socket.socket:
-    path = api_socket(live.host.settings)
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(str(path))
-    path.chmod(0o666)
+    server = listen(live.host.settings)
     server.listen()
     server.setblocking(False)
     return server

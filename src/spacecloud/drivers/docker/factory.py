@@ -1,5 +1,6 @@
 """The Docker driver put together: one engine, one Envoy, one resolver, one host."""
 
+import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -11,6 +12,7 @@ from spacecloud.drivers.docker.doctor import checks
 from spacecloud.drivers.docker.doctor import inventory as stock
 from spacecloud.drivers.docker.doctor import preflight as requirements
 from spacecloud.drivers.docker.engine import connect
+from spacecloud.drivers.docker.gateway.api_listener import listen
 from spacecloud.drivers.docker.gateway.traffic import EnvoyTraffic
 from spacecloud.drivers.docker.host.dns import DnsmasqNames
 from spacecloud.drivers.docker.host.host import DockerHost
@@ -36,7 +38,13 @@ async def docker_driver(
                 names=DnsmasqNames(settings),
                 host=DockerHost(engine, settings),
                 revocation=gateway,
+                own_ports=settings.own_ports,
             )
+
+
+def api_listener(settings: Settings) -> socket.socket:
+    """Where the gateway brings requests to the API. ``Unavailable`` where there is no place."""
+    return listen(settings)
 
 
 @asynccontextmanager

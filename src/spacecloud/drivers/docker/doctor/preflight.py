@@ -192,12 +192,12 @@ def taken_ports(settings: Settings, own: frozenset[int]) -> Iterable[str]:
 
 
 def _same_ports(settings: Settings) -> Iterable[str]:
-    ports = (settings.http_port, settings.mesh_port, settings.dns_port)
-    if len(set(ports)) < len(ports):
+    if len(settings.own_ports) < (4 if settings.metrics_port else 3):
         yield (
-            f"the ports for HTTP, the mesh and DNS must differ, and are {ports[0]}, {ports[1]} "
-            f"and {ports[2]}: choose others with SPACE_CLOUD_HTTP_PORT, SPACE_CLOUD_MESH_PORT "
-            "and SPACE_CLOUD_DNS_PORT"
+            "the ports for HTTP, the mesh, DNS and metrics must differ, and are "
+            f"{settings.http_port}, {settings.mesh_port}, {settings.dns_port} and "
+            f"{settings.metrics_port}: choose others with SPACE_CLOUD_HTTP_PORT, "
+            "SPACE_CLOUD_MESH_PORT, SPACE_CLOUD_DNS_PORT and SPACE_CLOUD_METRICS_PORT"
         )
 
 

@@ -29,7 +29,7 @@ def admin_socket(settings: Settings) -> Path:
 
 
 def api_socket(settings: Settings) -> Path:
-    """Where the API listens; Envoy's user must be able to write to it."""
+    """Where the API listens, for root and Envoy's group alone: see ``api_listener``."""
     return settings.run_dir / "api.sock"
 
 
