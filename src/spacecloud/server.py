@@ -30,6 +30,7 @@ from spacecloud.api.door import door
 from spacecloud.api.metrics import metrics_app
 from spacecloud.commands import diagnostics, first_password, start_stop
 from spacecloud.commands.context import Machine, check, need_root, read_settings
+from spacecloud.commands.group import Commands
 from spacecloud.drivers.docker.factory import (
     adopt,
     api_listener,
@@ -262,7 +263,7 @@ async def remove(settings: Settings) -> None:
         await host.remove()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="spacecloud")
 def cli() -> None:
     """Space Cloud's control plane. What it runs goes on running when it does not."""
