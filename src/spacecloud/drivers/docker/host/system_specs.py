@@ -18,6 +18,7 @@ CONFIG = labels.PREFIX + "config"
 
 NOBODY = "65534:65534"
 MOST_QUERIES = 1000
+MOST_TCP_CONNECTIONS = 256
 LOCAL_TTL_SECONDS = 5
 LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 
@@ -43,9 +44,11 @@ def gateway(settings: Settings, image: str, files: int) -> Json:
     return body
 
 
-def resolver(settings: Settings, image: str) -> Json:
+def resolver(settings: Settings, image: str, known_options: str) -> Json:
+    """``known_options``: what the image's dnsmasq says that it understands."""
     names, upstreams = names_dir(settings), upstreams_dir(settings)
-    body = _part(settings, "resolver", image, resolver_arguments(settings))
+    arguments = [*resolver_arguments(settings), *resolver_limits(known_options)]
+    body = _part(settings, "resolver", image, arguments)
     body["User"] = NOBODY
     body["HostConfig"]["Binds"] = [f"{names}:{names}:ro", f"{upstreams}:{upstreams}:ro"]
     return _hashed(body)
@@ -70,10 +73,21 @@ def resolver_arguments(settings: Settings) -> list[str]:
         "--no-hosts",
         f"--hostsdir={names_dir(settings)}",
         f"--local=/{MESH_DOMAIN}/",
+        "--local=/bind/",
         f"--local-ttl={LOCAL_TTL_SECONDS}",
         f"--dns-forward-max={MOST_QUERIES}",
         *servers,
     ]
+
+
+def resolver_limits(known_options: str) -> list[str]:
+    """
+    Of the newer releases: nothing is told of the resolver itself (its upstreams, its cache), and
+    its TCP connections are enough for many replicas at the limit that the rules set for each.
+    """
+    wanted = ("--no-ident", f"--max-tcp-connections={MOST_TCP_CONNECTIONS}")
+    known = {word.partition("=")[0] for word in known_options.split()}
+    return [option for option in wanted if option.partition("=")[0] in known]
 
 
 def _part(settings: Settings, part: str, image: str, arguments: list[str]) -> Json:
