@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from e2e.installed import installed
+from e2e.machine import output
 from e2e.stage import Stage
 from eventually import wait_until
 from load import Load
@@ -48,7 +49,7 @@ def running(stage: Stage) -> None:
 
 
 def serves(stage: Stage) -> None:
-    answer = httpx.get(f"{stage.installation.url}/web", timeout=5)
+    answer = httpx.get(f"{stage.installation.url}/web", timeout=30)
     assert answer.status_code == 200, answer.text
 
 
@@ -290,8 +291,15 @@ def test_a_gateway_that_runs_finds_the_api_where_an_earlier_release_let_everybod
     assert docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", gateway) == before
     assert stage.user.request("GET", "/v1/config/projects/*").status_code == 200
     docker("restart", "-t", "0", gateway)
-    wait_until(lambda: serves(stage))
+    wait_until(lambda: answers(stage))
     assert stage.user.request("GET", "/v1/config/projects/*").status_code == 200
+
+
+def answers(stage: Stage) -> None:
+    try:
+        serves(stage)
+    except httpx.HTTPError as error:
+        raise AssertionError(repr(error)) from error
 
 
 def test_a_page_at_the_owners_browser_is_refused_at_the_gateway_too(stage: Stage) -> None:
@@ -331,11 +339,11 @@ def test_metrics_are_on_a_port_of_their_own_and_not_at_the_public_door(stage: St
 
     told = httpx.get(f"http://127.0.0.1:{port}/metrics")
     public = httpx.get(f"{stage.installation.url}/metrics", headers=token)
-    listening = subprocess.run(["ss", "-Htln", f"sport = :{port}"], text=True, capture_output=True)
+    listening = output("ss", "-Htln", f"sport = :{port}")
 
     assert "space_cloud" in told.text
     assert public.status_code == 404
-    assert [line.split()[3] for line in listening.stdout.splitlines()] == [f"127.0.0.1:{port}"]
+    assert [line.split()[3] for line in listening.splitlines()] == [f"127.0.0.1:{port}"]
 
 
 def test_no_project_reaches_a_port_of_the_platform_by_egress(stage: Stage) -> None:

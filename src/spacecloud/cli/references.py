@@ -5,7 +5,6 @@ from typing import NamedTuple
 from spacecloud.cli.session import Session
 from spacecloud.client.client import Client
 from spacecloud.errors import InvalidSpec, NotFound
-from spacecloud.model.refs import PLATFORM_PROJECT
 
 
 class Reference(NamedTuple):
@@ -39,12 +38,15 @@ def located(text: str, version: str, session: Session, client: Client) -> Refere
 
 def check_project(client: Client, project: str) -> None:
     """``NotFound`` for one that does not exist, with the one that may have been meant."""
-    if project == PLATFORM_PROJECT:
-        return
     known = [str(each["id"]) for each in client.projects()]
     if project in known:
         return
     from difflib import get_close_matches
+
+    from spacecloud.model.refs import PLATFORM_PROJECT
+
+    if project == PLATFORM_PROJECT:
+        return
 
     near = get_close_matches(project, known, 1)
     hint = f": did you mean {near[0]}?" if near else ""

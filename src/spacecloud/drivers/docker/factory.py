@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from spacecloud.drivers.check import Check
 from spacecloud.drivers.docker import adoption
 from spacecloud.drivers.docker.doctor import checks
 from spacecloud.drivers.docker.doctor import inventory as stock
@@ -16,9 +15,11 @@ from spacecloud.drivers.docker.gateway.api_listener import listen
 from spacecloud.drivers.docker.gateway.traffic import EnvoyTraffic
 from spacecloud.drivers.docker.host.dns import DnsmasqNames
 from spacecloud.drivers.docker.host.host import DockerHost
+from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.pods.replicas import SecretValues
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
-from spacecloud.drivers.driver import Driver
+from spacecloud.drivers.docker.run_directory import RunDirectory
+from spacecloud.drivers.driver import Check, Driver
 from spacecloud.settings import Settings
 
 
@@ -26,8 +27,9 @@ from spacecloud.settings import Settings
 async def docker_driver(
     settings: Settings, secret_values: SecretValues, now: Callable[[], datetime]
 ) -> AsyncGenerator[Driver]:
+    networking = networking_of(settings)
     async with connect(settings.docker_host) as engine:
-        workloads = DockerWorkloads(engine, settings, secret_values, now)
+        workloads = DockerWorkloads(engine, settings, networking, secret_values, now)
         gateway = EnvoyTraffic(settings)
         async with gateway.serve(), workloads.run():
             yield Driver(
@@ -35,8 +37,8 @@ async def docker_driver(
                 traffic=gateway,
                 edge=gateway,
                 meter=gateway,
-                names=DnsmasqNames(settings),
-                host=DockerHost(engine, settings),
+                names=DnsmasqNames(RunDirectory(settings.run_dir)),
+                host=DockerHost(engine, settings, networking),
                 revocation=gateway,
                 own_ports=settings.own_ports,
             )
@@ -44,14 +46,14 @@ async def docker_driver(
 
 def api_listener(settings: Settings) -> socket.socket:
     """Where the gateway brings requests to the API. ``Unavailable`` where there is no place."""
-    return listen(settings)
+    return listen(RunDirectory(settings.run_dir))
 
 
 @asynccontextmanager
 async def docker_host(settings: Settings) -> AsyncGenerator[DockerHost]:
     """For taking everything away while no control plane runs."""
     async with connect(settings.docker_host) as engine:
-        yield DockerHost(engine, settings)
+        yield DockerHost(engine, settings, networking_of(settings))
 
 
 async def adopt(settings: Settings) -> int:
@@ -63,16 +65,28 @@ async def adopt(settings: Settings) -> int:
 async def preflight(settings: Settings) -> tuple[str, ...]:
     """What this machine lacks, a sentence each with the fix; empty when it is ready."""
     async with connect(settings.docker_host) as engine:
-        return await requirements.preflight(engine, settings)
+        return await requirements.preflight(engine, settings, networking_of(settings))
 
 
 async def examine(settings: Settings) -> tuple[Check, ...]:
     """Everything that can be wrong with this machine and our part of it."""
     async with connect(settings.docker_host) as engine:
-        return await checks.examine(engine, settings)
+        return await checks.examine(engine, settings, networking_of(settings))
 
 
 async def inventory(settings: Settings) -> Mapping[str, Any]:
     """What there is of the instance on this machine."""
     async with connect(settings.docker_host) as engine:
-        return await stock.inventory(engine, settings)
+        return await stock.inventory(engine, settings, networking_of(settings))
+
+
+def networking_of(settings: Settings) -> Networking:
+    return Networking(
+        instance=settings.instance,
+        pools=settings.pools,
+        http_port=settings.http_port,
+        mesh_port=settings.mesh_port,
+        dns_port=settings.dns_port,
+        metrics_port=settings.metrics_port,
+        upstream_dns=settings.upstream_dns,
+    )

@@ -8,18 +8,16 @@ import os
 import socket
 from pathlib import Path
 
-from spacecloud.drivers.docker.gateway.bootstrap import api_socket
-from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
+from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RunDirectory
 from spacecloud.errors import Unavailable
-from spacecloud.settings import Settings
 
 
-def listen(settings: Settings) -> socket.socket:
+def listen(run: RunDirectory) -> socket.socket:
     """Bound, and not listening yet. ``Unavailable`` where its folder cannot be used."""
-    path = api_socket(settings)
+    path = run.api_socket
     listener = socket.socket(socket.AF_UNIX)
     try:
-        _share(settings.run_dir, 0o750)
+        _share(run.path, 0o750)
         path.unlink(missing_ok=True)
         listener.bind(str(path))
         _share(path, 0o660)
