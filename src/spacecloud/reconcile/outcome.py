@@ -11,7 +11,9 @@ from spacecloud.reasons.platform import InternalError, StoreRefused
 from spacecloud.reasons.union import FailureReason, Reason
 from spacecloud.workloads.observed import ObservedPull
 from spacecloud.workloads.operations import (
+    ConfirmRevision,
     CreateReplica,
+    FailRevision,
     PublishTraffic,
     ReleaseAddresses,
     RestartTask,
@@ -89,6 +91,11 @@ def _done(ended: Ended) -> Iterator[Telling]:
             yield Telling("TaskRestarted", f"{op.replica}/{op.task}: {cause}", "warning", cause)
         case PublishTraffic():
             yield from _endpoints(op, ended.acknowledged)
+        case ConfirmRevision():
+            yield Telling("RevisionConfirmed", f"{op.ref.version}: revision {op.number}: {cause}")
+        case FailRevision():
+            said = f"{op.ref.version}: revision {op.number}: {op.replica}/{op.task}: {cause}"
+            yield Telling("RevisionFailed", said, "error", cause)
         case ReleaseAddresses():
             yield Telling("Deleted", "nothing of it is left")
         case _:
