@@ -61,8 +61,8 @@ class Ground:
         self.before = world.of_instance(self.plane)
 
     def is_as_before(self) -> None:
-        said = world.difference(self.before, world.of_instance(self.plane))
-        assert not said, said
+        difference = world.difference(self.before, world.of_instance(self.plane))
+        assert not difference, difference
         self.serves()
 
     def serves(self) -> None:

@@ -69,8 +69,8 @@ def difference(wanted: World, found: World) -> str:
             missing.remove(line)
         else:
             more.append(line)
-    said = [f"missing: {line}" for line in missing] + [f"too much: {line}" for line in more]
-    return "; ".join(said)
+    lines = [f"missing: {line}" for line in missing] + [f"too much: {line}" for line in more]
+    return "; ".join(lines)
 
 
 def addresses(plane: Plane, project: str) -> list[str]:
