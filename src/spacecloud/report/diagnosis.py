@@ -38,16 +38,16 @@ IN_ITS_LOG = frozenset(c.code for c in (Exited, OutOfMemory, BackOff, CrashLoop,
 
 def findings(statuses: Sequence[ServiceStatus], host: HostState) -> tuple[Finding, ...]:
     """Empty when nothing is wrong and nothing surprises."""
-    found = [*_platform(host)]
+    problems = [*_platform(host)]
     for status in statuses:
-        found += _state(status)
+        problems += _state(status)
         for replica in status.replicas:
-            found += _replica(status, replica)
-        found += _not_served(status)
-        found += _policy(status)
+            problems += _replica(status, replica)
+        problems += _not_served(status)
+        problems += _policy(status)
     for status in statuses:
-        found += (_finding("note", _name(status), Notice(n)) for n in status.notices)
-    return tuple(dict.fromkeys(found))
+        problems += (_finding("note", _name(status), Notice(n)) for n in status.notices)
+    return tuple(dict.fromkeys(problems))
 
 
 def _platform(host: HostState) -> Iterable[Finding]:
