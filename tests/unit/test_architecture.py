@@ -1,4 +1,4 @@
-"""``docs/architecture.md`` names every room that there is, and no other."""
+"""The pages that a newcomer reads first agree with the tree, and with themselves."""
 
 import re
 from pathlib import Path
@@ -29,3 +29,16 @@ def test_the_architecture_names_every_room_and_what_it_promises() -> None:
 
     assert all((SOURCE / name).exists() for name in beside)
     assert named() - beside == rooms() - {"drivers/"}
+
+
+def test_every_word_is_explained_once() -> None:
+    page = (ROOT / "docs" / "concepts.md").read_text()
+    words = [
+        word
+        for line in page.splitlines()
+        if line.startswith("| **")
+        for word in re.findall(r"\*\*([^*]+)\*\*", line.split(" | ")[0])
+    ]
+
+    assert len(words) > 40
+    assert sorted(words) == sorted(set(words))

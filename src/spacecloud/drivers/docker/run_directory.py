@@ -35,7 +35,7 @@ class RunDirectory:
         return self.path / "names"
 
     @property
-    def drafts(self) -> Path:
+    def staging(self) -> Path:
         """Beside it: of a file that is not whole the resolver is told nothing."""
         return self.path / "names.new"
 
