@@ -64,8 +64,8 @@ class _Engine:
         self.pid = pid
         self._host = f"unix://{folder}/s"
 
-    def docker(self, *arguments: str, given: bytes | None = None) -> bytes:
-        command = ["docker", "-H", self._host, *arguments]
+    def docker(self, *words: str, given: bytes | None = None) -> bytes:
+        command = ["docker", "-H", self._host, *words]
         return subprocess.run(
             command, input=given, capture_output=True, check=True, timeout=COMMAND_SECONDS
         ).stdout
@@ -107,14 +107,14 @@ def _namespace() -> Generator[None]:
     """With a link of its own: a swarm wants an address that is not loopback's."""
     _ip("netns", "add", NAMESPACE)
     try:
-        for command in (
+        for words in (
             "link set lo up",
             "link add up0 type veth peer name up1",
             f"address add {ADDRESS}/24 dev up0",
             "link set up0 up",
             "link set up1 up",
         ):
-            _ip("-n", NAMESPACE, *command.split())
+            _ip("-n", NAMESPACE, *words.split())
         yield
     finally:
         _ip("netns", "delete", NAMESPACE)
@@ -127,8 +127,8 @@ def _until_it_answers(engine: _Engine, process: "subprocess.Popen[bytes]") -> No
             engine.docker("version")
         except subprocess.CalledProcessError as error:
             if process.poll() is not None or time.monotonic() > deadline:
-                errors = error.stderr.decode(errors="replace").strip()
-                raise Missing(f"an engine for Swarm does not start: {errors}") from error
+                words = error.stderr.decode(errors="replace").strip()
+                raise Missing(f"an engine for Swarm does not start: {words}") from error
             time.sleep(0.1)
         else:
             return
@@ -140,5 +140,5 @@ def _unmount(folder: Path) -> None:
         subprocess.run(["umount", "-l", path], check=False, timeout=60)
 
 
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], capture_output=True, check=True, timeout=60)
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], capture_output=True, check=True, timeout=60)

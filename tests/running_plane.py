@@ -127,8 +127,8 @@ async def _serve(
     async with SqliteStore.open(own / "store.db", PoolAllocator(Pools()), sealer, now) as store:
         driver = memory_driver(now, ready_after)
         assert isinstance(driver.workloads, MemoryWorkloads)
-        limits = TerminationLimits(drain=timedelta(seconds=0.1), grace=timedelta(seconds=0.1))
-        plane = ControlPlane(store, driver, limits, now, http_port=4122, resync_seconds=30)
+        patience = TerminationLimits(drain=timedelta(seconds=0.1), grace=timedelta(seconds=0.1))
+        plane = ControlPlane(store, driver, patience, now, http_port=4122, resync_seconds=30)
         auth = Auth.open(own, now)
         app = create_app(store, plane.queries, auth, Facts("0.1.0", "none"), now, exposed=False)
         server = uvicorn.Server(

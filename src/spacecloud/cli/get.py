@@ -45,15 +45,15 @@ def get(session: Session, thing: str, name: str | None, more: str | None, form: 
 
 
 def _thing(name: str) -> Listing:
-    thing = next((each for each in THINGS if name.lower() in each.names), None)
-    if thing is None:
+    found = next((each for each in THINGS if name.lower() in each.names), None)
+    if found is None:
         from difflib import get_close_matches
 
         near = get_close_matches(name, [n for each in THINGS for n in each.names], 1)
         hint = f"; did you mean {near[0]}?" if near else "."
         known = joined(each.names[0] for each in THINGS)
         raise InvalidSpec(f"there is no such thing as {name} to get{hint} Known are: {known}")
-    return thing
+    return found
 
 
 def _wanted(
@@ -76,8 +76,8 @@ def _wanted(
     return Wanted(client, project, typed.service, typed.version or None, is_wide)
 
 
-def _must_exist(items: Any, thing: Listing, wanted: Wanted) -> None:
-    if not items and wanted.id:
+def _must_exist(found: Any, thing: Listing, wanted: Wanted) -> None:
+    if not found and wanted.id:
         name = " ".join(filter(None, (wanted.id, wanted.more)))
         place = f" in project {wanted.project}" if wanted.project else ""
         raise NotFound(f"there is no {thing.names[1]} {name}{place}")

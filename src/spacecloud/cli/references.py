@@ -32,5 +32,5 @@ def reference(text: str, version: str = "") -> Reference:
 
 def located(text: str, version: str, session: Session, client: Client) -> Reference:
     """With the project in which the command acts, where none was typed."""
-    ref = reference(text, version)
-    return ref if ref.project else ref._replace(project=session.project(client))
+    found = reference(text, version)
+    return found if found.project else found._replace(project=session.project(client))

@@ -35,8 +35,8 @@ def _in_file(mistake: Mistake, envelopes: "Sequence[Envelope]") -> "FileMistake"
     from spacecloud.documents.file_mistakes import FileMistake
 
     envelope, path = envelopes[0], mistake.path
-    if prefix := re.match(r"documents\[(\d+)\]\.?", path):
-        envelope, path = envelopes[int(prefix[1])], path[prefix.end() :]
+    if found := re.match(r"documents\[(\d+)\]\.?", path):
+        envelope, path = envelopes[int(found[1])], path[found.end() :]
     given = envelope.document
     line = given.line_of(path) if isinstance(given, Given) and path else envelope.line
     return FileMistake(path, mistake.message, mistake.value, line, envelope.source, envelope.name)

@@ -76,9 +76,9 @@ def mistakes(route: IngressRoute) -> tuple[Mistake, ...]:
 
 def check(route: IngressRoute) -> None:
     """Raises ``InvalidSpec`` with all of them."""
-    known = mistakes(route)
-    if known:
-        wrong = tuple(replace(m, path=f"spec.{m.path}") for m in known)
+    found = mistakes(route)
+    if found:
+        wrong = tuple(replace(m, path=f"spec.{m.path}") for m in found)
         raise InvalidSpec("; ".join(str(mistake) for mistake in wrong), wrong)
 
 

@@ -125,8 +125,8 @@ def not_served(id: str, reason: str) -> str:
     return f"ingress route {id} is not served: {reason}"
 
 
-def _leads_to(key: ServiceKey, target: IngressTarget | str) -> bool:
-    return isinstance(target, IngressTarget) and target.key == key
+def _leads_to(key: ServiceKey, found: IngressTarget | str) -> bool:
+    return isinstance(found, IngressTarget) and found.key == key
 
 
 def _left_out(known: KnownRoute, refused: Mapping[str, str]) -> Iterable[str]:
@@ -157,10 +157,10 @@ class _Finder:
 
     def target(self, written: WrittenTarget) -> IngressTarget | str:
         """The target, or a sentence that says why there is none."""
-        service_version = self._service(written)
-        if isinstance(service_version, str):
-            return service_version
-        service, version = service_version
+        found = self._service(written)
+        if isinstance(found, str):
+            return found
+        service, version = found
         for declared in sorted(service.versions, key=lambda v: v.order):
             if version not in ("", declared.ref.version):
                 continue
@@ -179,8 +179,8 @@ class _Finder:
         label, _, rest = written.host.lower().rstrip(".").partition(".")
         project, _, domain = rest.partition(".")
         service = self._services.get(ServiceKey(project, label))
-        if domain == MESH_DOMAIN and (known := self._version(project, label)) is not None:
-            return known
+        if domain == MESH_DOMAIN and (found := self._version(project, label)) is not None:
+            return found
         if domain == MESH_DOMAIN and service is not None and service.versions:
             if written.version and all(v.ref.version != written.version for v in service.versions):
                 return f"{service.key} has no version {written.version}"
@@ -210,7 +210,7 @@ class _Finder:
 
 def _rule(known: KnownRoute, finder: _Finder) -> IngressRule:
     source, modify = known.route.source, known.route.modify
-    targets = [finder.target(written) for written in known.route.targets]
+    found = [finder.target(written) for written in known.route.targets]
     return IngressRule(
         id=known.id,
         hosts=tuple(sorted({_host(host) for host in source.hosts})),
@@ -218,7 +218,7 @@ def _rule(known: KnownRoute, finder: _Finder) -> IngressRule:
         match=source.type,
         url=_path(source.url) if source.type == "prefix" else source.url,
         rewrite=source.rewrite,
-        targets=tuple(target for target in targets if isinstance(target, IngressTarget)),
+        targets=tuple(target for target in found if isinstance(target, IngressTarget)),
         refuse=_refusal(known),
         request_headers=_edits(modify.headers) if modify else (),
         response_headers=_edits(modify.res_headers) if modify else (),
@@ -263,9 +263,9 @@ def _route_warnings(known: KnownRoute, finder: _Finder) -> Iterable[str]:
     name, route = f"ingress route {known.id}", known.route
     yield from _left_out(known, {})
     for written in route.targets:
-        target = finder.target(written)
-        if isinstance(target, str):
-            yield f"{name}: {target} (answered with 503)"
+        found = finder.target(written)
+        if isinstance(found, str):
+            yield f"{name}: {found} (answered with 503)"
         if written.scheme == "https":
             yield f"{name}: scheme https is not acted on: {written.host} is called by http"
     if (route.rule or {}).get("rule", "allow") not in ("allow", "deny"):

@@ -46,10 +46,10 @@ def together(refused: Sequence[tuple[Envelope, SpaceCloudError]]) -> SpaceCloudE
     (envelope, error), *others = refused
     if not others and not isinstance(error, InvalidSpec):
         return type(error)(f"{envelope.name}: {error}")
-    mistakes = Refused()
+    found = Refused()
     for each, fault in refused:
-        mistakes.take(fault, each.source)
-    return mistakes.error()
+        found.take(fault, each.source)
+    return found.error()
 
 
 async def _erased(draft: Store, envelope: Envelope) -> DocumentChange:
@@ -74,11 +74,11 @@ def _changed_fields(envelope: Envelope, was: Mapping[str, Any]) -> tuple[str, ..
     given = envelope.spec.as_given()
     if isinstance(envelope.spec, Project):
         given = redacted(given)
-    fields = changed_fields(
+    found = changed_fields(
         {k: v for k, v in was.items() if k not in IDS},
         {k: v for k, v in given.items() if k not in IDS},
     )
-    return tuple(fields) or ("a value that is not shown",)
+    return tuple(found) or ("a value that is not shown",)
 
 
 def _change(

@@ -38,16 +38,16 @@ IN_ITS_LOG = frozenset(c.code for c in (Exited, OutOfMemory, BackOff, CrashLoop,
 
 def findings(statuses: Sequence[ServiceStatus], host: HostState) -> tuple[Finding, ...]:
     """Empty when nothing is wrong and nothing surprises."""
-    problems = [*_platform(host)]
+    found = [*_platform(host)]
     for status in statuses:
-        problems += _state(status)
+        found += _state(status)
         for replica in status.replicas:
-            problems += _replica(status, replica)
-        problems += _not_served(status)
-        problems += _policy(status)
+            found += _replica(status, replica)
+        found += _not_served(status)
+        found += _policy(status)
     for status in statuses:
-        problems += (_finding("note", _name(status), Notice(n)) for n in status.notices)
-    return tuple(dict.fromkeys(problems))
+        found += (_finding("note", _name(status), Notice(n)) for n in status.notices)
+    return tuple(dict.fromkeys(found))
 
 
 def _platform(host: HostState) -> Iterable[Finding]:

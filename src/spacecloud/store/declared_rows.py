@@ -44,10 +44,10 @@ class DeclaredReader:
         return self._declared
 
     def _whole(self, db: Session) -> Declared:
-        rows = _read(db, self._declared)
-        allocations = {key: allocation for key, (_, allocation) in rows.items()}
+        found = _read(db, self._declared)
+        allocations = {key: allocation for key, (_, allocation) in found.items()}
         addresses = Addresses(MappingProxyType(allocations), MappingProxyType(read_blocks(db)))
-        services = {key: service for key, (service, _) in rows.items()}
+        services = {key: service for key, (service, _) in found.items()}
         return Declared(MappingProxyType(services), addresses)
 
     def _refreshed(self, db: Session) -> Declared:
@@ -100,7 +100,7 @@ def _read(db: Session, known: Declared, only: ServiceKey | None = None) -> dict[
         ref = ServiceRef(project, service, version)
         vips.setdefault(ref.key, {})[version] = address(vip)
         versions.setdefault(ref.key, []).append(_version(ref, facts, known.services.get(ref.key)))
-    services: dict[ServiceKey, Found] = {}
+    found: dict[ServiceKey, Found] = {}
     for project, service, subnet, vip in db.rows(
         f"SELECT project, service, subnet, vip FROM services{where} ORDER BY project, service",
         *(only or ()),
@@ -109,11 +109,11 @@ def _read(db: Session, known: Declared, only: ServiceKey | None = None) -> dict[
         allocation = Allocation(network(subnet), address(vip), vips.get(key, {}))
         built = DeclaredService(key, tuple(versions.get(key, ())))
         before, held = known.services.get(key), known.addresses.services.get(key)
-        services[key] = (
+        found[key] = (
             before if before is not None and _same(before, built) else built,
             held if held == allocation and held is not None else allocation,
         )
-    return services
+    return found
 
 
 def _same(known: DeclaredService, built: DeclaredService) -> bool:

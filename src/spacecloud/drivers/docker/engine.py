@@ -257,8 +257,8 @@ class Engine:
         """The newest API that the engine has, asked for once."""
         if not self._version:
             async with await self._request("GET", "version") as response:
-                version = _parsed(await _whole(response.content))
-            api = version.get("ApiVersion") if isinstance(version, dict) else None
+                found = _parsed(await _whole(response.content))
+            api = found.get("ApiVersion") if isinstance(found, dict) else None
             if not API_VERSION.fullmatch(str(api)):
                 raise Transient(f"the Docker Engine tells no version of its API: {api!a:.50}")
             self._version = f"v{api}/"
@@ -315,14 +315,14 @@ async def _objects(content: StreamReader) -> AsyncGenerator[Json]:
         *lines, rest = chunk.split(b"\n")
         for line in lines:
             buffer += line
-            if buffer.strip() and isinstance(parsed := _parsed(bytes(buffer)), dict):
-                yield parsed
+            if buffer.strip() and isinstance(found := _parsed(bytes(buffer)), dict):
+                yield found
             buffer.clear()
         buffer += rest
         if len(buffer) > MOST_OBJECT_BYTES:
             raise Transient(f"the Docker Engine sent a line of over {MOST_OBJECT_BYTES} bytes")
-    if buffer.strip() and isinstance(parsed := _parsed(bytes(buffer)), dict):
-        yield parsed
+    if buffer.strip() and isinstance(found := _parsed(bytes(buffer)), dict):
+        yield found
 
 
 async def _whole(content: StreamReader, most_bytes: int = MOST_ANSWER_BYTES) -> bytes:

@@ -38,7 +38,7 @@ def bound_sockets(
             text = (PROC / process / "net" / table).read_text("ascii")
         except OSError:
             continue
-        yield from (bound for bound in read_table(text, state) if bound.port == port)
+        yield from (found for found in read_table(text, state) if found.port == port)
 
 
 def read_table(text: str, state: str) -> Iterator[BoundSocket]:

@@ -91,10 +91,10 @@ class Refused:
     def take(self, error: SpaceCloudError, document: str) -> None:
         """``document`` is where the one that it is about stands."""
         known = error.mistakes if isinstance(error, InvalidSpec) else ()
-        mistakes = known or (Mistake("", str(error)),)
-        listed = mistakes[: MOST_MISTAKES - len(self._mistakes)]
+        found = known or (Mistake("", str(error)),)
+        listed = found[: MOST_MISTAKES - len(self._mistakes)]
         self._mistakes += [_under(document, mistake) for mistake in listed]
-        self._more += len(mistakes) - len(listed)
+        self._more += len(found) - len(listed)
         self._more += error.more if isinstance(error, InvalidSpec) else 0
 
     @property
@@ -126,8 +126,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
         return None
     by_lower = {each.lower().replace("_", ""): each for each in known}
     wanted = name.lower().replace("_", "")
-    close = difflib.get_close_matches(wanted, by_lower, n=1, cutoff=0.6)
-    return by_lower[close[0]] if close else None
+    found = difflib.get_close_matches(wanted, by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

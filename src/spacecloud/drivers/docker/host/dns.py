@@ -39,11 +39,11 @@ class DnsmasqNames:
             raise Transient(f"cannot write the names of {key}: {error}") from error
 
     def _read(self) -> dict[ServiceKey, zone.Names]:
-        published: dict[ServiceKey, zone.Names] = {}
+        found: dict[ServiceKey, zone.Names] = {}
         try:
             entries = list(os.scandir(self._dir))
         except FileNotFoundError:
-            return published
+            return found
         except OSError as error:
             raise Transient(f"cannot read {self._dir}: {error}") from error
         for entry in entries:
@@ -53,9 +53,9 @@ class DnsmasqNames:
                 continue
             try:
                 # What somebody else made of a file is a difference to mend, not a failure.
-                published[key] = zone.read_hosts(Path(entry.path).read_text("ascii", "replace"))
+                found[key] = zone.read_hosts(Path(entry.path).read_text("ascii", "replace"))
             except FileNotFoundError:
                 continue
             except OSError as error:
                 raise Transient(f"cannot read {entry.path}: {error}") from error
-        return published
+        return found

@@ -129,12 +129,12 @@ class Firewall:
 
     async def _ensure_route(self) -> tuple[str, ...]:
         """UDP and ICMP to a virtual IP, and calls from the host, go nowhere, and at once."""
-        owner = self._route_protocol()
-        if owner == self._protocol:
+        found = self._route_protocol()
+        if found == self._protocol:
             return ()
-        if owner not in (None, UNMARKED):
+        if found not in (None, UNMARKED):
             raise Transient(
-                f"the pool {self._pool} is closed by a route of somebody else (protocol {owner}): "
+                f"the pool {self._pool} is closed by a route of somebody else (protocol {found}): "
                 "choose another with SPACE_CLOUD_VIP_POOL"
             )
         protocol = str(self._protocol)

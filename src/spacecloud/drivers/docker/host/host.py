@@ -90,12 +90,12 @@ class DockerHost:
         """Tasks before the sandboxes they are in; again, until those are gone that were going."""
         for _ in range(REMOVAL_ROUNDS):
             listed = await self._engine.get("containers/json", all=True, filters=self._ours)
-            ours = [c for c in listed if self._owner.has_container(c)]
-            if not ours:
+            found = [c for c in listed if self._owner.has_container(c)]
+            if not found:
                 return
-            tasks = [c["Id"] for c in ours if labels.TASK in labels_of(c)]
+            tasks = [c["Id"] for c in found if labels.TASK in labels_of(c)]
             await together(self._remove(id) for id in tasks)
-            await together(self._remove(c["Id"]) for c in ours if c["Id"] not in tasks)
+            await together(self._remove(c["Id"]) for c in found if c["Id"] not in tasks)
             await asyncio.sleep(BETWEEN_ROUNDS_SECONDS)
 
     async def _remove_networks(self) -> list[str]:

@@ -53,15 +53,15 @@ class SystemContainers:
             raise Transient(f"{name}: {error}") from error
 
     async def _make_so(self, part: Part, name: str, body: Json) -> list[str]:
-        container = await self._engine.find(f"containers/{name}/json")
+        found = await self._engine.find(f"containers/{name}/json")
         first = part not in self._seen
         self._seen.add(part)
-        if container is not None and await self._is_other(name, container, body):
+        if found is not None and await self._is_other(name, found, body):
             await self._engine.delete(
-                f"containers/{container['Id']}", ok=(NOT_FOUND, CONFLICT), force=True
+                f"containers/{found['Id']}", ok=(NOT_FOUND, CONFLICT), force=True
             )
-            container, first = None, True
-        if container is None:
+            found, first = None, True
+        if found is None:
             body = self._body(part, await self._image_that_is_here(part))
             # Not part of the hash: a part that an earlier release made goes on without it.
             marked = {**body, "Labels": self._owner.marked("part", name, body["Labels"])}
@@ -69,25 +69,25 @@ class SystemContainers:
             await self._engine.post(f"containers/{made['Id']}/start", ok=(NOT_MODIFIED,))
             await self._see_it_stay(made["Id"])
             return [] if first else [f"the {part} was gone and was made again"]
-        repairs = await self._keep_running(part, container)
+        repairs = await self._keep_running(part, found)
         return [] if first else repairs
 
-    async def _is_other(self, name: str, container: Json, body: Json) -> bool:
+    async def _is_other(self, name: str, found: Json, body: Json) -> bool:
         """Made from another configuration than the one wanted now?"""
-        if not self._owner.has("part", container):
+        if not self._owner.has("part", found):
             raise Transient(f"a container of this name is not ours: docker rm -f {name} removes it")
-        return bool(labels_of(container).get(labels.CONFIG) != body["Labels"][labels.CONFIG])
+        return bool(labels_of(found).get(labels.CONFIG) != body["Labels"][labels.CONFIG])
 
-    async def _keep_running(self, part: Part, container: Json) -> list[str]:
-        id, state = container["Id"], container["State"]
+    async def _keep_running(self, part: Part, found: Json) -> list[str]:
+        id, state = found["Id"], found["State"]
         if state["Paused"]:
             await self._engine.post(f"containers/{id}/unpause")
             return [f"the {part} was paused and goes on"]
         if state["Running"] and not state["Restarting"]:
             if await asyncio.to_thread(self._sees_our_folder, part, state["Pid"]):
-                before = self._restarts.get(id, container["RestartCount"])
-                self._restarts = {**self._restarts, id: container["RestartCount"]}
-                ended = container["RestartCount"] > before
+                before = self._restarts.get(id, found["RestartCount"])
+                self._restarts = {**self._restarts, id: found["RestartCount"]}
+                ended = found["RestartCount"] > before
                 return [f"the {part} ended, and the engine started it again"] if ended else []
             repair = f"the {part} was started again: its folder had been removed and made anew"
         else:
@@ -147,17 +147,17 @@ class SystemContainers:
 
     async def _configured(self, image: str) -> str:
         """Its id, so that a tag that moves is a change; pulled where it is not here."""
-        shown = await self._engine.find(f"images/{image}/json")
-        if shown is None:
+        found = await self._engine.find(f"images/{image}/json")
+        if found is None:
             await Pulls(self._engine).pull(image, None)
-            shown = await self._engine.find(f"images/{image}/json")
-        if shown is None:
+            found = await self._engine.find(f"images/{image}/json")
+        if found is None:
             raise Transient(f"image {image} was pulled and is gone again")
-        return str(shown["Id"])
+        return str(found["Id"])
 
 
-def _was_killed(container: Json) -> bool:
-    state = container["State"]
+def _was_killed(found: Json) -> bool:
+    state = found["State"]
     ended = not state["Running"] or state["Restarting"]
     return bool(ended and state["ExitCode"] == KILLED)
 

@@ -136,18 +136,18 @@ class DockerWorkloads:
         }
 
     async def images(self, references: Iterable[str]) -> Mapping[str, str | None]:
-        ids: dict[str, str | None] = {}
+        found: dict[str, str | None] = {}
         for reference in references:
             if not _is_reference(reference):
                 # Of an earlier release, which took any text; the pull that follows says why not.
-                ids[reference] = None
+                found[reference] = None
                 continue
             try:
                 image = await self._engine.find(f"images/{reference}/json")
             except EngineError as error:
                 raise meaning(f"look for image {reference}", error) from error
-            ids[reference] = None if image is None else str(image["Id"])
-        return ids
+            found[reference] = None if image is None else str(image["Id"])
+        return found
 
     async def execute(self, op: WorkloadOp) -> None:
         key = key_of(op)
@@ -216,7 +216,7 @@ class DockerWorkloads:
         self._pull_queue.start(self._group, op, credentials)
 
     async def _inspect(self, ids: list[str]) -> list[Container]:
-        inspected: dict[str, Container] = {}
+        found: dict[str, Container] = {}
         inspections = asyncio.Semaphore(MOST_INSPECTIONS)
 
         async def one(id: str) -> None:
@@ -224,7 +224,7 @@ class DockerWorkloads:
                 item = await self._engine.find(f"containers/{id}/json")
             container = _readable(observe.inspected, item) if item is not None else None
             if container is not None:
-                inspected[id] = container
+                found[id] = container
 
         if len(ids) == 1:
             await one(ids[0])
@@ -239,7 +239,7 @@ class DockerWorkloads:
             # Not within `except*`: Python before 3.11.4 wraps what is raised there in a group.
             if failed:
                 raise Transient(f"inspect containers: {failed[0]}") from failed[0]
-        return [inspected[id] for id in ids if id in inspected]
+        return [found[id] for id in ids if id in found]
 
     def _health(self, key: ServiceKey, containers: list[Container]) -> dict[str, Health]:
         targets = [container.target for container in containers]
@@ -290,18 +290,18 @@ class DockerWorkloads:
 
     def _tell_strangers(self, listing: Iterable[Json]) -> None:
         """Once each, for as long as they are there."""
-        strangers = {
+        found = {
             ownership.id_of(item): " ".join(ownership.names_of(item))
             for item in listing
             if not self._owner.has_container(item)
         }
-        for id in sorted(strangers.keys() - self._reported_strangers):
+        for id in sorted(found.keys() - self._reported_strangers):
             logger.warning(
                 "container %s (%s) has labels of this instance and was not made by it: left alone",
-                strangers[id],
+                found[id],
                 id[:12],
             )
-        self._reported_strangers = set(strangers)
+        self._reported_strangers = set(found)
 
     async def _container(self, project: str, replica: str, task: str) -> str:
         filters = {
