@@ -6,6 +6,9 @@ from pathlib import Path
 GATEWAY_UID = 65533
 """Of the gateway's process; what it is to read or connect to must admit it."""
 
+RESOLVER_UID = 65534
+"""``nobody``."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
