@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from e2e.installation import BIN, Installation
+from e2e.installation import Installation
 from e2e.installed import left
 from e2e.machine import listening_on
 from e2e.stage import Stage
+from other_user import as_nobody
 
 pytestmark = pytest.mark.docker
 
@@ -187,17 +188,9 @@ def test_a_path_too_long_for_a_socket_is_said_before_it_fails(stage: Stage) -> N
 
 @pytest.mark.parametrize("command", ["start", "serve", "setup", "stop", "down", "destroy"])
 def test_who_is_not_root_is_told_so_and_nothing_else(stage: Stage, command: str) -> None:
-    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    program = [str(BIN / "space-cloud"), command]
+    loaded, done_by = "from spacecloud.server import main", "main()"
 
-    done = subprocess.run(
-        [*nobody, *program],
-        env=stage.installation.environment,
-        text=True,
-        capture_output=True,
-        cwd="/",
-        timeout=60,
-    )
+    done = as_nobody(loaded, done_by, command, env=stage.installation.environment)
 
     assert done.returncode == 5
     assert done.stderr.strip() == (

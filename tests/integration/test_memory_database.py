@@ -18,6 +18,7 @@ def a_control_plane(folder: Path, port: int, *arguments: str) -> "subprocess.Pop
         "SPACE_CLOUD_STATE": str(folder / "state"),
         "SPACE_CLOUD_RUN": str(folder / "run"),
         "SPACE_CLOUD_HTTP_PORT": str(port),
+        "SPACE_CLOUD_METRICS_PORT": "0",
         "SPACE_CLOUD_DRIVER": "memory",
     }
     return subprocess.Popen(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from spacecloud.cli.exit_codes import INTERRUPTED, CommandEnd
-from spacecloud.cli.files import read_files, variable_options
+from spacecloud.cli.files import FILES_HELP, read_files, variable_options
+from spacecloud.cli.listings import singular
 from spacecloud.cli.output import joined
 from spacecloud.cli.references import located, reference
 from spacecloud.cli.session import Session, session_options
@@ -21,13 +22,11 @@ if TYPE_CHECKING:
 Ids = tuple[str, ...]
 """As they are typed, or in the order of a kind's ``ids``."""
 
-SHORT = {"routes": "service-route", "roles": "service-role"}
-
 
 @click.command()
 @click.argument("thing", required=False)
 @click.argument("names", nargs=-1)
-@click.option("-f", "--file", "paths", multiple=True, metavar="FILE|FOLDER|-")
+@click.option("-f", "--file", "paths", multiple=True, metavar="FILE|FOLDER|-", help=FILES_HELP)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before a project is removed.")
 @variable_options
 @session_options
@@ -85,7 +84,7 @@ def _named(thing: str, names: tuple[str, ...], session: Session, client: Client)
     from spacecloud.model.resource import Resource
     from spacecloud.model.validation.mistakes import did_you_mean
 
-    kind = kind_named(SHORT.get(thing, thing))
+    kind = kind_named(singular(thing) or thing)
     if kind is None:
         known = tuple(each.name for each in KINDS)
         raise InvalidSpec(f"{thing} cannot be deleted; {did_you_mean(thing, known)}")
