@@ -162,10 +162,10 @@ class Instance:
         answer.raise_for_status()
         return int(answer.json()["generation"])
 
-    def task(self, said: str = "a") -> dict[str, Any]:
+    def task(self, answer: str = "a") -> dict[str, Any]:
         return {
             "id": "main",
-            "docker": {"image": self._images.server, "cmd": images.command(said)},
+            "docker": {"image": self._images.server, "cmd": images.command(answer)},
             "ports": [
                 {"name": "http", "port": images.HTTP_PORT, "protocol": "http"},
                 {"name": "tcp", "port": images.TCP_PORT, "protocol": "tcp"},
