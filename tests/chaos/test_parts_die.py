@@ -134,7 +134,7 @@ def test_a_resolver_that_is_killed_answers_again(plane: Plane) -> None:
 
 
 def test_a_pod_whose_sandbox_is_killed_is_made_anew(plane: Plane) -> None:
-    with recorded(plane, f"{PROJECT}/api .*sandbox"):
+    with recorded(plane, f"{PROJECT}/api ReplicaRemoved: .*sandbox"):
         damage.kill_process(sandbox_of(plane, "api"))
         mended(plane, "sandbox killed")
 
@@ -182,7 +182,7 @@ def rules_stand(plane: Plane) -> None:
 
 
 def test_a_container_that_is_taken_off_its_network_is_put_back(plane: Plane) -> None:
-    with recorded(plane, f"{PROJECT}/api ReplicaCreated: .* off its network"):
+    with recorded(plane, f"{PROJECT}/api ReplicaRemoved: .* off its network"):
         damage.docker(
             "network", "disconnect", "-f", network(plane, "api"), sandbox_of(plane, "api")
         )
@@ -190,7 +190,7 @@ def test_a_container_that_is_taken_off_its_network_is_put_back(plane: Plane) -> 
 
 
 def test_a_network_that_is_removed_is_made_again(plane: Plane) -> None:
-    with recorded(plane, f"{PROJECT}/api ReplicaCreated: .* off its network"):
+    with recorded(plane, f"{PROJECT}/api ReplicaRemoved: .* off its network"):
         damage.docker(
             "network", "disconnect", "-f", network(plane, "api"), sandbox_of(plane, "api")
         )
