@@ -122,8 +122,8 @@ def _disturbed(figure: Figure, busy: float) -> Figure:
     detail = {**figure.detail, "cores busy before": round(busy, 2)}
     if busy <= QUIET_CORES:
         return replace(figure, detail=detail)
-    said = f"something else used {busy:.1f} of {len(machine.cores())} cores before it began"
-    return replace(figure, detail=detail, note="; ".join(filter(None, (figure.note, said))))
+    disturbance = f"something else used {busy:.1f} of {len(machine.cores())} cores before it began"
+    return replace(figure, detail=detail, note="; ".join(filter(None, (figure.note, disturbance))))
 
 
 def _failed(word: str, error: Exception) -> Figure:

@@ -152,16 +152,20 @@ class Instance:
     # ------------------------------------------------------------------ what is asked of it
 
     def apply(self, service: str, *, project: str = PROJECT, **given: Any) -> int:
-        """The generation. ``given``: of the service; without tasks it is the server's."""
+        """
+        The generation. ``given``: of the service; without tasks it is the server's. It is
+        confirmed as soon as it serves: what is measured is how long that takes.
+        """
         given.setdefault("tasks", [self.task()])
+        given.setdefault("rollout", {"confirmSeconds": 0})
         answer = self.api.post(f"/v1/runner/{project}/services/{service}/v1", json=given)
         answer.raise_for_status()
         return int(answer.json()["generation"])
 
-    def task(self, said: str = "a") -> dict[str, Any]:
+    def task(self, answer: str = "a") -> dict[str, Any]:
         return {
             "id": "main",
-            "docker": {"image": self._images.server, "cmd": images.command(said)},
+            "docker": {"image": self._images.server, "cmd": images.command(answer)},
             "ports": [
                 {"name": "http", "port": images.HTTP_PORT, "protocol": "http"},
                 {"name": "tcp", "port": images.TCP_PORT, "protocol": "tcp"},

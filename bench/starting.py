@@ -97,10 +97,10 @@ def more(stage: Instance, images: Images) -> list[Figure]:
             return ended - began
 
         def changed(run: int) -> float:
-            said = WORDS[(run + 1) % 2]
+            expected = WORDS[(run + 1) % 2]
             began = time.perf_counter()
-            stage.apply(MORE, tasks=[stage.task(said)])
-            ended = _called(stage, caller, MORE, f"says {said}")
+            stage.apply(MORE, tasks=[stage.task(expected)])
+            ended = _called(stage, caller, MORE, f"says {expected}")
             _until_one_replica(stage, MORE)
             return ended - began
 
@@ -208,10 +208,10 @@ def _answers_at(address: str, port: int) -> float:
     return first_200(lambda: address, port, "bare", WITHIN)
 
 
-def _called(stage: Instance, caller: Caller, service: str, said: str = "") -> float:
+def _called(stage: Instance, caller: Caller, service: str, expected: str = "") -> float:
     """The moment of the first 200, by name and from another service, with this word in it."""
     find = stage.names(service)
-    return caller.run(lambda: first_200(find, HTTP_PORT, service, WITHIN, said))
+    return caller.run(lambda: first_200(find, HTTP_PORT, service, WITHIN, expected))
 
 
 def _until_one_replica(stage: Instance, service: str) -> None:

@@ -124,7 +124,7 @@ def test_envoy_accepts_what_is_made_of_any_world(tmp_path: Path, world: Declared
     assert "deprecated" not in output.lower()
 
 
-def test_envoy_accepts_ingress_and_doors(tmp_path: Path) -> None:
+def test_envoy_accepts_ingress_and_host_ports(tmp_path: Path) -> None:
     def source(url: str, **more: Any) -> dict[str, Any]:
         return {"url": url, **more}
 

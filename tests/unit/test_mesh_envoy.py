@@ -161,7 +161,7 @@ def _addresses(assignment: Any) -> list[str]:
     ]
 
 
-def test_ingress_and_doors_are_messages_that_envoy_has() -> None:
+def test_ingress_and_host_ports_are_messages_that_envoy_has() -> None:
     document = {
         "source": {"url": "/a", "hosts": ["*", "x.example"], "methods": ["GET"], "rewrite": "/"},
         "targets": [{"host": "api.shop.svc.cluster.local", "port": 8080}],

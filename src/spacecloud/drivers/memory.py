@@ -1,5 +1,5 @@
 """
-A platform of dicts: what is imagined is the world.
+A platform of dicts: what is simulated is the world.
 
 For tests of what stands above the drivers and for developing the web pages. It passes the
 contract suite of the ports; nothing it runs can be reached.

@@ -82,7 +82,7 @@ class Queries:
         ingress = _Ingress(
             table.read(await self._store.ingress()), policy.declared, self._platform.refused_routes
         )
-        found = [
+        statuses = [
             status_of(
                 declared,
                 v,
@@ -91,7 +91,7 @@ class Queries:
             )
             for declared, v in wanted
         ]
-        return found + list(self._leaving(policy, project, service, version))
+        return statuses + list(self._leaving(policy, project, service, version))
 
     async def why(self, project: str, service: str, version: str | None) -> list[Finding]:
         statuses = await self.status(project, service, version)

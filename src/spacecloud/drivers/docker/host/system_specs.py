@@ -5,11 +5,10 @@ import json
 
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.networking import Networking
-from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RunDirectory
+from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RESOLVER_UID, RunDirectory
 from spacecloud.model.json import Json
 from spacecloud.model.refs import MESH_DOMAIN
 
-NOBODY = "65534:65534"
 MOST_QUERIES = 1000
 MOST_TCP_CONNECTIONS = 256
 LOCAL_TTL_SECONDS = 5
@@ -34,7 +33,7 @@ def resolver(networking: Networking, run: RunDirectory, image: str, known_option
     names, upstreams = run.names, run.upstreams
     arguments = [*resolver_arguments(networking, run), *resolver_limits(known_options)]
     body = _part(networking, "resolver", image, arguments)
-    body["User"] = NOBODY
+    body["User"] = f"{RESOLVER_UID}:{RESOLVER_UID}"
     body["HostConfig"]["Binds"] = [f"{names}:{names}:ro", f"{upstreams}:{upstreams}:ro"]
     return _hashed(body)
 
