@@ -62,6 +62,9 @@ class EnvoyHost:
         self.name = f"{settings.instance}-gw"
         self._prefix = settings.instance
         self._namespaces: dict[IPv4Network, str] = {}
+        self.heap: int | None = None
+        """Bytes at which Envoy sheds load; None: as on a real host."""
+
         self.process: asyncio.subprocess.Process | None = None
 
     @property
@@ -161,7 +164,7 @@ class EnvoyHost:
                 *("netns", "exec", self.name),
                 *("setpriv", f"--reuid={GATEWAY_UID}", f"--regid={GATEWAY_UID}", "--clear-groups"),
                 str(envoy_binary()),
-                *arguments(self.settings),
+                *arguments(self.settings, self.heap),
                 *("--concurrency", "2"),
                 stdout=log,
                 stderr=log,

@@ -1,5 +1,9 @@
 """How HTTP is spoken in mesh and ingress, with no limit that nobody asked for."""
 
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+
+from spacecloud.mesh.envoy import claims, limits
 from spacecloud.mesh.envoy.access_log import FORBIDDEN, request_log
 from spacecloud.mesh.envoy.clusters import FROM_XDS, HEADERS_KIB
 from spacecloud.mesh.envoy.source_ranges import RBAC_FILTER
@@ -7,9 +11,6 @@ from spacecloud.model.json import Json
 
 METADATA = "space-cloud"
 """Namespace of what a route says about itself."""
-
-RETRIED = "connect-failure,refused-stream,reset-before-request"
-"""What can be tried again because no callee has seen the request."""
 
 
 def mesh_connections(routes: str) -> Json:
@@ -31,16 +32,25 @@ def mesh_connections(routes: str) -> Json:
     )
 
 
-def ingress_connections(scope_header: str, scope: str) -> Json:
+def ingress_connections(
+    scope_header: str, scope: str, trusted_proxies: Sequence[IPv4Network] = ()
+) -> Json:
     """
     For the outside: what it claims about itself is dropped, its paths are made canonical.
 
     ``scope`` is a format that names the scope whose routes answer a request. It is written to
     ``scope_header`` when the path is canonical, over whatever the sender wrote there.
+
+    ``trusted_proxies`` are given where the other end of a connection is one of them: what it says
+    with ``x-forwarded-*`` is kept, and the caller is the last address there that is no proxy's.
     """
+    dropped = claims.of_trusted_proxies() if trusted_proxies else claims.of_strangers()
     return _manager(
         "ingress",
         {
+            **limits.TIMES,
+            **_caller(trusted_proxies),
+            "http2_protocol_options": limits.HTTP2,
             "scoped_routes": {
                 "name": "ingress",
                 "scope_key_builder": {
@@ -50,9 +60,10 @@ def ingress_connections(scope_header: str, scope: str) -> Json:
                 "scoped_rds": {"scoped_rds_config_source": FROM_XDS},
             },
             "http_filters": [_ROUTER],
-            "use_remote_address": True,
+            # The routes write it, from the address that is believed.
+            "skip_xff_append": True,
             "early_header_mutation_extensions": [
-                _mutated(_ENVOYS_OWN, *_CLAIMS, _set(scope_header, scope))
+                _mutated(_removed(dropped), _set(scope_header, scope))
             ],
             "local_reply_config": {"mappers": [*_CALLEE_IS_SILENT, _NO_ROUTE]},
             "normalize_path": True,
@@ -62,27 +73,24 @@ def ingress_connections(scope_header: str, scope: str) -> Json:
     )
 
 
-def forward(cluster: Json) -> Json:
-    """A route action without a time limit that tries again where that is safe."""
-    return {
-        **cluster,
-        "timeout": "0s",
-        "retry_policy": {
-            "retry_on": RETRIED,
-            "num_retries": 3,
-            "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
-            "retry_host_predicate": [
-                {
-                    "name": "envoy.retry_host_predicates.previous_hosts",
-                    "typed_config": {
-                        "@type": "type.googleapis.com/envoy.extensions.retry.host."
-                        "previous_hosts.v3.PreviousHostsPredicate"
-                    },
-                }
-            ],
-            "host_selection_retry_max_attempts": 3,
+def _caller(trusted_proxies: Sequence[IPv4Network]) -> Json:
+    """How the address is found from which a request comes."""
+    if not trusted_proxies:
+        return {"use_remote_address": True}
+    cidrs = [
+        {"address_prefix": str(network.network_address), "prefix_len": network.prefixlen}
+        for network in trusted_proxies
+    ]
+    detection = {
+        "name": "envoy.http.original_ip_detection.xff",
+        "typed_config": {
+            "@type": "type.googleapis.com/"
+            "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig",
+            "xff_trusted_cidrs": {"cidrs": cidrs},
+            "skip_xff_append": True,
         },
     }
+    return {"use_remote_address": False, "original_ip_detection_extensions": [detection]}
 
 
 def _manager(prefix: str, more: Json) -> Json:
@@ -101,6 +109,7 @@ def _manager(prefix: str, more: Json) -> Json:
                 "accept_http_10": True,
                 "default_host_for_http_10": "localhost",
                 "enable_trailers": True,
+                "ignore_http_11_upgrade": [_regex(_OTHERS_THAN_WEBSOCKET)],
             },
             "http2_protocol_options": {"allow_connect": True},
             "upgrade_configs": [{"upgrade_type": "websocket"}],
@@ -129,23 +138,23 @@ _ROUTER: Json = {
 _ENVOYS_OWN: Json = {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}}
 """What would steer Envoy itself."""
 
-_CLAIMS: tuple[Json, ...] = tuple(
-    {"remove": header}
-    for header in (
-        "forwarded",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-port",
-        "x-forwarded-prefix",
-        "x-forwarded-proto",
-        "x-forwarded-server",
-        "x-real-ip",
-        "x-client-ip",
-        "x-cluster-client-ip",
-        "true-client-ip",
-    )
-)
-"""What the outside says of itself, and an application might believe."""
+
+def _regex(expression: str) -> Json:
+    return {"safe_regex": {"regex": expression}}
+
+
+def _removed(names: str) -> Json:
+    return {"remove_on_match": {"key_matcher": _regex(names)}}
+
+
+def _others_than(word: str) -> str:
+    """An expression for all texts but this one: RE2 has no other way to say it."""
+    first, rest = word[0], word[1:]
+    return f"([^{first}].*)?|{first}({_others_than(rest) if rest else '.+'})"
+
+
+_OTHERS_THAN_WEBSOCKET = f"(?i){_others_than('websocket')}"
+"""RFC 9110: a server ignores the upgrade to a protocol that it does not speak."""
 
 
 def _set(header: str, value: str) -> Json:

@@ -4,10 +4,17 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from spacecloud.mesh.envoy.http import forward
 from spacecloud.mesh.envoy.names import cluster_name
-from spacecloud.mesh.envoy.public import NOT_FORWARDED, TABLE
+from spacecloud.mesh.envoy.public import CALLER, NOT_FORWARDED, ONE_HOST, TABLE, written
 from spacecloud.mesh.envoy.resources import Resources, typed
+from spacecloud.mesh.envoy.retries import (
+    IDEMPOTENT,
+    REPEATABLE,
+    UNANSWERED,
+    UNSEEN,
+    WITHOUT_BODY,
+    forward,
+)
 from spacecloud.mesh.envoy.routes import absences, sentences
 from spacecloud.model.json import Json
 from spacecloud.model.traffic import ANY_HOST, HeaderEdit, IngressRule, IngressTable, IngressTarget
@@ -26,11 +33,17 @@ def table_routes(name: str, table: IngressTable) -> Json:
             "name": name,
             "ignore_port_in_host_matching": True,
             "request_headers_to_remove": NOT_FORWARDED,
+            "request_headers_to_add": [written("x-forwarded-for", CALLER)],
+            # What a route says of a header is more than what is said of it for all.
+            "most_specific_header_mutations_wins": True,
             "virtual_hosts": [
                 {
                     "name": host,
                     "domains": [host],
-                    "routes": [r for rule in _rules_for(host, table.rules) for r in _routes(rule)],
+                    "routes": [
+                        ONE_HOST,
+                        *(r for rule in _rules_for(host, table.rules) for r in _routes(rule)),
+                    ],
                 }
                 for host in sorted(hosts)
             ],
@@ -48,15 +61,15 @@ def _routes(rule: IngressRule) -> Iterable[Json]:
     One for each way to match it. Nothing is matched by an expression, whose size has a limit.
     """
     for path in _paths(rule):
-        for method in _methods(rule.methods):
+        for requests in _requests(rule):
             yield {
                 "name": rule.id,
-                "match": {**path.match, **method},
+                "match": {**path.match, "headers": requests.headers},
                 "request_headers_to_add": _added(rule.request_headers),
                 "request_headers_to_remove": _removed(rule.request_headers),
                 "response_headers_to_add": _added(rule.response_headers),
                 "response_headers_to_remove": _removed(rule.response_headers),
-                **_action(rule, path.rewrite),
+                **_action(rule, path.rewrite, requests.retried),
             }
 
 
@@ -90,15 +103,32 @@ def _paths(rule: IngressRule) -> tuple[_Path, ...]:
     return (_Path({"path": url}, below), _Path({"prefix": f"{url}/"}, below))
 
 
-def _methods(methods: tuple[str, ...]) -> tuple[Json, ...]:
-    if not methods:
-        return ({},)
-    return tuple(
-        {"headers": [{"name": ":method", "string_match": {"exact": method}}]} for method in methods
-    )
+@dataclass(frozen=True, slots=True)
+class _Requests:
+    headers: list[Json]
+    retried: str = UNSEEN
 
 
-def _action(rule: IngressRule, rewrite: str) -> Json:
+def _requests(rule: IngressRule) -> Iterable[_Requests]:
+    """Of any method, or of each that the rule is for: those first that may be answered twice."""
+    if rule.refuse:
+        yield from (_Requests(_method(method)) for method in rule.methods)
+        yield from () if rule.methods else (_Requests([]),)
+        return
+    if not rule.methods:
+        yield _Requests(REPEATABLE, UNANSWERED)
+        yield _Requests([])
+    for method in rule.methods:
+        if method in IDEMPOTENT:
+            yield _Requests([*_method(method), *WITHOUT_BODY], UNANSWERED)
+        yield _Requests(_method(method))
+
+
+def _method(method: str) -> list[Json]:
+    return [{"name": ":method", "string_match": {"exact": method}}]
+
+
+def _action(rule: IngressRule, rewrite: str, retried: str) -> Json:
     if rule.refuse:
         return _answer(403, rule.refuse)
     targets = [target for target in rule.targets if target.weight]
@@ -107,7 +137,7 @@ def _action(rule: IngressRule, rewrite: str) -> Json:
     callees = " or ".join(sorted({f"{t.key}@{t.version}" for t in targets}))
     return {
         "route": {
-            **forward(_clusters(targets)),
+            **forward(_clusters(targets), retried),
             **({"prefix_rewrite": rewrite} if rewrite else {}),
         },
         "metadata": sentences(**absences(callees)),

@@ -8,7 +8,9 @@ that all calls to virtual IPs pass, and clusters for the sockets. All else comes
 import json
 from pathlib import Path
 
-from spacecloud.mesh.envoy.clusters import NO_LIMITS
+from spacecloud.drivers.docker.gateway.machine import heap_bytes
+from spacecloud.mesh.envoy.clusters import NO_LIMITS, POOL_IDLE
+from spacecloud.mesh.envoy.limits import CHAINS, CONNECTION_LIMIT, NOT_SHED, overload_manager
 from spacecloud.mesh.envoy.listeners import bound, deny
 from spacecloud.mesh.envoy.names import API_CLUSTER, CONTROL_CLUSTER, NOWHERE_CLUSTER
 from spacecloud.model.json import Json
@@ -33,11 +35,15 @@ def api_socket(settings: Settings) -> Path:
     return settings.run_dir / "api.sock"
 
 
-def arguments(settings: Settings) -> list[str]:
-    """For the envoy binary. The folder ``settings.run_dir`` has the same path inside."""
+def arguments(settings: Settings, heap: int | None = None) -> list[str]:
+    """
+    For the envoy binary. The folder ``settings.run_dir`` has the same path inside.
+
+    ``heap``: bytes at which load is shed; a share of the machine's memory where it is not given.
+    """
     return [
         "--config-yaml",
-        json.dumps(document(settings), sort_keys=True, separators=(",", ":")),
+        json.dumps(document(settings, heap), sort_keys=True, separators=(",", ":")),
         "--drain-time-s",
         str(settings.listener_drain_seconds),
         "--disable-hot-restart",
@@ -46,12 +52,13 @@ def arguments(settings: Settings) -> list[str]:
     ]
 
 
-def document(settings: Settings) -> Json:
+def document(settings: Settings, heap: int | None = None) -> Json:
     return {
         "node": {"id": settings.instance, "cluster": "space-cloud"},
         "admin": {
             "address": {"pipe": {"path": str(admin_socket(settings)), "mode": 0o600}},
             "profile_path": "/dev/null",
+            "ignore_global_conn_limit": True,
         },
         "dynamic_resources": {
             "ads_config": {
@@ -80,10 +87,14 @@ def document(settings: Settings) -> Json:
             "listeners": [_mesh_listener(settings.mesh_port)],
             "clusters": [
                 _socket_cluster(CONTROL_CLUSTER, xds_socket(settings), _HTTP2),
-                _socket_cluster(API_CLUSTER, api_socket(settings), _HTTP1),
+                _socket_cluster(API_CLUSTER, api_socket(settings), _HTTP1, POOL_IDLE),
                 {"name": NOWHERE_CLUSTER, "type": "STATIC", "connect_timeout": "1s"},
             ],
         },
+        "overload_manager": overload_manager(
+            heap or heap_bytes(), CHAINS * settings.public_connections
+        ),
+        "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": _STATS}}},
     }
 
@@ -104,11 +115,12 @@ def _mesh_listener(port: int) -> Json:
             }
         ],
         "use_original_dst": True,
+        **NOT_SHED,
         "filter_chains": [{"name": "nobody-listens", "filters": [deny()]}],
     }
 
 
-def _socket_cluster(name: str, path: Path, protocol: Json) -> Json:
+def _socket_cluster(name: str, path: Path, protocol: Json, idle: str = "0s") -> Json:
     endpoint = {"endpoint": {"address": {"pipe": {"path": str(path)}}}}
     return {
         "name": name,
@@ -119,6 +131,7 @@ def _socket_cluster(name: str, path: Path, protocol: Json) -> Json:
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": "type.googleapis.com/"
                 "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "common_http_protocol_options": {"idle_timeout": idle},
                 "explicit_http_config": protocol,
             }
         },
@@ -129,6 +142,11 @@ def _socket_cluster(name: str, path: Path, protocol: Json) -> Json:
     }
 
 
+_RUNTIME: Json = {
+    # Of compiled expressions. All are our own: none is made of what is declared.
+    "re2.max_program_size.error_level": 10_000
+}
+
 _HTTP1: Json = {"http_protocol_options": {}}
 _HTTP2: Json = {"http2_protocol_options": {}}
 
@@ -136,6 +154,7 @@ _STATS: list[Json] = [
     {"prefix": prefix}
     for prefix in (
         "cluster_manager.",
+        f"{CONNECTION_LIMIT}.",
         "control_plane.",
         "http.ingress.",
         "http.mesh.",

@@ -7,11 +7,13 @@ refuses, the rules that it refuses are left out and the rest is published.
 
 from collections.abc import Mapping, Sequence
 
+from spacecloud.drivers.docker.gateway.machine import most_files
 from spacecloud.drivers.docker.xds.ads import Ads
 from spacecloud.drivers.docker.xds.encoding import messages
 from spacecloud.errors import Terminal
 from spacecloud.mesh.envoy.ingress import ingress_resources, table_routes
-from spacecloud.mesh.envoy.public import TRIAL, public_resources
+from spacecloud.mesh.envoy.limits import most_connections
+from spacecloud.mesh.envoy.public import TRIAL, Door, public_resources
 from spacecloud.mesh.envoy.resources import Resources
 from spacecloud.model.api import API_PATHS
 from spacecloud.model.refs import INGRESS, INGRESS_TABLE, PLATFORM_PROJECT, ServiceKey
@@ -22,10 +24,19 @@ TRIALS = ServiceKey(PLATFORM_PROJECT, "trials")
 """Owner of the table that is tried and never answers."""
 
 
+def door(settings: Settings) -> Door:
+    return Door(
+        settings.http_port,
+        API_PATHS,
+        API_PATHS if settings.expose_api else (),
+        settings.trusted_proxies,
+        most_connections(settings.public_connections, most_files()),
+    )
+
+
 class Ingress:
     def __init__(self, settings: Settings, ads: Ads) -> None:
-        exposed = API_PATHS if settings.expose_api else ()
-        self._public = messages(public_resources(settings.http_port, API_PATHS, exposed))
+        self._public = messages(public_resources(door(settings)))
         self._ads = ads
         self._refused: dict[IngressRule, str] = {}
         """In Envoy's words. Asked once: a rule that is written anew is another one."""

@@ -1,13 +1,13 @@
 """Keep gateway and resolver running: made, made anew, started, unpaused, and seen to stay."""
 
 import asyncio
-import resource
 from pathlib import Path
 from typing import Literal
 
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, NOT_MODIFIED, EngineError
 from spacecloud.drivers.docker.gateway import bootstrap
+from spacecloud.drivers.docker.gateway.machine import most_files
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.dns import names_dir
 from spacecloud.drivers.docker.images.ensure import ensure
@@ -19,7 +19,6 @@ from spacecloud.model.json import Json
 from spacecloud.settings import Settings
 
 Part = Literal["gateway", "resolver"]
-MOST_FILES = 1_048_576
 SETTLING_SECONDS = 0.5
 """A part that cannot run (a port is taken, an argument is wrong) has ended by then."""
 
@@ -157,9 +156,3 @@ def _was_killed(found: Json) -> bool:
     state = found["State"]
     ended = not state["Running"] or state["Restarting"]
     return bool(ended and state["ExitCode"] == KILLED)
-
-
-def most_files() -> int:
-    """As many as the engine may give without asking for more than this machine allows."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
