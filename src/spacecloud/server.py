@@ -35,6 +35,7 @@ from spacecloud.drivers.docker.factory import (
     inventory,
     preflight,
 )
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.drivers.driver import Driver
 from spacecloud.drivers.memory import memory_driver
 from spacecloud.errors import (
@@ -188,7 +189,7 @@ def _http(settings: Settings, app: object) -> uvicorn.Config:
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     if settings.driver == "docker":
-        config.uds = str(settings.run_dir / "api.sock")
+        config.uds = str(RunDirectory(settings.run_dir).api_socket)
     else:
         config.host, config.port = "127.0.0.1", settings.http_port
     return config

@@ -296,7 +296,7 @@ def test_a_newer_apply_does_not_wait_for_the_pull_of_an_older_one(stage: Stage) 
 
         wait_until(pulling)
         stage.user.apply(PROJECT, "hasty")
-        stage.user.wait_until_ready(PROJECT, "hasty", within=15)
+        stage.user.wait_until_ready(PROJECT, "hasty", within=30)
 
     stage.user.delete(PROJECT, "hasty")
     stage.user.wait_until_gone(PROJECT, "hasty")

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
@@ -78,7 +79,7 @@ async def test_headers_that_do_not_end_are_given_up(monkeypatch: pytest.MonkeyPa
 
 async def test_when_memory_is_short_the_outside_is_shed_and_the_inside_is_not() -> None:
     async with envoy_host() as host, AsyncExitStack() as stack:
-        host.heap = 1 << 20
+        host.shedding = replace(host.shedding, heap_bytes=1 << 20)
         live = Mesh(host, traffic_of(host), stack)
         async with live.traffic.serve():
             await host.start_envoy()

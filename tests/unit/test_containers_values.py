@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import a_service, a_task
+from builders import a_networking, a_service, a_task
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.pods import containers, observe
 from spacecloud.drivers.docker.pods.networks import interface
@@ -18,11 +18,11 @@ from spacecloud.drivers.docker.probes.prober import judged
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.secret import SecretFacts
 from spacecloud.reasons.tasks import NothingListens, ProbeAnswered, ProbeReason
-from spacecloud.settings import Settings
 from spacecloud.workloads.observed import Health
 from spacecloud.workloads.operations import CreateReplica
 
-SETTINGS = Settings(instance="default")
+NETWORKING = a_networking()
+DEFAULTS = containers.PodDefaults("default")
 REF = ServiceRef("shop", "api", "v1.2")
 ENV = SecretFacts("shop", "creds", "env", "", ("TOKEN",), 1)
 FILE = SecretFacts("shop", "conf", "file", "/etc/app/", ("app.ini", "empty"), 1)
@@ -44,8 +44,8 @@ def an_op(*tasks: dict[str, Any], **changes: Any) -> CreateReplica:
     )
 
 
-def a_container(op: CreateReplica, settings: Settings = SETTINGS) -> dict[str, Any]:
-    return containers.task(settings, op, op.spec.tasks[0], "pause-id", "/resolv.conf", VALUES)
+def a_container(op: CreateReplica, pods: containers.PodDefaults = DEFAULTS) -> dict[str, Any]:
+    return containers.task(pods, op, op.spec.tasks[0], "pause-id", "/resolv.conf", VALUES)
 
 
 # ------------------------------------------------------------------ labels and names
@@ -65,7 +65,7 @@ def test_a_container_says_itself_what_it_is() -> None:
 
 
 def test_a_pause_is_the_one_without_a_task() -> None:
-    body = containers.pause(SETTINGS, an_op(), "sha256:pause", "net", "/resolv.conf")
+    body = containers.pause(DEFAULTS, an_op(), "sha256:pause", "net", "/resolv.conf")
 
     tag = labels.read(body["Labels"])
 
@@ -105,7 +105,7 @@ def test_different_services_have_different_networks_and_bridges(
     keys = {ServiceKey(*one), ServiceKey(*other)}
 
     assert len({labels.network_name("default", key) for key in keys}) == len(keys)
-    assert len({interface(SETTINGS, key) for key in keys}) == len(keys)
+    assert len({interface(NETWORKING, key) for key in keys}) == len(keys)
 
 
 @given(*[st.tuples(IDS, IDS, IDS, st.integers(0, 3), IDS | st.just(""))] * 2)
@@ -134,9 +134,9 @@ def test_names_are_for_people() -> None:
 
 
 def test_a_bridge_is_ours_by_its_prefix_and_fits_the_kernel() -> None:
-    name = interface(SETTINGS, ServiceKey("a" * 63, "b" * 63))
+    name = interface(NETWORKING, ServiceKey("a" * 63, "b" * 63))
 
-    assert name.startswith(SETTINGS.interface_prefix)
+    assert name.startswith(NETWORKING.interface_prefix)
     assert len(name) == 15
 
 
@@ -216,7 +216,7 @@ def test_a_task_runs_the_image_by_its_id_in_its_pause() -> None:
 
 
 def test_restricted_tasks_have_no_capability_at_all() -> None:
-    restricted = Settings(restrict="restricted")
+    restricted = containers.PodDefaults("default", "restricted")
 
     assert a_container(an_op(), restricted)["HostConfig"]["CapDrop"] == ["ALL"]
     assert a_container(an_op())["HostConfig"]["CapDrop"] == ["NET_RAW", "MKNOD"]
@@ -233,7 +233,7 @@ def test_a_pod_asks_our_resolver_and_its_own_project_first() -> None:
 def test_a_long_name_of_a_replica_still_makes_a_host_name() -> None:
     op = replace(an_op(), ref=ServiceRef("shop", "a" * 58, "v1"), slot=0)
 
-    name = containers.pause(SETTINGS, op, "p", "net", "/r")["Hostname"]
+    name = containers.pause(DEFAULTS, op, "p", "net", "/r")["Hostname"]
 
     assert len(name) <= 63
     assert not name.endswith("-")
@@ -250,7 +250,7 @@ def shown(op: CreateReplica, task: str, **state: Any) -> dict[str, Any]:
     body = (
         a_container(op)
         if task
-        else containers.pause(SETTINGS, op, "sha256:pause", "net", "/resolv.conf")
+        else containers.pause(DEFAULTS, op, "sha256:pause", "net", "/resolv.conf")
     )
     full = {"Status": "running", "StartedAt": NOON, "FinishedAt": observe.NEVER, "ExitCode": 0}
     return {

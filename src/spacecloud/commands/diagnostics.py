@@ -13,7 +13,7 @@ import click
 from spacecloud import supervisor
 from spacecloud.commands import systemd
 from spacecloud.commands.context import Machine, read_settings
-from spacecloud.drivers.check import Check
+from spacecloud.drivers.driver import Check
 from spacecloud.settings import Settings
 
 output = click.option(

@@ -30,6 +30,9 @@ ADDRESS = PREFIX + "address"
 TASKS = PREFIX + "tasks"
 PROBE = PREFIX + "probe"
 PORTS = PREFIX + "ports"
+PART = PREFIX + "part"
+CONFIG = PREFIX + "config"
+"""Hash of what a system container was made from: another one means that it is made anew."""
 
 LONGEST = 65_536
 """Of a label that is looked at, in characters: an image may bring any."""
@@ -164,6 +167,10 @@ def _ports(found: list[Any]) -> tuple[int, ...]:
 def scope(instance: str) -> str:
     """What our names on the engine start with."""
     return "space-cloud" if instance == "default" else f"space-cloud-{instance}"
+
+
+def part_name(instance: str, part: str) -> str:
+    return f"{scope(instance)}-{part}"
 
 
 def network_name(instance: str, key: ServiceKey) -> str:

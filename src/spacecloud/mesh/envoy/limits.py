@@ -4,6 +4,8 @@ What the public listener may cost, so that the outside cannot close the inside (
 Calls between services have none of these limits: a service has a name and an owner.
 """
 
+from dataclasses import dataclass
+
 from spacecloud.model.json import Json
 
 SHARE_OF_FILES = 6
@@ -76,12 +78,16 @@ def connection_limit(name: str, most: int) -> Json:
     }
 
 
-def overload_manager(heap_bytes: int, connections: int) -> Json:
-    """
-    Sheds what does not bypass it, the public listener, before memory is short.
+@dataclass(frozen=True, slots=True)
+class Shedding:
+    """When what does not bypass it, the public listener, is shed."""
 
-    ``connections``: of all public filter chains together, where their own limits leave more.
-    """
+    heap_bytes: int
+    connections: int
+    """Of all public filter chains together, where their own limits leave more."""
+
+
+def overload_manager(shedding: Shedding) -> Json:
     return {
         "refresh_interval": "0.25s",
         "resource_monitors": [
@@ -90,7 +96,7 @@ def overload_manager(heap_bytes: int, connections: int) -> Json:
                 "typed_config": {
                     "@type": "type.googleapis.com/"
                     "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
-                    "max_heap_size_bytes": heap_bytes,
+                    "max_heap_size_bytes": shedding.heap_bytes,
                 },
             },
             {
@@ -98,7 +104,7 @@ def overload_manager(heap_bytes: int, connections: int) -> Json:
                 "typed_config": {
                     "@type": "type.googleapis.com/envoy.extensions.resource_monitors."
                     "downstream_connections.v3.DownstreamConnectionsConfig",
-                    "max_active_downstream_connections": connections,
+                    "max_active_downstream_connections": shedding.connections,
                 },
             },
         ],

@@ -1,5 +1,5 @@
 """
-The document that Envoy starts with, and its arguments.
+The document that Envoy starts with, and its arguments. Pure.
 
 It holds what must be there before the control plane has spoken: where it is, the listener
 that all calls to virtual IPs pass, and clusters for the sockets. All else comes by xDS.
@@ -8,55 +8,44 @@ that all calls to virtual IPs pass, and clusters for the sockets. All else comes
 import json
 from pathlib import Path
 
-from spacecloud.drivers.docker.gateway.machine import heap_bytes
+from spacecloud.drivers.docker.networking import Networking
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.mesh.envoy.clusters import NO_LIMITS, POOL_IDLE
-from spacecloud.mesh.envoy.limits import CHAINS, CONNECTION_LIMIT, NOT_SHED, overload_manager
+from spacecloud.mesh.envoy.limits import (
+    CONNECTION_LIMIT,
+    NOT_SHED,
+    Shedding,
+    overload_manager,
+)
 from spacecloud.mesh.envoy.listeners import bound, deny
 from spacecloud.mesh.envoy.names import API_CLUSTER, CONTROL_CLUSTER, NOWHERE_CLUSTER
 from spacecloud.model.json import Json
-from spacecloud.settings import Settings
 
 
-def gateway_dir(settings: Settings) -> Path:
-    """Holds the sockets between control plane and Envoy; belongs to Envoy's user alone."""
-    return settings.run_dir / "gateway"
-
-
-def xds_socket(settings: Settings) -> Path:
-    return gateway_dir(settings) / "xds.sock"
-
-
-def admin_socket(settings: Settings) -> Path:
-    return gateway_dir(settings) / "admin.sock"
-
-
-def api_socket(settings: Settings) -> Path:
-    """Where the API listens; Envoy's user must be able to write to it."""
-    return settings.run_dir / "api.sock"
-
-
-def arguments(settings: Settings, heap: int | None = None) -> list[str]:
-    """
-    For the envoy binary. The folder ``settings.run_dir`` has the same path inside.
-
-    ``heap``: bytes at which load is shed; a share of the machine's memory where it is not given.
-    """
+def arguments(
+    networking: Networking,
+    run: RunDirectory,
+    shedding: Shedding,
+    drain_seconds: int,
+    log_level: str,
+) -> list[str]:
+    """For the envoy binary. The run directory has the same path inside."""
     return [
         "--config-yaml",
-        json.dumps(document(settings, heap), sort_keys=True, separators=(",", ":")),
+        json.dumps(document(networking, run, shedding), sort_keys=True, separators=(",", ":")),
         "--drain-time-s",
-        str(settings.listener_drain_seconds),
+        str(drain_seconds),
         "--disable-hot-restart",
         "--log-level",
-        "debug" if settings.log_level == "debug" else "warning",
+        "debug" if log_level == "debug" else "warning",
     ]
 
 
-def document(settings: Settings, heap: int | None = None) -> Json:
+def document(networking: Networking, run: RunDirectory, shedding: Shedding) -> Json:
     return {
-        "node": {"id": settings.instance, "cluster": "space-cloud"},
+        "node": {"id": networking.instance, "cluster": "space-cloud"},
         "admin": {
-            "address": {"pipe": {"path": str(admin_socket(settings)), "mode": 0o600}},
+            "address": {"pipe": {"path": str(run.admin_socket), "mode": 0o600}},
             "profile_path": "/dev/null",
             "ignore_global_conn_limit": True,
         },
@@ -84,16 +73,14 @@ def document(settings: Settings, heap: int | None = None) -> Json:
             "lds_config": {"ads": {}, "resource_api_version": "V3"},
         },
         "static_resources": {
-            "listeners": [_mesh_listener(settings.mesh_port)],
+            "listeners": [_mesh_listener(networking.mesh_port)],
             "clusters": [
-                _socket_cluster(CONTROL_CLUSTER, xds_socket(settings), _HTTP2),
-                _socket_cluster(API_CLUSTER, api_socket(settings), _HTTP1, POOL_IDLE),
+                _socket_cluster(CONTROL_CLUSTER, run.xds_socket, _HTTP2),
+                _socket_cluster(API_CLUSTER, run.api_socket, _HTTP1, POOL_IDLE),
                 {"name": NOWHERE_CLUSTER, "type": "STATIC", "connect_timeout": "1s"},
             ],
         },
-        "overload_manager": overload_manager(
-            heap or heap_bytes(), CHAINS * settings.public_connections
-        ),
+        "overload_manager": overload_manager(shedding),
         "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": _STATS}}},
     }

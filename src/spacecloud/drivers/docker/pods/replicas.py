@@ -44,6 +44,7 @@ class Pods:
     ) -> None:
         self._engine = engine
         self._settings = settings
+        self._defaults = containers.PodDefaults(settings.instance, settings.restrict)
         self._secret_values = secret_values
         self._owner = owner
         self._pause_image = ""
@@ -127,7 +128,7 @@ class Pods:
         name = labels.container_name(self._settings.instance, op.ref, op.slot, "")
         network = labels.network_name(self._settings.instance, op.ref.key)
         image = await self._image_of_pause()
-        body = containers.pause(self._settings, op, image, network, resolv)
+        body = containers.pause(self._defaults, op, image, network, resolv)
         try:
             return await self._made(name, op, body)
         except Transient:
@@ -144,7 +145,7 @@ class Pods:
         values: containers.Values,
     ) -> str:
         name = labels.container_name(self._settings.instance, op.ref, op.slot, task.id)
-        body = containers.task(self._settings, op, task, pause_id, resolv, values)
+        body = containers.task(self._defaults, op, task, pause_id, resolv, values)
         found = await self._made(name, op, body)
         files = containers.files(task, op.secrets, values)
         if files is not None:

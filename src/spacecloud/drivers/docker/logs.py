@@ -1,4 +1,4 @@
-"""What tasks print, as whole lines."""
+"""What containers print, as whole lines."""
 
 import asyncio
 from collections import defaultdict
