@@ -214,8 +214,32 @@ async def test_the_api_answers_on_loopback_and_to_nobody_else(live: Mesh) -> Non
     assert "the control plane does not answer" in down.json["error"]
     assert "space-cloud start" in down.json["error"]
     assert here.body == b"api"
-    assert there.json["path"] == "/v1/config/login"
+    assert there.status == 403
+    assert "--expose-api" in there.json["error"]
     assert other.json["path"] == "/v1/other"
+
+
+@pytest.mark.parametrize("path", ["/v1/config/login?x", "/v1/config/projects/shop", "/v1/runner/x"])
+async def test_no_route_for_more_leads_a_path_of_the_api_to_a_service(
+    live: Mesh, path: str
+) -> None:
+    await live.traffic.publish_ingress(
+        routes({"source": {"url": "/"}}, {"source": {"url": "/v1", "hosts": ["a.example"]}})
+    )
+
+    assert (await outside(live, path)).status == 403
+    assert (await outside(live, path, host="a.example")).status == 403
+    for own in ("/v1/config/loginx", "/v1/config/mine", "/v1/api/x", "/v1/run", "/docs"):
+        assert (await outside(live, own)).json["path"] == own
+
+
+async def test_a_route_for_a_path_of_the_api_leads_it_to_a_service(live: Mesh) -> None:
+    await live.traffic.publish_ingress(
+        routes({"source": {"url": "/"}}, {"source": {"url": "/v1/config", "methods": ["GET"]}})
+    )
+
+    assert (await outside(live, "/v1/config/login")).json["path"] == "/v1/config/login"
+    assert (await outside(live, "/v1/config/login", method="POST")).status == 403
 
 
 async def test_an_exposed_api_answers_to_all() -> None:

@@ -16,16 +16,21 @@ from spacecloud.mesh.envoy.retries import (
     forward,
 )
 from spacecloud.mesh.envoy.routes import absences, sentences
+from spacecloud.model.api import API_FOLDER, API_PATHS
 from spacecloud.model.json import Json
 from spacecloud.model.traffic import ANY_HOST, HeaderEdit, IngressRule, IngressTable, IngressTarget
 
 
-def ingress_resources(table: IngressTable) -> Resources:
-    """The table as the live one, which the public listener's scope of that name refers to."""
-    return Resources(routes=(table_routes(TABLE, table),))
+def ingress_resources(table: IngressTable, private_paths: Sequence[str] = ()) -> Resources:
+    """
+    The table as the live one, which the public listener's scope of that name refers to.
+
+    ``private_paths`` are the API's that no route leads to a service but one that is for them.
+    """
+    return Resources(routes=(table_routes(TABLE, table, private_paths),))
 
 
-def table_routes(name: str, table: IngressTable) -> Json:
+def table_routes(name: str, table: IngressTable, private_paths: Sequence[str] = ()) -> Json:
     hosts = {ANY_HOST, *(host for rule in table.rules for host in rule.hosts)}
     return typed(
         "routes",
@@ -42,7 +47,7 @@ def table_routes(name: str, table: IngressTable) -> Json:
                     "domains": [host],
                     "routes": [
                         ONE_HOST,
-                        *(r for rule in _rules_for(host, table.rules) for r in _routes(rule)),
+                        *_routes_of(list(_rules_for(host, table.rules)), private_paths),
                     ],
                 }
                 for host in sorted(hosts)
@@ -54,6 +59,41 @@ def table_routes(name: str, table: IngressTable) -> Json:
 def _rules_for(host: str, rules: Iterable[IngressRule]) -> Iterable[IngressRule]:
     """Envoy looks at one host's routes only, so each holds those for wider hosts too."""
     return (rule for rule in rules if rule.is_for(host))
+
+
+def _routes_of(rules: Sequence[IngressRule], private_paths: Sequence[str]) -> Iterable[Json]:
+    """
+    A rule below the API's paths goes first, which changes no order: of two rules for one path,
+    the one with fewer segments is not below them, or both are.
+    """
+    own = [rule for rule in rules if _is_below_the_api(rule.url)]
+    yield from (route for rule in own for route in _routes(rule))
+    if private_paths:
+        yield _private(private_paths)
+    yield from (r for rule in rules if rule not in own for r in _routes(rule))
+
+
+def _is_below_the_api(url: str) -> bool:
+    return any(url == path or url.startswith(f"{path}/") for path in API_PATHS)
+
+
+def _private(paths: Sequence[str]) -> Json:
+    """In one expression behind a prefix: most requests are for none of them."""
+    within = "|".join(path.removeprefix(API_FOLDER) for path in paths)
+    expression = f"{API_FOLDER}({within})([/?].*)?"
+    sentence = (
+        "a path of the control plane's API, which answers callers on its own machine only: "
+        "`space-cloud start --expose-api` lets others in, and an ingress route whose url is this "
+        "path leads it to a service"
+    )
+    return {
+        "name": "api",
+        "match": {
+            "prefix": API_FOLDER,
+            "headers": [{"name": ":path", "string_match": {"safe_regex": {"regex": expression}}}],
+        },
+        **_answer(403, sentence),
+    }
 
 
 def _routes(rule: IngressRule) -> Iterable[Json]:

@@ -15,7 +15,7 @@ from spacecloud.mesh.envoy.ingress import ingress_resources, table_routes
 from spacecloud.mesh.envoy.limits import most_connections
 from spacecloud.mesh.envoy.public import TRIAL, Door, public_resources
 from spacecloud.mesh.envoy.resources import Resources
-from spacecloud.model.api import API_PATHS
+from spacecloud.model.api import API_PATHS, PRIVATE_PATHS
 from spacecloud.model.refs import INGRESS, INGRESS_TABLE, PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import IngressRule, IngressTable
 from spacecloud.settings import Settings
@@ -37,6 +37,7 @@ def door(settings: Settings) -> Door:
 class Ingress:
     def __init__(self, settings: Settings, ads: Ads) -> None:
         self._public = messages(public_resources(door(settings)))
+        self._private_paths = () if settings.expose_api else PRIVATE_PATHS
         self._ads = ads
         self._refused: dict[IngressRule, str] = {}
         """In Envoy's words. Asked once: a rule that is written anew is another one."""
@@ -64,9 +65,8 @@ class Ingress:
         return {rule.id: words for rule, words in known.items()}
 
     async def _publish_table(self, rules: Sequence[IngressRule]) -> None:
-        await self._ads.apply(
-            INGRESS_TABLE, messages(ingress_resources(IngressTable(tuple(rules))))
-        )
+        resources = ingress_resources(IngressTable(tuple(rules)), self._private_paths)
+        await self._ads.apply(INGRESS_TABLE, messages(resources))
 
     async def _find_refused(self, rules: Sequence[IngressRule]) -> dict[IngressRule, str]:
         """
