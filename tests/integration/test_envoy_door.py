@@ -197,13 +197,8 @@ def is_open(connection: socket.socket) -> bool:
 
 async def wait_for_limited(live: Mesh, count: int) -> None:
     async with asyncio.timeout(30):
-        while (await limited(live)) < count:
+        while await live.traffic.refused_connections() < count:
             await asyncio.sleep(0.05)
-
-
-async def limited(live: Mesh) -> int:
-    found = await live.host.stats(limits.CONNECTION_LIMIT)
-    return sum(value for name, value in found.items() if name.endswith("limited_connections"))
 
 
 async def stranger(live: Mesh, host: int = 2) -> socket.socket:

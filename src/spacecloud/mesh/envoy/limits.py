@@ -51,8 +51,15 @@ CHAINS = 3
 NOT_SHED: Json = {"bypass_overload_manager": True, "ignore_global_conn_limit": True}
 """Of the listeners of the inside."""
 
-CONNECTION_LIMIT = "connection_limit"
-"""Prefix of the statistics of what is refused."""
+STATISTICS = (
+    "connection_limit.",
+    "listener.ingress.downstream_cx_overload_reject",
+    "listener.ingress.downstream_global_cx_overflow",
+)
+"""Prefixes of the statistics of what is refused."""
+
+REFUSED = r"\.(limited_connections|downstream_cx_overload_reject|downstream_global_cx_overflow)$"
+"""An expression for their names; of other listeners they are not kept."""
 
 
 def most_connections(wanted: int, files: int) -> int:

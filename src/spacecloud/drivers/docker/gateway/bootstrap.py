@@ -12,8 +12,8 @@ from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.mesh.envoy.clusters import NO_LIMITS, POOL_IDLE
 from spacecloud.mesh.envoy.limits import (
-    CONNECTION_LIMIT,
     NOT_SHED,
+    STATISTICS,
     Shedding,
     overload_manager,
 )
@@ -141,7 +141,7 @@ _STATS: list[Json] = [
     {"prefix": prefix}
     for prefix in (
         "cluster_manager.",
-        f"{CONNECTION_LIMIT}.",
+        *STATISTICS,
         "control_plane.",
         "http.ingress.",
         "http.mesh.",
