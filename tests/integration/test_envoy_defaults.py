@@ -12,7 +12,7 @@ import pytest
 
 from envoy_host import HTTP_PORT
 from integration.test_envoy_ingress import WORLD, begin, routes
-from mesh_host import Answer, Mesh, mesh, needs_root, read_answer
+from mesh_host import Answer, Mesh, mesh, needs_root, read_answer, receive, send
 
 pytestmark = needs_root
 
@@ -62,6 +62,79 @@ async def test_an_upgrade_that_is_not_spoken_is_ignored(live: Mesh) -> None:
 
             assert answer.status == 200
             assert "upgrade" not in answer.json["headers"]
+
+
+async def test_a_method_that_nobody_knows_arrives(live: Mesh) -> None:
+    for dial in BOTH_WAYS:
+        (answer,) = await ask(await dial(live), b"QUERYALL / HTTP/1.1\r\nHost: a\r\n\r\n")
+
+        assert answer.json["method"] == "QUERYALL"
+
+
+async def test_what_a_service_says_of_its_own_caller_arrives(live: Mesh) -> None:
+    said = {
+        "x-forwarded-proto": "https",
+        "x-forwarded-for": "9.9.9.9",
+        "x_forwarded_for": "8.8.8.8",
+    }
+    lines = ["GET / HTTP/1.1", "Host: a", *(f"{name}: {value}" for name, value in said.items())]
+
+    (answer,) = await ask(await from_a_service(live), "\r\n".join([*lines, "", ""]).encode())
+
+    assert {name: answer.json["headers"].get(name) for name in said} == said
+
+
+async def test_a_callee_may_refuse_a_body_before_it_is_sent() -> None:
+    request = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+    async with mesh() as live:
+        live.world = WORLD
+        await live.serve("shop/web", 8080, refuse_what_is_expected)
+        await live.apply(WORLD)
+        await live.traffic.publish_ingress(routes({"source": {"url": "/"}}))
+        for dial in BOTH_WAYS:
+            (refused,) = await ask(await dial(live), request)
+            connection = await dial(live)
+            await send(connection, request.replace(b"POST /", b"POST /wanted"))
+
+            assert refused.status == 401
+            assert (await receive(connection, within=10)).startswith(b"HTTP/1.1 100 ")
+            await send(connection, b"12345")
+            assert (await receive(connection, within=10)).startswith(b"HTTP/1.1 200 ")
+
+
+async def refuse_what_is_expected(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """But at one path."""
+    if b"/wanted" in await reader.readuntil(b"\r\n\r\n"):
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await reader.readexactly(5)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+    else:
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n")
+    await writer.drain()
+
+
+async def test_a_half_closed_client_gets_nothing() -> None:
+    """As ``docs/proxy-defaults.md`` says: when Envoy can do better, this fails."""
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(1)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        await writer.drain()
+
+    async with mesh() as live:
+        live.world = WORLD
+        await live.serve("shop/web", 8080, slow)
+        await live.apply(WORLD)
+        await live.traffic.publish_ingress(routes({"source": {"url": "/"}}))
+        for dial in BOTH_WAYS:
+            connection = await dial(live)
+            await send(connection, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            connection.shutdown(socket.SHUT_WR)
+
+            assert await receive(connection, within=10) == b""
 
 
 class ClosesWhatItThinksIdle:

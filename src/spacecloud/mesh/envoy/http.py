@@ -21,8 +21,10 @@ def mesh_connections(routes: str) -> Json:
             "rds": {"config_source": FROM_XDS, "route_config_name": routes},
             "http_filters": [_RBAC, _ROUTER],
             "access_log": [request_log()],
-            "use_remote_address": True,
-            # What a service says on behalf of its own caller is between it and the callee.
+            # What a service says on behalf of its own caller is between it and the callee: Envoy
+            # writes over it where it takes the connection's address by itself.
+            "use_remote_address": False,
+            "original_ip_detection_extensions": [_OF_THE_CONNECTION],
             "skip_xff_append": True,
             # What the caller did not send, the callee does not see: without a mesh it had none.
             "generate_request_id": False,
@@ -93,6 +95,17 @@ def _caller(trusted_proxies: Sequence[IPv4Network]) -> Json:
     return {"use_remote_address": False, "original_ip_detection_extensions": [detection]}
 
 
+_OF_THE_CONNECTION: Json = {
+    "name": "envoy.http.original_ip_detection.custom_header",
+    "typed_config": {
+        "@type": "type.googleapis.com/"
+        "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig",
+        # One that never arrives: where no header tells it, the address is the connection's.
+        "header_name": "x-envoy-nobody",
+    },
+}
+
+
 def _manager(prefix: str, more: Json) -> Json:
     return {
         "name": "envoy.filters.network.http_connection_manager",
@@ -109,10 +122,13 @@ def _manager(prefix: str, more: Json) -> Json:
                 "accept_http_10": True,
                 "default_host_for_http_10": "localhost",
                 "enable_trailers": True,
+                "allow_custom_methods": True,
                 "ignore_http_11_upgrade": [_regex(_OTHERS_THAN_WEBSOCKET)],
             },
             "http2_protocol_options": {"allow_connect": True},
             "upgrade_configs": [{"upgrade_type": "websocket"}],
+            # Whether it wants the body is the callee's to say.
+            "proxy_100_continue": True,
             "server_header_transformation": "PASS_THROUGH",
             "preserve_external_request_id": True,
             # No address is trusted more than another: internal headers are always stripped.

@@ -25,6 +25,7 @@ _NAMED_IN_JSON = (
     "envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2",
     "envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2",
     "envoy.extensions.http.early_header_mutation.header_mutation.v3.header_mutation_pb2",
+    "envoy.extensions.http.original_ip_detection.custom_header.v3.custom_header_pb2",
     "envoy.extensions.http.original_ip_detection.xff.v3.xff_pb2",
     "envoy.extensions.matching.common_inputs.network.v3.network_inputs_pb2",
     "envoy.extensions.matching.input_matchers.ip.v3.ip_pb2",
