@@ -64,13 +64,6 @@ async def test_an_upgrade_that_is_not_spoken_is_ignored(live: Mesh) -> None:
             assert "upgrade" not in answer.json["headers"]
 
 
-async def test_a_method_that_nobody_knows_arrives(live: Mesh) -> None:
-    for dial in BOTH_WAYS:
-        (answer,) = await ask(await dial(live), b"QUERYALL / HTTP/1.1\r\nHost: a\r\n\r\n")
-
-        assert answer.json["method"] == "QUERYALL"
-
-
 async def test_what_a_service_says_of_its_own_caller_arrives(live: Mesh) -> None:
     said = {
         "x-forwarded-proto": "https",

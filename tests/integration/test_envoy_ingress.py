@@ -125,7 +125,11 @@ async def test_what_no_route_matches_is_answered_with_a_sentence(live: Mesh) -> 
 
 @pytest.mark.parametrize(
     "path",
-    ["/admin", "/admin/", "/admin/x", "//admin", "/x/../admin", "/%61dmin", "/x%2f..%2fadmin/y"],
+    [
+        *("/admin", "/admin/", "/admin/x", "//admin", "/x/../admin", "/%61dmin"),
+        *("/x%2f..%2fadmin/y", "/ADMIN", "/Admin/x", "/admin;x", "/admin;x=1/y", "/admin%3Bx"),
+        *("/admin%20", "/admin%20/x", "/Admin;"),
+    ],
 )
 async def test_no_spelling_of_a_path_gets_round_a_denied_route(live: Mesh, path: str) -> None:
     await live.traffic.publish_ingress(
@@ -136,6 +140,65 @@ async def test_no_spelling_of_a_path_gets_round_a_denied_route(live: Mesh, path:
 
     assert answer.status == 403
     assert "rule: deny" in answer.json["error"]
+    for other in ("/adminx", "/admi", "/x/admin", "/administration;x", "/admin-x"):
+        assert (await outside(live, other)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen"),
+    [
+        ("/queues/%2F/orders?x=%2f", "/queues/%2F/orders?x=%2f"),
+        ("/queues/@scope%2fname", "/queues/@scope%2fname"),
+        ("/queues/a%5Cb", "/queues/a%5Cb"),
+        ("/queues/https%3A%2F%2Fe.com", "/queues/https%3A%2F%2Fe.com"),
+        ("/moved/%2F", "/q/%2F"),
+        # The route's own url has to be there letter by letter.
+        ("/%71ueues/a%2Fb", "/queues/a%2Fb"),
+        ("/x%2f..%2fqueues/a%2Fb", "/queues/a/b"),
+        ("/queues%2Fa%2Fb", "/queues/a/b"),
+        # What dot segments could be read as is not kept.
+        ("/queues/a%2F..%2Fb", "/queues/b"),
+        ("/queues/..%3B%2Fb", "/queues/..%3B%2Fb"),
+        # Other routes get what they got.
+        ("/x/%2F/y", "/x/y"),
+        ("/x%2Fy?to=%2Fhome", "/x/y?to=%2Fhome"),
+        ("/x%2f%2e%2e%2f%2E/y%5c", "/y/"),
+        ("/x/..%2f..%2f..", "/"),
+        ("/x?to=%2Fhome", "/x?to=%2Fhome"),
+    ],
+)
+async def test_a_route_may_keep_escaped_slashes(live: Mesh, asked: str, seen: str) -> None:
+    kept = {"escapedSlashes": "keep"}
+    await live.traffic.publish_ingress(
+        routes(
+            {"source": {"url": "/"}},
+            {"source": {"url": "/queues", **kept}},
+            {"source": {"url": "/moved", "rewrite": "/q", **kept}},
+        )
+    )
+
+    assert (await outside(live, asked)).json["path"] == seen
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/admin%2Fx", "/x%2f..%2fadmin", "/x%2f%2e%2e%2Fadmin/", "/%2fadmin", "/x%5c..%5cadmin"),
+        *("/x/..;/admin", "/x%2f..;y%2fadmin", "/x/.;/..;a=b/admin/"),
+        *("/%2e%2e%2Fadmin", "/x/..%2fadmin%2f", "//x%2F..//admin%2F", "/.%2fadmin", "/admin/%2F"),
+    ],
+)
+async def test_a_route_that_keeps_escaped_slashes_opens_no_denied_path(
+    live: Mesh, path: str
+) -> None:
+    await live.traffic.publish_ingress(
+        routes(
+            {"source": {"url": "/", "escapedSlashes": "keep"}},
+            {"source": {"url": "/admin"}, "rule": {"rule": "deny"}},
+        )
+    )
+
+    assert (await outside(live, path)).status == 403
 
 
 async def test_what_the_outside_says_of_itself_is_dropped(live: Mesh) -> None:

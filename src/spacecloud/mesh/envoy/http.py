@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 from spacecloud.mesh.envoy import claims, limits
 from spacecloud.mesh.envoy.access_log import FORBIDDEN, request_log
 from spacecloud.mesh.envoy.clusters import FROM_XDS, HEADERS_KIB
+from spacecloud.mesh.envoy.escaped_slashes import escaped_slashes
 from spacecloud.mesh.envoy.source_ranges import RBAC_FILTER
 from spacecloud.model.json import Json
 
@@ -61,7 +62,7 @@ def ingress_connections(
                 "rds_config_source": FROM_XDS,
                 "scoped_rds": {"scoped_rds_config_source": FROM_XDS},
             },
-            "http_filters": [_ROUTER],
+            "http_filters": [escaped_slashes(), _ROUTER],
             # The routes write it, from the address that is believed.
             "skip_xff_append": True,
             "early_header_mutation_extensions": [
@@ -70,7 +71,7 @@ def ingress_connections(
             "local_reply_config": {"mappers": [*_CALLEE_IS_SILENT, _NO_ROUTE]},
             "normalize_path": True,
             "merge_slashes": True,
-            "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD",
+            "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
         },
     )
 
@@ -122,7 +123,6 @@ def _manager(prefix: str, more: Json) -> Json:
                 "accept_http_10": True,
                 "default_host_for_http_10": "localhost",
                 "enable_trailers": True,
-                "allow_custom_methods": True,
                 "ignore_http_11_upgrade": [_regex(_OTHERS_THAN_WEBSOCKET)],
             },
             "http2_protocol_options": {"allow_connect": True},

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from spacecloud.mesh.envoy.escaped_slashes import FILTER, KEEP_BELOW
 from spacecloud.mesh.envoy.names import cluster_name
 from spacecloud.mesh.envoy.public import CALLER, NOT_FORWARDED, ONE_HOST, TABLE, written
 from spacecloud.mesh.envoy.resources import Resources, typed
@@ -132,6 +133,8 @@ def _paths(rule: IngressRule) -> tuple[_Path, ...]:
     | exact /a     | /b      | /a       | /b          |
     """
     url, rewrite = rule.url, rule.rewrite
+    if rule.refuse:
+        return tuple(_denied(rule))
     if rule.match == "exact":
         return (_Path({"path": url}, rewrite),)
     if url == "/":
@@ -141,6 +144,20 @@ def _paths(rule: IngressRule) -> tuple[_Path, ...]:
     # Together they match whole segments; the slash that follows must not be doubled.
     below = f"{rewrite.rstrip('/')}/"
     return (_Path({"path": url}, below), _Path({"prefix": f"{url}/"}, below))
+
+
+def _denied(rule: IngressRule) -> Iterable[_Path]:
+    """
+    In any case and with whatever servers leave out at the end: parameters, a blank. Many servers
+    (Express, IIS, Tomcat) answer all of these as the path that is denied.
+    """
+    exact = rule.match == "exact"
+    whole = "path" if exact else "prefix" if rule.url == "/" else "path_separated_prefix"
+    for match in ({whole: rule.url}, *({"prefix": f"{rule.url}{end}"} for end in _LEFT_OUT)):
+        yield _Path({**match, "case_sensitive": False})
+
+
+_LEFT_OUT = (";", "%3b", "%20")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +197,15 @@ def _action(rule: IngressRule, rewrite: str, retried: str) -> Json:
             **forward(_clusters(targets), retried),
             **({"prefix_rewrite": rewrite} if rewrite else {}),
         },
-        "metadata": sentences(**absences(callees)),
+        "metadata": _metadata(rule, callees),
     }
+
+
+def _metadata(rule: IngressRule, callees: str) -> Json:
+    said = sentences(**absences(callees))
+    if rule.escaped_slashes == "keep":
+        said["filter_metadata"][FILTER] = {KEEP_BELOW: rule.url}
+    return said
 
 
 def _clusters(targets: Sequence[IngressTarget]) -> Json:

@@ -37,7 +37,6 @@ def door(settings: Settings) -> Door:
 class Ingress:
     def __init__(self, settings: Settings, ads: Ads) -> None:
         self._public = messages(public_resources(door(settings)))
-        self._private_paths = () if settings.expose_api else PRIVATE_PATHS
         self._ads = ads
         self._refused: dict[IngressRule, str] = {}
         """In Envoy's words. Asked once: a rule that is written anew is another one."""
@@ -65,7 +64,7 @@ class Ingress:
         return {rule.id: words for rule, words in known.items()}
 
     async def _publish_table(self, rules: Sequence[IngressRule]) -> None:
-        resources = ingress_resources(IngressTable(tuple(rules)), self._private_paths)
+        resources = ingress_resources(IngressTable(tuple(rules)), PRIVATE_PATHS)
         await self._ads.apply(INGRESS_TABLE, messages(resources))
 
     async def _find_refused(self, rules: Sequence[IngressRule]) -> dict[IngressRule, str]:

@@ -19,6 +19,9 @@ _NAMED_IN_JSON = (
     "envoy.config.route.v3.route_pb2",
     "envoy.config.route.v3.scoped_route_pb2",
     "envoy.extensions.access_loggers.grpc.v3.als_pb2",
+    "envoy.extensions.common.matching.v3.extension_matcher_pb2",
+    "envoy.extensions.filters.common.matcher.action.v3.skip_action_pb2",
+    "envoy.extensions.filters.http.lua.v3.lua_pb2",
     "envoy.extensions.filters.http.rbac.v3.rbac_pb2",
     "envoy.extensions.filters.http.router.v3.router_pb2",
     "envoy.extensions.filters.network.connection_limit.v3.connection_limit_pb2",
@@ -31,6 +34,7 @@ _NAMED_IN_JSON = (
     "envoy.extensions.matching.input_matchers.ip.v3.ip_pb2",
     "envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2",
     "envoy.extensions.upstreams.http.v3.http_protocol_options_pb2",
+    "envoy.type.matcher.v3.http_inputs_pb2",
     "google.protobuf.wrappers_pb2",
 )
 
