@@ -204,8 +204,8 @@ def test_a_route_with_a_mistake_is_left_out_with_a_sentence_and_the_others_stay(
 
 
 def test_escaped_slashes_are_kept_below_a_prefix_and_where_that_opens_nothing() -> None:
-    kept = a_route("kept", url="/q", escaped_slashes="keep")
-    exact = a_route("exact", url="/q", type="exact", escaped_slashes="keep")
+    kept = a_route("kept", url="/q", escapedSlashes="keep")
+    exact = a_route("exact", url="/q", type="exact", escapedSlashes="keep")
     target = {"host": "web.shop.svc.cluster.local", "port": 8080}
     denied = _routes(
         {
