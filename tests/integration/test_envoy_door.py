@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
@@ -79,7 +78,7 @@ async def test_headers_that_do_not_end_are_given_up(monkeypatch: pytest.MonkeyPa
 
 async def test_when_memory_is_short_the_outside_is_shed_and_the_inside_is_not() -> None:
     async with envoy_host() as host, AsyncExitStack() as stack:
-        host.shedding = replace(host.shedding, heap_bytes=1 << 20)
+        host.heap_bytes = 1 << 20
         live = Mesh(host, traffic_of(host), stack)
         async with live.traffic.serve():
             await host.start_envoy()
@@ -158,6 +157,25 @@ async def test_no_claim_arrives_in_any_spelling(live: Mesh, sign: str) -> None:
     writer.close()
 
     assert {name for name, value in seen.items() if value == "me"} == {k.lower() for k in kept}
+
+
+async def test_a_gateway_of_an_earlier_release_gets_a_door_that_it_takes() -> None:
+    async with envoy_host() as host, AsyncExitStack() as stack:
+        host.heap_bytes = None
+        live = Mesh(host, traffic_of(host), stack)
+        async with live.traffic.serve():
+            await host.start_envoy()
+            await begin(live)
+            await live.traffic.publish_ingress(routes({"source": {"url": "/"}}))
+
+            seen = (await get(await stranger(live), "/a%2Fb", **CLAIMED, x_own="kept")).json
+            private = await outside(live, "/v1/config/login")
+
+    assert seen["path"] == "/a/b"
+    assert seen["headers"]["x-own"] == "kept"
+    assert seen["headers"]["x-forwarded-for"] == "10.120.0.130"
+    assert not {"x-real-ip", "remote-user", "forwarded"} & seen["headers"].keys()
+    assert private.status == 403
 
 
 async def test_a_request_with_two_hosts_is_refused(live: Mesh) -> None:

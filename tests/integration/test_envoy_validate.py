@@ -18,14 +18,12 @@ from envoy_host import envoy_binary
 from mesh_world import a_spec, a_world
 from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.gateway.bootstrap import arguments, document
-from spacecloud.drivers.docker.gateway.machine import shedding_of
 from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import InvalidSpec
 from spacecloud.ingress.mistakes import check
 from spacecloud.ingress.table import read, table
 from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
-from spacecloud.mesh.envoy.limits import Shedding
 from spacecloud.mesh.envoy.public import Door, public_resources
 from spacecloud.mesh.envoy.resources import Resources
 from spacecloud.mesh.envoy.service import service_resources
@@ -51,7 +49,7 @@ TRUSTED = (IPv4Network("10.0.0.0/24"), IPv4Network("127.0.0.1/32"))
 
 def static(settings: Settings, *every: Resources) -> dict[str, Any]:
     """A bootstrap that holds it all at once, since ``--mode validate`` asks nobody for more."""
-    whole = document(networking_of(settings), RunDirectory(settings.run_dir), shedding_of(settings))
+    whole = document(networking_of(settings), RunDirectory(settings.run_dir), 1 << 30)
     routes = {route["name"]: route for resources in every for route in resources.routes}
     loads = {load["cluster_name"]: load for resources in every for load in resources.endpoints}
     scopes = [scope for resources in every for scope in resources.scopes]
@@ -167,7 +165,7 @@ def test_envoy_accepts_ingress_and_doors(tmp_path: Path) -> None:
 
 
 def test_the_arguments_are_those_of_the_binary(tmp_path: Path) -> None:
-    given_ = arguments(a_networking(), RunDirectory(tmp_path), Shedding(1 << 30, 100), 7, "info")
+    given_ = arguments(a_networking(), RunDirectory(tmp_path), 7, "info", 1 << 30)
 
     done = subprocess.run(
         [str(envoy_binary()), *given_, "--mode", "validate"],

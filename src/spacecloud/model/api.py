@@ -3,8 +3,6 @@
 API_PATHS = ("/v1/config", "/v1/runner", "/v1/api", "/docs", "/openapi.json")
 """Where the API answers, to callers on loopback before any ingress route."""
 
-API_FOLDER = "/v1/"
-
 PRIVATE_PATHS = (
     "/v1/config/batch-apply",
     "/v1/config/check",

@@ -8,6 +8,9 @@ some servers any sign that is no letter and no digit.
 
 import re
 from collections.abc import Iterable
+from typing import Literal
+
+from spacecloud.model.json import Json
 
 FORWARDED = "x-forwarded-*"
 
@@ -71,22 +74,40 @@ CLAIMS = (
 STEERING = ("proxy", "x-envoy-*", "x-space-cloud-*")
 """Nobody's to say: what would steer Envoy or us, and ``HTTP_PROXY`` of a CGI program."""
 
+Believed = Literal["nobody", "forwarded"]
+"""``forwarded``: of a trusted proxy, ``x-forwarded-*`` as it is usually spelled. What such a proxy
+does not know, it passes on from a stranger."""
+
 _ANY_SIGN = "[^a-z0-9]"
 
 
-def of_strangers() -> str:
-    """An expression for names, in lower case, of all that is dropped of the outside."""
-    return _names((*CLAIMS, *STEERING))
+def dropped(believed: Believed) -> list[Json]:
+    """Header mutations, by one expression for all names in every spelling."""
+    return [_on_match({"safe_regex": {"regex": expression(believed)}})]
 
 
-def of_trusted_proxies() -> str:
+def dropped_as_written(believed: Believed) -> list[Json]:
     """
-    The same without ``x-forwarded-*`` as it is usually spelled.
-
-    A proxy that is trusted writes these; what it does not know, it passes on from a stranger.
+    The same for names with hyphens alone, for a gateway of an earlier release: it refuses
+    expressions of that size.
     """
+    names = [claim for claim in (*CLAIMS, *STEERING) if believed == "nobody" or claim != FORWARDED]
+    return [
+        _on_match({"prefix": name.removesuffix("*")}) if name.endswith("*") else {"remove": name}
+        for name in names
+    ]
+
+
+def expression(believed: Believed) -> str:
+    """For names, in lower case, of all that is dropped."""
+    if believed == "nobody":
+        return _names((*CLAIMS, *STEERING))
     others = _names((*(claim for claim in CLAIMS if claim != FORWARDED), *STEERING))
     return f"{others}|x[^-a-z0-9]forwarded{_ANY_SIGN}.*|x-forwarded[^-a-z0-9].*"
+
+
+def _on_match(matcher: Json) -> Json:
+    return {"remove_on_match": {"key_matcher": matcher}}
 
 
 def _names(claims: Iterable[str]) -> str:

@@ -1,10 +1,11 @@
 """How HTTP is spoken in mesh and ingress, with no limit that nobody asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
 
 from spacecloud.mesh.envoy import claims, limits
 from spacecloud.mesh.envoy.access_log import FORBIDDEN, request_log
+from spacecloud.mesh.envoy.claims import Believed
 from spacecloud.mesh.envoy.clusters import FROM_XDS, HEADERS_KIB
 from spacecloud.mesh.envoy.escaped_slashes import escaped_slashes
 from spacecloud.mesh.envoy.source_ranges import RBAC_FILTER
@@ -36,7 +37,10 @@ def mesh_connections(routes: str) -> Json:
 
 
 def ingress_connections(
-    scope_header: str, scope: str, trusted_proxies: Sequence[IPv4Network] = ()
+    scope_header: str,
+    scope: str,
+    trusted_proxies: Sequence[IPv4Network] = (),
+    dropped: Callable[[Believed], list[Json]] = claims.dropped,
 ) -> Json:
     """
     For the outside: what it claims about itself is dropped, its paths are made canonical.
@@ -47,7 +51,7 @@ def ingress_connections(
     ``trusted_proxies`` are given where the other end of a connection is one of them: what it says
     with ``x-forwarded-*`` is kept, and the caller is the last address there that is no proxy's.
     """
-    dropped = claims.of_trusted_proxies() if trusted_proxies else claims.of_strangers()
+    mutations = dropped("forwarded" if trusted_proxies else "nobody")
     return _manager(
         "ingress",
         {
@@ -65,9 +69,7 @@ def ingress_connections(
             "http_filters": [escaped_slashes(), _ROUTER],
             # The routes write it, from the address that is believed.
             "skip_xff_append": True,
-            "early_header_mutation_extensions": [
-                _mutated(_removed(dropped), _set(scope_header, scope))
-            ],
+            "early_header_mutation_extensions": [_mutated(*mutations, _set(scope_header, scope))],
             "local_reply_config": {"mappers": [*_CALLEE_IS_SILENT, _NO_ROUTE]},
             "normalize_path": True,
             "merge_slashes": True,
@@ -123,7 +125,7 @@ def _manager(prefix: str, more: Json) -> Json:
                 "accept_http_10": True,
                 "default_host_for_http_10": "localhost",
                 "enable_trailers": True,
-                "ignore_http_11_upgrade": [_regex(_OTHERS_THAN_WEBSOCKET)],
+                "ignore_http_11_upgrade": [_regex(other) for other in _OTHERS_THAN_WEBSOCKET],
             },
             "http2_protocol_options": {"allow_connect": True},
             "upgrade_configs": [{"upgrade_type": "websocket"}],
@@ -159,18 +161,25 @@ def _regex(expression: str) -> Json:
     return {"safe_regex": {"regex": expression}}
 
 
-def _removed(names: str) -> Json:
-    return {"remove_on_match": {"key_matcher": _regex(names)}}
-
-
 def _others_than(word: str) -> str:
     """An expression for all texts but this one: RE2 has no other way to say it."""
     first, rest = word[0], word[1:]
     return f"([^{first}].*)?|{first}({_others_than(rest) if rest else '.+'})"
 
 
-_OTHERS_THAN_WEBSOCKET = f"(?i){_others_than('websocket')}"
-"""RFC 9110: a server ignores the upgrade to a protocol that it does not speak."""
+def _not_beginning_with(word: str) -> str:
+    first, rest = word[0], word[1:]
+    return f"([^{first}].*)?" + (f"|{first}({_not_beginning_with(rest)})" if rest else "")
+
+
+_OTHERS_THAN_WEBSOCKET = (
+    f"(?i){_not_beginning_with('webs')}",
+    f"(?i)webs({_others_than('ocket')})",
+)
+"""
+RFC 9110: a server ignores the upgrade to a protocol that it does not speak. In two, for the size
+that an expression may have.
+"""
 
 
 def _set(header: str, value: str) -> Json:

@@ -17,7 +17,7 @@ from spacecloud.mesh.envoy.retries import (
     forward,
 )
 from spacecloud.mesh.envoy.routes import absences, sentences
-from spacecloud.model.api import API_FOLDER, API_PATHS
+from spacecloud.model.api import API_PATHS
 from spacecloud.model.json import Json
 from spacecloud.model.traffic import ANY_HOST, HeaderEdit, IngressRule, IngressTable, IngressTarget
 
@@ -69,8 +69,7 @@ def _routes_of(rules: Sequence[IngressRule], private_paths: Sequence[str]) -> It
     """
     own = [rule for rule in rules if _is_below_the_api(rule.url)]
     yield from (route for rule in own for route in _routes(rule))
-    if private_paths:
-        yield _private(private_paths)
+    yield from map(_private, private_paths)
     yield from (r for rule in rules if rule not in own for r in _routes(rule))
 
 
@@ -78,23 +77,13 @@ def _is_below_the_api(url: str) -> bool:
     return any(url == path or url.startswith(f"{path}/") for path in API_PATHS)
 
 
-def _private(paths: Sequence[str]) -> Json:
-    """In one expression behind a prefix: most requests are for none of them."""
-    within = "|".join(path.removeprefix(API_FOLDER) for path in paths)
-    expression = f"{API_FOLDER}({within})([/?].*)?"
+def _private(path: str) -> Json:
     sentence = (
         "a path of the control plane's API, which answers callers on its own machine only: "
         "`space-cloud start --expose-api` lets others in, and an ingress route whose url is this "
         "path leads it to a service"
     )
-    return {
-        "name": "api",
-        "match": {
-            "prefix": API_FOLDER,
-            "headers": [{"name": ":path", "string_match": {"safe_regex": {"regex": expression}}}],
-        },
-        **_answer(403, sentence),
-    }
+    return {"name": "api", "match": {"path_separated_prefix": path}, **_answer(403, sentence)}
 
 
 def _routes(rule: IngressRule) -> Iterable[Json]:

@@ -4,8 +4,6 @@ What the public listener may cost, so that the outside cannot close the inside (
 Calls between services have none of these limits: a service has a name and an owner.
 """
 
-from dataclasses import dataclass
-
 from spacecloud.model.json import Json
 
 SHARE_OF_FILES = 6
@@ -48,17 +46,16 @@ HTTP2: Json = {
 CHAINS = 3
 """Public filter chains at the most: of the host itself, trusted proxies and strangers."""
 
-NOT_SHED: Json = {"bypass_overload_manager": True, "ignore_global_conn_limit": True}
+NOT_SHED: Json = {"bypass_overload_manager": True}
 """Of the listeners of the inside."""
 
 STATISTICS = (
     "connection_limit.",
     "listener.ingress.downstream_cx_overload_reject",
-    "listener.ingress.downstream_global_cx_overflow",
 )
 """Prefixes of the statistics of what is refused."""
 
-REFUSED = r"\.(limited_connections|downstream_cx_overload_reject|downstream_global_cx_overflow)$"
+REFUSED = r"\.(limited_connections|downstream_cx_overload_reject)$"
 """An expression for their names; of other listeners they are not kept."""
 
 
@@ -85,16 +82,8 @@ def connection_limit(name: str, most: int) -> Json:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Shedding:
-    """When what does not bypass it, the public listener, is shed."""
-
-    heap_bytes: int
-    connections: int
-    """Of all public filter chains together, where their own limits leave more."""
-
-
-def overload_manager(shedding: Shedding) -> Json:
+def overload_manager(heap_bytes: int) -> Json:
+    """Sheds what does not bypass it, the public listener, before memory is short."""
     return {
         "refresh_interval": "0.25s",
         "resource_monitors": [
@@ -103,15 +92,7 @@ def overload_manager(shedding: Shedding) -> Json:
                 "typed_config": {
                     "@type": "type.googleapis.com/"
                     "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
-                    "max_heap_size_bytes": shedding.heap_bytes,
-                },
-            },
-            {
-                "name": "envoy.resource_monitors.global_downstream_max_connections",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.resource_monitors."
-                    "downstream_connections.v3.DownstreamConnectionsConfig",
-                    "max_active_downstream_connections": shedding.connections,
+                    "max_heap_size_bytes": heap_bytes,
                 },
             },
         ],

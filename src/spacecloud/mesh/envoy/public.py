@@ -5,11 +5,12 @@ Each request has a scope, found from its path alone: the API's paths lead to the
 to the ingress route table. A table that Envoy refuses is the trouble of the table's scope.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from spacecloud.mesh.envoy import limits
+from spacecloud.mesh.envoy import claims, limits
+from spacecloud.mesh.envoy.claims import Believed
 from spacecloud.mesh.envoy.http import ingress_connections
 from spacecloud.mesh.envoy.listeners import bound
 from spacecloud.mesh.envoy.names import API_CLUSTER
@@ -49,6 +50,9 @@ class Door:
     trusted_proxies: tuple[IPv4Network, ...] = ()
     most_connections: int = 1_000
     """Of strangers; as many again of trusted proxies, and as many of the host itself."""
+
+    dropped: Callable[[Believed], list[Json]] = claims.dropped
+    """How headers that claim something are left out."""
 
 
 def public_resources(door: Door) -> Resources:
@@ -99,7 +103,10 @@ def _chains(door: Door) -> Iterable[Json]:
 
 def _chain(name: str, scope: str, door: Door, trusted: Sequence[IPv4Network]) -> Json:
     limit = limits.connection_limit(name, door.most_connections)
-    return {"name": name, "filters": [limit, ingress_connections(SCOPE, scope, trusted)]}
+    return {
+        "name": name,
+        "filters": [limit, ingress_connections(SCOPE, scope, trusted, door.dropped)],
+    }
 
 
 def _ranges(networks: Iterable[IPv4Network]) -> list[Json]:

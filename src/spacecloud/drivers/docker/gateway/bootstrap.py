@@ -14,7 +14,6 @@ from spacecloud.mesh.envoy.clusters import NO_LIMITS, POOL_IDLE
 from spacecloud.mesh.envoy.limits import (
     NOT_SHED,
     STATISTICS,
-    Shedding,
     overload_manager,
 )
 from spacecloud.mesh.envoy.listeners import bound, deny
@@ -25,14 +24,14 @@ from spacecloud.model.json import Json
 def arguments(
     networking: Networking,
     run: RunDirectory,
-    shedding: Shedding,
     drain_seconds: int,
     log_level: str,
+    heap_bytes: int | None = None,
 ) -> list[str]:
     """For the envoy binary. The run directory has the same path inside."""
     return [
         "--config-yaml",
-        json.dumps(document(networking, run, shedding), sort_keys=True, separators=(",", ":")),
+        json.dumps(document(networking, run, heap_bytes), sort_keys=True, separators=(",", ":")),
         "--drain-time-s",
         str(drain_seconds),
         "--disable-hot-restart",
@@ -41,13 +40,48 @@ def arguments(
     ]
 
 
-def document(networking: Networking, run: RunDirectory, shedding: Shedding) -> Json:
+def document(networking: Networking, run: RunDirectory, heap_bytes: int | None = None) -> Json:
+    """``heap_bytes``: at which the outside is shed; None: as it was in the first releases."""
+    base = _document(networking, run)
+    return base if heap_bytes is None else _with_limits(base, heap_bytes)
+
+
+def _with_limits(base: Json, heap_bytes: int) -> Json:
+    """
+    A gateway that an earlier release made goes on without these: to make it anew would cost every
+    call that is under way. So nothing may need them that a running gateway is told.
+    """
+    static, stats = base["static_resources"], base["stats_config"]["stats_matcher"]
+    mesh, (control, api, nowhere) = static["listeners"][0], static["clusters"]
+    patterns = stats["inclusion_list"]["patterns"]
+    return {
+        **base,
+        "static_resources": {
+            "listeners": [{**mesh, **NOT_SHED}],
+            "clusters": [control, _with_pool_idle(api), nowhere],
+        },
+        "overload_manager": overload_manager(heap_bytes),
+        "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
+        "stats_config": {
+            "stats_matcher": {
+                "inclusion_list": {"patterns": [*patterns, *({"prefix": p} for p in STATISTICS)]}
+            }
+        },
+    }
+
+
+def _with_pool_idle(cluster: Json) -> Json:
+    ((name, options),) = cluster["typed_extension_protocol_options"].items()
+    idle = {**options, "common_http_protocol_options": {"idle_timeout": POOL_IDLE}}
+    return {**cluster, "typed_extension_protocol_options": {name: idle}}
+
+
+def _document(networking: Networking, run: RunDirectory) -> Json:
     return {
         "node": {"id": networking.instance, "cluster": "space-cloud"},
         "admin": {
             "address": {"pipe": {"path": str(run.admin_socket), "mode": 0o600}},
             "profile_path": "/dev/null",
-            "ignore_global_conn_limit": True,
         },
         "dynamic_resources": {
             "ads_config": {
@@ -76,12 +110,10 @@ def document(networking: Networking, run: RunDirectory, shedding: Shedding) -> J
             "listeners": [_mesh_listener(networking.mesh_port)],
             "clusters": [
                 _socket_cluster(CONTROL_CLUSTER, run.xds_socket, _HTTP2),
-                _socket_cluster(API_CLUSTER, run.api_socket, _HTTP1, POOL_IDLE),
+                _socket_cluster(API_CLUSTER, run.api_socket, _HTTP1),
                 {"name": NOWHERE_CLUSTER, "type": "STATIC", "connect_timeout": "1s"},
             ],
         },
-        "overload_manager": overload_manager(shedding),
-        "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": _STATS}}},
     }
 
@@ -102,12 +134,11 @@ def _mesh_listener(port: int) -> Json:
             }
         ],
         "use_original_dst": True,
-        **NOT_SHED,
         "filter_chains": [{"name": "nobody-listens", "filters": [deny()]}],
     }
 
 
-def _socket_cluster(name: str, path: Path, protocol: Json, idle: str = "0s") -> Json:
+def _socket_cluster(name: str, path: Path, protocol: Json) -> Json:
     endpoint = {"endpoint": {"address": {"pipe": {"path": str(path)}}}}
     return {
         "name": name,
@@ -118,7 +149,6 @@ def _socket_cluster(name: str, path: Path, protocol: Json, idle: str = "0s") -> 
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": "type.googleapis.com/"
                 "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "common_http_protocol_options": {"idle_timeout": idle},
                 "explicit_http_config": protocol,
             }
         },
@@ -141,7 +171,6 @@ _STATS: list[Json] = [
     {"prefix": prefix}
     for prefix in (
         "cluster_manager.",
-        *STATISTICS,
         "control_plane.",
         "http.ingress.",
         "http.mesh.",

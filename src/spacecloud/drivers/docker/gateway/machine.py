@@ -3,9 +3,6 @@
 import os
 import resource
 
-from spacecloud.mesh.envoy.limits import CHAINS, Shedding
-from spacecloud.settings import Settings
-
 MOST_FILES = 1_048_576
 SHARE_OF_MEMORY = 2
 """Of so many parts of the machine's memory the gateway may have one before it sheds load."""
@@ -20,10 +17,6 @@ def most_files() -> int:
     return MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
 
 
-def shedding_of(settings: Settings) -> Shedding:
-    return Shedding(_heap_bytes(), CHAINS * settings.public_connections)
-
-
-def _heap_bytes() -> int:
+def heap_bytes() -> int:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(1, memory // SHARE_OF_MEMORY // STEP_BYTES) * STEP_BYTES

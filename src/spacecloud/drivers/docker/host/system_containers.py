@@ -8,7 +8,7 @@ from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, NOT_MODIFIED, EngineError
 from spacecloud.drivers.docker.gateway import bootstrap
-from spacecloud.drivers.docker.gateway.machine import most_files, shedding_of
+from spacecloud.drivers.docker.gateway.machine import heap_bytes, most_files
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.images.platform_images import DNSMASQ_PATH
@@ -79,7 +79,10 @@ class SystemContainers:
         """Made from another configuration than the one wanted now?"""
         if not self._owner.has("part", found):
             raise Transient(f"a container of this name is not ours: docker rm -f {name} removes it")
-        return bool(labels_of(found).get(labels.CONFIG) != body["Labels"][labels.CONFIG])
+        if labels_of(found).get(labels.CONFIG) != body["Labels"][labels.CONFIG]:
+            return True
+        # What a newer release adds waits until nothing is lost by it.
+        return not found["State"]["Running"] and found["Config"]["Cmd"] != body["Cmd"]
 
     async def _keep_running(self, part: Part, found: Json) -> list[str]:
         id, state = found["Id"], found["State"]
@@ -130,14 +133,15 @@ class SystemContainers:
         if part == "resolver":
             return system_specs.resolver(self._networking, self._run, image, self._known_options)
         settings = self._settings
-        arguments = bootstrap.arguments(
+        told = (settings.listener_drain_seconds, settings.log_level)
+        return system_specs.gateway(
             self._networking,
             self._run,
-            shedding_of(settings),
-            settings.listener_drain_seconds,
-            settings.log_level,
+            image,
+            bootstrap.arguments(self._networking, self._run, *told),
+            bootstrap.arguments(self._networking, self._run, *told, heap_bytes()),
+            most_files(),
         )
-        return system_specs.gateway(self._networking, self._run, image, arguments, most_files())
 
     async def _image(self, part: Part) -> str:
         if part == "gateway" and self._settings.gateway_image:
