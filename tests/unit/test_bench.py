@@ -17,6 +17,7 @@ from bench import engine
 from bench import lane as bench_lane
 from bench.figures import Figure, Goal, percentile, ratio, show, write
 from bench.lane import LANES, Lane
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.settings import Settings
 
 
@@ -84,7 +85,7 @@ def test_runs_beside_each_other_share_no_network_no_port_and_no_bridge() -> None
 
     assert not any(a.overlaps(b) for a, b in itertools.combinations(pools, 2))
     assert all(abs(a.http_port - b.http_port) > 3 for a, b in itertools.combinations(lanes, 2))
-    bridges = {Settings(instance=its.name).interface_prefix for its in lanes}
+    bridges = {networking_of(Settings(instance=its.name)).interface_prefix for its in lanes}
     assert len(bridges) == LANES
 
 
