@@ -150,6 +150,8 @@ _ROUTER: Json = {
     "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
         "suppress_envoy_headers": True,
+        # Of clusters, which the bootstrap's matcher keeps none of: looked up for each request.
+        "dynamic_stats": False,
     },
 }
 
