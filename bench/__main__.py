@@ -22,6 +22,7 @@ from bench.engine import Images
 from bench.figures import Figure, show, write
 from bench.images import ensure_images
 from bench.instance import Instance, instance
+from bench.lane import NoLane, lane
 
 PLAIN_WIDTH = 150
 INTERRUPTED = 130
@@ -57,6 +58,11 @@ def main(chosen: Sequence[str]) -> int:
         return 2
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    try:
+        lane()
+    except NoLane as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     figures: list[Figure] = []
     interrupted = False

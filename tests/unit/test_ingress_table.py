@@ -201,3 +201,25 @@ def test_a_route_with_a_mistake_is_left_out_with_a_sentence_and_the_others_stay(
         "ingress route shop/edits is not served",
         "ingress route shop/edits is not served",
     ]
+
+
+def test_escaped_slashes_are_kept_below_a_prefix_and_where_that_opens_nothing() -> None:
+    kept = a_route("kept", url="/q", escapedSlashes="keep")
+    exact = a_route("exact", url="/q", type="exact", escapedSlashes="keep")
+    target = {"host": "web.shop.svc.cluster.local", "port": 8080}
+    denied = _routes(
+        {
+            id: {"source": {"url": url}, "targets": [target], "rule": {"rule": "deny"}}
+            for id, url in (("plain", "/q/admin"), ("other", "/r/%2F"), ("escaped", "/q/%2fx"))
+        }
+    )
+
+    def slashes(*routes: KnownRoute) -> dict[str, str]:
+        return {r.id: r.escaped_slashes for r in table(routes, WORLD).rules if not r.refuse}
+
+    assert slashes(kept, *denied[:2]) == {"shop/kept": "keep"}
+    assert slashes(kept, *denied) == {"shop/kept": "unescape"}
+    (told,) = warnings([kept, *denied], WORLD)
+    assert "shop/escaped denies /q/%2fx" in told
+    assert slashes(exact) == {}
+    assert "below a prefix only" in warnings([exact], WORLD)[0]

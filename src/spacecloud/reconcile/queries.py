@@ -124,6 +124,12 @@ class Queries:
             registry=registry,
         )
         refused = Gauge("space_cloud_refused_calls", "Calls that policy refused", registry=registry)
+        closed = Gauge(
+            "space_cloud_refused_connections",
+            "Connections that the public port closed because of its limits",
+            registry=registry,
+        )
+        closed.set(self._platform.refused_connections.total)
         snapshots = self._services.snapshots
         services.set(len(snapshots))
         refused.set(self._denied_calls.total)

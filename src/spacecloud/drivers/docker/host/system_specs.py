@@ -16,13 +16,24 @@ LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 
 
 def gateway(
-    networking: Networking, run: RunDirectory, image: str, arguments: list[str], files: int
+    networking: Networking,
+    run: RunDirectory,
+    image: str,
+    known_by: list[str],
+    arguments: list[str],
+    files: int,
 ) -> Json:
-    """In the host's namespace, without a capability: it listens on high ports only."""
-    body = _part(networking, "gateway", image, arguments)
+    """
+    In the host's namespace, without a capability: it listens on high ports only.
+
+    A gateway that was made with ``known_by`` is the one that is wanted, whatever a newer release
+    adds in ``arguments``.
+    """
+    body = _part(networking, "gateway", image, known_by)
     body["User"] = f"{GATEWAY_UID}:{GATEWAY_UID}"
     body["HostConfig"]["Binds"] = [f"{run.path}:{run.path}:ro", f"{run.gateway}:{run.gateway}"]
     _hashed(body)
+    body["Cmd"] = arguments
     # Not part of the hash: it depends on the shell that the control plane was started from.
     body["HostConfig"]["Ulimits"] = [{"Name": "nofile", "Soft": files, "Hard": files}]
     return body
