@@ -12,7 +12,7 @@ import aiohttp
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError, plain
 from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
-from spacecloud.drivers.docker.probes.listening import only_on_loopback
+from spacecloud.drivers.docker.probes.listening import only_on_loopback, reachable_ports
 from spacecloud.drivers.docker.probes.target import Target
 from spacecloud.errors import Transient
 from spacecloud.model.json import Json
@@ -137,4 +137,4 @@ class ProbeRunner:
 async def _nobody_listens(target: Target, port: int) -> NothingListens | OnlyOnLoopback:
     if await asyncio.to_thread(only_on_loopback, target.pid, port):
         return OnlyOnLoopback(port)
-    return NothingListens(port)
+    return NothingListens(port, await asyncio.to_thread(reachable_ports, target.pid))
