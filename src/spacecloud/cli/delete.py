@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("thing", required=False)
 @click.argument("names", nargs=-1)
-@click.option("-f", "--file", "paths", multiple=True, metavar="FILE|FOLDER|-")
+@click.option("-f", "--file", "paths", multiple=True, metavar="FILE|FOLDER|URL|-")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before a project is removed.")
 @variable_options
 @session_options
@@ -81,7 +81,7 @@ def _named(thing: str, names: tuple[str, ...], session: Session, client: Client)
     from spacecloud.model.validation.mistakes import did_you_mean
 
     kind = kind_named({"routes": "service-route", "roles": "service-role"}.get(thing, thing))
-    if kind is None:
+    if kind is None or kind.name not in ("project", *_IDS):
         known = ("project", *_IDS)
         raise InvalidSpec(f"{thing} cannot be deleted; {did_you_mean(thing, known)}")
     if kind.name == "project":
@@ -157,6 +157,15 @@ def _exactly(names: tuple[str, ...], example: str, number: int = 1) -> tuple[str
     return names
 
 
+def _letsencrypt(names: tuple[str, ...], session: Session, client: Client) -> Ids:
+    return _project_and_id(names, "letsencrypt letsencrypt-config", session, client)
+
+
+def _cluster_config(names: tuple[str, ...], session: Session, client: Client) -> Ids:
+    _exactly(names, "cluster-config", 0)
+    return ()
+
+
 _IDS: dict[str, Callable[[tuple[str, ...], Session, Client], Ids]] = {
     "service": _service,
     "secret": _secret,
@@ -164,4 +173,6 @@ _IDS: dict[str, Callable[[tuple[str, ...], Session, Client], Ids]] = {
     "ingress-global": _ingress_global,
     "service-route": _service_route,
     "service-role": _service_role,
+    "letsencrypt": _letsencrypt,
+    "cluster-config": _cluster_config,
 }

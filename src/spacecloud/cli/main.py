@@ -33,10 +33,12 @@ from spacecloud.errors import (
     TooManyRequests,
     Unauthorized,
     Unavailable,
+    Unsupported,
 )
 
 EXIT_CODES: dict[type[SpaceCloudError], int] = {
     InvalidSpec: 2,
+    Unsupported: 2,
     NotFound: 3,
     Conflict: 4,
     Unauthorized: 5,
@@ -49,7 +51,7 @@ ANY_OTHER = 1
 COMMANDS = {
     "apply": "Declare what is in files.",
     "plan": "Show what applying files would change, and why. Nothing is touched.",
-    "get": "List services, projects, replicas, secrets, routes, events.",
+    "get": "List services, projects, replicas, secrets, routes, events; or all, as files.",
     "status": "How a service is doing: replicas, addresses, policy, last events.",
     "why": "What is wrong with a service, and what to do.",
     "logs": "Print what a service writes.",

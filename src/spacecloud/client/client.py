@@ -105,6 +105,17 @@ class Client:
     def ingress_global(self, project: str) -> list[Document]:
         return self._list(f"/v1/config/projects/{quote(project)}/routing/ingress/global")
 
+    def export(self, project: str = "", passphrase: str = "") -> list[Document]:
+        """
+        All documents of a project, or of all, in the order of applying.
+
+        With a passphrase the values of secrets are sealed under it, else they are ``********``.
+        """
+        wanted = {"project": project, "passphrase": passphrase}
+        body = {name: value for name, value in wanted.items() if value}
+        answer = self._connection.ask("POST", "/v1/config/export", body=body, repeat=True)
+        return _result(answer, list)
+
     def events(
         self, project: str | None = None, service: str | None = None, limit: int = 100
     ) -> list[Document]:

@@ -68,6 +68,15 @@ KINDS: tuple[Kind, ...] = (
         order=4,
         emptied_by={},
     ),
+    Kind(
+        "letsencrypt",
+        "/v1/config/projects/{project}/letsencrypt/config/{id}",
+        ("project", "id"),
+        order=5,
+        emptied_by={},
+    ),
+    Kind("cluster-config", "/v1/config/cluster", (), order=5, emptied_by={}),
+    Kind("integrations", "/v1/config/integrations", ("id",), order=5),
 )
 
 KIND_ALIASES = {
@@ -77,6 +86,7 @@ KIND_ALIASES = {
     "ingress-route": "ingress-routes",
     "service-routes": "service-route",
     "service-roles": "service-role",
+    "integration": "integrations",
 }
 
 

@@ -247,4 +247,25 @@ REVISIONS = (
 
 REASONS = ("ALTER TABLE events ADD COLUMN reason TEXT NOT NULL DEFAULT ''",)
 
-MIGRATIONS = (FIRST, WHICH_CHANGED, PROJECT_VALUES, INSTALLATION, REVISIONS, REASONS)
+OTHER_CONFIGURATION = (
+    """
+    CREATE TABLE other_configuration (
+        kind    TEXT NOT NULL,
+        project TEXT REFERENCES projects (id) ON DELETE CASCADE,
+        id      TEXT NOT NULL,
+        sealed  BLOB NOT NULL
+    ) STRICT
+    """,
+    "CREATE UNIQUE INDEX other_configuration_by_place"
+    " ON other_configuration (kind, coalesce(project, ''), id)",
+)
+
+MIGRATIONS = (
+    FIRST,
+    WHICH_CHANGED,
+    PROJECT_VALUES,
+    INSTALLATION,
+    REVISIONS,
+    REASONS,
+    OTHER_CONFIGURATION,
+)
