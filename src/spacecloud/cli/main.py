@@ -57,6 +57,7 @@ COMMANDS = {
     "logs": "Print what a service writes.",
     "events": "What happened, newest last.",
     "delete": "Remove services, projects and what is in files.",
+    "generate": "Print a document of a kind to start from.",
     "login": "Log in to a control plane and remember the account.",
     "accounts": "Show, choose and forget accounts.",
     "completion": "Print a shell's completion script.",

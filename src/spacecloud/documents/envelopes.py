@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from spacecloud.documents.file_mistakes import Faults
+from spacecloud.documents.foreign import foreign
 from spacecloud.documents.tree import Tree
 from spacecloud.errors import Mistake
 from spacecloud.model.envelope import MODELS, Envelope, ids_in, kind_or_expected
@@ -46,6 +47,9 @@ def envelope(tree: Tree, faults: Faults, *, for_deletion: bool) -> Envelope | No
     """None when there is a mistake. To delete a document its spec is not needed."""
     if not isinstance(tree.value, dict):
         faults.add("a document is a mapping with type, meta and spec", tree.line)
+        return None
+    if (whose := foreign(tree)) is not None:
+        faults.add(whose, tree.line)
         return None
     if _is_off(tree):
         return None

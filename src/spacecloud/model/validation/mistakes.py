@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from spacecloud.errors import MOST_MISTAKES, InvalidSpec, Mistake, SpaceCloudError, shortened
 from spacecloud.model.resource import Resource
 from spacecloud.model.validation.hidden_mistakes import hidden_mistakes
+from spacecloud.model.validation.meant import MEANT
 from spacecloud.model.validation.wording import LONGEST_COMPARED, at, expectation
 
 R = TypeVar("R", bound=Resource)
@@ -173,7 +174,9 @@ def _mistake(
         name = str(location[-1])
         parent = at(model, location[:-1]).model
         known = [] if parent is None else [f.alias or n for n, f in parent.model_fields.items()]
-        return written, Mistake(path, f"there is no such field; {did_you_mean(name, known)}")
+        meant = MEANT.get(parent.__name__, {}).get(name) if parent is not None else None
+        hint = meant or did_you_mean(name, known)
+        return written, Mistake(path, f"there is no such field; {hint}")
     message = "as a name: " * is_key + expectation(fault, at(model, location), value)
     is_hidden = is_key or fault["type"] in ("missing", "value_error")
     of_signing_key = location[:1] == ("secrets",)
