@@ -3,7 +3,7 @@
 import os
 import socket
 
-from spacecloud.drivers.docker.probes.listening import only_on_loopback, reachable_ports
+from spacecloud.drivers.docker.probes.probe import only_on_loopback, reachable_ports
 from spacecloud.reasons.tasks import NothingListens
 
 

@@ -25,10 +25,10 @@ async def declare(api: Dependencies, envelope: Envelope) -> dict[str, Any]:
         notices += await _beside_the_others(api, envelope)
     if isinstance(envelope.spec, Role):
         notices += await _without_a_service(api, envelope)
-    said: dict[str, Any] = {"notices": notices}
+    answer: dict[str, Any] = {"notices": notices}
     if isinstance(accepted, Accepted):
-        return {**said, "generation": accepted.generation, "change": accepted.change}
-    return {**said, "change": accepted.change}
+        return {**answer, "generation": accepted.generation, "change": accepted.change}
+    return {**answer, "change": accepted.change}
 
 
 async def _without_a_service(api: Dependencies, envelope: Envelope) -> tuple[str, ...]:

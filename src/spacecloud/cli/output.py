@@ -67,8 +67,8 @@ def span(text: str) -> float:
     return seconds
 
 
-def joined(words: Iterable[Any], nothing: str = "-") -> str:
-    return ", ".join(str(word) for word in words) or nothing
+def joined(items: Iterable[Any], nothing: str = "-") -> str:
+    return ", ".join(str(item) for item in items) or nothing
 
 
 def event_rows(events: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:

@@ -12,9 +12,8 @@ from spacecloud.model.secret import REDACTED
 from spacecloud.model.validation.mistakes import spelled_out
 from spacecloud.store.canonical import as_kept, canonical
 from spacecloud.store.database import Session
-from spacecloud.store.port import OtherKind, Written
+from spacecloud.store.port import OtherKind, Sealer, Written
 from spacecloud.store.project_rows import ensure_project
-from spacecloud.store.sealer import Sealer
 
 WHERE = " WHERE kind = ? AND coalesce(project, '') = ? AND id = ?"
 

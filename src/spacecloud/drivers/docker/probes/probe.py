@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -12,8 +13,8 @@ import aiohttp
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError, plain
 from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
-from spacecloud.drivers.docker.probes.listening import only_on_loopback, reachable_ports
 from spacecloud.drivers.docker.probes.target import Target
+from spacecloud.drivers.docker.proc_net import bound_sockets
 from spacecloud.errors import Transient
 from spacecloud.model.json import Json
 from spacecloud.model.lines import message
@@ -32,6 +33,9 @@ from spacecloud.reasons.tasks import (
     ProbeTimedOut,
     ProbeWithoutPort,
 )
+
+MOST_PORTS = 5
+"""Of one task that are told where nothing listens on the one it should."""
 
 LONGEST_COMMAND = 1000
 """In characters: of a probe's command that is repeated."""
@@ -138,3 +142,17 @@ async def _nobody_listens(target: Target, port: int) -> NothingListens | OnlyOnL
     if await asyncio.to_thread(only_on_loopback, target.pid, port):
         return OnlyOnLoopback(port)
     return NothingListens(port, await asyncio.to_thread(reachable_ports, target.pid))
+
+
+def reachable_ports(pid: int) -> tuple[int, ...]:
+    """The first that are listened on beyond loopback, by number. Empty where it is unknown."""
+    listening = bound_sockets(None, socket.SOCK_STREAM, str(pid))
+    return tuple(sorted({one.port for one in listening if not one.address.is_loopback}))[
+        :MOST_PORTS
+    ]
+
+
+def only_on_loopback(pid: int, port: int) -> bool:
+    """Something listens on the port, and none of it beyond loopback. False where it is unknown."""
+    listening = list(bound_sockets(port, socket.SOCK_STREAM, str(pid)))
+    return bool(listening) and all(one.address.is_loopback for one in listening)
