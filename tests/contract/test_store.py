@@ -1155,7 +1155,7 @@ def every_kind() -> list[Envelope]:
         ("service-role", ("shop", "api", "reader"), {"type": "project"}),
         ("ingress-routes", ("shop", "web"), {"targets": [{"host": "api.shop.svc", "port": 80}]}),
         ("ingress-global", ("shop",), {"headers": [{"key": "a", "value": "b"}]}),
-        ("letsencrypt", ("shop", "config"), {"domains": ["shop.example.com"]}),
+        ("letsencrypt", ("shop", "any"), {"domains": ["shop.example.com"]}),
         ("cluster-config", (), {"letsencryptEmail": "a@example.com"}),
         ("integrations", ("pay",), {"id": "pay", "url": "https://pay.example.com"}),
     ]

@@ -1,4 +1,4 @@
-"""What the original's own clients ask and send, as their code does: no Content-Type, ids in paths."""
+"""What the original's own clients ask and send, as their code does: no Content-Type, its own spellings."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -97,7 +97,7 @@ async def test_domains_of_certificates_are_kept_and_removed(api: Api) -> None:
 
     await api.post(path, {"id": "letsencrypt-config", "domains": ["lab.example.com"]})
     kept = await asked(api, listing)
-    await api.post(path, {})
+    await api.post(f"{listing}/letsencrypt", {})
 
     assert kept == [{"id": "letsencrypt-config", "domains": ["lab.example.com"]}]
     assert await asked(api, listing) == []
@@ -305,6 +305,51 @@ async def test_the_sentence_names_what_it_is_about(api: Api) -> None:
     assert several.startswith("4 mistakes: spec.")
     assert several.count("; spec.") == 2
     assert several.endswith("; and 1 more")
+
+
+# an export of its own
+
+
+async def test_what_the_original_exports_is_applied_again_as_it_is(api: Api) -> None:
+    target = {"type": "version", "version": "v1", "port": 8080, "weight": 100}
+    ingress = {"host": "cart.lab.svc.cluster.local", "port": 8080}
+    declared: dict[str, Any] = {
+        LAB: {"name": "Lab", "aesKey": "0123456789abcdef"},
+        f"{RUNNER}/secrets/db": {"type": "env", "data": {"A": "b"}},
+        f"{RUNNER}/services/cart/v1": {"tasks": [{**TASKS[0], "secrets": ["db"]}]},
+        f"{RUNNER}/service-routes/cart": {
+            "routes": [{"source": {"port": 8080}, "targets": [target]}]
+        },
+        f"{INGRESS}/r1": {"targets": [ingress]},
+        f"{INGRESS}/global": {"headers": [{"key": "a", "value": "b"}]},
+        f"{LAB}/letsencrypt/config/letsencrypt-config": {"domains": ["a.example.com"]},
+    }
+    for path, document in declared.items():
+        await api.post(path, document)
+
+    (project,) = await asked(api, LAB)
+    (secret,) = await asked(api, f"{RUNNER}/secrets")
+    (service,) = await asked(api, f"{RUNNER}/services")
+    routes = await asked(api, f"{RUNNER}/service-routes")
+    (route,) = await asked(api, INGRESS)
+    (headers,) = await asked(api, f"{INGRESS}/global")
+    (domains,) = await asked(api, f"{LAB}/letsencrypt/config")
+
+    def without(document: dict[str, Any], *names: str) -> dict[str, Any]:
+        return {name: value for name, value in document.items() if name not in names}
+
+    exported = [
+        project,
+        without(secret, "id"),
+        without(service, "id", "name", "version", "projectId"),
+        {"routes": [without(each, "id") for each in routes]},
+        without(route, "id"),
+        headers,
+        domains,
+    ]
+    for path, document in zip(declared, exported, strict=True):
+        again = await api.post(path, document)
+        assert again["change"] == "unchanged", path
 
 
 # documents by their path alone

@@ -134,14 +134,17 @@ def _secret_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
 
 
 FILTERS: Mapping[str, Callable[[Document, str], bool]] = {
-    "url": lambda route, value: route["source"]["url"] == value,
-    "request-host": lambda route, value: value in route["source"]["hosts"],
+    "url": lambda route, value: value in route["source"]["url"],
+    "request-host": lambda route, value: not {value, "*"}.isdisjoint(route["source"]["hosts"]),
     "target-host": lambda route, value: any(t["host"] == value for t in route["targets"]),
     "service": lambda route, value: any(
-        t["host"].partition(".")[0] == value for t in route["targets"]
+        t["host"] == f"{value}.{route['project']}.svc.cluster.local" for t in route["targets"]
     ),
 }
-"""Of an ingress route, by the name of the filter."""
+"""
+Of an ingress route, by the name of the filter: with the text in its URL, for requests to the
+host, with that target, to a service of its project.
+"""
 
 
 def parsed_filters(thing: "Listing", given: tuple[str, ...]) -> dict[str, str]:

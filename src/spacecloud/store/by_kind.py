@@ -23,6 +23,9 @@ from spacecloud.store.port import Accepted, OtherKind, Store, Written
 
 GLOBAL = "global"
 CLUSTER = "cluster"
+LETSENCRYPT = "letsencrypt-config"
+"""One per project, whatever id it is sent to: the original's client has two for it."""
+
 
 Document = Mapping[str, Any]
 SpecT = TypeVar("SpecT", bound=Resource)
@@ -134,9 +137,9 @@ CALLS: Mapping[str, Calls[Any]] = {
         delete=lambda store, ids: _was_there(store.put_ingress_global(ids[0], IngressGlobal())),
     ),
     "letsencrypt": Calls[LetsEncrypt](
-        put=lambda store, ids, spec: store.put_other("letsencrypt", ids[0], ids[1], spec),
-        get=lambda store, ids: _other(store, "letsencrypt", ids[0], ids[1]),
-        delete=lambda store, ids: store.delete_other("letsencrypt", ids[0], ids[1]),
+        put=lambda store, ids, spec: store.put_other("letsencrypt", ids[0], LETSENCRYPT, spec),
+        get=lambda store, ids: _other(store, "letsencrypt", ids[0], LETSENCRYPT),
+        delete=lambda store, ids: store.delete_other("letsencrypt", ids[0], LETSENCRYPT),
     ),
     "cluster-config": Calls[ClusterConfig](
         put=lambda store, ids, spec: store.put_other("cluster-config", "", CLUSTER, spec),

@@ -62,7 +62,7 @@ async def list_letsencrypt(api: Api, project: ProjectId) -> JSONResponse:
 async def apply_letsencrypt(
     api: Api, project: ProjectId, id: LooseId, request: Request
 ) -> JSONResponse:
-    """An empty object removes it."""
+    """One per project, whatever the id. An empty object removes it."""
     ids = {"project": project, "id": id}
     envelope = envelope_of("letsencrypt", ids, await read_object(request))
     return JSONResponse(await declare(api, envelope))
