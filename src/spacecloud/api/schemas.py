@@ -75,7 +75,6 @@ def _answer(schema: Json) -> Responses:
     return {200: {"description": "Done.", "content": content}}
 
 
-OBJECT = _body({"type": "object"})
 _NOTICES: Json = {
     "notices": {
         "type": "array",

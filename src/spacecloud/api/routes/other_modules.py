@@ -2,7 +2,7 @@
 Parts of the original that are not here: its clients ask them too, and go on.
 
 There is nothing to list. What only says that a part is off is so already; anything else is
-refused, because it would be lost.
+refused, because it would be lost. None of it is in the OpenAPI document: it is no offer.
 """
 
 from typing import Annotated
@@ -13,11 +13,10 @@ from fastapi.responses import JSONResponse
 from spacecloud.api.bodies import read_object
 from spacecloud.api.parameters import ProjectId
 from spacecloud.api.responses import done, result
-from spacecloud.api.schemas import NOTICES, OBJECT
 from spacecloud.errors import Unsupported
 from spacecloud.model.other_configuration import asks_for_nothing
 
-router = APIRouter(prefix="/v1/config", tags=["not here"])
+router = APIRouter(prefix="/v1/config", include_in_schema=False)
 
 PROJECT = "/projects/{project}"
 LISTS = (
@@ -45,7 +44,7 @@ async def _nothing(project: ProjectId) -> JSONResponse:
 
 
 for path in LISTS:
-    router.get(path, summary="Always empty.")(_nothing)
+    router.get(path)(_nothing)
 
 
 @router.get("/caching/config")
@@ -53,7 +52,7 @@ async def caching() -> JSONResponse:
     return result([])
 
 
-@router.post("/caching/config/{id}", openapi_extra=OBJECT, responses=NOTICES)
+@router.post("/caching/config/{id}")
 async def apply_caching(id: Rest, request: Request) -> JSONResponse:
     return await _answer("caching", request)
 
@@ -61,11 +60,11 @@ async def apply_caching(id: Rest, request: Request) -> JSONResponse:
 def _serve(module: str) -> None:
     path = f"{PROJECT}/{module}/{{rest:path}}"
 
-    @router.post(path, openapi_extra=OBJECT, responses=NOTICES, summary="Refused.")
+    @router.post(path)
     async def apply(project: ProjectId, rest: Rest, request: Request) -> JSONResponse:
         return await _answer(module, request)
 
-    @router.delete(path, summary="There is nothing to remove.")
+    @router.delete(path)
     async def delete(project: ProjectId, rest: Rest) -> JSONResponse:
         return done()
 
