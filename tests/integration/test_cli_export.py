@@ -55,6 +55,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Generator[ApiServer]:
         async def declare(api: Api) -> None:
             for path, document in DECLARED.items():
                 await api.post(path, document)
+            await api.post("/v1/config/integrations", {"id": "mail", "url": "smtp://mail"})
 
         server.do(declare)
         yield server
@@ -133,7 +134,7 @@ def test_an_export_with_values_declares_the_same_in_an_empty_installation(
     assert applied.code == 0, applied.err
     assert export(empty) == export(full)
     assert values(empty) == values(full)
-    assert len(export(full)) == len(DECLARED)
+    assert len(export(full)) == len(DECLARED) + 1
     assert " created" not in again.out
     assert " updated" not in again.out
     files = sorted(each.name for each in Path(folder).iterdir())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spacecloud.cli.exit_codes import INTERRUPTED, CommandEnd
-from spacecloud.cli.files import read_files, variable_options
+from spacecloud.cli.files import FILES_HELP, read_files, variable_options
 from spacecloud.cli.output import output_option, span, structured
 from spacecloud.cli.passphrase import passphrase_option, unsealed
 from spacecloud.cli.session import Session, session_options
@@ -21,7 +21,15 @@ Accepted = dict[str, Any]
 
 
 @click.command()
-@click.option("-f", "--file", "paths", multiple=True, envvar="FILE", metavar="FILE|FOLDER|URL|-")
+@click.option(
+    "-f",
+    "--file",
+    "paths",
+    multiple=True,
+    envvar="FILE",
+    metavar="FILE|FOLDER|URL|-",
+    help=FILES_HELP,
+)
 @click.argument("more_paths", nargs=-1)
 @variable_options
 @click.option("--wait/--no-wait", "is_waiting", help="Until all services are ready.")

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 import click
@@ -47,10 +47,8 @@ def count(number: int, one: str) -> str:
 
 
 def moment(text: str) -> str:
-    """A time of the API as the reader's clock has it, with the date where it is not today's."""
-    at = datetime.fromisoformat(text).astimezone()
-    now = datetime.now(UTC).astimezone()
-    return at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d %H:%M:%S")
+    """A time of the API as the reader's clock has it: an output is kept, and read another day."""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -51,7 +51,7 @@ class Client:
         if emptied_by is not None:
             self._connection.ask("POST", _path(envelope), body=dict(emptied_by))
         else:
-            self._connection.ask("DELETE", _path(envelope))
+            self._connection.ask("DELETE", quote(envelope.delete_path))
 
     def plan(self, envelopes: "Sequence[Envelope]", *, delete: bool = False) -> Document:
         """A ``PlanView``."""

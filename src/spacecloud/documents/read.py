@@ -124,7 +124,7 @@ def _bytes(source: str) -> bytes:
 def _twice(envelopes: Iterable[Envelope]) -> Iterator[FileMistake]:
     first: dict[str, Envelope] = {}
     for each in envelopes:
-        other = first.setdefault(each.path, each)
+        other = first.setdefault(each.name, each)
         if other is not each:
             message = f"{each.name} is declared twice, first in {other.source}:{other.line}"
             yield FileMistake("", message, None, each.line, each.source)

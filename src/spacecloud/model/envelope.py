@@ -58,7 +58,13 @@ class Envelope:
 
     @property
     def path(self) -> str:
-        path = self.kind.path
+        return self._filled(self.kind.path)
+
+    @property
+    def delete_path(self) -> str:
+        return self._filled(self.kind.delete_path or self.kind.path)
+
+    def _filled(self, path: str) -> str:
         for name, value in self.ids.items():
             path = path.replace("{" + name + "}", value)
         return path

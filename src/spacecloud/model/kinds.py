@@ -29,6 +29,9 @@ class Kind:
     emptied_by: Mapping[str, Any] | None = None
     """What is put in its place to delete it, where the API has no DELETE for it."""
 
+    delete_path: str = ""
+    """Where it is deleted, where that is not its path."""
+
 
 KINDS: tuple[Kind, ...] = (
     Kind("project", "/v1/config/projects/{project}", ("project",), {"id": "project"}, 0),
@@ -76,7 +79,13 @@ KINDS: tuple[Kind, ...] = (
         emptied_by={},
     ),
     Kind("cluster-config", "/v1/config/cluster", (), order=5, emptied_by={}),
-    Kind("integrations", "/v1/config/integrations", ("id",), order=5),
+    Kind(
+        "integrations",
+        "/v1/config/integrations",
+        ("id",),
+        order=5,
+        delete_path="/v1/config/integrations/{id}",
+    ),
 )
 
 KIND_ALIASES = {
