@@ -6,9 +6,10 @@ from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import no_info_before_validator_function
 
 LONGEST_NAME = 100
 """A name that is longer is none of ours, and is compared to none."""
@@ -88,9 +89,15 @@ class Resource(BaseModel):
         hide_input_in_errors=True,
     )
 
-    @model_validator(mode="before")
     @classmethod
-    def _null_is_absent(cls, given: Any) -> Any:
+    def __get_pydantic_core_schema__(
+        cls, source: type[BaseModel], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Before the validators of the model itself, which know one spelling only."""
+        return no_info_before_validator_function(cls._as_spelled_here, handler(source))
+
+    @classmethod
+    def _as_spelled_here(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
         known = _names(cls)
