@@ -247,6 +247,16 @@ REVISIONS = (
 
 REASONS = ("ALTER TABLE events ADD COLUMN reason TEXT NOT NULL DEFAULT ''",)
 
+CONFIRMED = (
+    # Of the latest revision, but for the first, which may be an earlier one. What an earlier
+    # release has recorded counts as confirmed.
+    "ALTER TABLE versions ADD COLUMN confirmed INTEGER",
+    "ALTER TABLE versions ADD COLUMN serving_since TEXT",
+    "ALTER TABLE versions ADD COLUMN failed INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE versions ADD COLUMN failure TEXT NOT NULL DEFAULT '{}'",
+    "UPDATE versions SET confirmed = revision",
+)
+
 OTHER_CONFIGURATION = (
     """
     CREATE TABLE other_configuration (
@@ -267,5 +277,6 @@ MIGRATIONS = (
     INSTALLATION,
     REVISIONS,
     REASONS,
+    CONFIRMED,
     OTHER_CONFIGURATION,
 )
