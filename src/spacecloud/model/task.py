@@ -98,6 +98,11 @@ class Docker(Resource):
     image_pull_policy: Literal["", "always", "pull-if-not-exists"] = ""
     """``always`` pulls on every apply; otherwise only an image that is missing is pulled."""
 
+    @field_validator("image_pull_policy", mode="before")
+    @classmethod
+    def _kubernetes_word(cls, given: Any) -> Any:
+        return {"IfNotPresent": "pull-if-not-exists", "Always": "always"}.get(str(given), given)
+
     @field_validator("image")
     @classmethod
     def _is_a_reference(cls, image: str, info: ValidationInfo) -> str:
