@@ -75,7 +75,7 @@ async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. What runs goes on running without it."""
     directories.prepare(settings)
     _may_open_many_files()
-    _leave_no_core()
+    leave_no_core()
     _collect_seldom()
     with _only_one(settings):
         installation.begin(settings)
@@ -149,7 +149,7 @@ def _may_open_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _leave_no_core() -> None:
+def leave_no_core() -> None:
     """Memory holds keys and secrets: no dump of it, and no look into it but root's."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # The limit alone does not keep a dump from a program that core_pattern names.

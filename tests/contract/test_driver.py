@@ -151,8 +151,8 @@ async def test_a_listing_of_all_shows_what_a_look_at_one_shows(place: Place) -> 
     listed = (await place.workloads.observe_all())[API.key]
     seen = await place.workloads.observe(API.key)
 
-    assert [(r.id, r.revision, r.pause) for r in listed.replicas] == [
-        (r.id, r.revision, r.pause) for r in seen.replicas
+    assert [(r.id, r.revision, r.sandbox) for r in listed.replicas] == [
+        (r.id, r.revision, r.sandbox) for r in seen.replicas
     ]
     assert [[(t.container, t.state) for t in r.tasks] for r in listed.replicas] == [
         [(t.container, t.state) for t in r.tasks] for r in seen.replicas

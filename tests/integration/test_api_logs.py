@@ -26,7 +26,7 @@ async def client(api: Api, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     config = uvicorn.Config(api.app, uds=socket, lifespan="off", log_level="warning")
     server = uvicorn.Server(config)
     async with asyncio.TaskGroup() as group:
-        serving = group.create_task(server._serve())
+        serving = group.create_task(server.serve())
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
         async with httpx.AsyncClient(

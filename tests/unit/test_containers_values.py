@@ -45,7 +45,7 @@ def an_op(*tasks: dict[str, Any], **changes: Any) -> CreateReplica:
 
 
 def a_container(op: CreateReplica, pods: containers.PodDefaults = DEFAULTS) -> dict[str, Any]:
-    return containers.task(pods, op, op.spec.tasks[0], "pause-id", "/resolv.conf", VALUES)
+    return containers.task(pods, op, op.spec.tasks[0], "sandbox-id", "/resolv.conf", VALUES)
 
 
 # ------------------------------------------------------------------ labels and names
@@ -64,8 +64,8 @@ def test_a_container_says_itself_what_it_is() -> None:
     assert tag.replica == op.replica
 
 
-def test_a_pause_is_the_one_without_a_task() -> None:
-    body = containers.pause(DEFAULTS, an_op(), "sha256:pause", "net", "/resolv.conf")
+def test_a_sandbox_is_the_one_without_a_task() -> None:
+    body = containers.sandbox(DEFAULTS, an_op(), "sha256:pause", "net", "/resolv.conf")
 
     tag = labels.read(body["Labels"])
 
@@ -206,11 +206,11 @@ def test_memory_is_a_limit_and_cpu_a_weight(
     assert (host["CpuShares"], host["NanoCpus"]) == (shares, nano)
 
 
-def test_a_task_runs_the_image_by_its_id_in_its_pause() -> None:
+def test_a_task_runs_the_image_by_its_id_in_its_sandbox() -> None:
     body = a_container(an_op())
 
     assert body["Image"] == "sha256:abc"
-    assert body["HostConfig"]["NetworkMode"] == "container:pause-id"
+    assert body["HostConfig"]["NetworkMode"] == "container:sandbox-id"
     assert body["HostConfig"]["RestartPolicy"] == {"Name": "no"}
     assert body["Healthcheck"] == {"Test": ["NONE"]}
 
@@ -233,7 +233,7 @@ def test_a_pod_asks_our_resolver_and_its_own_project_first() -> None:
 def test_a_long_name_of_a_replica_still_makes_a_host_name() -> None:
     op = replace(an_op(), ref=ServiceRef("shop", "a" * 58, "v1"), slot=0)
 
-    name = containers.pause(DEFAULTS, op, "p", "net", "/r")["Hostname"]
+    name = containers.sandbox(DEFAULTS, op, "p", "net", "/r")["Hostname"]
 
     assert len(name) <= 63
     assert not name.endswith("-")
@@ -250,11 +250,11 @@ def shown(op: CreateReplica, task: str, **state: Any) -> dict[str, Any]:
     body = (
         a_container(op)
         if task
-        else containers.pause(DEFAULTS, op, "sha256:pause", "net", "/resolv.conf")
+        else containers.sandbox(DEFAULTS, op, "sha256:pause", "net", "/resolv.conf")
     )
     full = {"Status": "running", "StartedAt": NOON, "FinishedAt": observe.NEVER, "ExitCode": 0}
     return {
-        "Id": f"id-{task or 'pause'}",
+        "Id": f"id-{task or 'sandbox'}",
         "Image": "sha256:abc",
         "Config": {"Labels": body["Labels"]},
         "State": {**full, "Pid": 7, **state},
@@ -273,7 +273,7 @@ def test_a_replica_with_all_its_tasks_ready_is_ready() -> None:
     [replica] = seen(shown(op, ""), shown(op, "main"), main=Health("ready"))
 
     assert replica.ready
-    assert (replica.id, replica.address, replica.pause) == (op.replica, "10.180.0.5", "running")
+    assert (replica.id, replica.address, replica.sandbox) == (op.replica, "10.180.0.5", "running")
     assert replica.tasks[0].started_at == datetime(2026, 1, 1, 12, 0, 0, 123456, UTC)
 
 
@@ -286,7 +286,7 @@ def test_a_task_that_nobody_asked_is_not_ready() -> None:
     assert replica.tasks[0].health.state == "unknown"
 
 
-def test_a_task_older_than_its_pause_is_astray() -> None:
+def test_a_task_older_than_its_sandbox_is_orphaned() -> None:
     op = an_op()
 
     [replica] = seen(shown(op, "", StartedAt=LATER), shown(op, "main"), main=Health("ready"))
@@ -296,38 +296,38 @@ def test_a_task_older_than_its_pause_is_astray() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "pause"), [("running", "running"), ("exited", "stopped"), ("created", "stopped")]
+    ("status", "sandbox"), [("running", "running"), ("exited", "stopped"), ("created", "stopped")]
 )
-def test_a_pause_runs_or_it_does_not(status: str, pause: str) -> None:
+def test_a_sandbox_runs_or_it_does_not(status: str, sandbox: str) -> None:
     op = an_op()
 
     [replica] = seen(shown(op, "", Status=status), shown(op, "main"))
 
-    assert replica.pause == pause
+    assert replica.sandbox == sandbox
 
 
 @pytest.mark.parametrize(
-    ("networks", "pause"),
+    ("networks", "sandbox"),
     [
         ({"ours": {"IPAddress": "10.180.0.5"}}, "running"),
         ({"by-hand": {"IPAddress": "172.17.0.2"}}, "off its network"),
         ({}, "off its network"),
     ],
 )
-def test_a_pause_is_on_its_network_or_of_no_use(networks: dict[str, Any], pause: str) -> None:
+def test_a_sandbox_is_on_its_network_or_of_no_use(networks: dict[str, Any], sandbox: str) -> None:
     op = an_op()
     item = {**shown(op, ""), "NetworkSettings": {"Networks": networks}}
 
     [replica] = seen(item, shown(op, "main"), main=Health("ready"))
 
-    assert replica.pause == pause
-    assert replica.ready == (pause == "running")
+    assert replica.sandbox == sandbox
+    assert replica.ready == (sandbox == "running")
 
 
-def test_tasks_without_their_pause_are_still_a_replica() -> None:
+def test_tasks_without_their_sandbox_are_still_a_replica() -> None:
     [replica] = seen(shown(an_op(), "main"))
 
-    assert replica.pause == "missing"
+    assert replica.sandbox == "missing"
     assert replica.expected_tasks == ("main",)
 
 

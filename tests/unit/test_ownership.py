@@ -44,7 +44,7 @@ def replica_labels(**changes: str) -> dict[str, str]:
         secrets=(),
     )
     defaults = containers.PodDefaults(INSTANCE)
-    body = containers.task(defaults, op, op.spec.tasks[0], "pause", "/resolv.conf", {})
+    body = containers.task(defaults, op, op.spec.tasks[0], "sandbox", "/resolv.conf", {})
     return {**body["Labels"], **{labels.PREFIX + name: text for name, text in changes.items()}}
 
 

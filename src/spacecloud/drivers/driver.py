@@ -54,7 +54,7 @@ class Check:
     """One thing that a doctor has looked at, as those of all drivers tell it."""
 
     what: str
-    said: str
+    message: str
     """What was found; where it is wrong, with the fix."""
 
     ok: bool

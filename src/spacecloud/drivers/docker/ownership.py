@@ -126,8 +126,8 @@ class Ownership:
         return hmac.compare_digest(given, self._mark(kind, name, its).encode())
 
     def _mark(self, kind: Kind, name: str, its: Mapping[str, str]) -> str:
-        said = [kind, name, *(its.get(label, "") for label in _SIGNED[kind])]
-        return hmac.new(self._key or b"", json.dumps(said).encode(), hashlib.sha256).hexdigest()
+        signed = [kind, name, *(its.get(label, "") for label in _SIGNED[kind])]
+        return hmac.new(self._key or b"", json.dumps(signed).encode(), hashlib.sha256).hexdigest()
 
 
 def is_as_named(instance: str, kind: Kind, names: tuple[str, ...], its: Mapping[str, str]) -> bool:

@@ -37,18 +37,18 @@ def conflicts(
         **_networks(networking, networks),
         **_virtual(networking, parse(saved_rules)),
     }
-    said = [
+    problems = [
         f"the pool {pool} overlaps {_some(met)}, which would be cut off: choose another with "
         f"{variable}"
         for variable, pool in pools
         if (met := [what for network, what in theirs.items() if network.overlaps(pool)])
     ]
     if networking.pools.subnets.overlaps(networking.pools.vips):
-        said.append(
+        problems.append(
             f"the pools {networking.pools.subnets} and {networking.pools.vips} overlap: choose "
             f"others with {SUBNET_VARIABLE} and {VIP_VARIABLE}"
         )
-    return tuple(said)
+    return tuple(problems)
 
 
 def _networks(

@@ -22,14 +22,14 @@ def owners_of(port: int, kind: socket.SocketKind) -> tuple[Owner, ...]:
     links = {f"socket:[{bound.inode}]" for bound in bound_sockets(port, kind)}
     if not links:
         return ()
-    found = []
+    owners = []
     for process in sorted(PROC.iterdir()):
         if process.name.isdigit() and not links.isdisjoint(_open_files(process)):
             try:
-                found.append(Owner(int(process.name), (process / "comm").read_text().strip()))
+                owners.append(Owner(int(process.name), (process / "comm").read_text().strip()))
             except OSError:
                 continue
-    return tuple(found)
+    return tuple(owners)
 
 
 def _open_files(process: Path) -> Iterable[str]:

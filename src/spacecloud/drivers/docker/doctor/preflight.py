@@ -41,22 +41,26 @@ IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
 async def preflight(engine: Engine, settings: Settings, networking: Networking) -> tuple[str, ...]:
     """Empty when the machine is ready."""
-    found = [*rights(), *missing_programs(), *forwarding(), *disk(settings), *folders(settings)]
+    problems = [*rights(), *missing_programs(), *forwarding(), *disk(settings), *folders(settings)]
     try:
         routes, rules = await run(*pool_conflicts.LIST_ROUTES), await run("iptables-save")
     except Transient as error:
-        found.append(f"routes and rules of this machine cannot be listed: {error}")
+        problems.append(f"routes and rules of this machine cannot be listed: {error}")
         routes = rules = ""
     try:
-        found += engine_problems(await engine.get("info"), await engine.get("version"))
-        found += await of_a_lost_folder(engine, settings)
-        found += pool_conflicts.conflicts(networking, await engine.get("networks"), routes, rules)
-        found += taken_ports(networking, await own_processes(engine, settings))
+        problems += engine_problems(await engine.get("info"), await engine.get("version"))
+        problems += await of_a_lost_folder(engine, settings)
+        problems += pool_conflicts.conflicts(
+            networking, await engine.get("networks"), routes, rules
+        )
+        problems += taken_ports(networking, await own_processes(engine, settings))
     except Transient as error:
-        found.append(f"{error}: start it (systemctl start docker), or set SPACE_CLOUD_DOCKER_HOST")
+        problems.append(
+            f"{error}: start it (systemctl start docker), or set SPACE_CLOUD_DOCKER_HOST"
+        )
     except EngineError as error:
-        found.append(f"the Docker Engine refuses to tell about itself: {error}")
-    return tuple(found)
+        problems.append(f"the Docker Engine refuses to tell about itself: {error}")
+    return tuple(problems)
 
 
 def rights() -> Iterable[str]:
@@ -105,7 +109,7 @@ def folders(settings: Settings) -> Iterable[str]:
 
 
 def clock(settings: Settings) -> Iterable[str]:
-    """Tokens expire and pauses end by it: one that was put back is worth a word."""
+    """Tokens expire and delays end by it: one that was put back is worth a word."""
     try:
         written = max(path.stat().st_mtime for path in settings.state_dir.glob("store.db*"))
     except (ValueError, OSError):
@@ -145,14 +149,14 @@ def engine_problems(info: Mapping[str, Any], version: Mapping[str, Any]) -> Iter
 async def own_processes(engine: Engine, settings: Settings) -> frozenset[int]:
     """Of our gateway and resolver, where they run already."""
     filters = {"label": [f"{labels.INSTANCE}={settings.instance}", labels.PART]}
-    found = set()
+    ids = set()
     owner = Ownership.of(settings)
     for container in await engine.get("containers/json", filters=filters):
         if not owner.has("part", container):
             continue
         shown = await engine.find(f"containers/{container['Id']}/json")
-        found.add(int(shown["State"]["Pid"]) if shown is not None else 0)
-    return frozenset(found - {0})
+        ids.add(int(shown["State"]["Pid"]) if shown is not None else 0)
+    return frozenset(ids - {0})
 
 
 async def of_a_lost_folder(engine: Engine, settings: Settings) -> tuple[str, ...]:

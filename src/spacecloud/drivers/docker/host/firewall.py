@@ -109,8 +109,8 @@ class Firewall:
     async def _state(self) -> State | None:
         """None where the kernel does not number what our programs write."""
         if self._numbered is None:
-            said = [await run(family.program, "--version") for family in self._families]
-            self._numbered = all(NFTABLES in version for version in said)
+            versions = [await run(family.program, "--version") for family in self._families]
+            self._numbered = all(NFTABLES in version for version in versions)
         return _state() if self._numbered else None
 
     async def _ensure_family(self, family: Family) -> tuple[str, ...]:

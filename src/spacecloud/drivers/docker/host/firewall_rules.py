@@ -213,19 +213,19 @@ def parse(saved: str) -> dict[str, dict[str, list[str]]]:
 
 def differences(ruleset: Ruleset, found: Found) -> tuple[str, ...]:
     """What is not as it should be, a sentence each; empty when nothing has to be done."""
-    said = [
+    problems = [
         f"the firewall chain {chain.name} was changed or missing"
         for chain in ruleset.chains
         if tuple(found.get(chain.table, {}).get(chain.name, ("?",))) != chain.rules
     ]
     for (table, origin), jumps in _jumps_by_origin(ruleset).items():
         if not _in_place(jumps, found.get(table, {}).get(origin, ())):
-            said.append(f"the jumps of {table} {origin} to our rules were missing or not first")
-    said += [
+            problems.append(f"the jumps of {table} {origin} to our rules were missing or not first")
+    problems += [
         f"a rule led to a chain of ours from where none should: {table} {origin} {rule}"
         for table, origin, rule in _strays(ruleset, found)
     ]
-    return tuple(said)
+    return tuple(problems)
 
 
 def is_absent(ruleset: Ruleset, found: Found) -> bool:
@@ -324,8 +324,8 @@ def _is_ours(chain: str, ruleset: Ruleset) -> bool:
 
 def _target(rule: str) -> str:
     """The chain that a rule leads to; empty where it leads to none."""
-    words = rule.split()
-    for option, target in itertools.pairwise(words):
+    options = rule.split()
+    for option, target in itertools.pairwise(options):
         if option in ("-j", "-g"):
             return target
     return ""

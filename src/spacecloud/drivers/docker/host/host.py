@@ -31,7 +31,7 @@ REMOVAL_ROUNDS = 20
 BRIDGE_SECONDS = 1.0
 """Longer than an engine takes to remove a network."""
 
-REMOVAL_PAUSE_SECONDS = 0.1
+BETWEEN_ROUNDS_SECONDS = 0.1
 HOST_RESOLV_CONF = Path("/etc/resolv.conf")
 
 
@@ -87,7 +87,7 @@ class DockerHost:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _remove_containers(self) -> None:
-        """Tasks before the pauses they are in; again, until those are gone that were going."""
+        """Tasks before the sandboxes they are in; again, until those are gone that were going."""
         for _ in range(REMOVAL_ROUNDS):
             listed = await self._engine.get("containers/json", all=True, filters=self._ours)
             found = [c for c in listed if self._owner.has_container(c)]
@@ -96,7 +96,7 @@ class DockerHost:
             tasks = [c["Id"] for c in found if labels.TASK in labels_of(c)]
             await together(self._remove(id) for id in tasks)
             await together(self._remove(c["Id"]) for c in found if c["Id"] not in tasks)
-            await asyncio.sleep(REMOVAL_PAUSE_SECONDS)
+            await asyncio.sleep(BETWEEN_ROUNDS_SECONDS)
 
     async def _remove_networks(self) -> list[str]:
         left = []

@@ -73,8 +73,8 @@ class SystemContainers:
             await self._engine.post(f"containers/{made['Id']}/start", ok=(NOT_MODIFIED,))
             await self._see_it_stay(made["Id"])
             return [] if first else [f"the {part} was gone and was made again"]
-        said = await self._keep_running(part, found)
-        return [] if first else said
+        repairs = await self._keep_running(part, found)
+        return [] if first else repairs
 
     async def _is_other(self, name: str, found: Json, body: Json) -> bool:
         """Made from another configuration than the one wanted now?"""
@@ -93,13 +93,13 @@ class SystemContainers:
                 self._restarts = {**self._restarts, id: found["RestartCount"]}
                 ended = found["RestartCount"] > before
                 return [f"the {part} ended, and the engine started it again"] if ended else []
-            said = f"the {part} was started again: its folder had been removed and made anew"
+            repair = f"the {part} was started again: its folder had been removed and made anew"
         else:
-            said = f"the {part} did not run and was started again"
+            repair = f"the {part} did not run and was started again"
         # A restart and not a start: the engine's own back-off would make it wait.
         await self._engine.post(f"containers/{id}/restart", t=0)
         await self._see_it_stay(id)
-        return [said]
+        return [repair]
 
     def _sees_our_folder(self, part: Part, pid: int) -> bool:
         """A folder that was removed lives on in who has mounted it, and gets nothing new."""
@@ -121,11 +121,11 @@ class SystemContainers:
         if found is None or (found["State"]["Running"] and not found["RestartCount"]):
             return
         try:
-            said = await last_lines(self._engine, container, LAST_LINES)
+            output = await last_lines(self._engine, container, LAST_LINES)
         except NotFound:
             return
         code = found["State"]["ExitCode"]
-        raise Transient(f"it ended with code {code}: {' / '.join(said) or 'it said nothing'}")
+        raise Transient(f"it ended with code {code}: {' / '.join(output) or 'it said nothing'}")
 
     def _body(self, part: Part, image: str) -> Json:
         if part == "resolver":

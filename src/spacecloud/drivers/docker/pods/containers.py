@@ -20,7 +20,7 @@ Values = Mapping[str, Mapping[str, str]]
 MIB = 1024 * 1024
 DEFAULT_MILLICORES = 250
 MOST_PROCESSES = 4096
-PAUSE_PROCESSES = 16
+SANDBOX_PROCESSES = 16
 LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 HARDENING = ["no-new-privileges"]
 LONGEST_HOSTNAME = 63
@@ -46,7 +46,7 @@ def resolv_conf(nameserver: str, project: str) -> str:
     )
 
 
-def pause(pods: PodDefaults, op: CreateReplica, image: str, network: str, resolv: str) -> Json:
+def sandbox(pods: PodDefaults, op: CreateReplica, image: str, network: str, resolv: str) -> Json:
     """Holds the namespace: address, names. The engine starts it again, after a reboot too."""
     return {
         "Image": image,
@@ -59,7 +59,7 @@ def pause(pods: PodDefaults, op: CreateReplica, image: str, network: str, resolv
             "CapDrop": ["ALL"],
             "SecurityOpt": HARDENING,
             "ReadonlyRootfs": True,
-            "PidsLimit": PAUSE_PROCESSES,
+            "PidsLimit": SANDBOX_PROCESSES,
             "LogConfig": LOGS,
             "Binds": [f"{resolv}:/etc/resolv.conf:ro"],
             "Sysctls": {
@@ -74,7 +74,7 @@ def pause(pods: PodDefaults, op: CreateReplica, image: str, network: str, resolv
 
 
 def task(
-    pods: PodDefaults, op: CreateReplica, spec: Task, pause_id: str, resolv: str, values: Values
+    pods: PodDefaults, op: CreateReplica, spec: Task, sandbox_id: str, resolv: str, values: Values
 ) -> Json:
     resources = spec.resources
     memory = resources.memory * MIB
@@ -84,7 +84,7 @@ def task(
         "Labels": labels.task_labels(pods.instance, op, spec.id, spec.probe, spec.ports),
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
-            "NetworkMode": f"container:{pause_id}",
+            "NetworkMode": f"container:{sandbox_id}",
             "RestartPolicy": {"Name": "no"},
             "CapDrop": _DROPPED[pods.restrict],
             "SecurityOpt": HARDENING,

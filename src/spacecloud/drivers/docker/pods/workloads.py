@@ -74,7 +74,7 @@ class DockerWorkloads:
         self._settings = settings
         self._secret_values = secret_values
         self._owner = Ownership.of(settings)
-        self._told_strangers: set[str] = set()
+        self._reported_strangers: set[str] = set()
         self._networks = Networks(self._engine, networking, self._owner)
         self._pods = Pods(self._engine, settings, secret_values, self._owner)
         self._pulls = Pulls(self._engine, settings.pull_seconds)
@@ -295,13 +295,13 @@ class DockerWorkloads:
             for item in listing
             if not self._owner.has_container(item)
         }
-        for id in sorted(found.keys() - self._told_strangers):
+        for id in sorted(found.keys() - self._reported_strangers):
             logger.warning(
                 "container %s (%s) has labels of this instance and was not made by it: left alone",
                 found[id],
                 id[:12],
             )
-        self._told_strangers = set(found)
+        self._reported_strangers = set(found)
 
     async def _container(self, project: str, replica: str, task: str) -> str:
         filters = {
