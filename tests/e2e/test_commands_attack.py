@@ -53,8 +53,8 @@ def serves(stage: Stage) -> None:
     assert answer.status_code == 200, answer.text
 
 
-def docker(*words: str) -> str:
-    done = subprocess.run(["docker", *words], text=True, capture_output=True, timeout=60)
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], text=True, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -155,14 +155,14 @@ def test_a_state_folder_that_is_lost_is_told_and_all_that_runs_runs_on(stage: St
 
 
 def test_a_database_that_is_there_is_never_forgotten(stage: Stage) -> None:
-    said = stage.installation.program("space-cloud", "start", "--forget")
-    assert (said.returncode, "runs: space-cloud stop" in said.stderr) == (4, True), said
+    done = stage.installation.program("space-cloud", "start", "--forget")
+    assert (done.returncode, "runs: space-cloud stop" in done.stderr) == (4, True), done
 
     stage.installation.program("space-cloud", "stop", check=True)
-    said = stage.installation.program("space-cloud", "start", "--forget")
+    done = stage.installation.program("space-cloud", "start", "--forget")
 
-    assert said.returncode == 4, said
-    assert "never overwritten" in said.stderr
+    assert done.returncode == 4, done
+    assert "never overwritten" in done.stderr
 
 
 def test_whoever_forgets_on_purpose_begins_anew_and_undeclared_replicas_go(stage: Stage) -> None:
@@ -214,17 +214,17 @@ def test_an_image_with_our_labels_is_left_alone_and_disturbs_nothing(stage: Stag
         assert "ended with" not in log.rpartition("serves docker")[2]
         for name in strangers:
             assert log.count(f"container stranger-{stage.installation.instance}-{name} ") <= 2
-        told = stage.installation.program("space-cloud", "doctor")
-        assert told.returncode == 1
+        doctor = stage.installation.program("space-cloud", "doctor")
+        assert doctor.returncode == 1
         assert all(
-            f"stranger-{stage.installation.instance}-{name}" in told.stdout for name in strangers
+            f"stranger-{stage.installation.instance}-{name}" in doctor.stdout for name in strangers
         )
         inspected = stage.installation.program(
             "space-cloud", "inspect", "-o", "json", check=True
         ).stdout
         assert "stranger-" not in inspected
-        said = stage.user.cli("logs", "attack/web", "--tail", "1")
-        assert said.returncode == 0, said
+        done = stage.user.cli("logs", "attack/web", "--tail", "1")
+        assert done.returncode == 0, done
 
         stage.installation.program("space-cloud", "down", check=True)
 
@@ -244,8 +244,8 @@ def a_stranger(stage: Stage, name: str, its: dict[str, str]) -> str:
     """An image that carries labels, and a container of it by a plain docker run."""
     tag = f"stranger-{stage.installation.instance}-{name}"
     made = docker("create", stage.user.images["echo"])
-    words = " ".join(f"{label}={json.dumps(text)}" for label, text in its.items())
-    docker("commit", "--change", f"LABEL {words}", made, tag)
+    changes = " ".join(f"{label}={json.dumps(text)}" for label, text in its.items())
+    docker("commit", "--change", f"LABEL {changes}", made, tag)
     docker("rm", made)
     return docker("run", "-d", "--name", tag, tag)
 

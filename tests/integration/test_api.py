@@ -128,7 +128,7 @@ async def test_an_id_that_is_no_dns_label_is_named_with_the_rule(api: Api, servi
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "sentence"),
     [
         (b"", "empty"),
         (b"{", "not JSON"),
@@ -150,7 +150,7 @@ async def test_an_id_that_is_no_dns_label_is_named_with_the_rule(api: Api, servi
     ],
 )
 async def test_a_body_that_is_no_document_is_a_clear_error(
-    api: Api, body: bytes, words: str
+    api: Api, body: bytes, sentence: str
 ) -> None:
     for path in (API_V1, "/v1/config/plan", "/v1/config/login"):
         answer = await api.client.post(path, content=body)
@@ -159,7 +159,7 @@ async def test_a_body_that_is_no_document_is_a_clear_error(
             assert answer.status_code == 413
         else:
             assert answer.status_code == 400
-            assert words in answer.json()["error"]
+            assert sentence in answer.json()["error"]
 
 
 async def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
@@ -279,10 +279,10 @@ async def test_routes_are_listed_flat_with_their_services_id(api: Api) -> None:
 async def test_roles_are_kept_and_their_lack_of_effect_is_said(api: Api) -> None:
     rules = [{"apiGroups": [""], "verbs": ["get"], "resources": ["pods"]}]
     roles = f"{SHOP}/service-roles"
-    said = await api.post(f"{roles}/api/reader", {"type": "Project", "rules": rules})
+    answer = await api.post(f"{roles}/api/reader", {"type": "Project", "rules": rules})
 
     expected = {"id": "reader", "project": "shop", "service": "api", "type": "project"}
-    assert said["notices"]
+    assert answer["notices"]
     for query in ("", "?serviceId=*&roleId=*", "?serviceID=api&roleID=reader"):
         assert await api.get(roles + query) == [{**expected, "rules": rules}]
     assert await api.get(f"{roles}?roleId=other") == []
@@ -332,13 +332,13 @@ async def test_a_route_that_puts_another_out_of_reach_or_leads_nowhere_says_so(a
     async def notices(id: str, target: dict[str, object]) -> list[str]:
         route = {"source": {"hosts": ["*"], "url": "/a"}, "targets": [target]}
         answer = await api.client.post(f"{INGRESS}/{id}", json=route)
-        said: list[str] = answer.json()["notices"]
-        return said
+        notices: list[str] = answer.json()["notices"]
+        return notices
 
     assert await notices("first", there) == []
     (second,) = await notices("second", there)
     (first,) = await notices("first", there)
-    *_, nowhere = sorted(await notices("second", lost), key=lambda said: "ghost" in said)
+    *_, nowhere = sorted(await notices("second", lost), key=lambda notice: "ghost" in notice)
 
     assert second == first
     assert "shop/second is never reached: shop/first answers" in second

@@ -78,7 +78,7 @@ def test_wide_lists_say_more(shop: Plane) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "known"),
+    ("arguments", "known"),
     [
         (["svc", "shop/cache@v1"], "cache"),
         (["projects"], "shop"),
@@ -97,9 +97,9 @@ def test_wide_lists_say_more(shop: Plane) -> None:
     ],
 )
 def test_everything_is_listed_in_singular_plural_and_the_originals_spelling(
-    shop: Plane, words: list[str], known: str
+    shop: Plane, arguments: list[str], known: str
 ) -> None:
-    done = shop.cli("get", *words)
+    done = shop.cli("get", *arguments)
 
     assert done.code == 0, done.err
     assert known in done.out
@@ -119,7 +119,7 @@ def test_secret_values_are_never_shown(shop: Plane) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("arguments", "sentence"),
     [
         (["get", "services", "nope"], "there is no service shop/nope"),
         (["get", "services", "api", "v9"], "there is no service shop/api@v9"),
@@ -147,9 +147,9 @@ def test_secret_values_are_never_shown(shop: Plane) -> None:
     ],
 )
 def test_what_does_not_exist_is_an_error_of_its_own(
-    shop: Plane, words: list[str], sentence: str
+    shop: Plane, arguments: list[str], sentence: str
 ) -> None:
-    done = shop.cli(*words)
+    done = shop.cli(*arguments)
 
     assert done.code == 3, done
     assert sentence in done.err
@@ -164,7 +164,7 @@ def test_the_status_says_replicas_addresses_policy_and_events(shop: Plane) -> No
 
     assert out.startswith("shop/api@v1  ready  2 of 2 replicas ready\n")
     (replica, _) = json.loads(shop.cli("status", "shop/api", "-o", "json").out)[0]["replicas"]
-    for words in (
+    for text in (
         f"revision   1 ({replica['revision']})",
         "domain     api.shop.svc.cluster.local, api-v1-internal.shop.svc.cluster.local",
         "called by  shop/web",
@@ -172,7 +172,7 @@ def test_the_status_says_replicas_addresses_policy_and_events(shop: Plane) -> No
         "api--v1--0  ready",
         "EndpointsPublished",
     ):
-        assert words in out
+        assert text in out
 
 
 def test_the_status_tells_of_a_route_that_never_answers(shop: Plane) -> None:
@@ -183,10 +183,10 @@ def test_the_status_tells_of_a_route_that_never_answers(shop: Plane) -> None:
     )
     applied = shop.cli("apply", "-f", "-", given=hidden)
 
-    told = "ingress route shop/hidden is never reached: "
-    assert told in applied.out
-    assert told in shop.cli("status", "shop/web").out
-    assert told not in shop.cli("status", "shop/api").out
+    warning = "ingress route shop/hidden is never reached: "
+    assert warning in applied.out
+    assert warning in shop.cli("status", "shop/web").out
+    assert warning not in shop.cli("status", "shop/api").out
     shop.cli("delete", "ingress-route", "hidden", "--yes")
 
 

@@ -188,7 +188,7 @@ async def test_names_of_the_outside_are_answered_by_the_outside(
 async def test_the_host_and_strangers_cannot_use_the_resolver(scene: Scene) -> None:
     await Firewall(networking_of(scene.settings)).remove()
 
-    async def told() -> str:
+    async def answer() -> str:
         reader, writer = await asyncio.open_connection("127.0.0.1", scene.settings.dns_port)
         try:
             return (await reader.read(1)).decode()
@@ -197,7 +197,7 @@ async def test_the_host_and_strangers_cannot_use_the_resolver(scene: Scene) -> N
 
     async with asyncio.timeout(30):
         with suppress(ConnectionError):
-            assert await told() == ""
+            assert await answer() == ""
 
 
 async def test_the_resolver_is_nobody_and_may_nothing(scene: Scene) -> None:
