@@ -16,13 +16,16 @@ from spacecloud.workloads.operations import (
     AwaitEnd,
     AwaitRetry,
     CancelPull,
+    ConfirmRevision,
     CreateNetwork,
     CreateReplica,
+    FailRevision,
     Op,
     PublishNames,
     PublishTraffic,
     PullImage,
     RecordRevision,
+    RecordServing,
     ReleaseAddresses,
     RemoveNetwork,
     RemoveReplica,
@@ -62,7 +65,7 @@ def subject(op: Op) -> Subject:
             its = ("names",)
         case PullImage(ref=ref, image=image) | CancelPull(pull=PullImage(ref=ref, image=image)):
             its = ("pull", ref.version, image)
-        case RecordRevision():
+        case RecordRevision() | RecordServing() | ConfirmRevision() | FailRevision():
             its = ("revision", op.ref.version)
         case ReleaseAddresses():
             its = ("addresses",)
