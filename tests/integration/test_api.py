@@ -398,10 +398,10 @@ async def test_a_batch_is_checked_as_a_whole_and_applied_in_order(api: Api) -> N
     nothing = await api.get("/v1/config/projects/*")
     await api.post("/v1/config/batch-apply", {"specs": good})
 
-    paths = [mistake["path"] for mistake in refused.json()["mistakes"]]
+    paths = [(mistake["document"], mistake["path"]) for mistake in refused.json()["mistakes"]]
     assert refused.status_code == 400
-    assert paths[0] == "specs[3].type"
-    assert {"specs[4].meta.project", "specs[4].meta.serviceId", "specs[5]"} <= set(paths)
+    assert paths[0] == (3, "type")
+    assert {(4, "meta.project"), (4, "meta.serviceId"), (5, "")} <= set(paths)
     assert nothing == []
     assert len(await api.get(f"{SHOP}/services")) == 1
     assert len(await api.get(INGRESS)) == 1

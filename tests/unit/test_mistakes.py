@@ -104,8 +104,8 @@ def test_what_is_expected_is_said_in_plain_words(
 
 
 def test_paths_can_be_pasted_and_odd_names_are_quoted() -> None:
-    assert path_of("spec", ("tasks", 0, "env", "a.b")) == "spec.tasks[0].env['a.b']"
-    assert path_of("", ("tasks", 1)) == "tasks[1]"
+    assert path_of(("spec", "tasks", 0, "env", "a.b")) == "spec.tasks[0].env['a.b']"
+    assert path_of(("tasks", 1)) == "tasks[1]"
 
 
 def test_a_long_value_is_shortened_and_a_container_is_not_shown() -> None:

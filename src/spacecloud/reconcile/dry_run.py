@@ -45,10 +45,12 @@ def together(refused: Sequence[tuple[Envelope, SpaceCloudError]]) -> SpaceCloudE
     """A single clash stays one; all else is a list of mistakes, each under its document."""
     (envelope, error), *others = refused
     if not others and not isinstance(error, InvalidSpec):
-        return type(error)(f"{envelope.name}: {error}")
+        single = type(error)(f"{envelope.name}: {error}")
+        single.document = envelope.number
+        return single
     found = Refused()
     for each, fault in refused:
-        found.take(fault, each.source)
+        found.take(fault, each.number)
     return found.error()
 
 

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Mapping
 
-from spacecloud.errors import Conflict, InvalidSpec, Mistake
+from spacecloud.errors import Conflict, InvalidSpec
 from spacecloud.model.declared import Change, StoredDocument
-from spacecloud.model.project import Project, redacted, secret_paths, secret_values
+from spacecloud.model.project import Project, redacted, secret_locations, secret_values
 from spacecloud.model.refs import PLATFORM_PROJECT
 from spacecloud.model.secret import REDACTED
+from spacecloud.model.validation.mistakes import mistake_at
 from spacecloud.store.canonical import as_kept, canonical
 from spacecloud.store.database import Session, matching
 from spacecloud.store.port import Written
@@ -87,9 +88,11 @@ def _values(db: Session, sealer: Sealer, id: str) -> dict[str, str]:
 
 def _with_kept(document: dict[str, object], stored: Mapping[str, str], id: str) -> dict[str, str]:
     given = secret_values(document)
-    paths = secret_paths(document)
+    locations = secret_locations(document)
     mistakes = tuple(
-        Mistake(f"spec.{paths[place]}", "no value is stored that could be kept: write the value")
+        mistake_at(
+            ("spec", *locations[place]), "no value is stored that could be kept: write the value"
+        )
         for place, value in given.items()
         if value == REDACTED and place not in stored
     )

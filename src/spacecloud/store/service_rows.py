@@ -7,6 +7,7 @@ from spacecloud.errors import Conflict, InvalidSpec, Mistake
 from spacecloud.model.declared import Change
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
+from spacecloud.model.validation.mistakes import mistake_at
 from spacecloud.store.address_rows import allocate, give_back
 from spacecloud.store.canonical import as_kept, difference
 from spacecloud.store.database import Session
@@ -87,7 +88,7 @@ def _check_domain(db: Session, ref: ServiceRef) -> None:
         raise InvalidSpec(
             f"{ref}: the version's domain label {ref.label} has {len(ref.label)} characters, "
             f"and DNS allows {LONGEST_LABEL}: shorten the service's id or the version",
-            (Mistake("meta.version", f"{ref.label} exceeds {LONGEST_LABEL} characters"),),
+            (mistake_at(("meta", "version"), f"{ref.label} exceeds {LONGEST_LABEL} characters"),),
         )
     row = db.row(
         "SELECT service || '@' || version FROM versions WHERE project = ? AND label = ?",
@@ -138,12 +139,12 @@ def _check_secrets(db: Session, ref: ServiceRef, spec: Service) -> None:
         for s, id in enumerate(task.secrets):
             fault = _fault(ref.project, id, types, docker=False)
             if fault:
-                mistakes.append(Mistake(f"spec.tasks[{t}].secrets[{s}]", fault, id))
+                mistakes.append(mistake_at(("spec", "tasks", t, "secrets", s), fault, id))
         if task.docker.secret:
             fault = _fault(ref.project, task.docker.secret, types, docker=True)
             if fault:
-                path = f"spec.tasks[{t}].docker.secret"
-                mistakes.append(Mistake(path, fault, task.docker.secret))
+                place = ("spec", "tasks", t, "docker", "secret")
+                mistakes.append(mistake_at(place, fault, task.docker.secret))
     if mistakes:
         raise InvalidSpec(f"{ref} names secrets that it cannot use", tuple(mistakes))
 
