@@ -15,6 +15,7 @@ from spacecloud.model.status import (
     PlanView,
     ServiceStatus,
 )
+from spacecloud.reasons.notices import FieldIgnored, Notice
 from spacecloud.reconcile.dry_run import dry_run
 from spacecloud.store.port import Store
 
@@ -70,8 +71,9 @@ class StoreBackend:
         finally:
             self.open_logs -= 1
 
-    def notices(self, envelope: Envelope) -> tuple[str, ...]:
-        return ("roles have no effect here",) if envelope.kind.name == "service-role" else ()
+    def notices(self, envelope: Envelope) -> tuple[Notice, ...]:
+        ignored = FieldIgnored("the role", "it has no effect here")
+        return (ignored,) if envelope.kind.name == "service-role" else ()
 
     async def healthy(self) -> bool:
         return self.is_healthy

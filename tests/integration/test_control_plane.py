@@ -24,6 +24,7 @@ from spacecloud.model.service import Service
 from spacecloud.model.status import ServiceStatus
 from spacecloud.model.stored import STORED
 from spacecloud.model.traffic import IngressTable
+from spacecloud.reasons.notices import RouteNotServed
 from spacecloud.reconcile import controller
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
@@ -125,17 +126,18 @@ async def test_a_route_that_the_gateway_refuses_is_told_where_it_is_looked_for(
     for id in ("bad", "good"):
         route = {"source": {"url": f"/{id}"}, "targets": [target]}
         await setup.store.put_ingress("shop", id, IngressRoute.model_validate(route))
-    sentence = "ingress route shop/bad is not served: the gateway refuses it: header value too long"
+    left_out = RouteNotServed("shop/bad", "the gateway refuses it: header value too long")
 
     async def told() -> None:
         status = await setup.status()
         assert status.urls == ("http://localhost:4122/good",)
-        assert status.not_served == (sentence,)
+        assert status.not_served == (left_out,)
+        assert status.wire()["notServed"] == [str(left_out)]
 
     await eventually(told)
     await setup.settles()
     first = (await setup.plane.queries.why("shop", "api", None))[0]
-    assert (first.severity, first.problem) == ("error", sentence)
+    assert (first.severity, first.reason, first.problem) == ("error", left_out.code, str(left_out))
 
 
 @pytest.mark.attack

@@ -8,6 +8,7 @@ from spacecloud.ingress.table import KnownRoute, read, table, unreached, urls_of
 from spacecloud.model.declared import StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import IngressTarget
+from spacecloud.reasons.notices import RouteNeverReached, RouteNotServed
 
 WEB = ServiceKey("shop", "web")
 WORLD = a_world(
@@ -95,8 +96,8 @@ def test_a_target_that_leads_nowhere_is_left_out_and_warned_of() -> None:
         document = {"targets": [{"host": host, "port": port, **more}]}
         routes = _routes({"r": document})
         assert table(routes, WORLD).rules[0].targets == ()
-        (sentence,) = warnings(routes, WORLD)
-        return sentence
+        (notice,) = warnings(routes, WORLD)
+        return str(notice)
 
     assert "there is no service at api.shop" in said("api.shop.svc.cluster.local")
     assert "has no port 1: it has 8080, 9090" in said("web.shop.svc.cluster.local", 1)
@@ -122,10 +123,8 @@ def test_a_route_that_another_covers_whole_is_warned_of() -> None:
     seen = a_route("seen", url="/a", methods=["POST"])
     named = a_route("named", url="/a", hosts=["shop.example"])
 
-    assert warnings([first, hidden, seen, named], WORLD) == (
-        "ingress route shop/hidden is never reached: shop/first answers every request for /a "
-        "before it",
-    )
+    (notice,) = warnings([first, hidden, seen, named], WORLD)
+    assert notice == RouteNeverReached("shop/hidden", "shop/first", "/a")
 
 
 def test_a_service_is_told_of_its_routes_that_never_answer() -> None:
@@ -133,10 +132,7 @@ def test_a_service_is_told_of_its_routes_that_never_answer() -> None:
     routes = table([first, a_route("hidden", url="/a"), a_route("seen", url="/b")], WORLD)
 
     assert unreached(ServiceKey("shop", "db"), routes) == ()
-    assert unreached(WEB, routes) == (
-        "ingress route shop/hidden is never reached: shop/first answers every request for /a "
-        "before it",
-    )
+    assert unreached(WEB, routes) == (RouteNeverReached("shop/hidden", "shop/first", "/a"),)
 
 
 def test_what_is_kept_and_not_acted_on_is_said() -> None:
@@ -149,7 +145,7 @@ def test_what_is_kept_and_not_acted_on_is_said() -> None:
         "modify": modify,
     }
 
-    said = "\n".join(warnings(_routes({"r": document}), WORLD))
+    said = "\n".join(map(str, warnings(_routes({"r": document}), WORLD)))
 
     for words in (
         "scheme https",
@@ -195,9 +191,10 @@ def test_a_route_with_a_mistake_is_left_out_with_a_sentence_and_the_others_stay(
     )
 
     assert ids(*routes) == ["good"]
-    said = warnings(routes, WORLD)
-    assert [line.partition(":")[0] for line in said] == [
-        *(f"ingress route shop/{n} is not served" for n in range(4)),
-        "ingress route shop/edits is not served",
-        "ingress route shop/edits is not served",
+    left_out = [w for w in warnings(routes, WORLD) if isinstance(w, RouteNotServed)]
+    assert len(left_out) == len(warnings(routes, WORLD))
+    assert [notice.route for notice in left_out] == [
+        *(f"shop/{n}" for n in range(4)),
+        "shop/edits",
+        "shop/edits",
     ]

@@ -8,6 +8,7 @@ from spacecloud.mesh.authorization import Authorization
 from spacecloud.mesh.explain import callees, callers, warnings, why_refused
 from spacecloud.model.declared import Declared
 from spacecloud.model.refs import ServiceKey
+from spacecloud.reasons.notices import PolicyUnited
 from unit.test_mesh_policy import worlds
 
 API, WEB, BILL = ServiceKey("shop", "api"), ServiceKey("shop", "web"), ServiceKey("bank", "bill")
@@ -75,10 +76,10 @@ def test_versions_that_differ_are_warned_of() -> None:
         }
     )
 
-    upstreams, whitelists = warnings(API, policy)
-
-    assert "different upstreams" in upstreams
-    assert "different whitelists" in whitelists
+    assert warnings(API, policy) == (
+        PolicyUnited("shop/api", ("v1", "v2"), "upstreams"),
+        PolicyUnited("shop/api", ("v1", "v2"), "whitelists"),
+    )
     assert warnings(WEB, policy) == ()
 
 
@@ -94,7 +95,7 @@ def test_a_name_that_leads_nowhere_or_is_not_returned_is_warned_of() -> None:
         }
     )
 
-    assert warnings(API, policy) == (
+    assert tuple(map(str, warnings(API, policy))) == (
         "upstreams of shop/api name shop/db, whose whitelists do not let shop/api in",
         "upstreams of shop/api name shop/x, which is not declared",
         "whitelists of shop/api name shop/web, whose upstreams do not name shop/api",

@@ -4,13 +4,14 @@ import pytest
 
 from builders import a_service
 from spacecloud.model.service import declared_replicas
+from spacecloud.reasons.notices import MaximumBelowMinimum
 from spacecloud.report.notices import notices_of
 
 
 def test_a_maximum_below_the_minimum_is_said_with_what_runs() -> None:
     service = a_service(scale={"replicas": 1, "minReplicas": 5, "maxReplicas": 2})
 
-    assert notices_of(service) == ("scale: maxReplicas (2) is below minReplicas, so 5 run",)
+    assert notices_of(service) == (MaximumBelowMinimum(maximum=2, replicas=5),)
     assert declared_replicas(service) == 5
 
 
@@ -30,4 +31,4 @@ def test_a_maximum_that_is_not_given_or_is_the_minimum_is_no_surprise(
 def test_a_scale_that_automatic_scaling_overrules_is_not_judged() -> None:
     service = a_service(scale={"replicas": 1, "minReplicas": 5, "maxReplicas": 2}, autoScale={})
 
-    assert not [notice for notice in notices_of(service) if "maxReplicas" in notice]
+    assert not [n for n in notices_of(service) if isinstance(n, MaximumBelowMinimum)]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spacecloud.errors import Terminal, Transient
-from spacecloud.reasons import images, platform, services, steps, tasks
+from spacecloud.reasons import images, notices, platform, services, steps, tasks
 from spacecloud.reasons.union import ALL, Reason
 
 ROOT = Path(__file__).parents[2]
@@ -61,10 +61,22 @@ EXAMPLES: tuple[Reason, ...] = (
     services.LookFailed(platform.EngineFailed("look at shop/web", "the engine's words")),
     services.Asleep(),
     services.Progressing("pulling web:1"),
-    services.RouteNotServed("ingress route shop/web is not served: the gateway's words"),
     services.CallDenied("shop/web", 6379, 2, "add shop/web to the whitelists of shop/db"),
     services.NoCaller(),
-    services.Notice("affinity is kept; one machine has nothing to choose between"),
+    notices.ProjectCreated("shop"),
+    notices.FieldIgnored("affinity", "one machine has nothing to choose between"),
+    notices.ReplicasFixed("scale.maxReplicas", 2),
+    notices.MaximumBelowMinimum(2, 5),
+    notices.NothingToProbe("main"),
+    notices.PolicyUnited("shop/api", ("v1", "v2"), "whitelists"),
+    notices.PeerNotDeclared("shop/api", "upstreams", "shop/db"),
+    notices.PeerOneSided("shop/api", "upstreams", "shop/db"),
+    notices.RouteNotServed("shop/web", "the gateway's words"),
+    notices.RouteTargetMissing("shop/web", "there is no service at web.shop.svc.cluster.local"),
+    notices.RouteRuleUnsupported("shop/web", "webhook"),
+    notices.RouteWithoutHosts("shop/web"),
+    notices.RouteBehindApi("shop/web", "/v1/config"),
+    notices.RouteNeverReached("shop/web", "shop/all", "/shop"),
     steps.Deleted(),
     steps.NotDeclared(),
     steps.VersionRemoved(),

@@ -8,6 +8,7 @@ from spacecloud.ingress.mistakes import check
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.project import Project
 from spacecloud.model.routing import IngressRoute
+from spacecloud.reasons.notices import Notice, ProjectCreated
 from spacecloud.store.by_kind import put
 from spacecloud.store.port import Accepted
 
@@ -20,16 +21,16 @@ async def declare(api: Dependencies, envelope: Envelope) -> dict[str, Any]:
     accepted = await put(api.store, envelope)
     notices = [*api.backend.notices(envelope)]
     if accepted.project_created and not isinstance(envelope.spec, Project):
-        notices.insert(0, f"there was no project {project}: it was created")
+        notices.insert(0, ProjectCreated(project))
     if isinstance(envelope.spec, IngressRoute):
         notices += await _beside_the_others(api, envelope)
-    said: dict[str, Any] = {"notices": notices}
+    said: dict[str, Any] = {"notices": [str(notice) for notice in notices]}
     if isinstance(accepted, Accepted):
         return {**said, "generation": accepted.generation, "change": accepted.change}
     return {**said, "change": accepted.change}
 
 
-async def _beside_the_others(api: Dependencies, envelope: Envelope) -> tuple[str, ...]:
+async def _beside_the_others(api: Dependencies, envelope: Envelope) -> tuple[Notice, ...]:
     routes = table.read(await api.store.ingress())
     id = f"{envelope.ids['project']}/{envelope.ids['id']}"
     return table.warnings_about(id, routes, await api.store.declared())

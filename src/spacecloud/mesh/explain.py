@@ -7,6 +7,7 @@ from spacecloud.mesh.index import union
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.service import ANY, Peer, callees_of, callers_of
+from spacecloud.reasons.notices import Notice, PeerNotDeclared, PeerOneSided, PolicyUnited
 
 
 def callers(key: ServiceKey, policy: Authorization) -> tuple[str, ...]:
@@ -43,8 +44,8 @@ def why_refused(caller: ServiceKey, callee: ServiceKey, policy: Authorization) -
     return "; ".join(missing)
 
 
-def warnings(key: ServiceKey, policy: Authorization) -> tuple[str, ...]:
-    """Where policy does something else than its author may think, a sentence each."""
+def warnings(key: ServiceKey, policy: Authorization) -> tuple[Notice, ...]:
+    """Where policy does something else than its author may think."""
     service = policy.services.get(key)
     if service is None or not service.versions:
         return ()
@@ -90,36 +91,30 @@ def _missing(side: str, owner: ServiceKey, other: ServiceKey, written: tuple[Pee
     )
 
 
-def _differing(key: ServiceKey, versions: tuple[DeclaredVersion, ...]) -> Iterable[str]:
-    ids = ", ".join(v.ref.version for v in versions)
+def _differing(key: ServiceKey, versions: tuple[DeclaredVersion, ...]) -> Iterable[Notice]:
+    ids = tuple(v.ref.version for v in versions)
     if len({union([callees_of(v.spec, key.project)]) for v in versions}) > 1:
-        yield (
-            f"versions {ids} of {key} have different upstreams: identity is per service, so each "
-            "may call whom any of them names"
-        )
+        yield PolicyUnited(str(key), ids, "upstreams")
     if len({union([callers_of(v.spec, key.project)]) for v in versions}) > 1:
-        yield (
-            f"versions {ids} of {key} have different whitelists: policy is per service, so each "
-            "can be called by whom any of them lets in"
-        )
+        yield PolicyUnited(str(key), ids, "whitelists")
 
 
 def _one_sided(
     key: ServiceKey, policy: Authorization, versions: tuple[DeclaredVersion, ...]
-) -> Iterable[str]:
+) -> Iterable[Notice]:
     """Of what is written by name: a default that leads nowhere surprises nobody."""
     upstreams = union(v.spec.upstreams or () for v in versions)
     for callee in _named(upstreams):
         if callee not in policy.live(callee.project):
-            yield f"upstreams of {key} name {callee}, which is not declared"
+            yield PeerNotDeclared(str(key), "upstreams", str(callee))
         elif not policy.whitelisted(key, callee) and callee != key:
-            yield f"upstreams of {key} name {callee}, whose whitelists do not let {key} in"
+            yield PeerOneSided(str(key), "upstreams", str(callee))
     whitelists = union(v.spec.whitelists or () for v in versions)
     for caller in _named(whitelists):
         if caller not in policy.live(caller.project):
-            yield f"whitelists of {key} name {caller}, which is not declared"
+            yield PeerNotDeclared(str(key), "whitelists", str(caller))
         elif not policy.allowed(caller, key):
-            yield f"whitelists of {key} name {caller}, whose upstreams do not name {key}"
+            yield PeerOneSided(str(key), "whitelists", str(caller))
 
 
 def _named(peers: Iterable[Peer]) -> Iterable[ServiceKey]:

@@ -25,7 +25,7 @@ from spacecloud.mesh.host_ports import host_ports
 from spacecloud.model.refs import PLATFORM, ServiceKey
 from spacecloud.model.status import HostState
 from spacecloud.model.traffic import HostPortAccess, IngressTable
-from spacecloud.reasons.services import RouteNotServed
+from spacecloud.reasons.notices import RouteNotServed
 from spacecloud.reasons.union import FailureReason
 from spacecloud.reconcile.background import Background, Begun
 from spacecloud.reconcile.events import EventRecorder
@@ -198,7 +198,7 @@ class Platform:
 
     def _tell_not_served(self, reasons: Mapping[str, str]) -> None:
         for id, reason in sorted(reasons.items() - self._told_of.items()):
-            told = RouteNotServed(table.not_served(id, reason))
+            told = RouteNotServed(id, reason)
             logger.error("%s", told)
             self._events.record(PLATFORM, "IngressRouteNotServed", str(told), "error", reason=told)
         self._told_of = reasons

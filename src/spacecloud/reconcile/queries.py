@@ -18,6 +18,7 @@ from spacecloud.model.status import (
     ServiceStatus,
     event_view,
 )
+from spacecloud.reasons.notices import Notice, RouteNotServed
 from spacecloud.reconcile.denied_calls import DeniedCalls
 from spacecloud.reconcile.platform import Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
@@ -42,7 +43,7 @@ class _Ingress:
         self.served = table.without(table.table(routes, declared), refused)
         self._routes, self._declared, self._refused = routes, declared, refused
 
-    def not_served(self, key: ServiceKey) -> tuple[str, ...]:
+    def not_served(self, key: ServiceKey) -> tuple[RouteNotServed, ...]:
         return table.unserved(key, self._routes, self._declared, self._refused)
 
 
@@ -108,7 +109,7 @@ class Queries:
     def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
         return self._driver.workloads.logs(request)
 
-    def notices(self, envelope: Envelope) -> tuple[str, ...]:
+    def notices(self, envelope: Envelope) -> tuple[Notice, ...]:
         return notices_of(envelope.spec)
 
     async def healthy(self) -> bool:

@@ -23,9 +23,7 @@ from spacecloud.reasons.services import (
     CallDenied,
     LookFailed,
     NoCaller,
-    Notice,
     Progressing,
-    RouteNotServed,
 )
 from spacecloud.reasons.tasks import BackOff, CrashLoop, EndedLately, Exited, OutOfMemory
 from spacecloud.reasons.union import Reason
@@ -46,7 +44,7 @@ def findings(statuses: Sequence[ServiceStatus], host: HostState) -> tuple[Findin
         found += _not_served(status)
         found += _policy(status)
     for status in statuses:
-        found += (_finding("note", _name(status), Notice(n)) for n in status.notices)
+        found += (_finding("note", _name(status), notice) for notice in status.notices)
     return tuple(dict.fromkeys(found))
 
 
@@ -110,8 +108,8 @@ def _of_last_end(status: ServiceStatus, task: TaskStatus) -> str:
 
 
 def _not_served(status: ServiceStatus) -> Iterable[Finding]:
-    for sentence in status.not_served:
-        yield _finding("error", _name(status), RouteNotServed(sentence))
+    for route in status.not_served:
+        yield _finding("error", _name(status), route)
 
 
 def _policy(status: ServiceStatus) -> Iterable[Finding]:

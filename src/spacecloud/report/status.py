@@ -29,6 +29,7 @@ from spacecloud.model.status import (
     State,
     TaskStatus,
 )
+from spacecloud.reasons.notices import Notice, RouteNotServed
 from spacecloud.reasons.services import Asleep, BeingObserved, LookFailed, NotObserved
 from spacecloud.reasons.tasks import CrashLoop, Ending, PodDown, ProbeReason, StartFailed
 from spacecloud.reasons.union import Reason
@@ -48,12 +49,12 @@ class Relations:
     """What other parts know of a service."""
 
     urls: tuple[str, ...] = ()
-    not_served: tuple[str, ...] = ()
+    not_served: tuple[RouteNotServed, ...] = ()
     pulls: tuple[PullView, ...] = ()
     admits: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
     refusals: tuple[DeniedCallView, ...] = ()
-    notices: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
     events: tuple[EventView, ...] = ()
     unobserved: LookFailed | BeingObserved | NotObserved = NotObserved()
     """Why nothing is known of its latest declaration, where nothing is."""

@@ -1,0 +1,222 @@
+"""What of a document is kept and not acted on, or will surprise its author."""
+
+from dataclasses import dataclass
+
+from spacecloud.reasons.base import BaseReason
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectCreated(BaseReason):
+    project: str
+
+    code = "ProjectCreated"
+
+    def __str__(self) -> str:
+        return f"there was no project {self.project}: it was created"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldIgnored(BaseReason):
+    field: str
+    why: str
+    where: str = ""
+    """What of the document has it, where that is not the document as a whole."""
+
+    code = "FieldIgnored"
+
+    def __str__(self) -> str:
+        where = f"{self.where}: " if self.where else ""
+        return f"{where}{self.field} is kept; {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicasFixed(BaseReason):
+    field: str
+    replicas: int
+
+    code = "ReplicasFixed"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.field} is kept; as many replicas as minReplicas ({self.replicas}) run, "
+            "whatever the load"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MaximumBelowMinimum(BaseReason):
+    maximum: int
+    replicas: int
+
+    code = "MaximumBelowMinimum"
+
+    def __str__(self) -> str:
+        return f"scale: maxReplicas ({self.maximum}) is below minReplicas, so {self.replicas} run"
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToProbe(BaseReason):
+    task: str
+
+    code = "NothingToProbe"
+
+    def __str__(self) -> str:
+        return f"task {self.task}: no port and no probe, so running counts as ready"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyUnited(BaseReason):
+    """Versions of a service that say different things of who may call whom."""
+
+    service: str
+    versions: tuple[str, ...]
+    side: str
+    """``upstreams`` or ``whitelists``."""
+
+    code = "PolicyUnited"
+    remedy = "write the same in each version, or make them services of their own"
+
+    def __str__(self) -> str:
+        versions = f"versions {', '.join(self.versions)} of {self.service}"
+        if self.side == "upstreams":
+            return (
+                f"{versions} have different upstreams: identity is per service, so each may call "
+                "whom any of them names"
+            )
+        return (
+            f"{versions} have different whitelists: policy is per service, so each can be called "
+            "by whom any of them lets in"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PeerNotDeclared(BaseReason):
+    service: str
+    side: str
+    peer: str
+
+    code = "PeerNotDeclared"
+
+    def __str__(self) -> str:
+        return f"{self.side} of {self.service} name {self.peer}, which is not declared"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerOneSided(BaseReason):
+    """The other side of a call does not say yes."""
+
+    service: str
+    side: str
+    peer: str
+
+    code = "PeerOneSided"
+    remedy = "a call needs both sides: name each in the other's, or take the name out"
+
+    def __str__(self) -> str:
+        named = f"{self.side} of {self.service} name {self.peer}, whose"
+        if self.side == "upstreams":
+            return f"{named} whitelists do not let {self.service} in"
+        return f"{named} upstreams do not name {self.service}"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteNotServed(BaseReason):
+    route: str
+    """``project/id``, as in all that follow."""
+
+    why: str
+
+    code = "RouteNotServed"
+    remedy = "change the route and apply it again, or delete it"
+
+    def __str__(self) -> str:
+        return f"ingress route {self.route} is not served: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTargetMissing(BaseReason):
+    route: str
+    why: str
+
+    code = "RouteTargetMissing"
+    remedy = "apply the service that it leads to, or change its target"
+
+    def __str__(self) -> str:
+        return f"ingress route {self.route}: {self.why} (answered with 503)"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRuleUnsupported(BaseReason):
+    route: str
+    rule: str
+
+    code = "RouteRuleUnsupported"
+    remedy = "write rule: allow or deny"
+
+    def __str__(self) -> str:
+        return (
+            f"the ingress route {self.route} has the security rule {self.rule}, which is not "
+            "supported yet: nobody is let in"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RouteWithoutHosts(BaseReason):
+    route: str
+
+    code = "RouteWithoutHosts"
+    remedy = "write ['*'] for all hosts"
+
+    def __str__(self) -> str:
+        return (
+            f"ingress route {self.route}: source.hosts is empty, so it matches nothing; write "
+            "['*'] for all hosts"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RouteBehindApi(BaseReason):
+    route: str
+    url: str
+
+    code = "RouteBehindApi"
+
+    def __str__(self) -> str:
+        return (
+            f"ingress route {self.route}: callers on loopback reach the API at {self.url}, not "
+            "this route"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RouteNeverReached(BaseReason):
+    route: str
+    earlier: str
+    url: str
+
+    code = "RouteNeverReached"
+    remedy = "delete one of the two, or give them different hosts, methods or URLs"
+
+    def __str__(self) -> str:
+        return (
+            f"ingress route {self.route} is never reached: {self.earlier} answers every request "
+            f"for {self.url} before it"
+        )
+
+
+Notice = (
+    ProjectCreated
+    | FieldIgnored
+    | ReplicasFixed
+    | MaximumBelowMinimum
+    | NothingToProbe
+    | PolicyUnited
+    | PeerNotDeclared
+    | PeerOneSided
+    | RouteNotServed
+    | RouteTargetMissing
+    | RouteRuleUnsupported
+    | RouteWithoutHosts
+    | RouteBehindApi
+    | RouteNeverReached
+)
