@@ -16,6 +16,7 @@ from spacecloud.model.status import (
     ServiceStatus,
 )
 from spacecloud.reasons.notices import FieldIgnored, Notice
+from spacecloud.reasons.platform import EngineUnavailable
 from spacecloud.reconcile.dry_run import dry_run
 from spacecloud.store.port import Store
 
@@ -64,7 +65,7 @@ class StoreBackend:
         try:
             for line in self.log_lines[request.replica]:
                 if line == b"<engine gone>":
-                    raise Transient("the engine closed the log")
+                    raise Transient(EngineUnavailable("the engine closed the log"))
                 yield line
             if request.follow:
                 await asyncio.Event().wait()

@@ -136,19 +136,9 @@ class DriverError(SpaceCloudError):
 
     code = "driver"
 
-    def __init__(self, reason: "FailureReason | str") -> None:
-        """A text is what the platform below says where nothing more is known of it."""
+    def __init__(self, reason: "FailureReason") -> None:
         super().__init__(str(reason))
-        self._reason = reason
-
-    @property
-    def reason(self) -> "FailureReason":
-        if not isinstance(self._reason, str):
-            return self._reason
-        # Not above: the CLI starts without the union.
-        from spacecloud.reasons.platform import PlatformFailed
-
-        return PlatformFailed(self._reason)
+        self.reason = reason
 
 
 class Transient(DriverError):

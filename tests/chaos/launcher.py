@@ -34,6 +34,7 @@ from spacecloud.drivers.docker.xds import ads
 from spacecloud.drivers.docker.xds.stream import Stream
 from spacecloud.errors import Transient, Unavailable
 from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
+from spacecloud.reasons.platform import GatewayUnavailable, HostFailed
 from spacecloud.reconcile import services
 from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.store.database import Database
@@ -158,7 +159,7 @@ def rule_changes(run: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[
             f"rules {operation.get()} {words}",
             GROUND,
             lambda: run(*command, given=given),
-            lambda: Transient(f"{command[0]}: this fault was asked for"),
+            lambda: Transient(HostFailed(command[0], "this fault was asked for")),
             lambda: run("sleep", str(FOREVER_SECONDS)),
         )
         return answer
@@ -194,7 +195,7 @@ async def push(what: str, effect: Callable[[], Awaitable[None]]) -> None:
         f"xds {operation.get()} {what}" + (f" {owner.service}" if platform and owner else ""),
         GROUND if platform or owner is None else owner.project,
         effect,
-        lambda: Transient("the gateway ended the conversation: this fault was asked for"),
+        lambda: Transient(GatewayUnavailable("this fault was asked for")),
         for_ever,
     )
 
@@ -242,7 +243,7 @@ def name_files(publish: Callable[..., Awaitable[None]]) -> Callable[..., Awaitab
     @functools.wraps(publish)
     async def hurt(self: Any, key: ServiceKey, names: Any) -> None:
         what = "write" if names else "unlink"
-        error = Transient(f"cannot write the names of {key}: this fault was asked for")
+        error = Transient(HostFailed(f"write the names of {key}", "this fault was asked for"))
         await around(
             f"names {operation.get()} {what}",
             key.project,

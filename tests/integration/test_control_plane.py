@@ -25,6 +25,7 @@ from spacecloud.model.status import ServiceStatus
 from spacecloud.model.stored import STORED
 from spacecloud.model.traffic import IngressTable
 from spacecloud.reasons.notices import RouteNotServed
+from spacecloud.reasons.platform import EngineFailed, GatewayRejected
 from spacecloud.reconcile import controller
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
@@ -149,7 +150,7 @@ async def test_a_table_that_is_refused_is_tried_ever_more_seldom(
 
     async def refuses(table: IngressTable) -> dict[str, str]:
         tries.append(time.monotonic())
-        raise Terminal("the gateway refuses it: Address already in use")
+        raise Terminal(GatewayRejected("Address already in use"))
 
     setattr(setup.traffic, "publish_ingress", refuses)  # noqa: B010 - a method of an instance
     setup.plane.platform.declaration_changed()
@@ -390,7 +391,9 @@ async def test_orphans_are_taken_away(setup: Setup) -> None:
 
 
 @pytest.mark.attack
-@pytest.mark.parametrize("error", [KeyError("Id"), Transient("look for image x: refused")])
+@pytest.mark.parametrize(
+    "error", [KeyError("Id"), Transient(EngineFailed("look for image x", "refused"))]
+)
 async def test_a_first_look_that_fails_is_told_until_one_succeeds(
     setup: Setup, error: Exception
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bridged_pods import listening, settings_of
 from docker_objects import DOCKER_HOST, Container, create
+from engine_proxy import engine_proxy
 from eventually import eventually
 from spacecloud import installation
 from spacecloud.drivers.docker import labels
@@ -23,7 +24,7 @@ from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
 from spacecloud.model.refs import ServiceKey
-from spacecloud.reasons.platform import PartDown
+from spacecloud.reasons.platform import NotRemoved, PartDown
 from spacecloud.settings import Settings
 
 pytestmark = pytest.mark.docker
@@ -219,13 +220,56 @@ async def test_a_stranger_on_our_network_is_told_and_holds_up_nothing_else(scene
     stranger = await create(scene.engine, config, name=f"{scene.settings.instance}-x")
     await stranger.start()
     try:
-        with pytest.raises(Transient, match=f"network {network} cannot be removed"):
+        with pytest.raises(Transient) as refused:
             await scene.host.remove()
+        left = refused.value.reason
+        assert isinstance(left, NotRemoved)
+        (reason,) = left.left
+        assert str(reason).startswith(f"remove network {network}: ")
 
         assert (await stranger.show())["State"]["Running"]
         assert scene.settings.chain_prefix not in await run("iptables-save")
     finally:
         await stranger.delete()
+
+
+async def test_a_network_that_the_engine_keeps_is_told_when_all_else_is_gone(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """An engine may take a network for used though nothing is on it, until it is restarted."""
+    keys = [ServiceKey("shop", "api"), ServiceKey("shop", "web")]
+    networks = Networks(scene.engine, scene.settings, Ownership.of(scene.settings))
+    for number, key in enumerate(keys):
+        await networks.create(key, f"10.130.65.{number * 128}/25")
+    kept, gone = (labels.network_name(scene.settings.instance, key) for key in keys)
+    id = (await scene.engine.get(f"networks/{kept}"))["Id"]
+    await scene.host.ensure()
+    async with (
+        engine_proxy(DOCKER_HOST, tmp_path / "engine.sock") as proxy,
+        connect(proxy.address) as engine,
+    ):
+        host = DockerHost(engine, scene.settings)
+        words = f"error while removing network: network {kept} id {id} has active endpoints"
+        proxy.refusals[f"DELETE /v[0-9.]+/networks/{id}"] = (403, words)
+
+        with pytest.raises(Transient) as refused:
+            await host.remove()
+
+        assert f"remove network {kept}: {words}" in str(refused.value)
+        assert "systemctl restart docker" in refused.value.reason.fix
+        assert await scene.engine.find(f"networks/{gone}") is None
+        assert await scene.engine.find(f"networks/{kept}") is not None
+        machine = await run("iptables-save") + await run("ip", "route")
+        assert scene.settings.chain_prefix not in machine
+        for part in RUNNING:
+            name = system_specs.name(scene.settings, part)
+            assert await scene.engine.find(f"containers/{name}/json") is None
+
+        proxy.refusals.clear()
+        await host.remove()
+
+    assert await scene.engine.find(f"networks/{kept}") is None
+    assert scene.settings.interface_prefix not in await run("ip", "link")
 
 
 async def test_a_container_of_a_parts_name_that_is_not_ours_is_left_alone(scene: Scene) -> None:

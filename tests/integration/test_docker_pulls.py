@@ -14,15 +14,15 @@ from eventually import eventually
 from registry import Registry, a_registry
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.engine_errors import EngineError, row_of
-from spacecloud.drivers.docker.images.pull_queue import PullQueue, registry_of
-from spacecloud.drivers.docker.images.pulls import Pulls, split
+from spacecloud.drivers.docker.images.pull_queue import PullQueue
+from spacecloud.drivers.docker.images.pulls import Pulls, registry_of, split
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods.replicas import Pods
 from spacecloud.errors import Terminal
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.model.status import PullView
-from spacecloud.reasons.images import RegistryDenied
+from spacecloud.reasons.images import RegistryDenied, RegistryNotResolved
 from spacecloud.settings import Settings
 from spacecloud.workloads.operations import CreateReplica, PullImage
 
@@ -82,6 +82,17 @@ async def test_a_registry_that_wants_a_login_is_hopeless_without_one(
     assert "wr0ng-pass" not in str(refused.value)
     url = f"127.0.0.1:{registry.port}"
     await Pulls(engine).pull(reference, {"username": "me", "password": "secret", "url": url})
+
+
+async def test_a_registry_whose_name_dns_does_not_know_is_told_so(engine: Engine) -> None:
+    with pytest.raises(Terminal) as failed:
+        await Pulls(engine).pull("no-such-registry.invalid/web:1", None)
+
+    reason = failed.value.reason
+    assert isinstance(reason, RegistryNotResolved), reason
+    assert "DNS gives no address of its registry no-such-registry.invalid" in str(reason)
+    assert "getent hosts no-such-registry.invalid" in reason.fix
+    assert "tag" not in reason.fix
 
 
 async def test_a_layer_that_is_lost_is_told_after_three_tries(

@@ -123,7 +123,7 @@ async def test_what_somebody_else_has(engine: Engine, network: str) -> None:
         await holder.delete()
 
     assert row_of(operation, address_in_use).reason == "failure"
-    assert row_of("other", network_in_use.value).reason == "failure"
+    assert row_of("remove network", network_in_use.value).reason == "network in use"
     assert row_of("create network", name_in_use.value).reason == "no network"
     assert row_of("create network", pool_in_use.value).reason == "no network"
 

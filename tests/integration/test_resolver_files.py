@@ -115,9 +115,9 @@ async def test_a_folder_that_cannot_be_used_is_said_with_its_cause(tmp_path: Pat
     settings.run_dir.mkdir()
     names_dir(settings).write_text("a file")
 
-    with pytest.raises(Transient, match="cannot write the names of shop/api"):
+    with pytest.raises(Transient, match="write the names of shop/api: "):
         await DnsmasqNames(settings).publish(API, NAMES)
-    with pytest.raises(Transient, match="cannot read"):
+    with pytest.raises(Transient, match="read the names: "):
         await DnsmasqNames(settings).published()
 
 

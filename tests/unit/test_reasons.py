@@ -36,13 +36,14 @@ EXAMPLES: tuple[Reason, ...] = (
     images.ImageNotFound("web:1", "manifest unknown"),
     images.RegistryDenied("web:1", "authentication required"),
     images.RegistryUnavailable("far.example/web:1", 3, "no such host"),
+    images.RegistryNotResolved("far.example/web:1", "far.example", 3, "no such host"),
+    images.NoSpaceForImage("web:1", "no space left on device"),
     images.PullTimedOut("web:1", 1800),
     images.PullFailed("web:1", "the engine's words"),
     images.InvalidImageName("Web:1", "a name has lower case letters"),
     images.NoImageForPlatform("web:1", "no matching manifest for linux/amd64"),
     images.OtherArchitecture("web:1", "arm64", "amd64"),
     images.ImageVanished("web:1"),
-    platform.PlatformFailed("the platform's words"),
     platform.EngineUnavailable("the Docker Engine cannot be reached: connection refused"),
     platform.EngineFailed("create network", "the engine's words"),
     platform.EngineRefused("create web--v1--0--main", "the engine's words"),
@@ -52,7 +53,12 @@ EXAMPLES: tuple[Reason, ...] = (
     platform.SecretNotWritten("main", "not a directory"),
     platform.GatewayRejected("the gateway's words"),
     platform.GatewayUnavailable("the gateway ended the conversation"),
-    platform.PartDown("gateway", "it ended with code 1", "space-cloud-gateway"),
+    platform.PartEnded(1, "no such flag: --x"),
+    platform.PartDown("gateway", platform.PartEnded(1, "no such flag"), "space-cloud-gateway"),
+    platform.HostFailed("write the names of shop/web", "no space left on device"),
+    platform.ProgramUnusable("/usr/sbin/dnsmasq is not installed", "apt-get install dnsmasq-base"),
+    platform.NotRemoved((platform.EngineFailed("remove network sc-web", "it is in use"),)),
+    platform.ControlPlaneStarting("nothing is pulled"),
     platform.SubnetFull("the network 10.180.0.0/25 is full: it holds 125 replicas"),
     platform.StoreRefused("the store's words"),
     platform.InternalError("KeyError('a')"),
@@ -114,7 +120,7 @@ EXAMPLES: tuple[Reason, ...] = (
 
 
 def row(reason: Reason) -> str:
-    return f"| `{reason.code}` | {reason} | {reason.fix or '-'} |"
+    return f"| `{reason.code}` | {' '.join(str(reason).split())} | {reason.fix or '-'} |"
 
 
 def test_codes_are_unique_and_never_change() -> None:
@@ -141,4 +147,3 @@ def test_an_error_carries_its_reason_and_says_its_sentence(
 
     assert kind(reason).reason == reason
     assert str(kind(reason)) == str(reason)
-    assert kind("the disk is full").reason == platform.PlatformFailed("the disk is full")

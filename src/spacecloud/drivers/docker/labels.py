@@ -31,6 +31,9 @@ TASKS = PREFIX + "tasks"
 PROBE = PREFIX + "probe"
 PORTS = PREFIX + "ports"
 
+BRIDGE_NAME = "com.docker.network.bridge.name"
+"""The engine's own option of a network."""
+
 LONGEST = 65_536
 """Of a label that is looked at, in characters: an image may bring any."""
 

@@ -9,6 +9,7 @@ from spacecloud.dns import zone
 from spacecloud.errors import Transient
 from spacecloud.files import FOR_ALL, write_atomically
 from spacecloud.model.refs import HOST, ServiceKey
+from spacecloud.reasons.platform import HostFailed
 from spacecloud.settings import Settings
 
 
@@ -46,7 +47,7 @@ class DnsmasqNames:
             self._drafts.mkdir(parents=True, exist_ok=True)
             write_atomically(target, zone.hosts_file(names), FOR_ALL, self._drafts)
         except OSError as error:
-            raise Transient(f"cannot write the names of {key}: {error}") from error
+            raise Transient(HostFailed(f"write the names of {key}", str(error))) from error
 
     def _read(self) -> dict[ServiceKey, zone.Names]:
         found: dict[ServiceKey, zone.Names] = {}
@@ -55,7 +56,7 @@ class DnsmasqNames:
         except FileNotFoundError:
             return found
         except OSError as error:
-            raise Transient(f"cannot read {self._dir}: {error}") from error
+            raise Transient(HostFailed("read the names", str(error))) from error
         for entry in entries:
             key = zone.key_of(entry.name)
             if key is None or key == HOST or not entry.is_file(follow_symlinks=False):
@@ -67,5 +68,5 @@ class DnsmasqNames:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise Transient(f"cannot read {entry.path}: {error}") from error
+                raise Transient(HostFailed(f"read the names of {key}", str(error))) from error
         return found

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from spacecloud.drivers.docker.engine import Engine
-from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, NOT_MODIFIED, EngineError
+from spacecloud.drivers.docker.engine_errors import (
+    CONFLICT,
+    NOT_FOUND,
+    NOT_MODIFIED,
+    EngineError,
+    meaning,
+)
 from spacecloud.drivers.docker.gateway import bootstrap
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.dns import names_dir
@@ -16,6 +22,9 @@ from spacecloud.drivers.docker.ownership import Ownership, labels_of
 from spacecloud.drivers.docker.pods.logs import last_lines
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.json import Json
+from spacecloud.model.lines import message
+from spacecloud.reasons.images import ImageVanished
+from spacecloud.reasons.platform import NameTaken, PartEnded
 from spacecloud.settings import Settings
 
 Part = Literal["gateway", "resolver"]
@@ -46,7 +55,7 @@ class SystemContainers:
         try:
             return await self._make_so(part, name, body)
         except EngineError as error:
-            raise Transient(f"{name}: {error}") from error
+            raise meaning(name, error) from error
 
     async def _make_so(self, part: Part, name: str, body: Json) -> list[str]:
         found = await self._engine.find(f"containers/{name}/json")
@@ -71,7 +80,7 @@ class SystemContainers:
     async def _is_other(self, name: str, found: Json, body: Json) -> bool:
         """Made from another configuration than the one wanted now?"""
         if not self._owner.has("part", found):
-            raise Transient(f"a container of this name is not ours: docker rm -f {name} removes it")
+            raise Transient(NameTaken("container", name))
         return bool(
             labels_of(found).get(system_specs.CONFIG) != body["Labels"][system_specs.CONFIG]
         )
@@ -120,7 +129,7 @@ class SystemContainers:
         except NotFound:
             return
         code = found["State"]["ExitCode"]
-        raise Transient(f"it ended with code {code}: {' / '.join(said) or 'it said nothing'}")
+        raise Transient(PartEnded(code, message(" / ".join(said))))
 
     def _body(self, part: Part, image: str) -> Json:
         if part == "resolver":
@@ -149,7 +158,7 @@ class SystemContainers:
             await Pulls(self._engine).pull(image, None)
             found = await self._engine.find(f"images/{image}/json")
         if found is None:
-            raise Transient(f"image {image} was pulled and is gone again")
+            raise Transient(ImageVanished(image))
         return str(found["Id"])
 
 
