@@ -15,6 +15,7 @@ from eventually import eventually
 from spacecloud.drivers.memory import MemoryTraffic, MemoryWorkloads, memory_driver
 from spacecloud.errors import NotFound, Terminal, Transient
 from spacecloud.model.addresses import PoolAllocator, Pools
+from spacecloud.model.declared import Declared
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.kinds import kind_named
 from spacecloud.model.refs import ServiceKey, ServiceRef
@@ -23,9 +24,9 @@ from spacecloud.model.secret import Secret
 from spacecloud.model.service import Service
 from spacecloud.model.status import ServiceStatus
 from spacecloud.model.stored import STORED
-from spacecloud.model.traffic import IngressTable
+from spacecloud.model.traffic import DeniedCall, IngressTable
 from spacecloud.reasons.notices import RouteNotServed
-from spacecloud.reasons.platform import EngineFailed, GatewayRejected
+from spacecloud.reasons.platform import EngineFailed, GatewayRejected, HostFailed
 from spacecloud.reconcile import controller
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
@@ -118,6 +119,38 @@ def an_envelope(spec: dict[str, Any], version: str = "v1") -> Envelope:
 
 
 @pytest.mark.attack
+async def test_denied_calls_are_counted_together_and_told_once_the_store_answers(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await setup.store.put_service(API, a_service())
+    await setup.settles()
+    counting = setup.store.declared
+    tries: list[int] = []
+
+    async def fails_twice() -> Declared:
+        tries.append(1)
+        if len(tries) < 3:
+            raise Transient(HostFailed("read the database", "disk I/O error"))
+        return await counting()
+
+    monkeypatch.setattr(setup.store, "declared", fails_twice)
+    for _ in range(3):
+        setup.traffic.denied.send(DeniedCall("192.168.1.1", API.key, 80))
+    monkeypatch.setattr(controller, "FIRST_RETRY", timedelta(milliseconds=10))
+
+    async def tried() -> None:
+        assert len(tries) >= 3
+
+    async def told() -> None:
+        (refusal,) = (await setup.status()).refusals
+        assert (refusal.caller, refusal.port, refusal.count) == ("192.168.1.1", 80, 3)
+        events = [e for e in await setup.store.events("shop", "api", 50) if e.kind == "Refused"]
+        assert [event.count for event in events] == [3]
+
+    await eventually(tried, within=10)
+    await eventually(told, within=10)
+
+
 async def test_a_route_that_the_gateway_refuses_is_told_where_it_is_looked_for(
     setup: Setup,
 ) -> None:

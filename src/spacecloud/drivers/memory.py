@@ -6,7 +6,7 @@ contract suite of the ports; nothing it runs can be reached.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from spacecloud.broadcast import Broadcast
@@ -138,6 +138,7 @@ class MemoryTraffic:
         self.refuses: dict[str, str] = {}
         self.host_ports: tuple[HostPortAccess, ...] = ()
         self.busy: dict[str, int] = {}
+        self.denied: Broadcast[DeniedCall] = Broadcast(1000)
         self._published: dict[ServiceKey, Published] = {}
 
     async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
@@ -164,10 +165,9 @@ class MemoryTraffic:
     async def in_flight(self) -> Mapping[str, int]:
         return dict(self.busy)
 
-    async def denied_calls(self) -> AsyncGenerator[DeniedCall]:
-        """None ever comes: nothing can be called."""
-        while await asyncio.Event().wait():
-            yield DeniedCall("", ServiceKey("", ""), 0)
+    def denied_calls(self) -> AsyncIterator[DeniedCall]:
+        """Nothing can be called: those that ``denied`` is given."""
+        return self.denied.subscribe()
 
 
 class MemoryNames:

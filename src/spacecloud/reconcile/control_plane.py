@@ -8,7 +8,6 @@ from typing import Any
 from spacecloud.drivers.driver import Driver
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.controller import Controller
-from spacecloud.reconcile.denied_calls import DeniedCalls
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
@@ -40,7 +39,6 @@ class ControlPlane:
         )
         self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
         self.controller = Controller[Key]("reconcile", queue, self._reconcile, self._failed, now)
-        self._denied_calls = DeniedCalls(driver.meter, policies, self.events, now)
         self._watches = Watches(store, driver, policies, self.services, self.platform, queue)
         self._resync_seconds = resync_seconds
         self.queries = Queries(
@@ -49,7 +47,7 @@ class ControlPlane:
             policies,
             self.services,
             self.platform,
-            self._denied_calls,
+            self.platform.denied_calls,
             http_port,
         )
 
@@ -64,8 +62,7 @@ class ControlPlane:
             "declarations": self._watches.hear_declarations(),
             "engine": self._watches.hear_engine(),
             "everything": self._watches.look_now_and_then(self._resync_seconds),
-            "refusals": self._denied_calls.listen(),
-            "refusals-told": self._denied_calls.flush(),
+            "denied-calls": self.platform.denied_calls.listen(),
         }
         async with asyncio.TaskGroup() as tasks:
             for name, loop in watches.items():

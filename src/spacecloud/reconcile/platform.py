@@ -1,12 +1,13 @@
 """
-What all services need: rules, gateway, resolver, ingress, host ports.
+What all services need: rules, gateway, resolver, ingress, host ports, denied calls.
 
-| job        | looked at                                                             |
-|------------|-----------------------------------------------------------------------|
-| host       | every 5 s, and after every hint about the machine                     |
-| ingress    | when services, projects or routes change                              |
-| host ports | the same                                                              |
-| revocation | every second after such a change, five times; then every half a minute|
+| job          | looked at                                                             |
+|--------------|-----------------------------------------------------------------------|
+| host         | every 5 s, and after every hint about the machine                     |
+| ingress      | when services, projects or routes change                              |
+| host ports   | the same                                                              |
+| revocation   | every second after such a change, five times; then every half a minute|
+| denied calls | a second after one, with all that were denied meanwhile               |
 
 Jobs are keys like services: what fails is told, and tried again with back-off. What was mended is
 an event, what could not be mended is a problem that every status may show.
@@ -28,6 +29,7 @@ from spacecloud.model.traffic import HostPortAccess, IngressTable
 from spacecloud.reasons.notices import RouteNotServed
 from spacecloud.reasons.union import FailureReason
 from spacecloud.reconcile.background import Background, Begun
+from spacecloud.reconcile.denied_calls import DeniedCalls
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.outcome import reason_of
 from spacecloud.reconcile.policy_cache import PolicyCache
@@ -49,6 +51,7 @@ class Job(Enum):
     INGRESS = "ingress"
     HOST_PORTS = "host ports"
     REVOCATION = "revocation"
+    DENIED_CALLS = "denied calls"
 
     def __str__(self) -> str:
         return self.value
@@ -59,6 +62,7 @@ NOT_DONE = {
     Job.INGRESS: "IngressNotPublished",
     Job.HOST_PORTS: "HostPortsNotPublished",
     Job.REVOCATION: "ConnectionsNotChecked",
+    Job.DENIED_CALLS: "DeniedCallsNotCounted",
 }
 """The event of a job that failed."""
 
@@ -80,6 +84,13 @@ class Platform:
         self.refused_routes: Mapping[str, str] = {}
         """Ids of the ingress routes that the gateway refuses, with its words."""
 
+        self.denied_calls = DeniedCalls(
+            driver.meter,
+            policies,
+            events,
+            now,
+            tell_at=lambda at: queue.add_at(Job.DENIED_CALLS, at),
+        )
         self._told_of: Mapping[str, str] = {}
 
         self._store = store
@@ -171,6 +182,9 @@ class Platform:
             case Job.REVOCATION:
                 revocation = self._driver.revocation
                 return None if revocation is None else await self._close_revoked(revocation)
+            case Job.DENIED_CALLS:
+                await self.denied_calls.tell()
+                return None
         self._acknowledged.add(job)
         return None
 
