@@ -4,11 +4,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh_world import a_spec, a_world
-from spacecloud.ingress.table import KnownRoute, read, table, unreached, urls_of, warnings
+from spacecloud.ingress.table import (
+    KnownRoute,
+    read,
+    table,
+    unreached,
+    urls_of,
+    warnings,
+    warnings_by_route,
+)
 from spacecloud.model.declared import StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import IngressTarget
 from spacecloud.reasons.notices import RouteNeverReached, RouteNotServed
+from work import SLACK_SECONDS, processor_seconds
 
 WEB = ServiceKey("shop", "web")
 WORLD = a_world(
@@ -125,6 +134,30 @@ def test_a_route_that_another_covers_whole_is_warned_of() -> None:
 
     (notice,) = warnings([first, hidden, seen, named], WORLD)
     assert notice == RouteNeverReached("shop/hidden", "shop/first", "/a")
+
+
+def test_a_wildcard_host_covers_the_hosts_below_it() -> None:
+    wide = a_route("wide", url="/a", hosts=["*.example", "other"])
+    inside = a_route("inside", url="/a", hosts=["x.shop.example"])
+    half = a_route("half", url="/a", hosts=["y.example", "elsewhere"])
+    narrower = a_route("narrower", url="/a", hosts=["*.shop.example"])
+
+    assert warnings([wide, inside, half, narrower], WORLD) == (
+        RouteNeverReached("shop/inside", "shop/wide", "/a"),
+        RouteNeverReached("shop/narrower", "shop/wide", "/a"),
+    )
+    assert warnings_by_route([wide, inside], WORLD).keys() == {"shop/wide", "shop/inside"}
+
+
+def test_routes_of_many_hosts_are_looked_at_in_a_time_linear_to_their_number() -> None:
+    def many(count: int) -> list[KnownRoute]:
+        return [a_route(f"r{n}", url="/", hosts=[f"shop{n}.example"]) for n in range(count)]
+
+    few, most = many(100), many(1600)
+    of_few = processor_seconds(lambda: warnings(few, WORLD))
+
+    # As a square it would be 256 times as much.
+    assert processor_seconds(lambda: warnings(most, WORLD)) < 16 * 2.5 * of_few + SLACK_SECONDS
 
 
 def test_a_service_is_told_of_its_routes_that_never_answer() -> None:

@@ -1,5 +1,6 @@
 """Accepting one document: into the store it goes, and what was accepted is said."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spacecloud.api.dependencies import Dependencies
@@ -10,27 +11,50 @@ from spacecloud.model.project import Project
 from spacecloud.model.routing import IngressRoute
 from spacecloud.reasons.notices import Notice, ProjectCreated
 from spacecloud.store.by_kind import put
-from spacecloud.store.port import Accepted
+from spacecloud.store.port import Accepted, Written
 
 
 async def declare(api: Dependencies, envelope: Envelope) -> dict[str, Any]:
     """The body of the answer: notices, and for a service its generation and what changed."""
+    (answer,) = await declare_all(api, [envelope])
+    return answer
+
+
+async def declare_all(api: Dependencies, envelopes: Sequence[Envelope]) -> list[dict[str, Any]]:
+    """One after the other. What ingress routes do to each other is looked at once for all."""
+    accepted = [await _accept(api, envelope) for envelope in envelopes]
+    beside = await _beside_the_others(api, envelopes)
+    return [
+        _answer(one, envelope, *api.backend.notices(envelope), *beside.get(_route_id(envelope), ()))
+        for envelope, one in zip(envelopes, accepted, strict=True)
+    ]
+
+
+async def _accept(api: Dependencies, envelope: Envelope) -> Accepted | Written:
     if isinstance(envelope.spec, IngressRoute):
         check(envelope.spec)
-    project = envelope.ids["project"]
-    accepted = await put(api.store, envelope)
-    notices = [*api.backend.notices(envelope)]
+    return await put(api.store, envelope)
+
+
+def _answer(accepted: Accepted | Written, envelope: Envelope, *notices: Notice) -> dict[str, Any]:
     if accepted.project_created and not isinstance(envelope.spec, Project):
-        notices.insert(0, ProjectCreated(project))
-    if isinstance(envelope.spec, IngressRoute):
-        notices += await _beside_the_others(api, envelope)
+        notices = (ProjectCreated(envelope.ids["project"]), *notices)
     said: dict[str, Any] = {"notices": [str(notice) for notice in notices]}
     if isinstance(accepted, Accepted):
         return {**said, "generation": accepted.generation, "change": accepted.change}
     return {**said, "change": accepted.change}
 
 
-async def _beside_the_others(api: Dependencies, envelope: Envelope) -> tuple[Notice, ...]:
+async def _beside_the_others(
+    api: Dependencies, envelopes: Sequence[Envelope]
+) -> Mapping[str, tuple[Notice, ...]]:
+    if not any(isinstance(envelope.spec, IngressRoute) for envelope in envelopes):
+        return {}
     routes = table.read(await api.store.ingress())
-    id = f"{envelope.ids['project']}/{envelope.ids['id']}"
-    return table.warnings_about(id, routes, await api.store.declared())
+    return table.warnings_by_route(routes, await api.store.declared())
+
+
+def _route_id(envelope: Envelope) -> str:
+    """Empty where it is no ingress route."""
+    is_route = isinstance(envelope.spec, IngressRoute)
+    return f"{envelope.ids['project']}/{envelope.ids['id']}" if is_route else ""

@@ -87,9 +87,15 @@ def warnings(routes: Sequence[KnownRoute], declared: Declared) -> tuple[Notice, 
     return tuple(warning.notice for warning in _warnings(routes, declared))
 
 
-def warnings_about(id: str, routes: Sequence[KnownRoute], declared: Declared) -> tuple[Notice, ...]:
-    """Those of the route: its own, and those of a route that it puts out of reach."""
-    return tuple(w.notice for w in _warnings(routes, declared) if id in w.routes)
+def warnings_by_route(
+    routes: Sequence[KnownRoute], declared: Declared
+) -> Mapping[str, tuple[Notice, ...]]:
+    """Of each that has any: its own, and those of a route that it puts out of reach."""
+    found: dict[str, tuple[Notice, ...]] = {}
+    for warning in _warnings(routes, declared):
+        for id in warning.routes:
+            found[id] = (*found.get(id, ()), warning.notice)
+    return found
 
 
 def _warnings(routes: Sequence[KnownRoute], declared: Declared) -> Iterable[RouteWarning]:
@@ -301,14 +307,26 @@ def _unreached(rule: IngressRule, earlier: IngressRule) -> RouteNeverReached:
 
 def _never_reached(rules: Sequence[IngressRule]) -> Iterable[tuple[IngressRule, IngressRule]]:
     """A rule that never answers, and the earlier one that covers it whole."""
-    same_path: dict[tuple[str, str], list[IngressRule]] = {}
-    for later in rules:
-        earlier_ones = same_path.setdefault((later.match, later.url), [])
-        for earlier in earlier_ones:
-            if _covers(earlier, later):
-                yield later, earlier
-                break
-        earlier_ones.append(later)
+    earlier: dict[tuple[str, str, str], list[tuple[int, IngressRule]]] = {}
+    for number, later in enumerate(rules):
+        path = (later.match, later.url)
+        # Whoever covers it is for its first host, too.
+        hosts = _patterns_for(later.hosts[0]) if later.hosts else ()
+        candidates = [one for host in hosts for one in earlier.get((*path, host), ())]
+        covering = min((n for n, rule in candidates if _covers(rule, later)), default=None)
+        if covering is not None:
+            yield later, rules[covering]
+        for host in later.hosts:
+            earlier.setdefault((*path, host), []).append((number, later))
+
+
+def _patterns_for(host: str) -> Iterable[str]:
+    """As hosts are written: those that match it."""
+    yield host
+    if host != ANY_HOST:
+        yield ANY_HOST
+        labels = host.split(".")
+        yield from (f"*.{'.'.join(labels[n:])}" for n in range(1, len(labels)))
 
 
 def _covers(earlier: IngressRule, later: IngressRule) -> bool:

@@ -1,7 +1,9 @@
 """Service versions as rows: what may be declared beside what is there, and what is kept of it."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from spacecloud.errors import Conflict, InvalidSpec, Mistake
 from spacecloud.model.declared import Change
@@ -39,6 +41,11 @@ def put_service(
     )
     db.notify(Change("service", *ref.key))
     return Accepted(generation, difference(row, kept), created)
+
+
+def document(db: Session, ref: ServiceRef) -> dict[str, Any] | None:
+    row = db.row("SELECT spec FROM versions" + OF_THIS_VERSION, *ref)
+    return json.loads(row[0]) if row is not None else None
 
 
 def delete_service(db: Session, ref: ServiceRef) -> bool:
@@ -107,17 +114,12 @@ def _check_domain(db: Session, ref: ServiceRef) -> None:
             f"the domain of {ref}, {ref.domain}, is the one of the service "
             f"{ref.project}/{ref.label}: rename one of the two"
         )
-    row = db.row(
-        "SELECT service || '@' || version FROM versions"
-        " WHERE project = ? AND service || '--' || version = ?",
-        ref.project,
-        f"{ref.service}--{ref.version}",
-    )
-    if row:
-        raise Conflict(
-            f"the replicas of {ref} would have the names of those of {ref.project}/{row[0]}: "
-            "rename one of the two"
-        )
+    for service, version in _of_the_same_replicas(ref):
+        if db.row("SELECT 1 FROM versions" + OF_THIS_VERSION, ref.project, service, version):
+            raise Conflict(
+                f"the replicas of {ref} would have the names of those of "
+                f"{ref.project}/{service}@{version}: rename one of the two"
+            )
     row = db.row(
         "SELECT service || '@' || version FROM versions WHERE project = ? AND label = ?",
         ref.project,
@@ -130,10 +132,22 @@ def _check_domain(db: Session, ref: ServiceRef) -> None:
         )
 
 
+def _of_the_same_replicas(ref: ServiceRef) -> Iterator[tuple[str, str]]:
+    """The services and versions whose replicas would be called as this one's."""
+    name = f"{ref.service}--{ref.version}"
+    at = name.find("--")
+    while at >= 0:
+        yield name[:at], name[at + 2 :]
+        at = name.find("--", at + 1)
+
+
 def _check_secrets(db: Session, ref: ServiceRef, spec: Service) -> None:
-    types: dict[str, str] = dict(
-        db.rows("SELECT id, type FROM secrets WHERE project = ?", ref.project)
+    named = {id for task in spec.tasks for id in (*task.secrets, task.docker.secret) if id}
+    found = (
+        db.row("SELECT id, type FROM secrets WHERE project = ? AND id = ?", ref.project, id)
+        for id in sorted(named)
     )
+    types: dict[str, str] = dict(row for row in found if row is not None)
     mistakes: list[Mistake] = []
     for t, task in enumerate(spec.tasks):
         for s, id in enumerate(task.secrets):

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from spacecloud.model.declared import (
     Change,
@@ -112,6 +112,9 @@ class SqliteStore:
 
     async def service(self, key: ServiceKey) -> DeclaredService | None:
         return (await self.declared()).services.get(key)
+
+    async def document(self, ref: ServiceRef) -> Mapping[str, Any] | None:
+        return await self._read(lambda db: service_rows.document(db, ref))
 
     async def declared(self) -> Declared:
         return await self._read(self._declared.read)
