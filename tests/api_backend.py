@@ -27,7 +27,7 @@ class StoreBackend:
 
     store: Store
     log_lines: dict[str, list[bytes]] = field(default_factory=dict)
-    is_healthy: bool = True
+    said_trouble: str = ""
     open_logs: int = 0
     asked: list[LogRequest] = field(default_factory=list)
 
@@ -76,8 +76,8 @@ class StoreBackend:
         ignored = FieldIgnored("the role", "it has no effect here")
         return (ignored,) if envelope.kind.name == "service-role" else ()
 
-    async def healthy(self) -> bool:
-        return self.is_healthy
+    async def trouble(self) -> str:
+        return self.said_trouble
 
     def metrics(self) -> bytes:
         return b"space_cloud_up 1\n"

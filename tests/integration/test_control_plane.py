@@ -13,7 +13,7 @@ import pytest
 
 from eventually import eventually
 from spacecloud.drivers.memory import MemoryTraffic, MemoryWorkloads, memory_driver
-from spacecloud.errors import NotFound, Terminal, Transient
+from spacecloud.errors import NotFound, Terminal, Transient, Unavailable
 from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.declared import Declared
 from spacecloud.model.envelope import Envelope
@@ -27,7 +27,7 @@ from spacecloud.model.stored import STORED
 from spacecloud.model.traffic import DeniedCall, IngressTable
 from spacecloud.reasons.notices import RouteNotServed
 from spacecloud.reasons.platform import EngineFailed, GatewayRejected, HostFailed
-from spacecloud.reconcile import controller
+from spacecloud.reconcile import controller, health
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
@@ -91,7 +91,7 @@ async def test_it_works_once_the_gateway_was_told_by_this_process(setup: Setup) 
     """Until then it serves what an earlier one told it: ``start`` must not say that all is done."""
 
     async def works() -> None:
-        assert await setup.plane.queries.healthy()
+        assert await setup.plane.queries.trouble() == ""
 
     async def waits(table: IngressTable) -> dict[str, str]:
         await told.wait()
@@ -104,6 +104,28 @@ async def test_it_works_once_the_gateway_was_told_by_this_process(setup: Setup) 
         await eventually(works, within=0.2)
     told.set()
     await eventually(works)
+
+
+async def test_it_is_ill_while_nothing_can_be_written(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def refuses() -> None:
+        asked.append("")
+        raise Unavailable("the disk is full")
+
+    async def is_well() -> None:
+        assert await setup.plane.queries.trouble() == ""
+
+    monkeypatch.setattr(health, "LASTS", timedelta(0))
+    await eventually(is_well)
+    monkeypatch.setattr(setup.store, "check_writes", refuses)
+    assert await setup.plane.queries.trouble() == "the disk is full"
+    monkeypatch.setattr(health, "LASTS", timedelta(hours=1))
+    assert await setup.plane.queries.trouble() == "the disk is full"
+
+    assert len(asked) == 1
 
 
 def a_service(**given: Any) -> Service:

@@ -36,7 +36,9 @@ class Backend(Protocol):
         """What of the document is kept but not acted on, and what will surprise."""
         ...
 
-    async def healthy(self) -> bool: ...
+    async def trouble(self) -> str:
+        """Why the control plane cannot do its work, for anybody; empty where it can."""
+        ...
 
     def metrics(self) -> bytes:
         """In Prometheus' text format."""

@@ -9,6 +9,7 @@ from spacecloud.drivers.driver import Driver
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.controller import Controller
 from spacecloud.reconcile.events import EventRecorder
+from spacecloud.reconcile.health import Health
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.queries import Queries
@@ -47,7 +48,7 @@ class ControlPlane:
             policies,
             self.services,
             self.platform,
-            self.platform.denied_calls,
+            Health(store, self.platform, now),
             http_port,
         )
 

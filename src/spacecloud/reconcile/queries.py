@@ -19,7 +19,7 @@ from spacecloud.model.status import (
     event_view,
 )
 from spacecloud.reasons.notices import Notice, RouteNotServed
-from spacecloud.reconcile.denied_calls import DeniedCalls
+from spacecloud.reconcile.health import Health
 from spacecloud.reconcile.platform import Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.preview import Preview
@@ -57,7 +57,7 @@ class Queries:
         policies: PolicyCache,
         services: ServiceReconciler,
         platform: Platform,
-        refusals: DeniedCalls,
+        health: Health,
         http_port: int,
     ) -> None:
         self._store = store
@@ -65,7 +65,8 @@ class Queries:
         self._policies = policies
         self._services = services
         self._platform = platform
-        self._denied_calls = refusals
+        self._health = health
+        self._denied_calls = platform.denied_calls
         self._preview = Preview(store, driver.workloads, policies, services)
         self._http_port = http_port
 
@@ -112,8 +113,8 @@ class Queries:
     def notices(self, envelope: Envelope) -> tuple[Notice, ...]:
         return notices_of(envelope.spec)
 
-    async def healthy(self) -> bool:
-        return self._platform.works
+    async def trouble(self) -> str:
+        return await self._health.trouble()
 
     def metrics(self) -> bytes:
         registry = CollectorRegistry()

@@ -231,7 +231,13 @@ class Changes(Protocol):
         ...
 
 
-class Store(Projects, Services, Secrets, Documents, Events, Changes, Protocol):
+class Writes(Protocol):
+    async def check_writes(self) -> None:
+        """``Unavailable`` where nothing could be written now; its sentence names no path."""
+        ...
+
+
+class Store(Projects, Services, Secrets, Documents, Events, Changes, Writes, Protocol):
     """All of it in one place, with the transactions that span several."""
 
     def rehearsal(self) -> AbstractAsyncContextManager["Store"]:

@@ -78,6 +78,9 @@ class SqliteStore:
             lambda db: db.run("INSERT OR REPLACE INTO installation VALUES (1, ?)", secret)
         )
 
+    async def check_writes(self) -> None:
+        await self._database.check_writes()
+
     async def put_project(self, id: str, project: Project) -> Written:
         sealer = self._sealer
         return await self._write(
