@@ -29,9 +29,11 @@ from spacecloud.reasons.notices import RouteNotServed
 from spacecloud.reasons.platform import EngineFailed, GatewayRejected, HostFailed
 from spacecloud.reconcile import controller, health
 from spacecloud.reconcile.control_plane import ControlPlane
+from spacecloud.reconcile.outcome import REMOVAL_FAILED
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
-from spacecloud.workloads.operations import CreateNetwork
+from spacecloud.store.stuck_deletions import stuck_deletions
+from spacecloud.workloads.operations import CreateNetwork, RemoveNetwork, WorkloadOp
 from spacecloud.workloads.situation import TerminationLimits
 
 API = ServiceRef("shop", "api", "v1")
@@ -43,6 +45,7 @@ class Setup:
     plane: ControlPlane
     workloads: MemoryWorkloads
     traffic: MemoryTraffic
+    database: Path
 
     async def status(self, ref: ServiceRef = API) -> ServiceStatus:
         found = await self.plane.queries.status(ref.project, ref.service, ref.version)
@@ -82,7 +85,7 @@ async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
         assert isinstance(driver.traffic, MemoryTraffic)
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(plane.run())
-            yield Setup(store, plane, driver.workloads, driver.traffic)
+            yield Setup(store, plane, driver.workloads, driver.traffic, tmp_path / "store.db")
             assert plane.controller.longest_hold < 1
             running.cancel()
 
@@ -141,6 +144,43 @@ def an_envelope(spec: dict[str, Any], version: str = "v1") -> Envelope:
 
 
 @pytest.mark.attack
+async def test_a_deletion_that_the_engine_does_not_end_is_told_until_it_does(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await setup.store.put_service(API, a_service())
+    await setup.settles()
+    in_use = EngineFailed("remove network sc-api", "it has active endpoints", "restart the engine")
+    refuses = asyncio.Event()
+    execute = setup.workloads.execute
+
+    async def executes(op: WorkloadOp) -> None:
+        if isinstance(op, RemoveNetwork) and not refuses.is_set():
+            raise Transient(in_use)
+        await execute(op)
+
+    monkeypatch.setattr(setup.workloads, "execute", executes)
+    await setup.store.delete_project("shop")
+
+    async def told() -> None:
+        (status,) = await setup.plane.queries.status("shop", None, None)
+        assert (status.state, status.version, status.message) == ("removing", "", str(in_use))
+        (finding,) = await setup.plane.queries.why("shop", "api", None)
+        assert (finding.subject, finding.fix) == ("shop/api", "restart the engine")
+        kinds = [event.kind for event in await setup.store.events("shop", "api", 1)]
+        assert kinds == [REMOVAL_FAILED]
+
+    async def gone() -> None:
+        assert await setup.plane.queries.status("shop", None, None) == []
+        assert stuck_deletions(setup.database, REMOVAL_FAILED) == ()
+
+    await eventually(told, within=10)
+    stuck = stuck_deletions(setup.database, REMOVAL_FAILED)
+    assert [key for key, _ in stuck] == [API.key]
+    assert "it has active endpoints" in stuck[0][1]
+    refuses.set()
+    await eventually(gone, within=20)
+
+
 async def test_denied_calls_are_counted_together_and_told_once_the_store_answers(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:

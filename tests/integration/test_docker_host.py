@@ -1,6 +1,9 @@
 """Gateway, resolver and rules of one host: made, broken, mended, and gone without a trace."""
 
+import asyncio
+import os
 import secrets
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -270,6 +273,43 @@ async def test_a_network_that_the_engine_keeps_is_told_when_all_else_is_gone(
 
     assert await scene.engine.find(f"networks/{kept}") is None
     assert scene.settings.interface_prefix not in await run("ip", "link")
+
+
+async def test_destroy_goes_on_where_the_engine_keeps_a_network(
+    scene: Scene, tmp_path: Path
+) -> None:
+    key = ServiceKey("shop", "api")
+    networks = Networks(scene.engine, scene.settings, Ownership.of(scene.settings))
+    await networks.create(key, "10.130.66.0/25")
+    network = labels.network_name(scene.settings.instance, key)
+    id = (await scene.engine.get(f"networks/{network}"))["Id"]
+    for name in ("store.db", "jwt.key"):
+        (scene.settings.state_dir / name).write_text("x")
+
+    async def destroy(engine: str) -> tuple[int, str]:
+        given = scene.settings.model_dump(mode="json", exclude_defaults=True)
+        env = {f"SPACE_CLOUD_{name.upper()}": str(value) for name, value in given.items()}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "spacecloud.server", "destroy", "--yes", "--purge"),
+            env={**os.environ, **env, "SPACE_CLOUD_DOCKER_HOST": engine},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(60):
+            said, _ = await process.communicate()
+        return process.returncode or 0, said.decode()
+
+    async with engine_proxy(DOCKER_HOST, tmp_path / "engine.sock") as proxy:
+        proxy.refusals[f"DELETE /v[0-9.]+/networks/{id}"] = (403, "it has active endpoints")
+        code, said = await destroy(proxy.address)
+
+    assert (code, scene.settings.state_dir.exists()) == (1, False), said
+    assert f"remove network {network}: it has active endpoints: " in said
+    assert await destroy(DOCKER_HOST) == (
+        0,
+        f"nothing of instance {scene.settings.instance} is left\n",
+    )
+    assert await scene.engine.find(f"networks/{network}") is None
 
 
 async def test_a_container_of_a_parts_name_that_is_not_ours_is_left_alone(scene: Scene) -> None:

@@ -9,11 +9,11 @@ from spacecloud.reasons.images import ImageNotFound
 from spacecloud.reasons.platform import EngineRefused, EngineUnavailable
 from spacecloud.reasons.tasks import Exited
 from spacecloud.reconcile.history import HistoryRecorder
-from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of
+from spacecloud.reconcile.outcome import REMOVAL_FAILED, Ended, Telling, event_of, events_of
 from spacecloud.reconcile.service_state import ServiceState
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads
-from spacecloud.workloads.operations import Op, PublishTraffic, PullImage, StartTask
+from spacecloud.workloads.operations import Op, PublishTraffic, PullImage, RemoveNetwork, StartTask
 from spacecloud.workloads.plan import Plan, Step
 
 REF = a_version().ref
@@ -36,7 +36,7 @@ def a_publication(*addresses: str) -> PublishTraffic:
 
 def test_a_restart_is_told_with_its_cause() -> None:
     assert list(events_of([ended(START)])) == [
-        Telling("TaskRestarted", "web--v1--0/main: exited with code 1", "warning", ENDED)
+        Telling("TaskRestarted", "web--v1--0/main: it had ended", "warning", ENDED)
     ]
 
 
@@ -53,6 +53,13 @@ def test_endpoints_are_told_when_there_are_more_or_fewer() -> None:
 def test_what_is_hopeless_is_told_and_what_passes_is_not() -> None:
     assert [t.kind for t in events_of([ended(START, Terminal(NO_PROGRAM))])] == ["Failed"]
     assert list(events_of([ended(START, Transient(AWAY))])) == []
+
+
+def test_what_is_deleted_and_not_removed_is_told_as_an_event() -> None:
+    """Nobody has a status any more that could tell it."""
+    (told,) = events_of([ended(RemoveNetwork(WEB), Transient(AWAY))])
+
+    assert (told.kind, told.reason) == (REMOVAL_FAILED, AWAY)
 
 
 def test_the_end_of_a_pull_is_told_either_way() -> None:

@@ -10,11 +10,13 @@ from typing import Any
 
 import click
 
-from spacecloud import supervisor
+from spacecloud import installation, supervisor
 from spacecloud.commands import systemd
 from spacecloud.commands.context import Machine, read_settings
 from spacecloud.drivers.check import Check
+from spacecloud.reconcile.outcome import REMOVAL_FAILED
 from spacecloud.settings import Settings
+from spacecloud.store.stuck_deletions import stuck_deletions
 
 output = click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
@@ -86,7 +88,14 @@ def _processes(settings: Settings) -> list[Check]:
             _api(settings, url, answers=answers, works=works),
             ok=works,
         ),
+        _deletions(settings),
     ]
+
+
+def _deletions(settings: Settings) -> Check:
+    stuck = stuck_deletions(installation.database(settings), REMOVAL_FAILED)
+    said = "; ".join(f"{key}: {words}" for key, words in stuck)
+    return Check("deletions", said or "none is stuck", ok=not stuck)
 
 
 def _api(settings: Settings, url: str, *, answers: bool, works: bool) -> str:

@@ -26,7 +26,7 @@ from spacecloud.reconcile.preview import Preview
 from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.report.diagnosis import findings
 from spacecloud.report.notices import notices_of
-from spacecloud.report.status import Relations, removing, status_of
+from spacecloud.report.status import Relations, left, removing, status_of
 from spacecloud.store.port import Store
 
 SHOWN_EVENTS = 10
@@ -177,7 +177,10 @@ class Queries:
                 continue
             declared = policy.declared.services.get(key)
             known = {v.ref for v in declared.versions} if declared is not None else set()
-            there = {r.ref for r in snapshot.situation.observed.workloads.replicas}
+            workloads = snapshot.situation.observed.workloads
+            there = {r.ref for r in workloads.replicas}
             for ref in sorted(there - known):
                 if version in (None, ref.version):
                     yield removing(ref, snapshot)
+            if not known | there and workloads.network is not None and version is None:
+                yield left(key, snapshot)

@@ -59,7 +59,9 @@ def _platform(host: HostState) -> Iterable[Finding]:
 
 def _state(status: ServiceStatus) -> Iterable[Finding]:
     name, is_observed = _name(status), status.generation <= status.observed_generation
-    if not is_observed or status.state in ("failed", "progressing", "degraded"):
+    if status.state == "removing":
+        yield from _removing(status)
+    elif not is_observed or status.state in ("failed", "progressing", "degraded"):
         if not status.reason:
             yield _finding("warning", name, Progressing(status.next_step))
             return
@@ -73,6 +75,17 @@ def _state(status: ServiceStatus) -> Iterable[Finding]:
         )
     elif status.state == "asleep":
         yield _finding("warning", name, Asleep())
+
+
+def _removing(status: ServiceStatus) -> Iterable[Finding]:
+    if status.reason:
+        yield Finding(
+            severity="error",
+            subject=_name(status),
+            problem=status.message,
+            fix=status.fix or Progressing(status.next_step).fix,
+            reason=status.reason,
+        )
 
 
 def _replica(status: ServiceStatus, replica: ReplicaStatus) -> Iterable[Finding]:
@@ -139,7 +152,8 @@ def _task_of(status: ServiceStatus) -> str:
 
 
 def _name(status: ServiceStatus) -> str:
-    return f"{status.project}/{status.service_id}@{status.version}"
+    version = f"@{status.version}" if status.version else ""
+    return f"{status.project}/{status.service_id}{version}"
 
 
 def _finding(severity: Severity, subject: str, reason: Reason, fix: str = "") -> Finding:

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.lines import message
-from spacecloud.model.refs import ServiceRef, short_image
+from spacecloud.model.refs import ServiceKey, ServiceRef, short_image
 from spacecloud.model.service import declared_replicas
 from spacecloud.model.status import (
     DeniedCallView,
@@ -129,6 +129,23 @@ def removing(ref: ServiceRef, snapshot: Snapshot) -> ServiceStatus:
         next_step=_next_step(ref, snapshot, ()),
         domain=ref.key.domain,
         version_domain=ref.domain,
+    )
+
+
+def left(key: ServiceKey, snapshot: Snapshot) -> ServiceStatus:
+    """Of a deleted service of which no replica is there any more, and something else is."""
+    reason = snapshot.last_error
+    return ServiceStatus(
+        service_id=key.service,
+        version="",
+        desired_replicas=0,
+        project=key.project,
+        state="removing",
+        message=str(reason or ""),
+        reason=reason.code if reason is not None else "",
+        fix=reason.fix if reason is not None else "",
+        next_step="; ".join(str(step.op) for step in snapshot.plan.steps[:1]),
+        domain=key.domain,
     )
 
 

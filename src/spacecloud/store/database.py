@@ -155,6 +155,15 @@ class Database:
                 return work(Session(self._reading))
 
 
+def rows_beside(path: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    """Of a file that another process may have open; ``Unavailable`` where it cannot be read."""
+    with (
+        _as_unavailable(path),
+        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection,
+    ):
+        return connection.execute(sql, values).fetchall()
+
+
 def _write_check(db: Session) -> None:
     db.run(
         "INSERT INTO counters VALUES ('write check', 1)"
