@@ -18,13 +18,13 @@ from eventually import eventually
 from spacecloud import installation
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, connect
-from spacecloud.drivers.docker.host import system_specs
-from spacecloud.drivers.docker.host.dns import names_dir
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.host.host import DockerHost
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.process import run
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import Transient
 from spacecloud.model.refs import ServiceKey
 from spacecloud.reasons.platform import NotRemoved, PartDown
@@ -42,7 +42,7 @@ class Scene:
     host: DockerHost
 
     def container(self, part: str) -> Any:
-        return Container(self.engine, system_specs.name(self.settings, part))
+        return Container(self.engine, labels.part_name(self.settings.instance, part))
 
     async def shown(self, part: str) -> Any:
         return await self.container(part).show()
@@ -54,7 +54,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     settings.state_dir.mkdir()
     installation.write_secret(settings, installation.new_secret())
     async with connect(DOCKER_HOST) as engine:
-        host = DockerHost(engine, settings)
+        host = DockerHost(engine, settings, networking_of(settings))
         try:
             yield Scene(settings, engine, host)
         finally:
@@ -65,7 +65,7 @@ async def test_a_bare_host_is_made_ready_and_left_alone_after_that(scene: Scene)
     first = await scene.host.ensure()
     before = [(await scene.shown(part))["Id"] for part in RUNNING]
 
-    again = await DockerHost(scene.engine, scene.settings).ensure()
+    again = await DockerHost(scene.engine, scene.settings, networking_of(scene.settings)).ensure()
 
     assert first.parts == again.parts == RUNNING
     assert first.problems == again.problems == ()
@@ -117,13 +117,14 @@ async def test_a_part_that_is_broken_is_mended_and_told(
 
 async def test_a_folder_that_was_removed_and_made_anew_is_mounted_again(scene: Scene) -> None:
     await scene.host.ensure()
-    names_dir(scene.settings).rename(scene.settings.run_dir / "elsewhere")
+    names = RunDirectory(scene.settings.run_dir).names
+    names.rename(scene.settings.run_dir / "elsewhere")
 
     mended = await scene.host.ensure()
 
     assert [s for s in mended.repaired if "its folder had been removed" in s]
     pid = (await scene.shown("resolver"))["State"]["Pid"]
-    assert Path(f"/proc/{pid}/root{names_dir(scene.settings)}").samefile(names_dir(scene.settings))
+    assert Path(f"/proc/{pid}/root{names}").samefile(names)
 
 
 async def test_another_configuration_makes_the_part_anew(scene: Scene) -> None:
@@ -131,7 +132,7 @@ async def test_another_configuration_makes_the_part_anew(scene: Scene) -> None:
     before = (await scene.shown("resolver"))["Id"]
     changed = scene.settings.model_copy(update={"upstream_dns": ("127.0.0.1#5",)})
 
-    state = await DockerHost(scene.engine, changed).ensure()
+    state = await DockerHost(scene.engine, changed, networking_of(changed)).ensure()
 
     after = await scene.shown("resolver")
     assert state.parts == RUNNING
@@ -175,9 +176,9 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
     await scene.host.ensure()
     instance = scene.settings.instance
     pause = await ensure(scene.engine, "pause")
-    await Networks(scene.engine, scene.settings, Ownership.of(scene.settings)).create(
-        ServiceKey("shop", "api"), "10.130.64.0/25"
-    )
+    await Networks(
+        scene.engine, networking_of(scene.settings), Ownership.of(scene.settings)
+    ).create(ServiceKey("shop", "api"), "10.130.64.0/25")
     labelled: dict[str, Any] = {
         "Image": pause,
         "Labels": {labels.INSTANCE: instance, labels.TASK: "main"},
@@ -188,9 +189,16 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
         await create(scene.engine, theirs, name=f"{instance}-theirs"),
     ]
     await foreign[0].start()
-    await run("ip", "link", "add", f"{scene.settings.interface_prefix}left", "type", "bridge")
+    await run(
+        "ip",
+        "link",
+        "add",
+        f"{networking_of(scene.settings).interface_prefix}left",
+        "type",
+        "bridge",
+    )
     try:
-        stranger = DockerHost(scene.engine, scene.settings)
+        stranger = DockerHost(scene.engine, scene.settings, networking_of(scene.settings))
         await stranger.remove()
         await stranger.remove()
 
@@ -201,8 +209,8 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
         left = {name for name in shown if instance in name}
         assert left == {f"{instance}-labelled", f"{instance}-theirs"}
         machine = await run("iptables-save") + await run("ip6tables-save") + await run("ip", "addr")
-        assert scene.settings.chain_prefix not in machine
-        assert scene.settings.interface_prefix not in machine
+        assert networking_of(scene.settings).chain_prefix not in machine
+        assert networking_of(scene.settings).interface_prefix not in machine
         assert str(scene.settings.vip_pool) not in await run("ip", "route")
     finally:
         for container in foreign:
@@ -212,9 +220,9 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
 async def test_a_stranger_on_our_network_is_told_and_holds_up_nothing_else(scene: Scene) -> None:
     await scene.host.ensure()
     key = ServiceKey("shop", "api")
-    await Networks(scene.engine, scene.settings, Ownership.of(scene.settings)).create(
-        key, "10.130.65.0/25"
-    )
+    await Networks(
+        scene.engine, networking_of(scene.settings), Ownership.of(scene.settings)
+    ).create(key, "10.130.65.0/25")
     network = labels.network_name(scene.settings.instance, key)
     config: dict[str, Any] = {
         "Image": await ensure(scene.engine, "pause"),
@@ -231,7 +239,7 @@ async def test_a_stranger_on_our_network_is_told_and_holds_up_nothing_else(scene
         assert str(reason).startswith(f"remove network {network}: ")
 
         assert (await stranger.show())["State"]["Running"]
-        assert scene.settings.chain_prefix not in await run("iptables-save")
+        assert networking_of(scene.settings).chain_prefix not in await run("iptables-save")
     finally:
         await stranger.delete()
 
@@ -241,7 +249,8 @@ async def test_a_network_that_the_engine_keeps_is_told_when_all_else_is_gone(
 ) -> None:
     """An engine may take a network for used though nothing is on it, until it is restarted."""
     keys = [ServiceKey("shop", "api"), ServiceKey("shop", "web")]
-    networks = Networks(scene.engine, scene.settings, Ownership.of(scene.settings))
+    networking = networking_of(scene.settings)
+    networks = Networks(scene.engine, networking, Ownership.of(scene.settings))
     for number, key in enumerate(keys):
         await networks.create(key, f"10.130.65.{number * 128}/25")
     kept, gone = (labels.network_name(scene.settings.instance, key) for key in keys)
@@ -251,7 +260,7 @@ async def test_a_network_that_the_engine_keeps_is_told_when_all_else_is_gone(
         engine_proxy(DOCKER_HOST, tmp_path / "engine.sock") as proxy,
         connect(proxy.address) as engine,
     ):
-        host = DockerHost(engine, scene.settings)
+        host = DockerHost(engine, scene.settings, networking)
         words = f"error while removing network: network {kept} id {id} has active endpoints"
         proxy.refusals[f"DELETE /v[0-9.]+/networks/{id}"] = (403, words)
 
@@ -263,23 +272,24 @@ async def test_a_network_that_the_engine_keeps_is_told_when_all_else_is_gone(
         assert await scene.engine.find(f"networks/{gone}") is None
         assert await scene.engine.find(f"networks/{kept}") is not None
         machine = await run("iptables-save") + await run("ip", "route")
-        assert scene.settings.chain_prefix not in machine
+        assert networking.chain_prefix not in machine
         for part in RUNNING:
-            name = system_specs.name(scene.settings, part)
+            name = labels.part_name(scene.settings.instance, part)
             assert await scene.engine.find(f"containers/{name}/json") is None
 
         proxy.refusals.clear()
         await host.remove()
 
     assert await scene.engine.find(f"networks/{kept}") is None
-    assert scene.settings.interface_prefix not in await run("ip", "link")
+    assert networking.interface_prefix not in await run("ip", "link")
 
 
 async def test_destroy_goes_on_where_the_engine_keeps_a_network(
     scene: Scene, tmp_path: Path
 ) -> None:
     key = ServiceKey("shop", "api")
-    networks = Networks(scene.engine, scene.settings, Ownership.of(scene.settings))
+    networking = networking_of(scene.settings)
+    networks = Networks(scene.engine, networking, Ownership.of(scene.settings))
     await networks.create(key, "10.130.66.0/25")
     network = labels.network_name(scene.settings.instance, key)
     id = (await scene.engine.get(f"networks/{network}"))["Id"]
@@ -313,7 +323,7 @@ async def test_destroy_goes_on_where_the_engine_keeps_a_network(
 
 
 async def test_a_container_of_a_parts_name_that_is_not_ours_is_left_alone(scene: Scene) -> None:
-    name = system_specs.name(scene.settings, "resolver")
+    name = labels.part_name(scene.settings.instance, "resolver")
     pause = await ensure(scene.engine, "pause")
     foreign = await create(scene.engine, {"Image": pause}, name=name)
     try:
@@ -332,10 +342,10 @@ async def test_an_image_of_the_users_own_choice_is_used_and_asked_for(
     missing = f"127.0.0.1:1/no-such-envoy:{secrets.token_hex(3)}"
     changed = scene.settings.model_copy(update={"gateway_image": missing})
 
-    state = await DockerHost(scene.engine, changed).ensure()
+    state = await DockerHost(scene.engine, changed, networking_of(changed)).ensure()
 
     assert state.parts["gateway"] == "down"
     assert any(missing in str(problem) for problem in state.problems)
     own = await ensure(scene.engine, "gateway")
     chosen = scene.settings.model_copy(update={"gateway_image": own})
-    assert (await DockerHost(scene.engine, chosen).ensure()).parts == RUNNING
+    assert (await DockerHost(scene.engine, chosen, networking_of(chosen)).ensure()).parts == RUNNING

@@ -39,10 +39,10 @@ async def _accept(api: Dependencies, envelope: Envelope) -> Accepted | Written:
 def _answer(accepted: Accepted | Written, envelope: Envelope, *notices: Notice) -> dict[str, Any]:
     if accepted.project_created and not isinstance(envelope.spec, Project):
         notices = (ProjectCreated(envelope.ids["project"]), *notices)
-    said: dict[str, Any] = {"notices": [str(notice) for notice in notices]}
+    answer: dict[str, Any] = {"notices": [str(notice) for notice in notices]}
     if isinstance(accepted, Accepted):
-        return {**said, "generation": accepted.generation, "change": accepted.change}
-    return {**said, "change": accepted.change}
+        return {**answer, "generation": accepted.generation, "change": accepted.change}
+    return {**answer, "change": accepted.change}
 
 
 async def _beside_the_others(

@@ -9,9 +9,8 @@ from spacecloud.model.declared import Change
 from spacecloud.model.secret import REDACTED, Secret, SecretFacts
 from spacecloud.model.validation.mistakes import mistake_at
 from spacecloud.store.database import Session, matching
-from spacecloud.store.port import Written
+from spacecloud.store.port import Sealer, Written
 from spacecloud.store.project_rows import ensure_project
-from spacecloud.store.sealer import Sealer
 
 CHECK = ("sealing", "check")
 

@@ -242,7 +242,7 @@ def _version(
     refused = situation.history.refused.get((version.ref, version.generation))
     if refused is not None:
         builder.problem(refused)
-    rebuilt = [r for r in rollout.staying if r.pause != "running"]
+    rebuilt = [r for r in rollout.staying if r.sandbox != "running"]
     for replica in rollout.staying:
         if replica not in rebuilt:
             repair(situation, declared, replica, rollout, builder)
@@ -289,7 +289,7 @@ def _rebuild(
     op = creation(declared, rollout, replica.slot, replica.address)
     if op is None:
         return
-    cause = SandboxLost(replica.pause)
+    cause = SandboxLost(replica.sandbox)
     removed = builder.add(RemoveReplica(replica.ref, replica.id), cause)
     builder.add(op, cause, after=(*before, *removed))
 

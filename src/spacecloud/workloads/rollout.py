@@ -111,7 +111,7 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
 
     kept = _best(current, wanted, situation)
     serving = sum(serves(r, situation) for r in kept)
-    waiting = [r for r in older if r.pause == "running"]
+    waiting = [r for r in older if r.sandbox == "running"]
     guard = _best(waiting, max(0, wanted - serving), situation)
 
     cause = RevisionReplaced(revision or "") if wanted else NoneWanted()

@@ -208,7 +208,7 @@ def _next_revision(
 def in_service(replica: ObservedReplica) -> bool:
     """Ready, or failing its probe fewer times than are tolerated."""
     return (
-        replica.pause == "running"
+        replica.sandbox == "running"
         and {task.task for task in replica.tasks} == set(replica.expected_tasks)
         and all(
             task.state == "running"
@@ -234,4 +234,4 @@ def may_serve(replica: ObservedReplica) -> bool:
 
 def is_live(replica: ObservedReplica) -> bool:
     """Something of it still runs, and can have a request in flight."""
-    return replica.pause == "running" and any(t.state == "running" for t in replica.tasks)
+    return replica.sandbox == "running" and any(t.state == "running" for t in replica.tasks)

@@ -22,7 +22,9 @@ async def run(*command: str, given: str | None = None) -> str:
         raise Transient(HostFailed(f"run {command[0]}", str(error.strerror))) from error
     try:
         async with asyncio.timeout(COMMAND_SECONDS):
-            output, words = await process.communicate(given.encode() if given is not None else None)
+            output, errors = await process.communicate(
+                given.encode() if given is not None else None
+            )
     except TimeoutError as error:
         late = f"it did not end within {COMMAND_SECONDS} s"
         raise Transient(HostFailed(f"run {command[0]}", late)) from error
@@ -31,5 +33,5 @@ async def run(*command: str, given: str | None = None) -> str:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise Transient(HostFailed(" ".join(command), message(words.decode(errors="replace"))))
+        raise Transient(HostFailed(" ".join(command), message(errors.decode(errors="replace"))))
     return output.decode()

@@ -103,10 +103,10 @@ class Pulls:
                 fromImage=name,
                 tag=tag,
             ) as messages:
-                async for told in messages:
-                    if "error" in told:
-                        raise _failure(image, error_in_stream(told), progress.missing())
-                    progress.note(told)
+                async for entry in messages:
+                    if "error" in entry:
+                        raise _failure(image, error_in_stream(entry), progress.missing())
+                    progress.note(entry)
                     if paced.is_due():
                         logger.info("%s", progress.view())
         except EngineError as error:

@@ -38,7 +38,7 @@ class Seen:
     error: str = ""
     pid: int = 0
     has_address: bool = True
-    """On a network, with the address that it was made for. Said of a pause; tasks join it."""
+    """On a network, with the address that it was made for. Said of a sandbox; tasks join it."""
 
     @property
     def target(self) -> Target | None:
@@ -94,8 +94,8 @@ def workloads(
 
 
 def _replica(id: str, pod: list[Seen], health: Mapping[str, Health]) -> ObservedReplica:
-    pause = next((c for c in pod if not c.tag.task), None)
-    tag = (pause or pod[0]).tag
+    sandbox = next((c for c in pod if not c.tag.task), None)
+    tag = (sandbox or pod[0]).tag
     tasks = sorted((c for c in pod if c.tag.task), key=lambda c: c.tag.task)
     return ObservedReplica(
         id=id,
@@ -103,20 +103,20 @@ def _replica(id: str, pod: list[Seen], health: Mapping[str, Health]) -> Observed
         slot=tag.slot,
         revision=tag.revision,
         address=tag.address,
-        pause=_pause_state(pause),
+        sandbox=_sandbox_state(sandbox),
         expected_tasks=tag.expected_tasks,
-        tasks=tuple(_task(c, pause, health) for c in tasks),
+        tasks=tuple(_task(c, sandbox, health) for c in tasks),
     )
 
 
-def _pause_state(
-    pause: Seen | None,
+def _sandbox_state(
+    sandbox: Seen | None,
 ) -> Literal["missing", "running", "stopped", "off its network"]:
-    if pause is None:
+    if sandbox is None:
         return "missing"
-    if pause.state != "running":
+    if sandbox.state != "running":
         return "stopped"
-    return "running" if pause.has_address else "off its network"
+    return "running" if sandbox.has_address else "off its network"
 
 
 def _has_address(tag: Tag, item: Json) -> bool:
@@ -127,7 +127,7 @@ def _has_address(tag: Tag, item: Json) -> bool:
     return any(network.get("IPAddress") == tag.address for network in networks.values())
 
 
-def _task(seen: Seen, pause: Seen | None, health: Mapping[str, Health]) -> ObservedTask:
+def _task(seen: Seen, sandbox: Seen | None, health: Mapping[str, Health]) -> ObservedTask:
     probe = seen.tag.probe or Probe()
     return ObservedTask(
         container=seen.id,
@@ -142,18 +142,18 @@ def _task(seen: Seen, pause: Seen | None, health: Mapping[str, Health]) -> Obser
         health=health.get(seen.id, Health()),
         grace_seconds=probe.grace_seconds,
         tolerated_failures=probe.failures,
-        orphaned=_is_astray(seen, pause),
+        orphaned=_is_orphaned(seen, sandbox),
     )
 
 
-def _is_astray(seen: Seen, pause: Seen | None) -> bool:
-    """It joined the namespace of an earlier run of its pause."""
+def _is_orphaned(seen: Seen, sandbox: Seen | None) -> bool:
+    """It joined the namespace of an earlier run of its sandbox."""
     return (
-        pause is not None
+        sandbox is not None
         and seen.state == "running"
         and seen.started_at is not None
-        and pause.started_at is not None
-        and seen.started_at < pause.started_at
+        and sandbox.started_at is not None
+        and seen.started_at < sandbox.started_at
     )
 
 

@@ -1,4 +1,4 @@
-"""What tasks print, as whole lines."""
+"""What containers print, as whole lines."""
 
 import asyncio
 from collections import defaultdict
@@ -17,10 +17,10 @@ HEADER_BYTES = 8
 
 async def last_lines(engine: Engine, container: str, count: int) -> list[str]:
     """What it said at the end, for a message; ``Transient`` when the engine does not tell."""
-    said = lines(engine, container, follow=False, tail=count, since=None)
+    log = lines(engine, container, follow=False, tail=count, since=None)
     try:
         async with asyncio.timeout(CALL_SECONDS):
-            return [line.decode("utf-8", "replace").strip() async for line in said]
+            return [line.decode("utf-8", "replace").strip() async for line in log]
     except TimeoutError as error:
         words = f"no answer within {CALL_SECONDS:g} s"
         raise Transient(EngineFailed(f"read the log of {container[:12]}", words)) from error
