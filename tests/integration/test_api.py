@@ -407,6 +407,20 @@ async def test_a_batch_is_checked_as_a_whole_and_applied_in_order(api: Api) -> N
     assert len(await api.get(INGRESS)) == 1
 
 
+async def test_a_version_that_says_another_policy_is_told_what_becomes_of_it(api: Api) -> None:
+    task = {"id": "main", "docker": {"image": "app:1"}, "ports": [{"port": 80}]}
+    closed = {"tasks": [task], "whitelists": [], "upstreams": []}
+
+    async def notices(version: str, document: dict[str, Any]) -> str:
+        answer: Any = await api.post(f"{SHOP}/services/api/{version}", document)
+        return " ".join(answer["notices"])
+
+    assert "different" not in await notices("v1", closed) + await notices("v2", closed)
+    said = await notices("v3", {"tasks": [task]})
+    assert "different upstreams: a call does not tell its version" in said
+    assert "different whitelists: each holds at its version's own domain" in said
+
+
 async def test_events_are_listed_newest_first(api: Api) -> None:
     for minute, service in enumerate(["api", "web", "api"]):
         at = datetime(2030, 1, 1, 0, minute, tzinfo=UTC)

@@ -1,14 +1,18 @@
 """Accepting one document: into the store it goes, and what was accepted is said."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from spacecloud.api.dependencies import Dependencies
 from spacecloud.ingress import table
 from spacecloud.ingress.mistakes import check
+from spacecloud.mesh import explain
+from spacecloud.model.declared import Declared
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.project import Project
+from spacecloud.model.refs import ServiceKey
 from spacecloud.model.routing import IngressRoute
+from spacecloud.model.service import Service
 from spacecloud.reasons.notices import Notice, ProjectCreated
 from spacecloud.store.by_kind import put
 from spacecloud.store.port import Accepted, Written
@@ -25,7 +29,7 @@ async def declare_all(api: Dependencies, envelopes: Sequence[Envelope]) -> list[
     accepted = [await _accept(api, envelope) for envelope in envelopes]
     beside = await _beside_the_others(api, envelopes)
     return [
-        _answer(one, envelope, *api.backend.notices(envelope), *beside.get(_route_id(envelope), ()))
+        _answer(one, envelope, *api.backend.notices(envelope), *beside.get(envelope.name, ()))
         for envelope, one in zip(envelopes, accepted, strict=True)
     ]
 
@@ -47,14 +51,24 @@ def _answer(accepted: Accepted | Written, envelope: Envelope, *notices: Notice) 
 
 async def _beside_the_others(
     api: Dependencies, envelopes: Sequence[Envelope]
-) -> Mapping[str, tuple[Notice, ...]]:
-    if not any(isinstance(envelope.spec, IngressRoute) for envelope in envelopes):
-        return {}
-    routes = table.read(await api.store.ingress())
-    return table.warnings_by_route(routes, await api.store.declared())
+) -> Mapping[str, Iterable[Notice]]:
+    """What a document does to others, and they to it; by the document's name."""
+    declared = await api.store.declared()
+    routes: Mapping[str, tuple[Notice, ...]] = {}
+    if any(isinstance(envelope.spec, IngressRoute) for envelope in envelopes):
+        routes = table.warnings_by_route(table.read(await api.store.ingress()), declared)
+    return {envelope.name: _beside(envelope, declared, routes) for envelope in envelopes}
 
 
-def _route_id(envelope: Envelope) -> str:
-    """Empty where it is no ingress route."""
-    is_route = isinstance(envelope.spec, IngressRoute)
-    return f"{envelope.ids['project']}/{envelope.ids['id']}" if is_route else ""
+def _beside(
+    envelope: Envelope, declared: Declared, routes: Mapping[str, tuple[Notice, ...]]
+) -> Iterable[Notice]:
+    ids = envelope.ids
+    match envelope.spec:
+        case IngressRoute():
+            return routes.get(f"{ids['project']}/{ids['id']}", ())
+        case Service():
+            service = declared.services.get(ServiceKey(ids["project"], ids["serviceId"]))
+            return explain.differing(service) if service is not None else ()
+        case _:
+            return ()

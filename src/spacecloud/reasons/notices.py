@@ -65,27 +65,36 @@ class NothingToProbe(BaseReason):
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyUnited(BaseReason):
-    """Versions of a service that say different things of who may call whom."""
+class UpstreamsUnited(BaseReason):
+    """A call shows which service it comes from, and not which version of it."""
 
     service: str
     versions: tuple[str, ...]
-    side: str
-    """``upstreams`` or ``whitelists``."""
 
-    code = "PolicyUnited"
+    code = "UpstreamsUnited"
     remedy = "write the same in each version, or make them services of their own"
 
     def __str__(self) -> str:
-        versions = f"versions {', '.join(self.versions)} of {self.service}"
-        if self.side == "upstreams":
-            return (
-                f"{versions} have different upstreams: identity is per service, so each may call "
-                "whom any of them names"
-            )
         return (
-            f"{versions} have different whitelists: policy is per service, so each can be called "
-            "by whom any of them lets in"
+            f"versions {', '.join(self.versions)} of {self.service} have different upstreams: a "
+            "call does not tell its version, so each may call whom any of them names"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WhitelistsDiffer(BaseReason):
+    service: str
+    versions: tuple[str, ...]
+    domain: str
+    oldest: str
+
+    code = "WhitelistsDiffer"
+
+    def __str__(self) -> str:
+        return (
+            f"versions {', '.join(self.versions)} of {self.service} have different whitelists: "
+            f"each holds at its version's own domain; {self.domain} leads to {self.oldest} (a port "
+            "that it lacks to the next that has it), whose whitelists hold there"
         )
 
 
@@ -210,7 +219,8 @@ Notice = (
     | ReplicasFixed
     | MaximumBelowMinimum
     | NothingToProbe
-    | PolicyUnited
+    | UpstreamsUnited
+    | WhitelistsDiffer
     | PeerNotDeclared
     | PeerOneSided
     | RouteNotServed

@@ -73,7 +73,7 @@ class DeniedCalls:
         key = policy.addressing.at(denied.caller_address)
         caller = str(key) if key is not None else denied.caller_address
         reason = (
-            why_refused(key, denied.callee, policy.authorization)
+            why_refused(key, denied.callee, policy.authorization, policy.version_at(denied))
             if key is not None
             else "no service has this address"
         )

@@ -8,6 +8,7 @@ from spacecloud.drivers.driver import Driver, LogRequest
 from spacecloud.errors import NotFound
 from spacecloud.ingress import table
 from spacecloud.mesh import explain
+from spacecloud.mesh.authorization import whitelist_of
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.envelope import Envelope
@@ -154,7 +155,7 @@ class Queries:
             urls=urls,
             pulls=pulls,
             unobserved=unobserved,
-            admits=explain.callers(key, policy.authorization),
+            admits=explain.callers(key, policy.authorization, whitelist_of(version)),
             calls=explain.callees(key, policy.authorization),
             refusals=self._denied_calls.of(key),
             not_served=ingress.not_served(key),

@@ -216,6 +216,7 @@ def _is_published(snapshot: Snapshot) -> bool:
         and published.face.entries == face.entries
         and published.face.sources == face.sources
         and published.face.rule == face.rule
+        and published.face.of_versions == face.of_versions
         and snapshot.situation.observed.names == face.names
     )
 

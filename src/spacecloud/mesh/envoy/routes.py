@@ -23,14 +23,14 @@ def entry_routes(face: Face, entry: Entry) -> Json:
                 {
                     "name": str(key),
                     "domains": ["*"],
-                    "typed_per_filter_config": {RBAC_FILTER: rbac(face.sources)},
+                    "typed_per_filter_config": {RBAC_FILTER: rbac(face.sources_at(entry))},
                     "routes": [
                         {
                             "name": entry_name(key, entry),
                             "match": {"prefix": "/"},
                             "route": forward({"cluster": cluster}),
                             "metadata": sentences(
-                                refused=f"policy refuses this call: {face.rule}",
+                                refused=f"policy refuses this call: {face.rule_at(entry)}",
                                 **absences(f"{key}@{entry.version}"),
                             ),
                         }

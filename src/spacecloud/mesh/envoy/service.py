@@ -14,7 +14,7 @@ def service_resources(face: Face, endpoints: Iterable[Endpoint]) -> Resources:
     return Resources(
         clusters=tuple(cluster(face.key, port) for port in face.ports),
         endpoints=tuple(assignment(face, port, replicas) for port in face.ports),
-        listeners=tuple(entry_listener(face.key, e, face.sources) for e in face.entries),
+        listeners=tuple(entry_listener(face.key, e, face.sources_at(e)) for e in face.entries),
         routes=tuple(
             entry_routes(face, entry) for entry in face.entries if entry.protocol == "http"
         ),

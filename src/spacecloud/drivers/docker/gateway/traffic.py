@@ -30,7 +30,7 @@ from spacecloud.model.traffic import (
 from spacecloud.settings import Settings
 from spacecloud.workloads.observed import Published
 
-_GuardedService = tuple[Face, SourceRanges | None, dict[Dialled, Guarded]]
+_GuardedService = tuple[Face, Face | None, dict[Dialled, Guarded]]
 """What one was made of, and it."""
 
 
@@ -102,17 +102,19 @@ class EnvoyTraffic:
 
     def _guarded_of(self, key: ServiceKey, face: Face) -> _GuardedService:
         """The last answer, where nothing of it changed."""
-        enforced, known = self._enforced(key), self._guarded.get(key)
+        published, known = self._published.get(key), self._guarded.get(key)
+        enforced = published.face if published is not None else None
         if known is not None and known[0] is face and known[1] is enforced:
             return known
         behind = {
-            (e.vip, e.port): Guarded(e.protocol, face.sources, enforced) for e in face.entries
+            (e.vip, e.port): Guarded(
+                e.protocol,
+                face.sources_at(e),
+                enforced.sources_at(e) if enforced is not None else None,
+            )
+            for e in face.entries
         }
         return face, enforced, behind
-
-    def _enforced(self, key: ServiceKey) -> SourceRanges | None:
-        published = self._published.get(key)
-        return published.face.sources if published is not None else None
 
     def _doubt(self, key: ServiceKey) -> None:
         """Until it has acknowledged what it is sent now: what it holds by then may be either."""
