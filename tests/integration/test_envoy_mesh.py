@@ -103,27 +103,31 @@ async def test_a_refused_request_reads_the_rule_and_is_reported_once(live: Mesh)
         await asyncio.wait_for(anext(denied_calls), 1)
 
 
-async def test_each_version_lets_in_whom_its_own_whitelist_names(live: Mesh) -> None:
+async def test_each_version_lets_in_whom_its_own_whitelist_names() -> None:
     """Its own domain is guarded by its own list, the service's by that of the version there."""
     spec = {"v1": a_spec(whitelists=peers("shop/web")), "v2": a_spec(whitelists=peers("shop/ops"))}
-    await live.apply(shop(shop_api=spec, shop_ops=a_spec()))
-    api = live.world.addresses.services[API]
-    denied_calls = live.traffic.denied_calls()
+    world = shop(shop_api=spec, shop_ops=a_spec())
+    api = world.addresses.services[API]
+    async with mesh() as live:
+        live.world = world
+        await live.serve("shop/api", 8080, echo_request)
+        await live.apply(world)
+        denied_calls = live.traffic.denied_calls()
 
-    async def status(caller: str, vip: IPv4Address) -> int:
-        connection = await live.host.connect(live.subnet(caller), str(vip), 8080)
-        live.stack.callback(connection.close)
-        return (await get(connection)).status
+        async def status(caller: str, vip: IPv4Address) -> int:
+            connection = await live.host.connect(live.subnet(caller), str(vip), 8080)
+            live.stack.callback(connection.close)
+            return (await get(connection)).status
 
-    by_version = {
-        version: [await status(caller, vip) for caller in ("shop/web", "shop/ops")]
-        for version, vip in {"of the service": api.vip, **api.versions}.items()
-    }
+        by_version = {
+            version: [await status(caller, vip) for caller in ("shop/web", "shop/ops")]
+            for version, vip in {"of the service": api.vip, **api.versions}.items()
+        }
 
-    # 503: let in, and v2 has no replica.
-    assert by_version == {"of the service": [200, 403], "v1": [200, 403], "v2": [403, 503]}
-    denied = [await asyncio.wait_for(anext(denied_calls), 30) for _ in range(3)]
-    assert [Policy(live.world).version_at(call) for call in denied] == ["v1", "v1", "v2"]
+        # 503: let in, and v2 has no replica.
+        assert by_version == {"of the service": [200, 403], "v1": [200, 403], "v2": [403, 503]}
+        denied = [await asyncio.wait_for(anext(denied_calls), 30) for _ in range(3)]
+        assert [Policy(world).version_at(call) for call in denied] == ["v1", "v1", "v2"]
 
 
 async def test_a_forged_identity_changes_nothing(live: Mesh) -> None:

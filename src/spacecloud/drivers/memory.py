@@ -140,12 +140,19 @@ class MemoryTraffic:
         self.busy: dict[str, int] = {}
         self.denied: Broadcast[DeniedCall] = Broadcast(1000)
         self._published: dict[ServiceKey, Published] = {}
+        self._policies: dict[ServiceKey, Face] = {}
 
     async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
         self._published[face.key] = Published(face, endpoints)
+        self._policies.pop(face.key, None)
+
+    async def publish_policy(self, face: Face) -> None:
+        if face.key not in self._published:
+            self._policies[face.key] = face
 
     async def withdraw(self, key: ServiceKey) -> None:
         self._published.pop(key, None)
+        self._policies.pop(key, None)
 
     async def publish_ingress(self, table: IngressTable) -> Mapping[str, str]:
         """Refuses the rules of which ``refuses`` says why, by their ids."""
@@ -157,7 +164,8 @@ class MemoryTraffic:
         self.host_ports = host_ports
 
     def view(self, key: ServiceKey) -> GatewayView:
-        return GatewayView(self._published.get(key), key in self._published)
+        held = key in self._published
+        return GatewayView(self._published.get(key), held, self._policies.get(key))
 
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(self._published)

@@ -31,6 +31,7 @@ from spacecloud.workloads.observed import Observed, ObservedWorkloads, Published
 from spacecloud.workloads.operations import (
     Op,
     PublishNames,
+    PublishPolicy,
     PublishTraffic,
     RecordRevision,
     ReleaseAddresses,
@@ -217,6 +218,8 @@ class ServiceReconciler:
         match op:
             case PublishTraffic():
                 await self._driver.traffic.publish(op.face, op.endpoints)
+            case PublishPolicy():
+                await self._driver.traffic.publish_policy(op.face)
             case WithdrawTraffic():
                 await self._driver.traffic.withdraw(op.key)
             case PublishNames():

@@ -20,6 +20,7 @@ from spacecloud.workloads.operations import (
     CreateReplica,
     Op,
     PublishNames,
+    PublishPolicy,
     PublishTraffic,
     PullImage,
     RecordRevision,
@@ -56,7 +57,7 @@ def subject(op: Op) -> Subject:
             its = ("replica", op.replica, op.task)
         case CreateNetwork() | RemoveNetwork():
             its = ("network",)
-        case PublishTraffic() | WithdrawTraffic():
+        case PublishTraffic() | PublishPolicy() | WithdrawTraffic():
             its = ("traffic",)
         case PublishNames():
             its = ("names",)

@@ -185,6 +185,16 @@ class PublishTraffic(Operation):
 
 
 @dataclass(frozen=True, slots=True)
+class PublishPolicy(Operation):
+    """Make the gateway let in whom the face does, and leave its endpoints as they are."""
+
+    face: Face
+
+    def __str__(self) -> str:
+        return "publish who may call"
+
+
+@dataclass(frozen=True, slots=True)
 class WithdrawTraffic(Operation):
     """Make the gateway forget the service."""
 
@@ -283,7 +293,7 @@ WorkloadOp = (
 """What a driver's Workloads carries out."""
 
 StoreOp = RecordRevision | ReleaseAddresses
-TrafficOp = PublishTraffic | WithdrawTraffic
+TrafficOp = PublishTraffic | PublishPolicy | WithdrawTraffic
 WaitOp = AwaitPull | AwaitReady | AwaitIdle | AwaitStopped | AwaitRestart | AwaitEnd | AwaitRetry
 Op = WorkloadOp | StoreOp | TrafficOp | PublishNames | WaitOp
 

@@ -1,7 +1,7 @@
 """RDS: the routes of a service's HTTP entries, with the policy that guards them."""
 
 from spacecloud.mesh.envoy.http import METADATA, forward
-from spacecloud.mesh.envoy.names import cluster_name, entry_name
+from spacecloud.mesh.envoy.names import entry_cluster, entry_name
 from spacecloud.mesh.envoy.resources import typed
 from spacecloud.mesh.envoy.source_ranges import RBAC_FILTER, rbac
 from spacecloud.model.json import Json
@@ -13,7 +13,7 @@ ENVOYS_MARKS = ["x-envoy-external-address", "x-envoy-internal"]
 
 def entry_routes(face: Face, entry: Entry) -> Json:
     key = face.key
-    cluster = cluster_name(key, entry.version, entry.port)
+    cluster = entry_cluster(key, entry)
     return typed(
         "routes",
         {
