@@ -163,6 +163,13 @@ def places(value: Any, way: tuple[int | str, ...] = ()) -> Any:
         yield from places(item, (*way, name))
 
 
+def test_a_field_that_is_called_as_keys_are_marked_is_an_unknown_field() -> None:
+    with pytest.raises(InvalidSpec, match="there is no such field") as refused:
+        validate(Project, {"[key]": False}, "spec")
+
+    assert [m.location for m in refused.value.mistakes] == [("spec", "[key]")]
+
+
 @given(json_values)
 @settings(max_examples=50, deadline=None)
 def test_no_value_is_more_than_a_mistake_for_any_kind(given_value: Any) -> None:

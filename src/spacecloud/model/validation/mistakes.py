@@ -152,11 +152,15 @@ def shown(value: Any) -> Any:
 def _mistake(
     fault: Mapping[str, Any], given: Any, prefix: str, model: type[BaseModel]
 ) -> tuple[Location, Mistake]:
-    location = tuple(part for part in fault["loc"] if part != IS_KEY)
+    is_unknown = fault["type"] == "extra_forbidden"
+    # A field that nobody knows may be called as keys are marked.
+    unknown = fault["loc"][-1:] if is_unknown else ()
+    above = fault["loc"][:-1] if is_unknown else fault["loc"]
+    location = (*(part for part in above if part != IS_KEY), *unknown)
     is_key = location != fault["loc"]
     written, value = _as_written(given, location)
     place = (prefix, *written) if prefix else written
-    if fault["type"] == "extra_forbidden":
+    if is_unknown:
         name = str(location[-1])
         parent = at(model, location[:-1]).model
         known = [] if parent is None else [f.alias or n for n, f in parent.model_fields.items()]
