@@ -164,6 +164,9 @@ class ServiceStatus(View):
     subject: str = ""
     """``replica/task`` (or the replica) that ``message`` is about; empty: the version itself."""
 
+    task: str = ""
+    """The task of it; empty where it is about no single one."""
+
     next_step: Told = ""
     """What is being waited for or done now."""
 

@@ -70,7 +70,7 @@ def _state(status: ServiceStatus) -> Iterable[Finding]:
             severity="error" if is_error else "warning",
             subject=name,
             problem=status.message,
-            fix=status.fix or _elsewhere(status, status.reason, _task_of(status)),
+            fix=status.fix or _elsewhere(status, status.reason, status.task),
             reason=status.reason,
         )
     elif status.state == "asleep":
@@ -145,10 +145,6 @@ def _elsewhere(status: ServiceStatus, code: str, task: str) -> str:
     if status.state == "failed":
         return f"see space-cli events {name}"
     return Progressing(status.next_step).fix
-
-
-def _task_of(status: ServiceStatus) -> str:
-    return status.subject.partition("/")[2]
 
 
 def _name(status: ServiceStatus) -> str:

@@ -64,8 +64,15 @@ class Relations:
 class Verdict:
     state: State
     reason: Reason | None = None
-    subject: str = ""
-    """What of the version it is about: ``replica/task``, a replica, or empty."""
+    replica: str = ""
+    """The one that it is about; empty where it is about the version."""
+
+    task: str = ""
+    """Of that replica; empty where it is about the replica."""
+
+    @property
+    def subject(self) -> str:
+        return "/".join(part for part in (self.replica, self.task) if part)
 
     @property
     def message(self) -> str:
@@ -99,6 +106,7 @@ def status_of(
         reason=verdict.reason.code if verdict.reason is not None else "",
         fix=verdict.reason.fix if verdict.reason is not None else "",
         subject=verdict.subject,
+        task=verdict.task,
         next_step=_next_step(version.ref, snapshot, relations.pulls)
         if verdict.state != "ready"
         else "",
@@ -226,7 +234,7 @@ def _trouble(replica: ObservedReplica, snapshot: Snapshot) -> Verdict | None:
     for task in replica.tasks:
         reason = _reason(task, snapshot)
         if reason is not None:
-            return Verdict("progressing", reason, f"{replica.id}/{task.task}")
+            return Verdict("progressing", reason, replica.id, task.task)
     if replica.sandbox != "running":
         return Verdict("progressing", PodDown(replica.sandbox), replica.id)
     return None
@@ -252,7 +260,7 @@ def _crash_loop(replica: ObservedReplica, snapshot: Snapshot) -> Verdict | None:
         exits = snapshot.situation.history.exits.get(task.container, 0)
         if exits >= CRASHES_UNTIL_FAILED and task.health.state != "ready":
             reason = CrashLoop(_ending(task, snapshot), exits)
-            return Verdict("failed", reason, f"{replica.id}/{task.task}")
+            return Verdict("failed", reason, replica.id, task.task)
     return None
 
 
