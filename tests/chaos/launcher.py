@@ -282,6 +282,7 @@ def main() -> None:
         (Stream, "bring", bringing),
         (Stream, "remove", removing),
         (ads.Ads, "apply", owned),
+        (ads.Ads, "amend", owned),
         (Database, "write", store_writes),
         (dns.DnsmasqNames, "publish", name_files),
         (process, "run", rule_changes),
