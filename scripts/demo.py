@@ -40,7 +40,7 @@ def main() -> int:
         step("logging in", lambda: login(settings, url))
         step(
             "deploying examples/shop",
-            lambda: run("space-cli", "apply", "-f", "examples/shop/shop.yaml", "--wait"),
+            lambda: run("space-cli", "apply", "-f", "examples/shop/shop.yaml", "--wait=serving"),
         )
         report = step(f"asking {url}/report.json", lambda: ask(f"{url}/report.json"))
     except Failed as failure:
@@ -91,8 +91,8 @@ def execute(command: list[str], **environment: str) -> None:
         command, cwd=ROOT, env={**os.environ, **environment}, check=False, timeout=600
     )
     if done.returncode:
-        words = " ".join([Path(command[0]).name, *command[1:]])
-        raise Failed(f"`{words}` ended with exit code {done.returncode}")
+        shown = " ".join([Path(command[0]).name, *command[1:]])
+        raise Failed(f"`{shown}` ended with exit code {done.returncode}")
 
 
 def ask(url: str) -> dict:

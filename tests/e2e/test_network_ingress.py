@@ -103,12 +103,12 @@ def test_the_api_answers_on_loopback_alone(stage: Stage) -> None:
     answer = httpx.get(f"http://{outside}:{stage.installation.http_port}/v1/config/env")
 
     assert inside.status_code == 200
-    assert answer.status_code == 404
+    assert answer.status_code == 403
     assert httpx.get(f"http://{outside}:{stage.installation.http_port}/web").status_code == 200
 
 
 def test_a_route_to_a_service_without_replicas_says_unavailable(stage: Stage) -> None:
-    stage.user.apply(PROJECT, "none", scale={"replicas": 0, "minReplicas": 0})
+    stage.user.apply(PROJECT, "none", scale={"maxReplicas": 0})
     stage.user.ingress(PROJECT, "none", "/none", "none")
 
     def unavailable() -> None:

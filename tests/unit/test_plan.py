@@ -39,7 +39,8 @@ def test_a_new_service_gets_network_names_images_replica_and_traffic() -> None:
 [] -> #3 resolve v1 to revision 1: main=aaaa: generation 1 has no revision yet
 [0, 3] -> #4 create replica web--v1--0 at 10.180.0.2 (revision r1): 1 wanted, slot 0 is empty
 [0, 1, 2, 3, 4] -> #5 wait until web--v1--0 is ready: not every task is ready
-[5] -> #6 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready\
+[5] -> #6 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready
+[6] -> #7 confirm revision 1 of v1: all replicas take requests\
 """)
 
 
@@ -61,11 +62,12 @@ def test_a_changed_image_is_replaced_new_before_old() -> None:
 [0, 1] -> #2 wait until web--v1--1 is ready: not every task is ready
 [2] -> #3 publish endpoints [v1=10.180.0.2, v1=10.180.0.3]: 10.180.0.3 ready
 [3] -> #4 publish endpoints [v1=10.180.0.2 draining, v1=10.180.0.3]: 10.180.0.2 draining
-[4] -> #5 wait until web--v1--0 has no request in flight: replaced by revision r1
-[5] -> #6 stop replica web--v1--0: replaced by revision r1; nothing in flight
-[6] -> #7 wait until web--v1--0 has stopped: asked to end
-[7] -> #8 publish endpoints [v1=10.180.0.3]: 10.180.0.2 gone
-[8] -> #9 remove replica web--v1--0: replaced by revision r1\
+[3] -> #5 confirm revision 2 of v1: all replicas take requests
+[4, 5] -> #6 wait until web--v1--0 has no request in flight: replaced by revision r1
+[6] -> #7 stop replica web--v1--0: replaced by revision r1; nothing in flight
+[7] -> #8 wait until web--v1--0 has stopped: asked to end
+[8] -> #9 publish endpoints [v1=10.180.0.3]: 10.180.0.2 gone
+[9] -> #10 remove replica web--v1--0: replaced by revision r1\
 """)
 
 
@@ -322,7 +324,7 @@ def test_a_network_with_another_subnet_is_made_anew() -> None:
 
 
 def test_nothing_wanted_costs_the_engine_nothing() -> None:
-    text = str(plan(a_situation(a_version(spec=a_service(scale={"replicas": 0})))))
+    text = str(plan(a_situation(a_version(spec=a_service(scale={"maxReplicas": 0})))))
 
     assert "publish names" in text
     assert "create network" not in text

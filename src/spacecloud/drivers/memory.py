@@ -1,5 +1,5 @@
 """
-A platform of dicts: what is imagined is the world.
+A platform of dicts: what is simulated is the world.
 
 For tests of what stands above the drivers and for developing the web pages. It passes the
 contract suite of the ports; nothing it runs can be reached.
@@ -139,6 +139,7 @@ class MemoryTraffic:
         self.host_ports: tuple[HostPortAccess, ...] = ()
         self.busy: dict[str, int] = {}
         self.denied: Broadcast[DeniedCall] = Broadcast(1000)
+        self.refused = 0
         self._published: dict[ServiceKey, Published] = {}
         self._policies: dict[ServiceKey, Face] = {}
 
@@ -172,6 +173,9 @@ class MemoryTraffic:
 
     async def in_flight(self) -> Mapping[str, int]:
         return dict(self.busy)
+
+    async def refused_connections(self) -> int:
+        return self.refused
 
     def denied_calls(self) -> AsyncIterator[DeniedCall]:
         """Nothing can be called: those that ``denied`` is given."""

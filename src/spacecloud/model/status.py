@@ -16,7 +16,7 @@ from spacecloud.reasons.union import FailureReason
 
 State = Literal["ready", "progressing", "degraded", "failed", "removing", "asleep"]
 """
-``ready``: what is declared runs and the gateway knows. ``progressing``: on its way.
+``ready``: what is declared runs, is confirmed, and the gateway knows. ``progressing``: on its way.
 ``degraded``: serves, but not as declared. ``failed``: nothing more will be tried, or every try
 fails; ``message`` says why. ``removing``: deleted, not yet gone. ``asleep``: zero replicas wanted.
 """
@@ -150,6 +150,16 @@ class ServiceStatus(View):
 
     revision_hash: str = ""
     """Of the same one: what its replicas carry as their ``revision``."""
+
+    confirmed_revision: int = 0
+    """Number of the last one that has served for ``rollout.confirmSeconds``; 0: none yet."""
+
+    serving: bool = False
+    """As many replicas as are wanted take requests, of what was applied last: it is ready, or
+    will be if it lasts until it is confirmed."""
+
+    confirmed_at: datetime | None = None
+    """When it is, while that is all that is waited for."""
 
     state: State = "progressing"
     message: Told = ""

@@ -37,10 +37,17 @@ class ReplicasFixed(BaseReason):
     code = "ReplicasFixed"
 
     def __str__(self) -> str:
-        return (
-            f"{self.field} is kept; as many replicas as minReplicas ({self.replicas}) run, "
-            "whatever the load"
-        )
+        running = "1 replica runs" if self.replicas == 1 else f"{self.replicas} replicas run"
+        return f"{self.field} is kept; {running}, whatever the load"
+
+
+@dataclass(frozen=True, slots=True)
+class SleepNotSupported(BaseReason):
+    code = "SleepNotSupported"
+    remedy = "set scale.maxReplicas to 0 where none is to run"
+
+    def __str__(self) -> str:
+        return "minReplicas is 0: one replica runs all the same, as no request wakes a service yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +205,21 @@ class RouteBehindApi(BaseReason):
 
 
 @dataclass(frozen=True, slots=True)
+class EscapedSlashesNotKept(BaseReason):
+    route: str
+    denied: str
+    url: str
+
+    code = "EscapedSlashesNotKept"
+
+    def __str__(self) -> str:
+        return (
+            f"ingress route {self.route}: escaped slashes are not kept: {self.denied} denies "
+            f"{self.url}, which a path that is kept would get round"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RouteNeverReached(BaseReason):
     route: str
     earlier: str
@@ -217,6 +239,7 @@ Notice = (
     ProjectCreated
     | FieldIgnored
     | ReplicasFixed
+    | SleepNotSupported
     | MaximumBelowMinimum
     | NothingToProbe
     | UpstreamsUnited
@@ -228,5 +251,6 @@ Notice = (
     | RouteRuleUnsupported
     | RouteWithoutHosts
     | RouteBehindApi
+    | EscapedSlashesNotKept
     | RouteNeverReached
 )

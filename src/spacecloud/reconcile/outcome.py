@@ -8,11 +8,14 @@ from spacecloud.errors import DriverError, SpaceCloudError, Terminal
 from spacecloud.model.lines import message
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reasons.platform import InternalError, StoreRefused
+from spacecloud.reasons.steps import SandboxLost
 from spacecloud.reasons.tasks import BackOff, Exited, OutOfMemory
 from spacecloud.reasons.union import FailureReason, Reason
 from spacecloud.workloads.observed import ObservedPull
 from spacecloud.workloads.operations import (
+    ConfirmRevision,
     CreateReplica,
+    FailRevision,
     PublishTraffic,
     ReleaseAddresses,
     RemoveNetwork,
@@ -97,12 +100,19 @@ def _done(ended: Ended) -> Iterator[Telling]:
             yield Telling(
                 "ReplicaCreated", f"{op.replica} of revision {op.revision}: {cause}", reason=cause
             )
+        case RemoveReplica() if isinstance(cause, SandboxLost):
+            yield Telling("ReplicaRemoved", f"{op.replica}: {cause}", "warning", cause)
         case StartTask() | RestartTask():
             # How it ended has been told when it did.
             why = "it had ended" if isinstance(cause, OutOfMemory | Exited | BackOff) else cause
             yield Telling("TaskRestarted", f"{op.replica}/{op.task}: {why}", "warning", cause)
         case PublishTraffic():
             yield from _endpoints(op, ended.acknowledged)
+        case ConfirmRevision():
+            yield Telling("RevisionConfirmed", f"{op.ref.version}: revision {op.number}: {cause}")
+        case FailRevision():
+            said = f"{op.ref.version}: revision {op.number}: {op.replica}/{op.task}: {cause}"
+            yield Telling("RevisionFailed", said, "error", cause)
         case ReleaseAddresses():
             yield Telling("Deleted", "nothing of it is left")
         case _:

@@ -6,8 +6,10 @@ longer, an observation or an operation, goes on beside it, and its end is a hint
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from spacecloud.drivers.driver import Driver
@@ -16,6 +18,7 @@ from spacecloud.mesh.policy import Policy
 from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey
 from spacecloud.reasons.services import BeingObserved, LookFailed, NotObserved
+from spacecloud.reasons.tasks import Exited, OutOfMemory
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.execute import execute
@@ -26,15 +29,20 @@ from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.service_state import Look, ServiceState
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.store.port import NextRevision, Secrets, Store
+from spacecloud.workloads.confirmation import failure_of
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.observed import Observed, ObservedWorkloads, Published
 from spacecloud.workloads.operations import (
+    ConfirmRevision,
+    FailRevision,
     Op,
     PublishNames,
     PublishPolicy,
     PublishTraffic,
     RecordRevision,
+    RecordServing,
     ReleaseAddresses,
+    TrafficOp,
     Wait,
     WithdrawTraffic,
     WorkloadOp,
@@ -216,24 +224,45 @@ class ServiceReconciler:
 
     async def _do(self, key: ServiceKey, op: Op) -> None:
         match op:
-            case PublishTraffic():
-                await self._driver.traffic.publish(op.face, op.endpoints)
-            case PublishPolicy():
-                await self._driver.traffic.publish_policy(op.face)
-            case WithdrawTraffic():
-                await self._driver.traffic.withdraw(op.key)
+            case PublishTraffic() | PublishPolicy() | WithdrawTraffic():
+                await self._tell_gateway(op)
             case PublishNames():
                 await self._driver.names.publish(op.key, op.names)
                 self._state(key).names = op.names
             case RecordRevision():
                 next = NextRevision(op.number, op.hash, dict(op.images), op.secrets)
                 await self._store.record_revision(op.ref, op.generation, next)
+            case RecordServing():
+                await self._store.record_serving(op.ref, op.generation, op.number)
+            case ConfirmRevision():
+                await self._store.confirm_revision(op.ref, op.generation, op.number)
+            case FailRevision():
+                await self._fail(op)
             case ReleaseAddresses():
                 await self._store.release(op.key)
             case Wait():
                 raise AssertionError("waits are not carried out")
             case _:
                 await self._driver.workloads.execute(op)
+
+    async def _tell_gateway(self, op: TrafficOp) -> None:
+        match op:
+            case PublishTraffic():
+                await self._driver.traffic.publish(op.face, op.endpoints)
+            case PublishPolicy():
+                await self._driver.traffic.publish_policy(op.face)
+            case WithdrawTraffic():
+                await self._driver.traffic.withdraw(op.key)
+
+    async def _fail(self, op: FailRevision) -> None:
+        """With its last words, which go with its replica; without where they cannot be read."""
+        why = op.why
+        if isinstance(why, Exited | OutOfMemory):
+            with contextlib.suppress(SpaceCloudError):
+                words = await self._last_words(op.ref.project, op.replica, op.task)
+                why = replace(why, last_output=words)
+        failure = failure_of(op, why)
+        await self._store.fail_revision(op.ref, op.generation, op.number, failure)
 
     def _settle(self, state: ServiceState) -> bool:
         """Take in what has ended; was there anything?"""
@@ -257,14 +286,15 @@ class ServiceReconciler:
 
     async def _note_exit(self, state: ServiceState, seen: Exit) -> None:
         replica, task = seen.replica, seen.task
-        lines = await self._driver.workloads.last_lines(
-            state.key.project, replica.id, task.task, LAST_LINES
-        )
-        words = message(" | ".join(line.strip() for line in lines if line.strip()), LONGEST_WORDS)
+        words = await self._last_words(state.key.project, replica.id, task.task)
         state.recorder.last_output[task.container] = words
         why = task.ending(words)
         told = f"{replica.id}/{task.task}: {why}"
         self._events.record(state.key, "TaskExited", told, "warning", reason=why)
+
+    async def _last_words(self, project: str, replica: str, task: str) -> str:
+        lines = await self._driver.workloads.last_lines(project, replica, task, LAST_LINES)
+        return message(" | ".join(line.strip() for line in lines if line.strip()), LONGEST_WORDS)
 
     def _tell(self, key: ServiceKey, telling: Telling) -> None:
         self._events.record(

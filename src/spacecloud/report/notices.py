@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from spacecloud.model.project import Project
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
-from spacecloud.model.service import Service, declared_replicas
+from spacecloud.model.service import Service, declared_replicas, would_sleep
 from spacecloud.model.task import Task
 from spacecloud.reasons.notices import (
     FieldIgnored,
@@ -13,6 +13,7 @@ from spacecloud.reasons.notices import (
     NothingToProbe,
     Notice,
     ReplicasFixed,
+    SleepNotSupported,
 )
 
 
@@ -38,6 +39,8 @@ def notices_of(spec: Resource) -> tuple[Notice, ...]:
 
 def _service(spec: Service) -> Iterable[Notice]:
     run = declared_replicas(spec)
+    if would_sleep(spec):
+        yield SleepNotSupported()
     if spec.auto_scale is not None and spec.auto_scale.triggers:
         yield ReplicasFixed("autoScale.triggers", run)
     elif spec.scale is not None and spec.scale.max_replicas > run:

@@ -5,9 +5,11 @@ How a version is doing, in the words that a person reads.
 |---------------------------------------------------------|-------------|
 | the latest apply was not looked at yet, or that failed  | progressing |
 | the engine or the gateway refuse it as written          | failed      |
+| the latest revision was given up before it was confirmed | failed     |
 | a task ended three times in a row and is not ready      | failed      |
 | none are wanted, none run                               | asleep      |
-| as many serve as are wanted, of the wanted revision     | ready       |
+| as many serve as are wanted, of the wanted revision: confirmed | ready |
+| … not confirmed yet                                     | progressing |
 | some serve, but not as declared, and a task is in trouble | degraded  |
 | anything else                                           | progressing |
 """
@@ -18,7 +20,7 @@ from datetime import datetime, timedelta
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey, ServiceRef, short_image
-from spacecloud.model.service import declared_replicas
+from spacecloud.model.service import confirm_seconds, declared_replicas
 from spacecloud.model.status import (
     DeniedCallView,
     EventView,
@@ -30,14 +32,22 @@ from spacecloud.model.status import (
     TaskStatus,
 )
 from spacecloud.reasons.notices import Notice, RouteNotServed
-from spacecloud.reasons.services import Asleep, BeingObserved, LookFailed, NotObserved
+from spacecloud.reasons.services import (
+    Asleep,
+    BeingObserved,
+    Confirming,
+    LookFailed,
+    NotConfirmed,
+    NotObserved,
+    RolledBack,
+)
 from spacecloud.reasons.tasks import CrashLoop, Ending, PodDown, ProbeReason, StartFailed
 from spacecloud.reasons.union import Reason
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.observed import ObservedReplica, ObservedTask
-from spacecloud.workloads.operations import AwaitPull, Op, PullImage, Wait
-from spacecloud.workloads.rollout import serves
-from spacecloud.workloads.situation import Declared, in_service
+from spacecloud.workloads.operations import AwaitConfirmed, AwaitPull, Op, PullImage, Wait
+from spacecloud.workloads.rollout import serves, wanted_revision
+from spacecloud.workloads.situation import Declared, Resolution, in_service
 
 CRASHES_UNTIL_FAILED = 3
 LONG_START = timedelta(seconds=10)
@@ -101,6 +111,9 @@ def status_of(
         observed_generation=seen.generation if seen is not None else 0,
         revision=version.revision.number if version.revision is not None else 0,
         revision_hash=version.revision.hash if version.revision is not None else "",
+        confirmed_revision=version.confirmed.number if version.confirmed is not None else 0,
+        serving=verdict.state == "ready" or isinstance(verdict.reason, Confirming),
+        confirmed_at=_confirmed_at(version.ref, snapshot),
         state=verdict.state,
         message=verdict.message,
         reason=verdict.reason.code if verdict.reason is not None else "",
@@ -114,7 +127,7 @@ def status_of(
         domain=version.ref.key.domain,
         version_domain=version.ref.domain,
         default_version=service.versions[0].ref == version.ref,
-        ports=tuple(f"{p.port}/{p.protocol}" for p in version.spec.ports),
+        ports=tuple(f"{p.port}/{p.protocol}" for p in version.running.ports),
         urls=relations.urls,
         not_served=relations.not_served,
         admits=relations.admits,
@@ -178,25 +191,41 @@ def _verdict(
 ) -> Verdict:
     if snapshot is None or seen is None or seen.generation < version.generation:
         return Verdict("progressing", unobserved)
-    situation = snapshot.situation
-    refused = situation.history.refused.get((version.ref, version.generation))
+    refused = _refused(seen, snapshot)
     if refused is not None:
         return Verdict("failed", refused)
+    resolution, found = wanted_revision(snapshot.situation, seen)
+    if found is not None:
+        # Until the store knows, the latest revision is all that was decided upon.
+        return Verdict("progressing", found.why, f"{found.replica}/{found.task}")
+    return _of_replicas(seen, snapshot, resolution)
+
+
+def _refused(version: DeclaredVersion, snapshot: Snapshot) -> Reason | None:
+    """Why it will not be as it is declared."""
+    situation = snapshot.situation
+    refused = situation.history.refused.get((version.ref, version.generation))
     rejected = situation.history.rejected_publication
+    if refused is not None:
+        return refused
     if rejected is not None and snapshot.plan.problems:
-        return Verdict("failed", rejected[1])
-    revision = situation.resolution(seen).revision
+        return rejected[1]
+    return _failure(version) if situation.has_failed(version) else None
+
+
+def _of_replicas(version: DeclaredVersion, snapshot: Snapshot, resolution: Resolution) -> Verdict:
+    situation, revision = snapshot.situation, resolution.revision
     replicas = _replicas(version.ref, snapshot)
     current = [r for r in replicas if r.revision == revision]
     serving = sum(serves(r, situation) for r in current)
-    wanted = _wanted(version, snapshot)
+    wanted = situation.wanted(version)
     loops = [loop for r in current if (loop := _crash_loop(r, snapshot))]
     if loops and serving == 0:
         return loops[0]
     if wanted == 0:
         return Verdict("progressing") if replicas else Verdict("asleep", Asleep())
     if serving >= wanted and revision is not None and _is_published(snapshot):
-        return Verdict("ready", snapshot.last_error)
+        return _of_serving(version, resolution, snapshot)
     others = [r for r in replicas if serves(r, situation)]
     trouble = _first_trouble(current, snapshot)
     if others and any(_is_serious(r, situation.now) for r in current):
@@ -204,12 +233,29 @@ def _verdict(
     return trouble
 
 
+def _of_serving(version: DeclaredVersion, resolution: Resolution, snapshot: Snapshot) -> Verdict:
+    seconds = confirm_seconds(version.spec)
+    if seconds and not resolution.is_confirmed:
+        return Verdict("progressing", Confirming(seconds))
+    return Verdict("ready", snapshot.last_error)
+
+
+def _failure(version: DeclaredVersion) -> Reason | None:
+    failure, latest = version.failure, version.revision
+    if failure is None or latest is None:
+        return None
+    told = (failure.subject, failure.message, failure.fix)
+    if version.fallback is None or version.confirmed is None:
+        return NotConfirmed(latest.number, *told)
+    return RolledBack(latest.number, version.confirmed.number, *told)
+
+
 def _first_trouble(replicas: list[ObservedReplica], snapshot: Snapshot) -> Verdict:
     """Of the replicas, else of what failed last, else of the plan."""
     for replica in replicas:
-        found = _trouble(replica, snapshot)
-        if found is not None:
-            return found
+        trouble = _trouble(replica, snapshot)
+        if trouble is not None:
+            return trouble
     reason = snapshot.last_error or next(iter(snapshot.plan.problems), None)
     return Verdict("progressing", reason)
 
@@ -339,6 +385,12 @@ def _next_step(ref: ServiceRef, snapshot: Snapshot | None, pulls: tuple[PullView
     ops = [s.op for s in snapshot.plan.steps if getattr(s.op, "ref", ref) == ref]
     ops.sort(key=_urgency)
     return str(ops[0]) if ops else ""
+
+
+def _confirmed_at(ref: ServiceRef, snapshot: Snapshot | None) -> datetime | None:
+    steps = snapshot.plan.steps if snapshot is not None else ()
+    waits = (s.op for s in steps if isinstance(s.op, AwaitConfirmed) and s.op.ref == ref)
+    return next((op.until for op in waits), None)
 
 
 def _urgency(op: Op) -> int:

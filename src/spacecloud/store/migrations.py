@@ -247,4 +247,22 @@ REVISIONS = (
 
 REASONS = ("ALTER TABLE events ADD COLUMN reason TEXT NOT NULL DEFAULT ''",)
 
-MIGRATIONS = (FIRST, WHICH_CHANGED, PROJECT_VALUES, INSTALLATION, REVISIONS, REASONS)
+CONFIRMED = (
+    # Of the latest revision, but for the first, which may be an earlier one. What an earlier
+    # release has recorded counts as confirmed.
+    "ALTER TABLE versions ADD COLUMN confirmed INTEGER",
+    "ALTER TABLE versions ADD COLUMN serving_since TEXT",
+    "ALTER TABLE versions ADD COLUMN failed INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE versions ADD COLUMN failure TEXT NOT NULL DEFAULT '{}'",
+    "UPDATE versions SET confirmed = revision",
+)
+
+MIGRATIONS = (
+    FIRST,
+    WHICH_CHANGED,
+    PROJECT_VALUES,
+    INSTALLATION,
+    REVISIONS,
+    REASONS,
+    CONFIRMED,
+)

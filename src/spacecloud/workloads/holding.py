@@ -16,14 +16,17 @@ from spacecloud.workloads.operations import (
     AwaitEnd,
     AwaitRetry,
     CancelPull,
+    ConfirmRevision,
     CreateNetwork,
     CreateReplica,
+    FailRevision,
     Op,
     PublishNames,
     PublishPolicy,
     PublishTraffic,
     PullImage,
     RecordRevision,
+    RecordServing,
     ReleaseAddresses,
     RemoveNetwork,
     RemoveReplica,
@@ -63,7 +66,7 @@ def subject(op: Op) -> Subject:
             its = ("names",)
         case PullImage(ref=ref, image=image) | CancelPull(pull=PullImage(ref=ref, image=image)):
             its = ("pull", ref.version, image)
-        case RecordRevision():
+        case RecordRevision() | RecordServing() | ConfirmRevision() | FailRevision():
             its = ("revision", op.ref.version)
         case ReleaseAddresses():
             its = ("addresses",)

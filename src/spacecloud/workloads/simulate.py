@@ -1,8 +1,8 @@
 """
 What an operation makes of the world when all goes well.
 
-The forecast of a plan is made with it, and so is the memory driver: there the world is what
-is imagined.
+The forecast of a plan is made with it, and so is the memory driver: there what is simulated
+is the world.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +11,7 @@ from datetime import datetime
 
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.revision import Revision
+from spacecloud.workloads.confirmation import failure_of
 from spacecloud.workloads.drain import IDLE_REPORTS
 from spacecloud.workloads.observed import (
     Health,
@@ -23,6 +24,7 @@ from spacecloud.workloads.observed import (
     Published,
 )
 from spacecloud.workloads.operations import (
+    AwaitConfirmed,
     AwaitEnd,
     AwaitIdle,
     AwaitPull,
@@ -31,14 +33,17 @@ from spacecloud.workloads.operations import (
     AwaitRetry,
     AwaitStopped,
     CancelPull,
+    ConfirmRevision,
     CreateNetwork,
     CreateReplica,
+    FailRevision,
     Op,
     PublishNames,
     PublishPolicy,
     PublishTraffic,
     PullImage,
     RecordRevision,
+    RecordServing,
     ReleaseAddresses,
     RemoveNetwork,
     RemoveReplica,
@@ -58,7 +63,7 @@ def simulate(situation: Situation, op: Op) -> Situation:
     match op:
         case PullImage() | CancelPull():
             return _pulling(situation, op)
-        case RecordRevision():
+        case RecordRevision() | RecordServing() | ConfirmRevision() | FailRevision():
             return _recorded(situation, op)
         case ReleaseAddresses():
             return replace(situation, desired=Unknown(op.key))
@@ -140,27 +145,49 @@ def _pulling(situation: Situation, op: PullImage | CancelPull) -> Situation:
     return replace(situation, observed=replace(situation.observed, pulls=pulls))
 
 
-def _recorded(situation: Situation, op: RecordRevision) -> Situation:
+def _recorded(
+    situation: Situation, op: RecordRevision | RecordServing | ConfirmRevision | FailRevision
+) -> Situation:
+    """Where the operation's generation is still the latest."""
     desired = situation.desired
     if not isinstance(desired, Declared):
         return situation
     versions = tuple(
-        replace(v, revision=_revision(v, op, situation.now), resolved=op.generation)
-        if v.ref == op.ref and v.generation == op.generation
+        _after_verdict(v, op, situation.now)
+        if (v.ref, v.generation) == (op.ref, op.generation)
         else v
         for v in desired.versions
     )
-    known = {**situation.observed.images, **{image: image for _, image in op.images}}
-    return replace(
-        situation,
-        desired=replace(desired, service=replace(desired.service, versions=versions)),
-        observed=replace(situation.observed, images=known),
-    )
+    service = replace(desired.service, versions=versions)
+    observed = situation.observed
+    if isinstance(op, RecordRevision):
+        known = {**observed.images, **{image: image for _, image in op.images}}
+        observed = replace(observed, images=known)
+    return replace(situation, desired=replace(desired, service=service), observed=observed)
+
+
+def _after_verdict(
+    version: DeclaredVersion,
+    op: RecordRevision | RecordServing | ConfirmRevision | FailRevision,
+    now: datetime,
+) -> DeclaredVersion:
+    latest = version.revision
+    match op:
+        case RecordRevision() if latest is not None and latest.number == op.number:
+            return replace(version, resolved=op.generation)
+        case RecordRevision():
+            next = _revision(version, op, now)
+            fresh = replace(version, serving_since=None, failure=None)
+            return replace(fresh, revision=next, resolved=op.generation)
+        case RecordServing():
+            return replace(version, serving_since=now)
+        case ConfirmRevision():
+            return replace(version, confirmed=latest, failure=None)
+        case FailRevision():
+            return replace(version, failure=failure_of(op, op.why), serving_since=None)
 
 
 def _revision(version: DeclaredVersion, op: RecordRevision, now: datetime) -> Revision:
-    if version.revision is not None and version.revision.number == op.number:
-        return version.revision
     document, images = version.spec.as_given(), dict(op.images)
     return Revision(op.number, op.hash, document, images, op.secrets, op.generation, now)
 
@@ -202,7 +229,7 @@ def _waited(situation: Situation, op: WaitOp) -> Situation:
         case AwaitStopped():
             world = ended(observed.workloads, op.replica, situation.now)
             return replace(situation, observed=replace(observed, workloads=world))
-        case AwaitRestart():
+        case AwaitRestart() | AwaitConfirmed():
             return replace(situation, now=max(situation.now, op.until))
         case AwaitIdle():
             return replace(situation, history=_idle(history, observed.workloads, op.replica))

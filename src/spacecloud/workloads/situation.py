@@ -1,7 +1,7 @@
 """Everything that a decision about one service depends on, in one value."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network
 
@@ -10,11 +10,12 @@ from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import hash_of
 from spacecloud.model.secret import SecretFacts
+from spacecloud.model.service import Service
 from spacecloud.model.task import Task
 from spacecloud.model.traffic import Endpoint, Face
 from spacecloud.reasons.steps import ImageMissing, PullAlways
-from spacecloud.workloads.observed import History, Observed, ObservedReplica
-from spacecloud.workloads.operations import PullImage
+from spacecloud.workloads.observed import Health, History, Observed, ObservedReplica
+from spacecloud.workloads.operations import PullImage, RestartTask
 
 UNKNOWN_IMAGE = "unknown until it is pulled: "
 """What a forecast has in place of an image's id, before the image's name."""
@@ -89,6 +90,9 @@ class Resolution:
     revision: str | None
     """Its hash; None while an image is not known."""
 
+    spec: Service
+    """What its replicas are made of."""
+
     secrets: tuple[SecretFacts, ...] = ()
     """Those that its tasks name, by id."""
 
@@ -97,6 +101,9 @@ class Resolution:
 
     is_recorded: bool = False
     """Has the store this revision for this generation, and are all images of it here?"""
+
+    is_confirmed: bool = False
+    """Has the same served before for as long as it has to?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +132,29 @@ class Situation:
                 return 0
 
     def resolution(self, version: DeclaredVersion) -> Resolution:
-        """Made once in a decision, and carried."""
-        images, secrets = self._images_of(version), self._secrets_of(version)
+        """What it runs; what was returned to where the latest revision has failed."""
+        if self.has_failed(version) and (confirmed := fallback_of(version)) is not None:
+            return confirmed
+        images, secrets, spec = self._images_of(version), self._secrets_of(version), version.spec
         latest, is_pinned = version.revision, self.is_pinned(version)
         if latest is not None and is_pinned and latest.holds_secrets(secrets):
-            return Resolution(images, latest.number, latest.hash, secrets, is_recorded=True)
-        if images is None:
-            return Resolution(None, 0, None, secrets, self._pulls(version))
-        number, hash = _next_revision(version, images, secrets)
-        return Resolution(images, number, hash, secrets)
+            number, hash, is_recorded = latest.number, latest.hash, True
+        elif images is None:
+            return Resolution(None, 0, None, spec, secrets, self._pulls(version))
+        else:
+            number, hash = _next_revision(version, images, secrets)
+            is_recorded = False
+        is_confirmed = version.confirmed is not None and version.confirmed.hash == hash
+        return Resolution(images, number, hash, spec, secrets, (), is_recorded, is_confirmed)
+
+    def has_failed(self, version: DeclaredVersion) -> bool:
+        """Was its latest revision given up? With a changed secret there is another one to try."""
+        latest = version.revision
+        return (
+            version.failure is not None
+            and latest is not None
+            and latest.holds_secrets(self._secrets_of(version))
+        )
 
     def pulling(self, version: DeclaredVersion, task: Task) -> PullImage | None:
         """The pull that is under way for it."""
@@ -191,6 +212,22 @@ class Situation:
                 return ()
 
 
+def fallback_of(version: DeclaredVersion) -> Resolution | None:
+    """The last confirmed revision; None where there is none but the latest."""
+    revision, spec = version.confirmed, version.fallback
+    if revision is None or spec is None:
+        return None
+    return Resolution(
+        images=revision.images,
+        number=revision.number,
+        revision=revision.hash,
+        spec=spec,
+        secrets=revision.secrets,
+        is_recorded=True,
+        is_confirmed=True,
+    )
+
+
 def _next_revision(
     version: DeclaredVersion, images: Mapping[str, str], secrets: tuple[SecretFacts, ...]
 ) -> tuple[int, str]:
@@ -203,6 +240,26 @@ def _next_revision(
     if latest is not None and latest.is_made_of(document, images, secrets):
         return latest.number, latest.hash
     return number, hash_of(document, images, secrets)
+
+
+def as_being_restarted(situation: Situation) -> Situation:
+    """A task whose restart is under way takes no requests, whatever its last run answered."""
+    restarted = {op.container for op in situation.history.under_way if isinstance(op, RestartTask)}
+    if not restarted:
+        return situation
+    workloads = situation.observed.workloads
+    replicas = tuple(
+        replace(
+            replica,
+            tasks=tuple(
+                replace(task, health=Health("starting")) if task.container in restarted else task
+                for task in replica.tasks
+            ),
+        )
+        for replica in workloads.replicas
+    )
+    observed = replace(situation.observed, workloads=replace(workloads, replicas=replicas))
+    return replace(situation, observed=observed)
 
 
 def in_service(replica: ObservedReplica) -> bool:
