@@ -57,14 +57,15 @@ def get(
     wanted = _wanted(chosen, name, more, session, client, is_wide=form == "wide")
     if filters:
         wanted = replace(wanted, filters=parsed_filters(chosen, filters))
+    is_default = not session.wanted_project and "/" not in (name or "")
     if form in ("json", "yaml"):
         documents = chosen.documents(wanted)
-        _must_exist(documents, chosen, wanted)
+        _must_exist(documents, chosen, wanted, is_default=is_default)
         if documents or form == "json":
             click.echo(structured(documents, form))
         return
     headings, rows = chosen.listing(wanted)
-    _must_exist(rows, chosen, wanted)
+    _must_exist(rows, chosen, wanted, is_default=is_default)
     if rows:
         click.echo(table(headings, rows))
     else:
@@ -104,11 +105,13 @@ def _wanted(
     return Wanted(client, project, typed.service, typed.version or None, is_wide)
 
 
-def _must_exist(found: Any, thing: Listing, wanted: Wanted) -> None:
-    """The thing that is named, or else the project that it would be in."""
+def _must_exist(found: Any, thing: Listing, wanted: Wanted, *, is_default: bool) -> None:
+    """
+    The thing that is named, and the project that was: an account's own may not be there yet.
+    """
     if found:
         return
-    if wanted.project:
+    if wanted.project and not is_default:
         check_project(wanted.client, wanted.project)
     if wanted.id and thing.names[1] == "service":
         ref = Reference(wanted.project, wanted.id, wanted.more or "")
