@@ -15,6 +15,8 @@ from spacecloud.model.status import (
     PlanView,
     ServiceStatus,
 )
+from spacecloud.reasons.notices import FieldIgnored, Notice
+from spacecloud.reasons.platform import EngineUnavailable
 from spacecloud.reconcile.dry_run import dry_run
 from spacecloud.store.port import Store
 
@@ -25,7 +27,7 @@ class StoreBackend:
 
     store: Store
     log_lines: dict[str, list[bytes]] = field(default_factory=dict)
-    is_healthy: bool = True
+    said_trouble: str = ""
     open_logs: int = 0
     asked: list[LogRequest] = field(default_factory=list)
 
@@ -63,18 +65,19 @@ class StoreBackend:
         try:
             for line in self.log_lines[request.replica]:
                 if line == b"<engine gone>":
-                    raise Transient("the engine closed the log")
+                    raise Transient(EngineUnavailable("the engine closed the log"))
                 yield line
             if request.follow:
                 await asyncio.Event().wait()
         finally:
             self.open_logs -= 1
 
-    def notices(self, envelope: Envelope) -> tuple[str, ...]:
-        return ("roles have no effect here",) if envelope.kind.name == "service-role" else ()
+    def notices(self, envelope: Envelope) -> tuple[Notice, ...]:
+        ignored = FieldIgnored("the role", "it has no effect here")
+        return (ignored,) if envelope.kind.name == "service-role" else ()
 
-    async def healthy(self) -> bool:
-        return self.is_healthy
+    async def trouble(self) -> str:
+        return self.said_trouble
 
     def metrics(self) -> bytes:
         return b"space_cloud_up 1\n"

@@ -11,6 +11,7 @@ versions = st.from_regex(r"[a-z0-9]([-a-z0-9._]{0,6}[a-z0-9])?", fullmatch=True)
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,8}", fullmatch=True)
 ports = st.integers(1, 65535)
+secret_keys = st.from_regex(r"(secrets\.)?[a-z][-a-z0-9]{0,4}\.[A-Z_]{1,4}", fullmatch=True)
 
 
 def objects(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[Document]:
@@ -45,7 +46,7 @@ triggers = st.one_of(
             "name": texts,
             "metadata": st.dictionaries(texts, texts, max_size=3),
             "authRef": objects(
-                {}, {"secretMapping": st.lists(objects({"param": texts, "key": texts}, {}))}
+                {}, {"secretMapping": st.lists(objects({"param": texts, "key": secret_keys}, {}))}
             ),
         },
     ),

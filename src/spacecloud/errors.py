@@ -18,7 +18,9 @@ Every error this project raises on purpose. The class says what the caller can d
 Messages are sentences for people and never hold a secret value.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ MOST_MISTAKES = 100
 """Told of one request or one reading of files; of more there is a count."""
 
 LONGEST_PATH = 300
+LONGEST_LOCATION = 60
+LONGEST_PART = 100
 LONGEST_MESSAGE = 1000
 LONGEST_VALUE = 80
 
@@ -41,6 +45,9 @@ class SpaceCloudError(Exception):
     """Base of the tree; never raised itself."""
 
     code: ClassVar[str] = "internal"
+
+    document: int | None = None
+    """Place of the only document that it is about among those of a request, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +70,30 @@ class Mistake:
     line: int | None = None
     """Line in the file, from 1; None where no file is known."""
 
+    location: tuple[int | str, ...] = ()
+    """The same as ``path``, part by part; it ends before a part that is too long to repeat."""
+
+    document: int | None = None
+    """Place among the documents of a request, from 0; None where there is only one."""
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", shortened(self.path, LONGEST_PATH))
+        object.__setattr__(self, "location", _bounded(self.location))
         object.__setattr__(self, "message", shortened(self.message, LONGEST_MESSAGE))
         if isinstance(self.value, str):
             object.__setattr__(self, "value", shortened(self.value, LONGEST_VALUE))
 
     def __str__(self) -> str:
-        where = f"line {self.line}: " if self.line is not None else ""
+        where = f"document {self.document + 1}: " if self.document is not None else ""
+        where += f"line {self.line}: " if self.line is not None else ""
         path = f"{self.path}: " if self.path else ""
         given = f" (got {self.value!r})" if self.value is not None else ""
         return f"{where}{path}{self.message}{given}"
+
+
+def _bounded(location: Iterable[int | str]) -> tuple[int | str, ...]:
+    short = takewhile(lambda part: isinstance(part, int) or len(part) <= LONGEST_PART, location)
+    return tuple(short)[:LONGEST_LOCATION]
 
 
 class InvalidSpec(SpaceCloudError):
@@ -121,19 +141,9 @@ class DriverError(SpaceCloudError):
 
     code = "driver"
 
-    def __init__(self, reason: "FailureReason | str") -> None:
-        """A text is what the platform below says where nothing more is known of it."""
+    def __init__(self, reason: "FailureReason") -> None:
         super().__init__(str(reason))
-        self._reason = reason
-
-    @property
-    def reason(self) -> "FailureReason":
-        if not isinstance(self._reason, str):
-            return self._reason
-        # Not above: the CLI starts without the union.
-        from spacecloud.reasons.platform import PlatformFailed
-
-        return PlatformFailed(self._reason)
+        self.reason = reason
 
 
 class Transient(DriverError):

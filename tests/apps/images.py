@@ -31,6 +31,7 @@ from spacecloud.drivers.docker.images.interpreter import (
 )
 from spacecloud.drivers.docker.images.recipe import Copied, Entry, Recipe, Written
 from spacecloud.errors import Terminal
+from spacecloud.reasons.platform import ProgramUnusable
 
 HERE = Path(__file__).parent
 LABELS = {"space-cloud.image": "test"}
@@ -127,7 +128,7 @@ def _compiled(library: str, command: tuple[str, ...]) -> Path:
     binary = COMPILED / f"caller-{library}-{key}"
     if not binary.exists():
         if shutil.which(command[0]) is None:
-            raise Terminal(f"{command[0]} is not installed; run: make test-images")
+            raise Terminal(ProgramUnusable(f"{command[0]} is not installed", "make test-images"))
         COMPILED.mkdir(mode=0o755, exist_ok=True)
         draft = binary.with_suffix(".new")
         subprocess.run([*command, "-o", str(draft), str(source)], check=True)

@@ -33,6 +33,7 @@ from spacecloud.drivers.docker.xds import ads
 from spacecloud.drivers.docker.xds.stream import Stream
 from spacecloud.errors import Transient, Unavailable
 from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
+from spacecloud.reasons.platform import GatewayUnavailable, HostFailed
 from spacecloud.reconcile import services
 from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.store.database import Database
@@ -157,7 +158,7 @@ def rule_changes(run: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[
             f"rules {operation.get()} {shown}",
             GROUND,
             lambda: run(*command, given=given),
-            lambda: Transient(f"{command[0]}: this fault was asked for"),
+            lambda: Transient(HostFailed(command[0], "this fault was asked for")),
             lambda: run("sleep", str(FOREVER_SECONDS)),
         )
         return answer
@@ -193,7 +194,7 @@ async def push(what: str, effect: Callable[[], Awaitable[None]]) -> None:
         f"xds {operation.get()} {what}" + (f" {owner.service}" if platform and owner else ""),
         GROUND if platform or owner is None else owner.project,
         effect,
-        lambda: Transient("the gateway ended the conversation: this fault was asked for"),
+        lambda: Transient(GatewayUnavailable("this fault was asked for")),
         for_ever,
     )
 
@@ -241,7 +242,7 @@ def name_files(publish: Callable[..., Awaitable[None]]) -> Callable[..., Awaitab
     @functools.wraps(publish)
     async def hurt(self: Any, key: ServiceKey, names: Any) -> None:
         what = "write" if names else "unlink"
-        error = Transient(f"cannot write the names of {key}: this fault was asked for")
+        error = Transient(HostFailed(f"write the names of {key}", "this fault was asked for"))
         await around(
             f"names {operation.get()} {what}",
             key.project,
@@ -281,6 +282,7 @@ def main() -> None:
         (Stream, "bring", bringing),
         (Stream, "remove", removing),
         (ads.Ads, "apply", owned),
+        (ads.Ads, "amend", owned),
         (Database, "write", store_writes),
         (dns.DnsmasqNames, "publish", name_files),
         (process, "run", rule_changes),

@@ -403,13 +403,27 @@ async def test_a_batch_is_checked_as_a_whole_and_applied_in_order(api: Api) -> N
     nothing = await api.get("/v1/config/projects/*")
     await api.post("/v1/config/batch-apply", {"specs": good})
 
-    paths = [mistake["path"] for mistake in refused.json()["mistakes"]]
+    paths = [(mistake["document"], mistake["path"]) for mistake in refused.json()["mistakes"]]
     assert refused.status_code == 400
-    assert paths[0] == "specs[3].type"
-    assert {"specs[4].meta.project", "specs[4].meta.serviceId", "specs[5]"} <= set(paths)
+    assert paths[0] == (3, "type")
+    assert {(4, "meta.project"), (4, "meta.serviceId"), (5, "")} <= set(paths)
     assert nothing == []
     assert len(await api.get(f"{SHOP}/services")) == 1
     assert len(await api.get(INGRESS)) == 1
+
+
+async def test_a_version_that_says_another_policy_is_told_what_becomes_of_it(api: Api) -> None:
+    task = {"id": "main", "docker": {"image": "app:1"}, "ports": [{"port": 80}]}
+    closed = {"tasks": [task], "whitelists": [], "upstreams": []}
+
+    async def notices(version: str, document: dict[str, Any]) -> str:
+        answer: Any = await api.post(f"{SHOP}/services/api/{version}", document)
+        return " ".join(answer["notices"])
+
+    assert "different" not in await notices("v1", closed) + await notices("v2", closed)
+    said = await notices("v3", {"tasks": [task]})
+    assert "different upstreams: a call does not tell its version" in said
+    assert "different whitelists: each holds at its version's own domain" in said
 
 
 async def test_events_are_listed_newest_first(api: Api) -> None:
@@ -430,12 +444,13 @@ async def test_events_are_listed_newest_first(api: Api) -> None:
 async def test_what_is_open_is_answered_to_a_stranger(api: Api) -> None:
     env = await api.stranger.get("/v1/config/env")
     health = await api.stranger.get("/v1/api/health-check")
-    api.backend.is_healthy = False
+    api.backend.said_trouble = "the disk is full"
     ill = await api.stranger.get("/v1/api/health-check")
 
     assert env.json()["clusterType"] == "docker"
     assert (health.status_code, health.json()) == (200, {})
-    assert (ill.status_code, ill.json()["code"]) == (503, "unavailable")
+    assert ill.status_code == 503
+    assert ill.json() == {"code": "unavailable", "error": "the disk is full"}
 
 
 async def test_the_docs_page_needs_nothing_from_outside(api: Api) -> None:

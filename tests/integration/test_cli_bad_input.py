@@ -173,8 +173,25 @@ def test_a_clash_with_what_is_there_is_told_with_the_place_of_its_document(
     done = plane.cli(command, "-f", str(file))
 
     assert done.code == 4
-    assert f"error: {file}:" in done.err
-    assert done.err.rstrip().endswith("in project space-cloud")
+    assert f"error: {file}:5: project space-cloud: " in done.err
+
+
+def test_a_mistake_in_a_key_with_dots_is_told_with_the_line_of_that_key(
+    plane: Plane, tmp_path: Path
+) -> None:
+    """A path cannot tell where its parts end; the place in the answer can."""
+    file = tmp_path / "dots.yaml"
+    file.write_text(
+        "type: project\nmeta: {project: shop}\nspec: {}\n---\n"
+        "type: secret\nmeta: {project: shop, id: files}\n"
+        "spec:\n  type: file\n  rootPath: /etc/app\n"
+        "data: x\n".replace("data: x", "  data:\n    a: x\n    b.conf: '********'")
+    )
+
+    done = plane.cli("apply", "-f", str(file))
+
+    assert done.code == 2
+    assert f"error: {file}:12: spec.data['b.conf']: no value is stored" in done.err
 
 
 def test_one_bad_document_keeps_the_good_ones_from_being_sent(plane: Plane, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from eventually import eventually
 from spacecloud.drivers.memory import MemoryTraffic, MemoryWorkloads, memory_driver
-from spacecloud.errors import NotFound, Terminal, Transient
+from spacecloud.errors import NotFound, Terminal, Transient, Unavailable
 from spacecloud.model.addresses import PoolAllocator, Pools
+from spacecloud.model.declared import Declared
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.kinds import kind_named
 from spacecloud.model.project import Project
@@ -24,14 +25,18 @@ from spacecloud.model.secret import Secret
 from spacecloud.model.service import Service
 from spacecloud.model.status import ServiceStatus
 from spacecloud.model.stored import STORED
-from spacecloud.model.traffic import IngressTable
-from spacecloud.reconcile import controller
+from spacecloud.model.traffic import DeniedCall, IngressTable
+from spacecloud.reasons.notices import RouteNotServed
+from spacecloud.reasons.platform import EngineFailed, GatewayRejected, HostFailed
+from spacecloud.reconcile import controller, health
 from spacecloud.reconcile.control_plane import ControlPlane
+from spacecloud.reconcile.outcome import REMOVAL_FAILED
 from spacecloud.reconcile.platform import Job
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
+from spacecloud.store.stuck_deletions import stuck_deletions
 from spacecloud.workloads.observed import ObservedWorkloads
-from spacecloud.workloads.operations import CreateNetwork, CreateReplica
+from spacecloud.workloads.operations import CreateNetwork, CreateReplica, RemoveNetwork, WorkloadOp
 from spacecloud.workloads.situation import TerminationLimits
 
 API = ServiceRef("shop", "api", "v1")
@@ -43,6 +48,7 @@ class Setup:
     plane: ControlPlane
     workloads: MemoryWorkloads
     traffic: MemoryTraffic
+    database: Path
 
     async def status(self, ref: ServiceRef = API) -> ServiceStatus:
         found = await self.plane.queries.status(ref.project, ref.service, ref.version)
@@ -82,7 +88,7 @@ async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
         assert isinstance(driver.traffic, MemoryTraffic)
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(plane.run())
-            yield Setup(store, plane, driver.workloads, driver.traffic)
+            yield Setup(store, plane, driver.workloads, driver.traffic, tmp_path / "store.db")
             assert plane.controller.longest_hold < 1
             running.cancel()
 
@@ -91,7 +97,7 @@ async def test_it_works_once_the_gateway_was_told_by_this_process(setup: Setup) 
     """Until then it serves what an earlier one told it: ``start`` must not say that all is done."""
 
     async def works() -> None:
-        assert await setup.plane.queries.healthy()
+        assert await setup.plane.queries.trouble() == ""
 
     async def waits(table: IngressTable) -> dict[str, str]:
         await published.wait()
@@ -104,6 +110,28 @@ async def test_it_works_once_the_gateway_was_told_by_this_process(setup: Setup) 
         await eventually(works, within=0.2)
     published.set()
     await eventually(works)
+
+
+async def test_it_is_ill_while_nothing_can_be_written(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def refuses() -> None:
+        asked.append("")
+        raise Unavailable("the disk is full")
+
+    async def is_well() -> None:
+        assert await setup.plane.queries.trouble() == ""
+
+    monkeypatch.setattr(health, "LASTS", timedelta(0))
+    await eventually(is_well)
+    monkeypatch.setattr(setup.store, "check_writes", refuses)
+    assert await setup.plane.queries.trouble() == "the disk is full"
+    monkeypatch.setattr(health, "LASTS", timedelta(hours=1))
+    assert await setup.plane.queries.trouble() == "the disk is full"
+
+    assert len(asked) == 1
 
 
 def a_service(**given: Any) -> Service:
@@ -125,6 +153,75 @@ def an_envelope(spec: dict[str, Any], version: str = "v1") -> Envelope:
 
 
 @pytest.mark.attack
+async def test_a_deletion_that_the_engine_does_not_end_is_told_until_it_does(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await setup.store.put_service(API, a_service())
+    await setup.settles()
+    in_use = EngineFailed("remove network sc-api", "it has active endpoints", "restart the engine")
+    refuses = asyncio.Event()
+    execute = setup.workloads.execute
+
+    async def executes(op: WorkloadOp) -> None:
+        if isinstance(op, RemoveNetwork) and not refuses.is_set():
+            raise Transient(in_use)
+        await execute(op)
+
+    monkeypatch.setattr(setup.workloads, "execute", executes)
+    await setup.store.delete_project("shop")
+
+    async def told() -> None:
+        (status,) = await setup.plane.queries.status("shop", None, None)
+        assert (status.state, status.version, status.message) == ("removing", "", str(in_use))
+        (finding,) = await setup.plane.queries.why("shop", "api", None)
+        assert (finding.subject, finding.fix) == ("shop/api", "restart the engine")
+        kinds = [event.kind for event in await setup.store.events("shop", "api", 1)]
+        assert kinds == [REMOVAL_FAILED]
+
+    async def gone() -> None:
+        assert await setup.plane.queries.status("shop", None, None) == []
+        assert stuck_deletions(setup.database, REMOVAL_FAILED) == ()
+
+    await eventually(told, within=10)
+    stuck = stuck_deletions(setup.database, REMOVAL_FAILED)
+    assert [key for key, _ in stuck] == [API.key]
+    assert "it has active endpoints" in stuck[0][1]
+    refuses.set()
+    await eventually(gone, within=20)
+
+
+async def test_denied_calls_are_counted_together_and_told_once_the_store_answers(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await setup.store.put_service(API, a_service())
+    await setup.settles()
+    counting = setup.store.declared
+    tries: list[int] = []
+
+    async def fails_twice() -> Declared:
+        tries.append(1)
+        if len(tries) < 3:
+            raise Transient(HostFailed("read the database", "disk I/O error"))
+        return await counting()
+
+    monkeypatch.setattr(setup.store, "declared", fails_twice)
+    for _ in range(3):
+        setup.traffic.denied.send(DeniedCall("192.168.1.1", API.key, 80))
+    monkeypatch.setattr(controller, "FIRST_RETRY", timedelta(milliseconds=10))
+
+    async def tried() -> None:
+        assert len(tries) >= 3
+
+    async def told() -> None:
+        (refusal,) = (await setup.status()).refusals
+        assert (refusal.caller, refusal.port, refusal.count) == ("192.168.1.1", 80, 3)
+        events = [e for e in await setup.store.events("shop", "api", 50) if e.kind == "Refused"]
+        assert [event.count for event in events] == [3]
+
+    await eventually(tried, within=10)
+    await eventually(told, within=10)
+
+
 async def test_a_route_that_the_gateway_refuses_is_told_where_it_is_looked_for(
     setup: Setup,
 ) -> None:
@@ -134,17 +231,18 @@ async def test_a_route_that_the_gateway_refuses_is_told_where_it_is_looked_for(
     for id in ("bad", "good"):
         route = {"source": {"url": f"/{id}"}, "targets": [target]}
         await setup.store.put_ingress("shop", id, IngressRoute.model_validate(route))
-    sentence = "ingress route shop/bad is not served: the gateway refuses it: header value too long"
+    left_out = RouteNotServed("shop/bad", "the gateway refuses it: header value too long")
 
     async def reported() -> None:
         status = await setup.status()
         assert status.urls == ("http://localhost:4122/good",)
-        assert status.not_served == (sentence,)
+        assert status.not_served == (left_out,)
+        assert status.wire()["notServed"] == [str(left_out)]
 
     await eventually(reported)
     await setup.settles()
     first = (await setup.plane.queries.why("shop", "api", None))[0]
-    assert (first.severity, first.problem) == ("error", sentence)
+    assert (first.severity, first.reason, first.problem) == ("error", left_out.code, str(left_out))
 
 
 @pytest.mark.attack
@@ -156,7 +254,7 @@ async def test_a_table_that_is_refused_is_tried_ever_more_seldom(
 
     async def refuses(table: IngressTable) -> dict[str, str]:
         tries.append(time.monotonic())
-        raise Terminal("the gateway refuses it: Address already in use")
+        raise Terminal(GatewayRejected("Address already in use"))
 
     setattr(setup.traffic, "publish_ingress", refuses)  # noqa: B010 - a method of an instance
     setup.plane.platform.declaration_changed()
@@ -397,7 +495,9 @@ async def test_orphans_are_taken_away(setup: Setup) -> None:
 
 
 @pytest.mark.attack
-@pytest.mark.parametrize("error", [KeyError("Id"), Transient("look for image x: refused")])
+@pytest.mark.parametrize(
+    "error", [KeyError("Id"), Transient(EngineFailed("look for image x", "refused"))]
+)
 async def test_a_first_look_that_fails_is_told_until_one_succeeds(
     setup: Setup, error: Exception
 ) -> None:

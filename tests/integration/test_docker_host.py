@@ -1,6 +1,9 @@
 """Gateway, resolver and rules of one host: made, broken, mended, and gone without a trace."""
 
+import asyncio
+import os
 import secrets
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +13,7 @@ import pytest
 
 from bridged_pods import listening, settings_of
 from docker_objects import DOCKER_HOST, Container, create
+from engine_proxy import engine_proxy
 from eventually import eventually
 from spacecloud import installation
 from spacecloud.drivers.docker import labels
@@ -23,7 +27,7 @@ from spacecloud.drivers.docker.process import run
 from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import Transient
 from spacecloud.model.refs import ServiceKey
-from spacecloud.reasons.platform import PartDown
+from spacecloud.reasons.platform import NotRemoved, PartDown
 from spacecloud.settings import Settings
 
 pytestmark = pytest.mark.docker
@@ -227,13 +231,95 @@ async def test_a_stranger_on_our_network_is_told_and_holds_up_nothing_else(scene
     stranger = await create(scene.engine, config, name=f"{scene.settings.instance}-x")
     await stranger.start()
     try:
-        with pytest.raises(Transient, match=f"network {network} cannot be removed"):
+        with pytest.raises(Transient) as refused:
             await scene.host.remove()
+        left = refused.value.reason
+        assert isinstance(left, NotRemoved)
+        (reason,) = left.left
+        assert str(reason).startswith(f"remove network {network}: ")
 
         assert (await stranger.show())["State"]["Running"]
         assert networking_of(scene.settings).chain_prefix not in await run("iptables-save")
     finally:
         await stranger.delete()
+
+
+async def test_a_network_that_the_engine_keeps_is_told_when_all_else_is_gone(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """An engine may take a network for used though nothing is on it, until it is restarted."""
+    keys = [ServiceKey("shop", "api"), ServiceKey("shop", "web")]
+    networking = networking_of(scene.settings)
+    networks = Networks(scene.engine, networking, Ownership.of(scene.settings))
+    for number, key in enumerate(keys):
+        await networks.create(key, f"10.130.65.{number * 128}/25")
+    kept, gone = (labels.network_name(scene.settings.instance, key) for key in keys)
+    id = (await scene.engine.get(f"networks/{kept}"))["Id"]
+    await scene.host.ensure()
+    async with (
+        engine_proxy(DOCKER_HOST, tmp_path / "engine.sock") as proxy,
+        connect(proxy.address) as engine,
+    ):
+        host = DockerHost(engine, scene.settings, networking)
+        words = f"error while removing network: network {kept} id {id} has active endpoints"
+        proxy.refusals[f"DELETE /v[0-9.]+/networks/{id}"] = (403, words)
+
+        with pytest.raises(Transient) as refused:
+            await host.remove()
+
+        assert f"remove network {kept}: {words}" in str(refused.value)
+        assert "systemctl restart docker" in refused.value.reason.fix
+        assert await scene.engine.find(f"networks/{gone}") is None
+        assert await scene.engine.find(f"networks/{kept}") is not None
+        machine = await run("iptables-save") + await run("ip", "route")
+        assert networking.chain_prefix not in machine
+        for part in RUNNING:
+            name = labels.part_name(scene.settings.instance, part)
+            assert await scene.engine.find(f"containers/{name}/json") is None
+
+        proxy.refusals.clear()
+        await host.remove()
+
+    assert await scene.engine.find(f"networks/{kept}") is None
+    assert networking.interface_prefix not in await run("ip", "link")
+
+
+async def test_destroy_goes_on_where_the_engine_keeps_a_network(
+    scene: Scene, tmp_path: Path
+) -> None:
+    key = ServiceKey("shop", "api")
+    networking = networking_of(scene.settings)
+    networks = Networks(scene.engine, networking, Ownership.of(scene.settings))
+    await networks.create(key, "10.130.66.0/25")
+    network = labels.network_name(scene.settings.instance, key)
+    id = (await scene.engine.get(f"networks/{network}"))["Id"]
+    for name in ("store.db", "jwt.key"):
+        (scene.settings.state_dir / name).write_text("x")
+
+    async def destroy(engine: str) -> tuple[int, str]:
+        given = scene.settings.model_dump(mode="json", exclude_defaults=True)
+        env = {f"SPACE_CLOUD_{name.upper()}": str(value) for name, value in given.items()}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "spacecloud.server", "destroy", "--yes", "--purge"),
+            env={**os.environ, **env, "SPACE_CLOUD_DOCKER_HOST": engine},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(60):
+            said, _ = await process.communicate()
+        return process.returncode or 0, said.decode()
+
+    async with engine_proxy(DOCKER_HOST, tmp_path / "engine.sock") as proxy:
+        proxy.refusals[f"DELETE /v[0-9.]+/networks/{id}"] = (403, "it has active endpoints")
+        code, said = await destroy(proxy.address)
+
+    assert (code, scene.settings.state_dir.exists()) == (1, False), said
+    assert f"remove network {network}: it has active endpoints: " in said
+    assert await destroy(DOCKER_HOST) == (
+        0,
+        f"nothing of instance {scene.settings.instance} is left\n",
+    )
+    assert await scene.engine.find(f"networks/{network}") is None
 
 
 async def test_a_container_of_a_parts_name_that_is_not_ours_is_left_alone(scene: Scene) -> None:

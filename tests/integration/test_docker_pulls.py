@@ -10,19 +10,21 @@ from typing import Any
 import pytest
 
 from docker_objects import DOCKER_HOST
+from engine_proxy import engine_proxy
 from eventually import BUSY, eventually
 from registry import Registry, a_registry
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.engine_errors import EngineError, row_of
-from spacecloud.drivers.docker.images.pull_queue import PullQueue, registry_of
-from spacecloud.drivers.docker.images.pulls import Pulls, split
+from spacecloud.drivers.docker.images.pull_queue import PullQueue
+from spacecloud.drivers.docker.images.pulls import Pulls, registry_of, split
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods.replicas import Pods
-from spacecloud.errors import Terminal
+from spacecloud.errors import Terminal, Transient
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.model.status import PullView
-from spacecloud.reasons.images import RegistryDenied
+from spacecloud.reasons.images import NoSpaceForImage, RegistryDenied, RegistryNotResolved
+from spacecloud.reasons.platform import EngineUnavailable
 from spacecloud.settings import Settings
 from spacecloud.workloads.operations import CreateReplica, PullImage
 
@@ -82,6 +84,36 @@ async def test_a_registry_that_wants_a_login_is_hopeless_without_one(
     assert "wr0ng-pass" not in str(refused.value)
     url = f"127.0.0.1:{registry.port}"
     await Pulls(engine).pull(reference, {"username": "me", "password": "secret", "url": url})
+
+
+async def test_a_registry_whose_name_dns_does_not_know_is_told_so(engine: Engine) -> None:
+    with pytest.raises(Terminal) as failed:
+        await Pulls(engine).pull("no-such-registry.invalid/web:1", None)
+
+    reason = failed.value.reason
+    assert isinstance(reason, RegistryNotResolved), reason
+    assert "DNS gives no address of its registry no-such-registry.invalid" in str(reason)
+    assert "getent hosts no-such-registry.invalid" in reason.fix
+    assert "tag" not in reason.fix
+
+
+async def test_neither_a_full_disk_nor_a_lost_engine_is_blamed_on_the_registry(
+    tmp_path: Path,
+) -> None:
+    async with (
+        engine_proxy(DOCKER_HOST, tmp_path / "engine.sock") as proxy,
+        connect(proxy.address) as engine,
+    ):
+        words = "write /var/lib/docker/tmp/GetImageBlob1: no space left on device"
+        proxy.refusals["POST /v[0-9.]+/images/create"] = (500, words)
+        with pytest.raises(Terminal) as full:
+            await Pulls(engine).pull("far.example/web:1", None)
+    async with connect(f"unix://{tmp_path}/nobody.sock") as engine:
+        with pytest.raises(Transient) as lost:
+            await Pulls(engine).pull("far.example/web:1", None)
+
+    assert full.value.reason == NoSpaceForImage("far.example/web:1", words)
+    assert isinstance(lost.value.reason, EngineUnavailable)
 
 
 async def test_a_layer_that_is_lost_is_told_after_three_tries(

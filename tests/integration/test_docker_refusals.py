@@ -11,7 +11,15 @@ from apps.images import ensure_test_images
 from docker_objects import DOCKER_HOST, Container, create
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.engine_errors import EngineError, Operation, row_of
+from spacecloud.drivers.docker.images.ensure import ensure_recipe
 from spacecloud.drivers.docker.images.interpreter import PYTHON_PATH
+from spacecloud.drivers.docker.images.recipe import Folder, Recipe
+from spacecloud.drivers.docker.pods.replicas import create_failure
+from spacecloud.errors import Terminal
+from spacecloud.model.refs import ServiceRef
+from spacecloud.model.service import Service
+from spacecloud.reasons.tasks import NoCommand
+from spacecloud.workloads.operations import CreateReplica
 
 pytestmark = pytest.mark.docker
 
@@ -86,6 +94,25 @@ async def test_a_container_that_cannot_be(
     assert row_of(operation, error).reason == reason, f"{operation}: {error.status} {error}"
 
 
+async def test_an_image_that_says_nothing_of_what_to_run_asks_for_docker_cmd(
+    engine: Engine,
+) -> None:
+    image = await ensure_recipe(engine, Recipe("sc-test/no-command", (Folder("/tmp", 0o1777),)))
+    spec = {"tasks": [{"id": "main", "docker": {"image": "shop/empty:1"}}]}
+    op = CreateReplica(
+        *(ServiceRef("shop", "empty", "v1"), 0, "r", "10.199.77.2", SUBNET),
+        *(Service.model_validate(spec), {"main": image}, ()),
+    )
+
+    operation, error = await refusal(engine, {"Image": image})
+
+    assert (operation, row_of(operation, error).reason) == ("create", "no command")
+    failure = create_failure("empty--v1--0--main", error, op)
+    assert isinstance(failure, Terminal)
+    assert failure.reason == NoCommand("shop/empty:1")
+    assert failure.reason.fix.startswith("give docker.cmd")
+
+
 async def test_what_was_removed_or_does_not_run(engine: Engine) -> None:
     container = await create(engine, _config(**SLEEP), "sc-test-refused")
     try:
@@ -123,7 +150,7 @@ async def test_what_somebody_else_has(engine: Engine, network: str) -> None:
         await holder.delete()
 
     assert row_of(operation, address_in_use).reason == "failure"
-    assert row_of("other", network_in_use.value).reason == "failure"
+    assert row_of("remove network", network_in_use.value).reason == "network in use"
     assert row_of("create network", name_in_use.value).reason == "no network"
     assert row_of("create network", pool_in_use.value).reason == "no network"
 

@@ -22,6 +22,7 @@ from mesh_host import (
     Mesh,
     echo_request,
     eventually,
+    get,
     greet,
     mesh,
     needs_root,
@@ -31,6 +32,7 @@ from mesh_host import (
     serving,
 )
 from mesh_world import a_spec, a_world, peers
+from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declared, DeclaredService
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import DeniedCall, Endpoint, HostPortAccess
@@ -94,9 +96,38 @@ async def test_a_refused_request_reads_the_rule_and_is_reported_once(live: Mesh)
     assert answer.headers["content-type"] == "application/json"
     assert "the whitelists of shop/api let in shop/*" in answer.json["error"]
     caller = str(live.subnet("shop/job")[2])
-    assert await asyncio.wait_for(anext(denied_calls), 30) == DeniedCall(caller, API, 8080)
+    assert await asyncio.wait_for(anext(denied_calls), 30) == DeniedCall(
+        caller, API, 8080, live.vip("shop/api")
+    )
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(anext(denied_calls), 1)
+
+
+async def test_each_version_lets_in_whom_its_own_whitelist_names() -> None:
+    """Its own domain is guarded by its own list, the service's by that of the version there."""
+    spec = {"v1": a_spec(whitelists=peers("shop/web")), "v2": a_spec(whitelists=peers("shop/ops"))}
+    world = shop(shop_api=spec, shop_ops=a_spec())
+    api = world.addresses.services[API]
+    async with mesh() as live:
+        live.world = world
+        await live.serve("shop/api", 8080, echo_request)
+        await live.apply(world)
+        denied_calls = live.traffic.denied_calls()
+
+        async def status(caller: str, vip: IPv4Address) -> int:
+            connection = await live.host.connect(live.subnet(caller), str(vip), 8080)
+            live.stack.callback(connection.close)
+            return (await get(connection)).status
+
+        by_version = {
+            version: [await status(caller, vip) for caller in ("shop/web", "shop/ops")]
+            for version, vip in {"of the service": api.vip, **api.versions}.items()
+        }
+
+        # 503: let in, and v2 has no replica.
+        assert by_version == {"of the service": [200, 403], "v1": [200, 403], "v2": [403, 503]}
+        denied = [await asyncio.wait_for(anext(denied_calls), 30) for _ in range(3)]
+        assert [Policy(world).version_at(call) for call in denied] == ["v1", "v1", "v2"]
 
 
 async def test_a_forged_identity_changes_nothing(live: Mesh) -> None:
@@ -132,7 +163,9 @@ async def test_a_server_that_speaks_first_says_nothing_to_a_refused_caller(live:
     assert await receive(allowed) == b"hello\n"
     assert await receive(refused, within=BUSY) == b""
     caller = str(live.subnet("shop/job")[2])
-    assert await asyncio.wait_for(anext(denied_calls), 30) == DeniedCall(caller, DB, 5432)
+    assert await asyncio.wait_for(anext(denied_calls), 30) == DeniedCall(
+        caller, DB, 5432, live.vip("shop/db")
+    )
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(anext(denied_calls), 1)
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median, quantiles
@@ -18,10 +18,22 @@ from envoy.service.discovery.v3.discovery_pb2 import (
 
 from envoy_host import EnvoyHost, envoy_host
 from eventually import BUSY
-from mesh_host import echo_request, eventually, get, mesh, needs_root, serving, traffic_of
-from mesh_world import POOLS, a_spec, a_world
+from mesh_host import (
+    Mesh,
+    echo_request,
+    eventually,
+    get,
+    greet,
+    mesh,
+    needs_root,
+    receive,
+    serving,
+    traffic_of,
+)
+from mesh_world import POOLS, a_spec, a_world, peers
 from spacecloud.drivers.docker.gateway.traffic import EnvoyTraffic
 from spacecloud.drivers.docker.run_directory import RunDirectory
+from spacecloud.drivers.driver import GatewayView
 from spacecloud.errors import Terminal, Transient
 from spacecloud.mesh.envoy.resources import TYPES
 from spacecloud.mesh.envoy.service import service_resources
@@ -31,6 +43,7 @@ from spacecloud.model.traffic import Endpoint, Entry, Face
 from spacecloud.settings import Settings
 
 API, WEB = ServiceKey("shop", "api"), ServiceKey("shop", "web")
+DB = ServiceKey("shop", "db")
 WORLD = a_world({"shop/api": a_spec(), "shop/web": a_spec()})
 
 
@@ -329,6 +342,44 @@ async def test_a_dead_control_plane_costs_no_request_and_a_new_one_sends_nothing
                 await second.withdraw(WEB)
                 assert second.known() == {API}
             assert (await get(await host.connect(subnet, vip, 8080))).status == 200
+
+
+@needs_root
+async def test_a_new_control_plane_revokes_before_it_knows_which_replicas_may_serve() -> None:
+    spec = {"shop/db": a_spec("tcp:5432"), "shop/web": a_spec(), "shop/job": a_spec()}
+    before = a_world({"shop/api": a_spec(), **spec})
+    after = a_world(
+        {
+            "shop/api": a_spec(whitelists=peers("shop/job")),
+            **spec,
+            "shop/db": a_spec("tcp:5432", whitelists=peers("shop/job")),
+        }
+    )
+    async with AsyncExitStack() as stack:
+        host = await stack.enter_async_context(envoy_host())
+        live = Mesh(host, traffic_of(host), stack, before)
+        async with live.traffic.serve():
+            await host.start_envoy()
+            await live.serve("shop/api", 8080, echo_request)
+            await live.serve("shop/db", 5432, greet)
+            await live.apply(before)
+            assert (await live.get("shop/web", "shop/api")).status == 200
+
+        live.traffic = traffic_of(host)
+        async with live.traffic.serve():
+            for key in (API, DB):
+                face = Policy(after).face(key)
+                await live.traffic.publish_policy(face)
+                assert live.traffic.view(key) == GatewayView(None, is_held=True, policy=face)
+
+            assert (await live.get("shop/web", "shop/api")).status == 403
+            assert await receive(await live.dial("shop/web", "shop/db", 5432), within=BUSY) == b""
+            assert (await live.get("shop/job", "shop/api")).status == 200
+            assert await receive(await live.dial("shop/job", "shop/db", 5432)) == b"hello\n"
+
+            await live.traffic.publish(Policy(after).face(API), live.endpoints[API])
+            assert live.traffic.view(API).policy is None
+            assert (await live.get("shop/job", "shop/api")).status == 200
 
 
 async def _updates(host: EnvoyHost) -> dict[str, int]:

@@ -114,9 +114,9 @@ async def test_a_folder_that_cannot_be_used_is_said_with_its_cause(tmp_path: Pat
     run = RunDirectory(tmp_path)
     run.names.write_text("a file")
 
-    with pytest.raises(Transient, match="cannot write the names of shop/api"):
+    with pytest.raises(Transient, match="write the names of shop/api: "):
         await DnsmasqNames(run).publish(API, NAMES)
-    with pytest.raises(Transient, match="cannot read"):
+    with pytest.raises(Transient, match="read the names: "):
         await DnsmasqNames(run).published()
 
 

@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import sqlite3
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, closing
@@ -390,6 +391,33 @@ async def test_what_is_remembered_of_the_declared_is_what_a_fresh_look_says(
             assert held is known or held != known
         before = now
     assert before.services
+
+
+async def test_a_disk_without_room_is_told_until_there_is_some_and_is_read_meanwhile(
+    tmp_path: Path,
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
+    subprocess.run(mount, check=True, timeout=60)
+    try:
+        async with opened(disk) as store:
+            await store.put_service(API, a_service())
+            await store.check_writes()
+            stuffing = disk / "stuffing"
+            with pytest.raises(OSError, match="No space left"), stuffing.open("wb") as file:
+                for _ in range(1 << 20):
+                    file.write(b"x" * 4096)
+
+            with pytest.raises(Unavailable, match="disk that holds the database is full") as told:
+                await store.check_writes()
+            assert str(disk) not in str(told.value)
+            assert [version.ref for version in await store.versions()] == [API]
+
+            stuffing.unlink()
+            await store.check_writes()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True, timeout=60)
 
 
 @pytest.mark.attack

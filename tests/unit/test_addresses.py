@@ -61,7 +61,7 @@ def test_a_pool_that_is_used_up_is_told_at_once() -> None:
 
     def refused() -> None:
         with pytest.raises(Conflict, match="is used up"):
-            next_subnet(pools, blocks[:1000], blocks[1000:], blocks[:1000])
+            next_subnet(pools, blocks[:1000], blocks[1000:], set(blocks[:1000]))
 
     assert processor_seconds(refused) < 0.1
 

@@ -162,7 +162,7 @@ def test_more_mistakes_than_are_told_are_counted() -> None:
 def test_mistakes_of_many_documents_are_counted_together() -> None:
     wrong = {"type": "service", "meta": {}, "spec": {}}
 
-    with pytest.raises(InvalidSpec, match=r"^600 mistakes: documents") as caught:
+    with pytest.raises(InvalidSpec, match=r"^600 mistakes: document 1: meta") as caught:
         envelopes_of([wrong] * 200, "documents")
 
     assert len(caught.value.mistakes) == MOST_MISTAKES

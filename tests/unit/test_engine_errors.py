@@ -75,7 +75,12 @@ SEEN: list[tuple[Operation, int, str, str]] = [
     ("write files", 400, "anything else", "not written"),
     ("create network", 403, "Pool overlaps with other one on this address space", "no network"),
     ("create network", 409, "network with name ct-n already exists", "no network"),
-    ("other", 403, "error while removing network: it has active endpoints", "failure"),
+    (
+        "remove network",
+        403,
+        "error while removing network: network sc-x id 4b32 has active endpoints",
+        "network in use",
+    ),
     ("other", 409, "Container 4b32 is not running", "failure"),
     # 20.10.24, then 29.8.1
     (
@@ -112,6 +117,18 @@ SEEN: list[tuple[Operation, int, str, str]] = [
     ("pull", 401, "unauthorized: authentication required", "no login at its registry"),
     ("pull", 400, "invalid tag format", "bad request"),
     ("pull", 500, "Get https://registry/v2/: dial tcp: i/o timeout", "failure"),
+    (
+        "pull",
+        500,
+        'Get "https://far.example/v2/": dial tcp: lookup far.example on 9.9.9.9:53: no such host',
+        "no address of the registry",
+    ),
+    (
+        "pull",
+        500,
+        "failed to do request: dial tcp: lookup far.example: Temporary failure in name resolution",
+        "no address of the registry",
+    ),
     # 20.10.24, 26.1.5 and 28.5.1, then 29.8.1
     ("pull", 500, "unknown blob", "no such layer"),
     (

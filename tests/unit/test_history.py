@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from builders import NOON, a_situation, a_version, changed, later, settled
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reasons.images import ImageNotFound
-from spacecloud.reasons.platform import GatewayRejected
+from spacecloud.reasons.platform import EngineUnavailable, GatewayRejected
 from spacecloud.reconcile.history import REFUSAL_LASTS, HistoryRecorder
 from spacecloud.workloads.observed import Observed, ObservedPull
 from spacecloud.workloads.operations import PublishTraffic, PullImage, StopReplica
 
 NO_IMAGE = ImageNotFound("web:1", "no such image")
+AWAY = EngineUnavailable("the Docker Engine went away")
 NONE_EITHER = ImageNotFound("web:1", "no such image either")
 BAD = GatewayRejected("bad")
 
@@ -176,3 +177,16 @@ def test_a_replica_that_was_asked_to_end_is_remembered_while_it_is_there() -> No
     assert memory.is_stopping("web--v1--0")
     memory.note(a_situation(a_version()).observed, None, later(2))
     assert not memory.is_stopping("web--v1--0")
+
+
+def test_a_pull_that_ended_with_the_engine_is_tried_again_when_that_is_back() -> None:
+    memory = HistoryRecorder()
+    memory.refuse(REF, 1, AWAY, NOON)
+    assert memory.history(NOON).refused == {(REF, 1): AWAY}
+
+    memory.forget_failures()
+    assert memory.history(NOON).refused == {}
+
+    memory.refuse(REF, 1, NO_IMAGE, NOON)
+    memory.forget_failures()
+    assert memory.history(NOON).refused == {(REF, 1): NO_IMAGE}

@@ -4,10 +4,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh_world import a_spec, a_world
-from spacecloud.ingress.table import KnownRoute, read, table, unreached, urls_of, warnings
+from spacecloud.ingress.table import (
+    KnownRoute,
+    read,
+    table,
+    unreached,
+    urls_of,
+    warnings,
+    warnings_by_route,
+)
 from spacecloud.model.declared import StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import IngressTarget
+from spacecloud.reasons.notices import EscapedSlashesNotKept, RouteNeverReached, RouteNotServed
+from work import SLACK_SECONDS, processor_seconds
 
 WEB = ServiceKey("shop", "web")
 WORLD = a_world(
@@ -95,8 +105,8 @@ def test_a_target_that_leads_nowhere_is_left_out_and_warned_of() -> None:
         document = {"targets": [{"host": host, "port": port, **more}]}
         routes = _routes({"r": document})
         assert table(routes, WORLD).rules[0].targets == ()
-        (sentence,) = warnings(routes, WORLD)
-        return sentence
+        (notice,) = warnings(routes, WORLD)
+        return str(notice)
 
     assert "there is no service at api.shop" in said("api.shop.svc.cluster.local")
     assert "has no port 1: it has 8080, 9090" in said("web.shop.svc.cluster.local", 1)
@@ -125,10 +135,32 @@ def test_a_route_that_another_covers_whole_is_warned_of() -> None:
     seen = a_route("seen", url="/a", methods=["POST"])
     named = a_route("named", url="/a", hosts=["shop.example"])
 
-    assert warnings([first, hidden, seen, named], WORLD) == (
-        "ingress route shop/hidden is never reached: shop/first answers every request for /a "
-        "before it",
+    (notice,) = warnings([first, hidden, seen, named], WORLD)
+    assert notice == RouteNeverReached("shop/hidden", "shop/first", "/a")
+
+
+def test_a_wildcard_host_covers_the_hosts_below_it() -> None:
+    wide = a_route("wide", url="/a", hosts=["*.example", "other"])
+    inside = a_route("inside", url="/a", hosts=["x.shop.example"])
+    half = a_route("half", url="/a", hosts=["y.example", "elsewhere"])
+    narrower = a_route("narrower", url="/a", hosts=["*.shop.example"])
+
+    assert warnings([wide, inside, half, narrower], WORLD) == (
+        RouteNeverReached("shop/inside", "shop/wide", "/a"),
+        RouteNeverReached("shop/narrower", "shop/wide", "/a"),
     )
+    assert warnings_by_route([wide, inside], WORLD).keys() == {"shop/wide", "shop/inside"}
+
+
+def test_routes_of_many_hosts_are_looked_at_in_a_time_linear_to_their_number() -> None:
+    def many(count: int) -> list[KnownRoute]:
+        return [a_route(f"r{n}", url="/", hosts=[f"shop{n}.example"]) for n in range(count)]
+
+    few, most = many(100), many(1600)
+    of_few = processor_seconds(lambda: warnings(few, WORLD))
+
+    # As a square it would be 256 times as much.
+    assert processor_seconds(lambda: warnings(most, WORLD)) < 16 * 2.5 * of_few + SLACK_SECONDS
 
 
 def test_a_service_is_told_of_its_routes_that_never_answer() -> None:
@@ -136,10 +168,7 @@ def test_a_service_is_told_of_its_routes_that_never_answer() -> None:
     routes = table([first, a_route("hidden", url="/a"), a_route("seen", url="/b")], WORLD)
 
     assert unreached(ServiceKey("shop", "db"), routes) == ()
-    assert unreached(WEB, routes) == (
-        "ingress route shop/hidden is never reached: shop/first answers every request for /a "
-        "before it",
-    )
+    assert unreached(WEB, routes) == (RouteNeverReached("shop/hidden", "shop/first", "/a"),)
 
 
 def test_what_is_kept_and_not_acted_on_is_said() -> None:
@@ -152,7 +181,7 @@ def test_what_is_kept_and_not_acted_on_is_said() -> None:
         "modify": modify,
     }
 
-    said = "\n".join(warnings(_routes({"r": document}), WORLD))
+    said = "\n".join(map(str, warnings(_routes({"r": document}), WORLD)))
 
     for words in (
         "scheme https",
@@ -198,11 +227,12 @@ def test_a_route_with_a_mistake_is_left_out_with_a_sentence_and_the_others_stay(
     )
 
     assert ids(*routes) == ["good"]
-    said = warnings(routes, WORLD)
-    assert [line.partition(":")[0] for line in said] == [
-        *(f"ingress route shop/{n} is not served" for n in range(4)),
-        "ingress route shop/edits is not served",
-        "ingress route shop/edits is not served",
+    left_out = [w for w in warnings(routes, WORLD) if isinstance(w, RouteNotServed)]
+    assert len(left_out) == len(warnings(routes, WORLD))
+    assert [notice.route for notice in left_out] == [
+        *(f"shop/{n}" for n in range(4)),
+        "shop/edits",
+        "shop/edits",
     ]
 
 
@@ -222,7 +252,8 @@ def test_escaped_slashes_are_kept_below_a_prefix_and_where_that_opens_nothing() 
 
     assert slashes(kept, *denied[:2]) == {"shop/kept": "keep"}
     assert slashes(kept, *denied) == {"shop/kept": "unescape"}
-    (told,) = warnings([kept, *denied], WORLD)
-    assert "shop/escaped denies /q/%2fx" in told
+    assert warnings([kept, *denied], WORLD) == (
+        EscapedSlashesNotKept("shop/kept", "shop/escaped", "/q/%2fx"),
+    )
     assert slashes(exact) == {}
-    assert "below a prefix only" in warnings([exact], WORLD)[0]
+    assert "below a prefix only" in str(warnings([exact], WORLD)[0])

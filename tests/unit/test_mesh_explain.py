@@ -8,6 +8,7 @@ from spacecloud.mesh.authorization import Authorization
 from spacecloud.mesh.explain import callees, callers, warnings, why_refused
 from spacecloud.model.declared import Declared
 from spacecloud.model.refs import ServiceKey
+from spacecloud.reasons.notices import UpstreamsUnited, WhitelistsDiffer
 from unit.test_mesh_policy import worlds
 
 API, WEB, BILL = ServiceKey("shop", "api"), ServiceKey("shop", "web"), ServiceKey("bank", "bill")
@@ -75,11 +76,21 @@ def test_versions_that_differ_are_warned_of() -> None:
         }
     )
 
-    upstreams, whitelists = warnings(API, policy)
-
-    assert "different upstreams" in upstreams
-    assert "different whitelists" in whitelists
+    assert warnings(API, policy) == (
+        UpstreamsUnited("shop/api", ("v1", "v2")),
+        WhitelistsDiffer("shop/api", ("v1", "v2"), API.domain, "v1"),
+    )
     assert warnings(WEB, policy) == ()
+
+
+def test_a_refused_call_is_explained_by_the_whitelist_of_the_version_that_was_called() -> None:
+    lists = {"v1": a_spec(whitelists=peers("shop/web")), "v2": a_spec(whitelists=peers("shop/db"))}
+    policy = policy_of({"shop/api": lists, "shop/web": a_spec(), "shop/db": a_spec()})
+
+    assert "whitelists of shop/api@v2 name shop/db and not shop/web" in why_refused(
+        WEB, API, policy, "v2"
+    )
+    assert "allowed by now" in why_refused(WEB, API, policy, "v1")
 
 
 def test_a_name_that_leads_nowhere_or_is_not_returned_is_warned_of() -> None:
@@ -94,7 +105,7 @@ def test_a_name_that_leads_nowhere_or_is_not_returned_is_warned_of() -> None:
         }
     )
 
-    assert warnings(API, policy) == (
+    assert tuple(map(str, warnings(API, policy))) == (
         "upstreams of shop/api name shop/db, whose whitelists do not let shop/api in",
         "upstreams of shop/api name shop/x, which is not declared",
         "whitelists of shop/api name shop/web, whose upstreams do not name shop/api",

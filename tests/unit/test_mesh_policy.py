@@ -89,6 +89,24 @@ def test_addresses_are_let_in_exactly_when_both_sides_say_yes(declared: Declared
             assert policy.addressing.at(address) == caller
 
 
+@settings(max_examples=100, deadline=None)
+@given(worlds)
+def test_the_whitelist_of_the_version_that_answers_decides(declared: Declared) -> None:
+    """A version's list widens nobody else's; a caller's upstreams are those of all its versions."""
+    policy = Policy(declared)
+
+    for caller, callee in product(declared.services, repeat=2):
+        asking, asked = declared.services[caller], declared.services[callee]
+        for version in asked.versions if asking.versions else ():
+            alone = Declared({**declared.services, callee: replace(asked, versions=(version,))})
+            expected = says_yes(alone, caller, callee)
+            shown = policy.face(callee)
+            for entry in shown.entries:
+                if entry.version == version.ref.version:
+                    sources = SourceMatcher(shown.sources_at(entry))
+                    assert sources.allowed(address_of(declared, caller)) == expected
+
+
 @settings(max_examples=50, deadline=None)
 @given(worlds)
 def test_the_order_of_declarations_is_irrelevant(declared: Declared) -> None:

@@ -104,8 +104,8 @@ def test_what_is_expected_is_said_in_plain_words(
 
 
 def test_paths_can_be_pasted_and_odd_names_are_quoted() -> None:
-    assert path_of("spec", ("tasks", 0, "env", "a.b")) == "spec.tasks[0].env['a.b']"
-    assert path_of("", ("tasks", 1)) == "tasks[1]"
+    assert path_of(("spec", "tasks", 0, "env", "a.b")) == "spec.tasks[0].env['a.b']"
+    assert path_of(("tasks", 1)) == "tasks[1]"
 
 
 def test_a_long_value_is_shortened_and_a_container_is_not_shown() -> None:
@@ -161,6 +161,13 @@ def places(value: Any, way: tuple[int | str, ...] = ()) -> Any:
     for name, item in inner:
         yield (*way, name)
         yield from places(item, (*way, name))
+
+
+def test_a_field_that_is_called_as_keys_are_marked_is_an_unknown_field() -> None:
+    with pytest.raises(InvalidSpec, match="there is no such field") as refused:
+        validate(Project, {"[key]": False}, "spec")
+
+    assert [m.location for m in refused.value.mistakes] == [("spec", "[key]")]
 
 
 @given(json_values)

@@ -6,13 +6,14 @@ import pytest
 
 from builders import a_service
 from spacecloud.model.service import declared_replicas
+from spacecloud.reasons.notices import MaximumBelowMinimum, SleepNotSupported
 from spacecloud.report.notices import notices_of
 
 
 def test_a_maximum_below_the_minimum_is_said_with_what_runs() -> None:
     service = a_service(scale={"replicas": 1, "minReplicas": 5, "maxReplicas": 2})
 
-    assert notices_of(service) == ("scale: maxReplicas (2) is below minReplicas, so 5 run",)
+    assert notices_of(service) == (MaximumBelowMinimum(maximum=2, replicas=5),)
     assert declared_replicas(service) == 5
 
 
@@ -32,7 +33,7 @@ def test_a_maximum_that_is_not_given_or_is_the_minimum_is_no_surprise(
 def test_a_scale_that_automatic_scaling_overrules_is_not_judged() -> None:
     service = a_service(scale={"replicas": 1, "minReplicas": 5, "maxReplicas": 2}, autoScale={})
 
-    assert not [notice for notice in notices_of(service) if "maxReplicas" in notice]
+    assert not [n for n in notices_of(service) if isinstance(n, MaximumBelowMinimum)]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_a_service_that_would_sleep_runs_one_replica_and_says_so(given: dict[str
     service = a_service(**given)
 
     assert declared_replicas(service) == 1
-    assert "minReplicas is 0: one replica runs all the same" in notices_of(service)[0]
+    assert notices_of(service)[0] == SleepNotSupported()
     assert service.as_given() == {**a_service().as_given(), **given}
 
 
@@ -57,4 +58,4 @@ def test_none_run_only_where_the_scale_allows_none() -> None:
     assert declared_replicas(none) == 0
     assert notices_of(none) == ()
     assert declared_replicas(a_service(scale={"replicas": 1})) == 1
-    assert not [n for n in notices_of(a_service(scale={"replicas": 1})) if "minReplicas" in n]
+    assert SleepNotSupported() not in notices_of(a_service(scale={"replicas": 1}))

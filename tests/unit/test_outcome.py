@@ -6,19 +6,20 @@ from builders import WEB, a_situation, a_version, later
 from spacecloud.errors import Terminal, Transient
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reasons.images import ImageNotFound
-from spacecloud.reasons.platform import PlatformFailed
+from spacecloud.reasons.platform import EngineRefused, EngineUnavailable
 from spacecloud.reasons.tasks import Exited
 from spacecloud.reconcile.history import HistoryRecorder
-from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of
+from spacecloud.reconcile.outcome import REMOVAL_FAILED, Ended, Telling, event_of, events_of
 from spacecloud.reconcile.service_state import ServiceState
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads
-from spacecloud.workloads.operations import Op, PublishTraffic, PullImage, StartTask
+from spacecloud.workloads.operations import Op, PublishTraffic, PullImage, RemoveNetwork, StartTask
 from spacecloud.workloads.plan import Plan, Step
 
 REF = a_version().ref
 START = StartTask(REF, "web--v1--0", "main", "c1")
 NOON = later(0)
+AWAY, NO_PROGRAM = EngineUnavailable("away"), EngineRefused("start", "no such program")
 ENDED = Exited(1)
 
 
@@ -35,7 +36,7 @@ def a_publication(*addresses: str) -> PublishTraffic:
 
 def test_a_restart_is_told_with_its_cause() -> None:
     assert list(events_of([ended(START)])) == [
-        Telling("TaskRestarted", "web--v1--0/main: exited with code 1", "warning", ENDED)
+        Telling("TaskRestarted", "web--v1--0/main: it had ended", "warning", ENDED)
     ]
 
 
@@ -50,8 +51,15 @@ def test_endpoints_are_told_when_there_are_more_or_fewer() -> None:
 
 
 def test_what_is_hopeless_is_told_and_what_passes_is_not() -> None:
-    assert [t.kind for t in events_of([ended(START, Terminal("no such program"))])] == ["Failed"]
-    assert list(events_of([ended(START, Transient("the engine is away"))])) == []
+    assert [t.kind for t in events_of([ended(START, Terminal(NO_PROGRAM))])] == ["Failed"]
+    assert list(events_of([ended(START, Transient(AWAY))])) == []
+
+
+def test_what_is_deleted_and_not_removed_is_told_as_an_event() -> None:
+    """Nobody has a status any more that could tell it."""
+    (told,) = events_of([ended(RemoveNetwork(WEB), Transient(AWAY))])
+
+    assert (told.kind, told.reason) == (REMOVAL_FAILED, AWAY)
 
 
 def test_the_end_of_a_pull_is_told_either_way() -> None:
@@ -62,7 +70,7 @@ def test_the_end_of_a_pull_is_told_either_way() -> None:
     assert event_of(ObservedPull(pull, "failed", NOON, no_tag)).severity == "error"
 
 
-@pytest.mark.parametrize("error", [Transient("away"), ZeroDivisionError("bug")])
+@pytest.mark.parametrize("error", [Transient(AWAY), ZeroDivisionError("bug")])
 def test_what_failed_is_tried_again_ever_later_until_it_succeeds(error: Exception) -> None:
     memory = HistoryRecorder()
 
@@ -83,7 +91,7 @@ def test_what_failed_is_tried_again_ever_later_until_it_succeeds(error: Exceptio
 
 def test_what_failed_is_tried_at_once_when_there_is_reason_to() -> None:
     memory = HistoryRecorder()
-    memory.note_ended(ended(START, Transient("away")), NOON)
+    memory.note_ended(ended(START, Transient(AWAY)), NOON)
 
     memory.forget_failures()
 
@@ -93,9 +101,9 @@ def test_what_failed_is_tried_at_once_when_there_is_reason_to() -> None:
 def test_a_service_that_cannot_be_started_is_refused_for_its_generation() -> None:
     memory = HistoryRecorder(generations={REF: 7})
 
-    memory.note_ended(ended(START, Terminal("no such program")), NOON)
+    memory.note_ended(ended(START, Terminal(NO_PROGRAM)), NOON)
 
-    assert memory.history(NOON).refused == {(REF, 7): PlatformFailed("no such program")}
+    assert memory.history(NOON).refused == {(REF, 7): NO_PROGRAM}
     assert memory.history(NOON).failed == ()
 
 

@@ -17,6 +17,7 @@ from spacecloud.workloads.operations import (
     CancelPull,
     CreateReplica,
     Op,
+    PublishPolicy,
     PublishTraffic,
     PullImage,
     RestartTask,
@@ -183,8 +184,24 @@ def test_nothing_is_published_by_a_process_that_has_no_verdict_on_what_it_found(
     unknown = with_health(restarted, Health("unknown"))
 
     assert not [op for op in ops(unknown) if isinstance(op, PublishTraffic)]
+    (policy,) = [op for op in ops(unknown) if isinstance(op, PublishPolicy)]
+    assert not [op for op in ops(simulate(unknown, policy)) if isinstance(op, PublishPolicy)]
     (published,) = [op for op in ops(restarted) if isinstance(op, PublishTraffic)]
     assert [e.draining for e in published.endpoints] == [False]
+
+
+def test_who_may_call_does_not_wait_for_a_verdict() -> None:
+    running = settled(a_situation(a_version()))
+    restarted = with_health(
+        replace(running, observed=replace(running.observed, published=None)), Health("unknown")
+    )
+    (policy,) = [op for op in ops(restarted) if isinstance(op, PublishPolicy)]
+    told = simulate(restarted, policy)
+
+    closed = declaring(told, a_version(spec=a_service(whitelists=[])))
+
+    (again,) = [op for op in ops(closed) if isinstance(op, PublishPolicy)]
+    assert again.face != policy.face
 
 
 def test_an_older_replica_without_a_verdict_is_not_stopped_before_it_drains() -> None:

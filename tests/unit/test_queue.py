@@ -9,12 +9,15 @@ import pytest
 
 from spacecloud.errors import Terminal, Transient
 from spacecloud.model.refs import ServiceKey
+from spacecloud.reasons.platform import EngineFailed
 from spacecloud.reasons.steps import NotEveryTaskReady, NothingLeft
 from spacecloud.reconcile.controller import Controller, backoff
 from spacecloud.reconcile.execute import execute
 from spacecloud.reconcile.queue import KeyQueue
 from spacecloud.workloads.operations import AwaitReady, Op, RemoveNetwork
 from spacecloud.workloads.plan import Plan, Step
+
+NO = EngineFailed("ask", "no")
 
 
 def now() -> datetime:
@@ -93,7 +96,7 @@ async def test_several_workers_share_the_keys() -> None:
 
 
 async def test_a_failure_of_one_key_is_told_tried_again_and_stops_no_other() -> None:
-    errors = {"a": Transient("no"), "b": Terminal("never"), "c": ZeroDivisionError("bug")}
+    errors = {"a": Transient(NO), "b": Terminal(NO), "c": ZeroDivisionError("bug")}
     attempts = dict.fromkeys((*errors, "good"), 0)
     failures: list[tuple[str, Exception]] = []
     mended: set[str] = set()
@@ -166,7 +169,7 @@ async def test_steps_run_after_those_they_follow_and_side_by_side_otherwise() ->
 async def test_a_failed_step_takes_those_that_follow_with_it_and_no_others() -> None:
     async def do(op: Op) -> None:
         if _name(op) == "a":
-            raise Transient("no")
+            raise Transient(NO)
 
     effects = Effects(do)
     plan = Plan((_step("a"), _step("b", 0), _step("c", 1), _step("d")), now=4)

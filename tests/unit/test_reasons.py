@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spacecloud.errors import Terminal, Transient
-from spacecloud.reasons import images, platform, services, steps, tasks
+from spacecloud.reasons import images, notices, platform, services, steps, tasks
 from spacecloud.reasons.union import ALL, Reason
 
 ROOT = Path(__file__).parents[2]
@@ -36,13 +36,14 @@ EXAMPLES: tuple[Reason, ...] = (
     images.ImageNotFound("web:1", "manifest unknown"),
     images.RegistryDenied("web:1", "authentication required"),
     images.RegistryUnavailable("far.example/web:1", 3, "no such host"),
+    images.RegistryNotResolved("far.example/web:1", "far.example", 3, "no such host"),
+    images.NoSpaceForImage("web:1", "no space left on device"),
     images.PullTimedOut("web:1", 1800),
     images.PullFailed("web:1", "the engine's words"),
     images.InvalidImageName("Web:1", "a name has lower case letters"),
     images.NoImageForPlatform("web:1", "no matching manifest for linux/amd64"),
     images.OtherArchitecture("web:1", "arm64", "amd64"),
     images.ImageVanished("web:1"),
-    platform.PlatformFailed("the platform's words"),
     platform.EngineUnavailable("the Docker Engine cannot be reached: connection refused"),
     platform.EngineFailed("create network", "the engine's words"),
     platform.EngineRefused("create web--v1--0--main", "the engine's words"),
@@ -52,7 +53,12 @@ EXAMPLES: tuple[Reason, ...] = (
     platform.SecretNotWritten("main", "not a directory"),
     platform.GatewayRejected("the gateway's words"),
     platform.GatewayUnavailable("the gateway ended the conversation"),
-    platform.PartDown("gateway", "it ended with code 1", "space-cloud-gateway"),
+    platform.PartEnded(1, "no such flag: --x"),
+    platform.PartDown("gateway", platform.PartEnded(1, "no such flag"), "space-cloud-gateway"),
+    platform.HostFailed("write the names of shop/web", "no space left on device"),
+    platform.ProgramUnusable("/usr/sbin/dnsmasq is not installed", "apt-get install dnsmasq-base"),
+    platform.NotRemoved((platform.EngineFailed("remove network sc-web", "it is in use"),)),
+    platform.ControlPlaneStarting("nothing is pulled"),
     platform.SubnetFull("the network 10.180.0.0/25 is full: it holds 125 replicas"),
     platform.StoreRefused("the store's words"),
     platform.InternalError("KeyError('a')"),
@@ -64,10 +70,26 @@ EXAMPLES: tuple[Reason, ...] = (
     services.Confirming(5),
     services.RolledBack(2, 1, "web--v1--1/main", "exited with code 1; last said: no database"),
     services.NotConfirmed(1, "web--v1--0/main", "exited with code 1; last said: no database"),
-    services.RouteNotServed("ingress route shop/web is not served: the gateway's words"),
     services.CallDenied("shop/web", 6379, 2, "add shop/web to the whitelists of shop/db"),
     services.NoCaller(),
-    services.Notice("affinity is kept; one machine has nothing to choose between"),
+    notices.ProjectCreated("shop"),
+    notices.RoleWithoutService("shop/web"),
+    notices.FieldIgnored("affinity", "one machine has nothing to choose between"),
+    notices.ReplicasFixed("scale.maxReplicas", 2),
+    notices.SleepNotSupported(),
+    notices.MaximumBelowMinimum(2, 5),
+    notices.NothingToProbe("main"),
+    notices.UpstreamsUnited("shop/api", ("v1", "v2")),
+    notices.WhitelistsDiffer("shop/api", ("v1", "v2"), "api.shop.svc.cluster.local", "v1"),
+    notices.PeerNotDeclared("shop/api", "upstreams", "shop/db"),
+    notices.PeerOneSided("shop/api", "upstreams", "shop/db"),
+    notices.RouteNotServed("shop/web", "the gateway's words"),
+    notices.RouteTargetMissing("shop/web", "there is no service at web.shop.svc.cluster.local"),
+    notices.RouteRuleUnsupported("shop/web", "webhook"),
+    notices.RouteWithoutHosts("shop/web"),
+    notices.RouteBehindApi("shop/web", "/v1/config"),
+    notices.EscapedSlashesNotKept("shop/web", "shop/deny", "/a%2Fb"),
+    notices.RouteNeverReached("shop/web", "shop/all", "/shop"),
     steps.Deleted(),
     steps.NotDeclared(),
     steps.VersionRemoved(),
@@ -108,7 +130,7 @@ EXAMPLES: tuple[Reason, ...] = (
 
 
 def row(reason: Reason) -> str:
-    return f"| `{reason.code}` | {reason} | {reason.fix or '-'} |"
+    return f"| `{reason.code}` | {' '.join(str(reason).split())} | {reason.fix or '-'} |"
 
 
 def test_codes_are_unique_and_never_change() -> None:
@@ -135,4 +157,3 @@ def test_an_error_carries_its_reason_and_says_its_sentence(
 
     assert kind(reason).reason == reason
     assert str(kind(reason)) == str(reason)
-    assert kind("the disk is full").reason == platform.PlatformFailed("the disk is full")

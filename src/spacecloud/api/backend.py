@@ -6,6 +6,7 @@ from typing import Protocol
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.status import Finding, PlanView, ServiceStatus
+from spacecloud.reasons.notices import Notice
 
 
 class Backend(Protocol):
@@ -31,11 +32,13 @@ class Backend(Protocol):
         """Lines as they come. ``NotFound`` before the first one for an unknown replica or task."""
         ...
 
-    def notices(self, envelope: Envelope) -> tuple[str, ...]:
+    def notices(self, envelope: Envelope) -> tuple[Notice, ...]:
         """What of the document is kept but not acted on, and what will surprise."""
         ...
 
-    async def healthy(self) -> bool: ...
+    async def trouble(self) -> str:
+        """Why the control plane cannot do its work, for anybody; empty where it can."""
+        ...
 
     def metrics(self) -> bytes:
         """In Prometheus' text format."""

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple, NoReturn
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-from spacecloud.errors import InvalidSpec, Mistake, shortened
-from spacecloud.model.validation.mistakes import path_of
+from spacecloud.errors import InvalidSpec, shortened
+from spacecloud.model.validation.mistakes import mistake_at, path_of
 
 MOST_BYTES = 5 * 1024 * 1024
 MOST_VALUES = 100_000
@@ -177,8 +177,9 @@ def _check_text(place: _Place, part: int | str | None, text: str) -> None:
     """``part`` is None for a key, which is told of the object that has it."""
     fault = _fault(text)
     if fault:
-        shown = _path(place, part).encode(errors="replace").decode()
-        raise InvalidSpec(f"{shown or 'the body'}: {fault}", (Mistake(shown, fault),))
+        location = _location(place, part)
+        shown = path_of(location)
+        raise InvalidSpec(f"{shown or 'the body'}: {fault}", (mistake_at(location, fault),))
 
 
 def _fault(text: str) -> str:
@@ -191,12 +192,16 @@ def _fault(text: str) -> str:
     return ""
 
 
-def _path(place: _Place | None, last: int | str | None) -> str:
-    dependencies = [] if last is None else [last]
+def _location(place: _Place | None, last: int | str | None) -> tuple[int | str, ...]:
+    parts = [] if last is None else [last]
     while place is not None and place.above is not None:
-        dependencies.append(place.part)
+        parts.append(place.part)
         place = place.above
-    return path_of("", reversed(dependencies))
+    return tuple(map(_storable, reversed(parts)))
+
+
+def _storable(part: int | str) -> int | str:
+    return part if isinstance(part, int) else part.encode(errors="replace").decode()
 
 
 def _too_deep() -> InvalidSpec:

@@ -1,45 +1,77 @@
 """Accepting one document: into the store it goes, and what was accepted is said."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from spacecloud.api.dependencies import Dependencies
 from spacecloud.ingress import table
 from spacecloud.ingress.mistakes import check
+from spacecloud.mesh import explain
+from spacecloud.model.declared import Declared
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.project import Project
+from spacecloud.model.refs import ServiceKey
 from spacecloud.model.routing import IngressRoute, Role
+from spacecloud.model.service import Service
+from spacecloud.reasons.notices import Notice, ProjectCreated, RoleWithoutService
 from spacecloud.store.by_kind import put
-from spacecloud.store.port import Accepted
+from spacecloud.store.port import Accepted, Written
 
 
 async def declare(api: Dependencies, envelope: Envelope) -> dict[str, Any]:
     """The body of the answer: notices, and for a service its generation and what changed."""
+    (answer,) = await declare_all(api, [envelope])
+    return answer
+
+
+async def declare_all(api: Dependencies, envelopes: Sequence[Envelope]) -> list[dict[str, Any]]:
+    """One after the other. What ingress routes do to each other is looked at once for all."""
+    accepted = [await _accept(api, envelope) for envelope in envelopes]
+    beside = await _beside_the_others(api, envelopes)
+    return [
+        _answer(one, envelope, *api.backend.notices(envelope), *beside.get(envelope.name, ()))
+        for envelope, one in zip(envelopes, accepted, strict=True)
+    ]
+
+
+async def _accept(api: Dependencies, envelope: Envelope) -> Accepted | Written:
     if isinstance(envelope.spec, IngressRoute):
         check(envelope.spec)
-    project = envelope.ids.get("project", "")
-    accepted = await put(api.store, envelope)
-    notices = [*api.backend.notices(envelope)]
+    return await put(api.store, envelope)
+
+
+def _answer(accepted: Accepted | Written, envelope: Envelope, *notices: Notice) -> dict[str, Any]:
     if accepted.project_created and not isinstance(envelope.spec, Project):
-        notices.insert(0, f"there was no project {project}: it was created")
-    if isinstance(envelope.spec, IngressRoute):
-        notices += await _beside_the_others(api, envelope)
-    if isinstance(envelope.spec, Role):
-        notices += await _without_a_service(api, envelope)
-    answer: dict[str, Any] = {"notices": notices}
+        notices = (ProjectCreated(envelope.ids["project"]), *notices)
+    answer: dict[str, Any] = {"notices": [str(notice) for notice in notices]}
     if isinstance(accepted, Accepted):
         return {**answer, "generation": accepted.generation, "change": accepted.change}
     return {**answer, "change": accepted.change}
 
 
-async def _without_a_service(api: Dependencies, envelope: Envelope) -> tuple[str, ...]:
-    """A role may come before its service: files are applied in any order."""
-    project, service = envelope.ids["project"], envelope.ids["serviceId"]
-    if await api.store.versions(project, service):
-        return ()
-    return (f"there is no service {project}/{service} yet: the role waits for it",)
+async def _beside_the_others(
+    api: Dependencies, envelopes: Sequence[Envelope]
+) -> Mapping[str, Iterable[Notice]]:
+    """What a document does to others, and they to it; by the document's name."""
+    declared = await api.store.declared()
+    routes: Mapping[str, tuple[Notice, ...]] = {}
+    if any(isinstance(envelope.spec, IngressRoute) for envelope in envelopes):
+        routes = table.warnings_by_route(table.read(await api.store.ingress()), declared)
+    return {envelope.name: _beside(envelope, declared, routes) for envelope in envelopes}
 
 
-async def _beside_the_others(api: Dependencies, envelope: Envelope) -> tuple[str, ...]:
-    routes = table.read(await api.store.ingress())
-    id = f"{envelope.ids['project']}/{envelope.ids['id']}"
-    return table.warnings_about(id, routes, await api.store.declared())
+def _beside(
+    envelope: Envelope, declared: Declared, routes: Mapping[str, tuple[Notice, ...]]
+) -> Iterable[Notice]:
+    ids = envelope.ids
+    match envelope.spec:
+        case IngressRoute():
+            return routes.get(f"{ids['project']}/{ids['id']}", ())
+        case Service():
+            service = declared.services.get(ServiceKey(ids["project"], ids["serviceId"]))
+            return explain.differing(service) if service is not None else ()
+        case Role():
+            key = ServiceKey(ids["project"], ids["serviceId"])
+            return () if key in declared.services else (RoleWithoutService(str(key)),)
+        case _:
+            return ()

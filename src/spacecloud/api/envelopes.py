@@ -10,7 +10,14 @@ from spacecloud.model.kind_paths import completed
 from spacecloud.model.kinds import Kind, kind_named
 from spacecloud.model.resource import Resource
 from spacecloud.model.sealed_values import sealed_values
-from spacecloud.model.validation.mistakes import Refused, path_of, refusal, shown, validate
+from spacecloud.model.validation.mistakes import (
+    Location,
+    Refused,
+    mistake_at,
+    refusal,
+    shown,
+    validate,
+)
 
 
 def envelope_of(kind_name: str, ids: Mapping[str, str], document: dict[str, Any]) -> Envelope:
@@ -34,13 +41,11 @@ def envelopes_of(documents: Any, path: str, *, delete: bool = False) -> list[Env
     envelopes: list[Envelope] = []
     refused = Refused()
     for number, document in enumerate(documents):
-        source = f"{path}[{number}]"
         try:
-            envelopes.append(
-                replace(_envelope(document, refused.room, delete=delete), source=source)
-            )
+            envelope = _envelope(document, refused.room, delete=delete)
+            envelopes.append(replace(envelope, number=number))
         except InvalidSpec as error:
-            refused.take(error, source)
+            refused.take(error, number)
     if refused:
         raise refused.error()
     return sorted(envelopes, key=lambda envelope: envelope.kind.order)
@@ -48,7 +53,7 @@ def envelopes_of(documents: Any, path: str, *, delete: bool = False) -> list[Env
 
 def _envelope(document: Any, most_mistakes: int, *, delete: bool) -> Envelope:
     if not isinstance(document, dict):
-        raise _wrong("", "a document is an object with type, meta and spec")
+        raise _wrong((), "a document is an object with type, meta and spec")
     kind = _kind(document.get("type"), document.get("api"))
     spec = document.get("spec")
     meta = document.get("meta")
@@ -58,7 +63,7 @@ def _envelope(document: Any, most_mistakes: int, *, delete: bool) -> Envelope:
     if delete:
         return Envelope(kind, ids, Resource(), {})
     if not isinstance(spec, dict):
-        raise _wrong("spec", "an object is expected")
+        raise _wrong(("spec",), "an object is expected")
     read = validate(MODELS[kind.name], spec, "spec", most_mistakes)
     _refuse_sealed(kind, read)
     return Envelope(kind, ids, read, spec)
@@ -67,9 +72,7 @@ def _envelope(document: Any, most_mistakes: int, *, delete: bool) -> Envelope:
 def _refuse_sealed(kind: Kind, spec: Resource) -> None:
     """Kept as they are, they would be given to tasks."""
     mistakes = tuple(
-        Mistake(
-            path_of("spec", location), "a sealed value: space-cli apply asks for its passphrase"
-        )
+        mistake_at(("spec", *location), "a sealed value: space-cli apply asks for its passphrase")
         for location, _ in sealed_values(kind, spec.as_given())
     )
     if mistakes:
@@ -79,21 +82,24 @@ def _refuse_sealed(kind: Kind, spec: Resource) -> None:
 def _kind(name: Any, api: Any) -> Kind:
     kind = kind_or_expected(name, api)
     if isinstance(kind, str):
-        raise _wrong("type", kind, shown(name))
+        raise _wrong(("type",), kind, shown(name))
     return kind
 
 
 def _ids(kind: Kind, meta: Any) -> dict[str, str]:
     if not isinstance(meta, dict):
-        raise _wrong("meta", f"an object with {', '.join(kind.ids)}")
+        raise _wrong(("meta",), f"an object with {', '.join(kind.ids)}")
     ids, wrong = ids_in(kind, meta)
     if wrong:
         raise refusal(
-            [Mistake(f"meta.{id.name}", id.expected, shown(meta.get(id.written))) for id in wrong]
+            [
+                mistake_at(("meta", id.name), id.expected, shown(meta.get(id.written)))
+                for id in wrong
+            ]
         )
     return ids
 
 
-def _wrong(path: str, message: str, value: Any = None) -> InvalidSpec:
-    mistake = Mistake(path, message, value)
+def _wrong(location: Location, message: str, value: Any = None) -> InvalidSpec:
+    mistake = mistake_at(location, message, value)
     return InvalidSpec(str(mistake), (mistake,))

@@ -56,6 +56,8 @@ def install(app: FastAPI) -> None:
 def problem(error: SpaceCloudError) -> JSONResponse:
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
     body: dict[str, Any] = {"error": str(error), "code": error.code}
+    if error.document is not None:
+        body["document"] = error.document
     if isinstance(error, InvalidSpec) and error.mistakes:
         body["mistakes"] = [_mistake(mistake) for mistake in error.mistakes]
         if error.more:
@@ -72,8 +74,13 @@ def _headers(error: SpaceCloudError) -> dict[str, str]:
 
 
 def _mistake(mistake: Mistake) -> dict[str, Any]:
-    body = {"path": mistake.path, "message": mistake.message}
-    return body if mistake.value is None else {**body, "value": mistake.value}
+    given = {"value": mistake.value, "document": mistake.document}
+    return {
+        "path": mistake.path,
+        "location": mistake.location,
+        "message": mistake.message,
+        **{name: value for name, value in given.items() if value is not None},
+    }
 
 
 async def _known(request: Request, error: Exception) -> JSONResponse:

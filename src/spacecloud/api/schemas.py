@@ -23,13 +23,30 @@ PROBLEM: Json = {
     "properties": {
         "error": {"type": "string", "description": "A sentence for people."},
         "code": {"type": "string", "description": "The kind of error, for programs."},
+        "document": {
+            "type": "integer",
+            "description": "Which of several documents it is about, from 0; absent otherwise.",
+        },
         "mistakes": {
             "type": "array",
             "description": "What is wrong with the document: at most 100 places.",
             "items": {
                 "type": "object",
                 "required": ["path", "message"],
-                "properties": {"path": TEXT, "message": TEXT, "value": {}},
+                "properties": {
+                    "path": TEXT,
+                    "location": {
+                        "type": "array",
+                        "description": "The path, part by part.",
+                        "items": {"type": ["string", "integer"]},
+                    },
+                    "message": TEXT,
+                    "value": {},
+                    "document": {
+                        "type": "integer",
+                        "description": "Which of several documents, from 0; absent for one.",
+                    },
+                },
             },
         },
         "more": {

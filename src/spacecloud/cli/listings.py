@@ -68,7 +68,7 @@ def _service_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
         message = each["message"] or each["nextStep"]
         row: tuple[Any, ...] = (
             each["serviceId"],
-            each["version"],
+            each["version"] or "-",
             each["state"],
             f"{each['readyReplicas']}/{each['desiredReplicas']}",
             joined(each["ports"]),

@@ -58,7 +58,8 @@ def lines_of(status: Status) -> Iterator[str]:
 
 
 def _headline(status: Status) -> str:
-    name = f"{status['project']}/{status['serviceId']}@{status['version']}"
+    version = f"@{status['version']}" if status["version"] else ""
+    name = f"{status['project']}/{status['serviceId']}{version}"
     ready, desired = status["readyReplicas"], status["desiredReplicas"]
     return f"{name}  {state(status['state'])}  {ready} of {count(desired, 'replica')} ready"
 
@@ -100,12 +101,11 @@ def _replicas(status: Status) -> list[str]:
     lines = table(("REPLICA", "STATE", "ADDRESS", "TASKS"), rows).splitlines() if rows else []
     tasks = {f"{r['id']}/{t['id']}": t for r in status["replicas"] for t in r["tasks"]}
     shown = tasks.get(status["subject"], {}).get("message")
-    reasons = [
-        f"{name}: {task['message']}"
-        for name, task in tasks.items()
-        if task["message"] and task["message"] != shown
-    ]
-    return lines + reasons
+    reasons: dict[str, list[str]] = {}
+    for name, task in tasks.items():
+        if task["message"] and task["message"] != shown:
+            reasons.setdefault(task["message"], []).append(name)
+    return lines + [f"{joined(names)}: {message}" for message, names in reasons.items()]
 
 
 def _task(task: dict[str, Any]) -> str:
@@ -115,8 +115,18 @@ def _task(task: dict[str, Any]) -> str:
 
 
 def _events(status: Status) -> list[str]:
-    rows = [(at, kind, message) for at, _, kind, message in event_rows(status["events"])]
+    rows = [(at, kind, message) for at, _, kind, message in event_rows(_merged(status["events"]))]
     return table(("TIME", "EVENT", "MESSAGE"), rows).splitlines() if rows else []
+
+
+def _merged(events: list[Status]) -> list[Status]:
+    """Newest first, each said once: ``space-cli events`` tells them one by one."""
+    merged: dict[tuple[str, str], Status] = {}
+    for event in events:
+        said = event["kind"], event["message"]
+        known = merged.setdefault(said, {**event, "count": 0})
+        known["count"] += event["count"]
+    return list(merged.values())
 
 
 def _section(name: str, lines: list[str]) -> Iterator[str]:

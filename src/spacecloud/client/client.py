@@ -60,7 +60,7 @@ class Client:
         return _visible(_result(answer, dict))
 
     def check(self, envelopes: "Sequence[Envelope]") -> None:
-        """``InvalidSpec`` with the mistakes of all, each under ``documents[n]``."""
+        """``InvalidSpec`` with the mistakes of all, each with the number of its document."""
         body = {"documents": _documents(envelopes)}
         self._connection.ask("POST", "/v1/config/check", body=body, repeat=True)
 

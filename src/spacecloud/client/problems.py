@@ -66,10 +66,11 @@ def problem_of(status: int, data: bytes, url: str) -> SpaceCloudError:
         return _foreign(status, url)
     kind = BY_CODE.get(str(body.get("code")), BY_STATUS.get(status, ServerBug))
     if issubclass(kind, InvalidSpec):
-        more = body.get("more")
         known = tuple(_mistakes(body.get("mistakes")))
-        return kind(visible(sentence), known, more if type(more) is int and more > 0 else 0)
-    return kind(visible(sentence))
+        return kind(visible(sentence), known, _number(body.get("more")) or 0)
+    error = kind(visible(sentence))
+    error.document = _number(body.get("document"))
+    return error
 
 
 def _foreign(status: int, url: str) -> SpaceCloudError:
@@ -102,7 +103,18 @@ def _mistakes(given: Any) -> list[Mistake]:
             visible(str(each.get("path", ""))),
             visible(str(each.get("message", ""))),
             each.get("value"),
+            location=_location(each.get("location")),
+            document=_number(each.get("document")),
         )
         for each in given
         if isinstance(each, dict)
     ]
+
+
+def _location(given: Any) -> tuple[int | str, ...]:
+    parts = given if isinstance(given, list) else []
+    return tuple(part if type(part) is int else visible(str(part)) for part in parts)
+
+
+def _number(given: Any) -> int | None:
+    return given if type(given) is int and given >= 0 else None

@@ -10,11 +10,13 @@ from typing import Any
 
 import click
 
-from spacecloud import supervisor
+from spacecloud import installation, supervisor
 from spacecloud.commands import systemd
 from spacecloud.commands.context import Machine, read_settings
 from spacecloud.drivers.driver import Check
+from spacecloud.reconcile.outcome import REMOVAL_FAILED
 from spacecloud.settings import Settings
+from spacecloud.store.stuck_deletions import stuck_deletions
 
 output = click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
@@ -87,7 +89,14 @@ def _processes(settings: Settings) -> list[Check]:
             ok=works,
         ),
         *(_metrics(settings) if serving else []),
+        _deletions(settings),
     ]
+
+
+def _deletions(settings: Settings) -> Check:
+    stuck = stuck_deletions(installation.database(settings), REMOVAL_FAILED)
+    listed = "; ".join(f"{key}: {message}" for key, message in stuck)
+    return Check("deletions", listed or "none is stuck", ok=not stuck)
 
 
 def _metrics(settings: Settings) -> list[Check]:

@@ -9,7 +9,8 @@ from spacecloud import directories, installation, supervisor
 from spacecloud.commands import systemd
 from spacecloud.commands.context import Machine, check, need_root, read_settings
 from spacecloud.commands.first_password import FirstPassword
-from spacecloud.errors import Conflict, InvalidSpec
+from spacecloud.errors import Conflict, DriverError, InvalidSpec
+from spacecloud.reasons.platform import NotRemoved
 from spacecloud.settings import Settings
 
 SERVE = (sys.executable, "-m", "spacecloud.server", "serve")
@@ -103,17 +104,20 @@ def destroy(machine: Machine, purge: bool, yes: bool) -> None:  # noqa: FBT001 -
     need_root(settings)
     if not yes:
         _ask(settings, "everything that was declared, its secrets and their key" if purge else "")
-    _take_down(machine, settings)
+    not_removed = _taken_down(machine, settings)
     if systemd.is_set_up(settings):
         systemd.remove(settings)
     left = directories.remove_run(settings)
     if purge:
         left += directories.remove_state(settings)
-        click.echo(f"nothing of instance {settings.instance} is left")
+        if not_removed is None:
+            click.echo(f"nothing of instance {settings.instance} is left")
     else:
         click.echo(f"what was declared is kept in {settings.state_dir}; all else is gone")
     for path in left:
         click.echo(f"kept, because it is not ours: {path}")
+    if not_removed is not None:
+        raise not_removed
 
 
 def _ask(settings: Settings, also: str) -> None:
@@ -162,6 +166,17 @@ def _stop(settings: Settings) -> bool:
         systemd.stop(settings)
         return running
     return supervisor.stop(settings)
+
+
+def _taken_down(machine: Machine, settings: Settings) -> DriverError | None:
+    """Why some of it is still there, when all that can be removed is gone."""
+    try:
+        _take_down(machine, settings)
+    except DriverError as error:
+        if not isinstance(error.reason, NotRemoved):
+            raise
+        return error
+    return None
 
 
 def _take_down(machine: Machine, settings: Settings) -> None:

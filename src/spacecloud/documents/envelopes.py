@@ -1,6 +1,6 @@
 """From a tree to an envelope that is known to be well-formed, or to all that is wrong with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -9,18 +9,17 @@ from pydantic import ValidationError
 from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.foreign import foreign
 from spacecloud.documents.tree import Tree
-from spacecloud.errors import Mistake
 from spacecloud.model.envelope import MODELS, Envelope, ids_in, kind_or_expected
 from spacecloud.model.kind_paths import ELSEWHERE, completed
 from spacecloud.model.kinds import Kind
 from spacecloud.model.other_configuration import asks_for_nothing
 from spacecloud.model.resource import Resource
 from spacecloud.model.validation.mistakes import (
+    Location,
     did_you_mean,
     located_mistakes,
-    location_of,
+    mistake_at,
     nearest,
-    path_of,
     shown,
 )
 
@@ -38,9 +37,9 @@ class Given(dict[str, Any]):
         super().__init__(document.value["spec"].plain())
         self._document = document
 
-    def line_of(self, path: str) -> int:
-        """Of a mistake's path, as in ``spec.tasks[0].image``; of the nearest place there is."""
-        return self._document.line_of(location_of(path))
+    def line_of(self, location: Sequence[int | str]) -> int:
+        """Of a mistake's place in the document; of the nearest that there is."""
+        return self._document.line_of(location)
 
 
 def envelope(tree: Tree, faults: Faults, *, for_deletion: bool) -> Envelope | None:
@@ -83,14 +82,14 @@ def _kind(tree: Tree, faults: Faults) -> Kind | None:
     kind = kind_or_expected(given.value if given else None, api.value if api else None)
     if isinstance(kind, Kind):
         return kind
-    _add(faults, tree, "type", f"is missing; {kind}" if given is None else kind, given)
+    _add(faults, tree, ("type",), f"is missing; {kind}" if given is None else kind, given)
     return None
 
 
 def _ids(kind: Kind, tree: Tree, faults: Faults) -> Mapping[str, str] | None:
     meta = _at(tree, "meta")
     if meta is None or not isinstance(meta.value, dict):
-        _add(faults, tree, "meta", f"a mapping with {', '.join(kind.ids)}")
+        _add(faults, tree, ("meta",), f"a mapping with {', '.join(kind.ids)}")
         return None
     api, spec = _at(tree, "api"), _at(tree, "spec")
     written = {name: given.value for name, given in meta.value.items()}
@@ -98,19 +97,19 @@ def _ids(kind: Kind, tree: Tree, faults: Faults) -> Mapping[str, str] | None:
     ids, wrong = ids_in(kind, completed(kind, written, api.value if api else None, inside))
     for id in wrong:
         if id.written in meta.value:
-            _add(faults, tree, f"meta.{id.written}", id.expected, meta.value[id.written])
+            _add(faults, tree, ("meta", id.written), id.expected, meta.value[id.written])
         else:
             others = (k for k in meta.value if kind.aliases.get(k, k) not in kind.ids)
             likely = nearest(id.name, islice(others, MOST_COMPARED))
             hint = f"; {likely} is not known here" if likely else ""
-            _add(faults, tree, f"meta.{id.name}", f"is missing{hint}", line=meta.line)
+            _add(faults, tree, ("meta", id.name), f"is missing{hint}", line=meta.line)
     return None if wrong else ids
 
 
 def _spec(kind: Kind | None, tree: Tree, faults: Faults, name: str) -> Resource | None:
     spec = _at(tree, "spec")
     if spec is None or not isinstance(spec.value, dict):
-        _add(faults, tree, "spec", "is missing" if spec is None else "a mapping is expected")
+        _add(faults, tree, ("spec",), "is missing" if spec is None else "a mapping is expected")
         return None
     if kind is None:
         return None
@@ -134,11 +133,11 @@ def _at(tree: Tree, part: str) -> Tree | None:
 def _add(
     faults: Faults,
     tree: Tree,
-    path: str,
+    location: Location,
     message: str,
     given: Tree | None = None,
     line: int | None = None,
 ) -> None:
     value = shown(given.value) if given is not None else None
-    where = given.line if given is not None else line or tree.line_of(path.split("."))
-    faults.take(Mistake(path_of("", path.split(".")), message, value), where)
+    where = given.line if given is not None else line or tree.line_of(location)
+    faults.take(mistake_at(location, message, value), where)

@@ -20,15 +20,27 @@ class FileMistake(Mistake):
     source: str = ""
     """File name."""
 
-    document: str = ""
+    document_name: str = ""
     """Which document of the file it is in, as in ``service shop/api@v1``; empty for the file."""
 
     def __str__(self) -> str:
         where = self.source if self.line is None else f"{self.source}:{self.line}"
         path = f"{self.path}: " if self.path else ""
         given = f" (got {self.value!r})" if self.value is not None else ""
-        named = f" in {self.document}" if self.document else ""
+        named = f" in {self.document_name}" if self.document_name else ""
         return f"{where}: {path}{self.message}{given}{named}"
+
+
+def in_file(mistake: Mistake, line: int, source: str, document_name: str = "") -> FileMistake:
+    return FileMistake(
+        mistake.path,
+        mistake.message,
+        mistake.value,
+        line,
+        mistake.location,
+        source=source,
+        document_name=document_name,
+    )
 
 
 class Faults:
@@ -50,14 +62,13 @@ class Faults:
 
     def add(self, message: str, line: int | None = None, path: str = "") -> None:
         if self.room:
-            self.found.append(FileMistake(path, message, None, line, self.source))
+            self.found.append(FileMistake(path, message, None, line, source=self.source))
         else:
             self.more += 1
 
     def take(self, mistake: Mistake, line: int, document: str = "") -> None:
         if self.room:
-            known = mistake.path, mistake.message, mistake.value
-            self.found.append(FileMistake(*known, line, self.source, document))
+            self.found.append(in_file(mistake, line, self.source, document))
         else:
             self.more += 1
 

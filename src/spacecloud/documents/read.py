@@ -127,4 +127,4 @@ def _twice(envelopes: Iterable[Envelope]) -> Iterator[FileMistake]:
         other = first.setdefault(each.name, each)
         if other is not each:
             message = f"{each.name} is declared twice, first in {other.source}:{other.line}"
-            yield FileMistake("", message, None, each.line, each.source)
+            yield FileMistake("", message, None, each.line, source=each.source)

@@ -115,6 +115,9 @@ class GatewayView:
     is_held: bool
     """Does it hold anything, from this or an earlier process?"""
 
+    policy: Face | None = None
+    """Whose policy was last acknowledged by itself; None once all of it was."""
+
 
 class Traffic(Protocol):
     async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
@@ -123,6 +126,15 @@ class Traffic(Protocol):
 
         ``Terminal`` in the gateway's own words when it refuses, ``Transient`` when it does not
         answer in time.
+        """
+        ...
+
+    async def publish_policy(self, face: Face) -> None:
+        """
+        Of what the gateway holds of the service, change who may call, and nothing else.
+
+        Returns and raises as ``publish`` does. A new process tells the policy in force so, before
+        it knows which replicas may serve.
         """
         ...
 

@@ -6,7 +6,7 @@ contract suite of the ports; nothing it runs can be reached.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from spacecloud.broadcast import Broadcast
@@ -138,14 +138,22 @@ class MemoryTraffic:
         self.refuses: dict[str, str] = {}
         self.host_ports: tuple[HostPortAccess, ...] = ()
         self.busy: dict[str, int] = {}
+        self.denied: Broadcast[DeniedCall] = Broadcast(1000)
         self.refused = 0
         self._published: dict[ServiceKey, Published] = {}
+        self._policies: dict[ServiceKey, Face] = {}
 
     async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
         self._published[face.key] = Published(face, endpoints)
+        self._policies.pop(face.key, None)
+
+    async def publish_policy(self, face: Face) -> None:
+        if face.key not in self._published:
+            self._policies[face.key] = face
 
     async def withdraw(self, key: ServiceKey) -> None:
         self._published.pop(key, None)
+        self._policies.pop(key, None)
 
     async def publish_ingress(self, table: IngressTable) -> Mapping[str, str]:
         """Refuses the rules of which ``refuses`` says why, by their ids."""
@@ -157,7 +165,8 @@ class MemoryTraffic:
         self.host_ports = host_ports
 
     def view(self, key: ServiceKey) -> GatewayView:
-        return GatewayView(self._published.get(key), key in self._published)
+        held = key in self._published
+        return GatewayView(self._published.get(key), held, self._policies.get(key))
 
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(self._published)
@@ -168,10 +177,9 @@ class MemoryTraffic:
     async def refused_connections(self) -> int:
         return self.refused
 
-    async def denied_calls(self) -> AsyncGenerator[DeniedCall]:
-        """None ever comes: nothing can be called."""
-        while await asyncio.Event().wait():
-            yield DeniedCall("", ServiceKey("", ""), 0)
+    def denied_calls(self) -> AsyncIterator[DeniedCall]:
+        """Nothing can be called: those that ``denied`` is given."""
+        return self.denied.subscribe()
 
 
 class MemoryNames:

@@ -6,10 +6,10 @@ The limits are Envoy's, or keep what is made of one document small.
 
 import re
 from collections.abc import Iterable, Sized
-from dataclasses import replace
 
 from spacecloud.errors import InvalidSpec, Mistake
 from spacecloud.model.routing import HeaderChange, IngressRoute
+from spacecloud.model.validation.mistakes import Location, mistake_at
 
 _HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?(:\d+)?")
 _METHOD = re.compile(r"\*|[A-Za-z]+")
@@ -18,6 +18,10 @@ _TOKEN = re.compile(r"[-A-Za-z0-9!#$%&'*+.^_`|~]+")
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 
 _FIXED_HEADERS = ("host", "content-length")
+
+HOSTS: Location = ("source", "hosts")
+METHODS: Location = ("source", "methods")
+MODIFY: Location = ("modify",)
 
 _SHOWN = 100
 """Characters of what is wrong that are repeated."""
@@ -43,35 +47,35 @@ def mistakes(route: IngressRoute) -> tuple[Mistake, ...]:
     source, modify = route.source, route.modify
     headers = (modify.headers, modify.res_headers) if modify else ()
     found = [
-        *_too_many("source.hosts", source.hosts, MOST_HOSTS),
-        *_too_many("source.methods", source.methods, MOST_METHODS),
-        *_too_many("targets", route.targets, MOST_TARGETS),
-        *(m for edits in headers for m in _too_many("modify", edits, MOST_HEADERS)),
+        *_too_many(HOSTS, source.hosts, MOST_HOSTS),
+        *_too_many(METHODS, source.methods, MOST_METHODS),
+        *_too_many(("targets",), route.targets, MOST_TARGETS),
+        *(m for edits in headers for m in _too_many(MODIFY, edits, MOST_HEADERS)),
     ]
     if found:
         return tuple(found)
     found += [
-        Mistake("source.hosts", f"{h!r} is no host name")
+        mistake_at(HOSTS, f"{h!r} is no host name")
         for h in _others(_HOST, source.hosts, LONGEST_HOST)
     ]
     found += [
-        Mistake("source.methods", f"{m!r} is no method")
+        mistake_at(METHODS, f"{m!r} is no method")
         for m in _others(_METHOD, source.methods, LONGEST_METHOD)
     ]
     for field, path in (("url", source.url), ("rewrite", source.rewrite)):
         if not _PATH.fullmatch(path):
             sentence = f"{path!r} holds blanks, ?, # or control characters"
-            found.append(Mistake(f"source.{field}", sentence))
+            found.append(mistake_at(("source", field), sentence))
         elif len(path.encode(errors="replace")) > LONGEST_PATH:
             sentence = f"it is longer than {LONGEST_PATH:,} bytes"
-            found.append(Mistake(f"source.{field}", sentence))
+            found.append(mistake_at(("source", field), sentence))
     if source.escaped_slashes == "keep" and source.type != "prefix":
         sentence = "escaped slashes can be kept below a prefix only"
-        found.append(Mistake("source.escapedSlashes", sentence))
+        found.append(mistake_at(("source", "escapedSlashes"), sentence))
     for edits in headers:
         if sum(len(header.key) + len(header.value) for header in edits) > MOST_HEADER_TEXT:
             sentence = f"together the headers are longer than {MOST_HEADER_TEXT:,}"
-            found.append(Mistake("modify", sentence))
+            found.append(mistake_at(MODIFY, sentence))
         for header in edits:
             found += _header_mistakes(header)
     return tuple(found)
@@ -81,26 +85,26 @@ def check(route: IngressRoute) -> None:
     """Raises ``InvalidSpec`` with all of them."""
     found = mistakes(route)
     if found:
-        wrong = tuple(replace(m, path=f"spec.{m.path}") for m in found)
+        wrong = tuple(mistake_at(("spec", *m.location), m.message, m.value) for m in found)
         raise InvalidSpec("; ".join(str(mistake) for mistake in wrong), wrong)
 
 
 def _header_mistakes(header: HeaderChange) -> Iterable[Mistake]:
     shown = header.key[:_SHOWN]
     if not _TOKEN.fullmatch(header.key) or header.key.lower() in _FIXED_HEADERS:
-        yield Mistake("modify", f"{shown!r} is no header that may be changed")
+        yield mistake_at(MODIFY, f"{shown!r} is no header that may be changed")
     elif len(header.key) > LONGEST_HEADER:
-        yield Mistake("modify", f"the header {shown}… is longer than {LONGEST_HEADER:,} bytes")
+        yield mistake_at(MODIFY, f"the header {shown}… is longer than {LONGEST_HEADER:,} bytes")
     if not _VALUE.fullmatch(header.value):
-        yield Mistake("modify", f"the value of {shown!r} holds control characters")
+        yield mistake_at(MODIFY, f"the value of {shown!r} holds control characters")
     # A percent sign is given to Envoy twice.
     elif len(header.value.encode()) + header.value.count("%") > LONGEST_HEADER:
-        yield Mistake("modify", f"the value of {shown!r} is longer than {LONGEST_HEADER:,} bytes")
+        yield mistake_at(MODIFY, f"the value of {shown!r} is longer than {LONGEST_HEADER:,} bytes")
 
 
-def _too_many(field: str, given: Sized, most: int) -> Iterable[Mistake]:
+def _too_many(field: Location, given: Sized, most: int) -> Iterable[Mistake]:
     if len(given) > most:
-        yield Mistake(field, f"{len(given):,} of them are more than {most}")
+        yield mistake_at(field, f"{len(given):,} of them are more than {most}")
 
 
 def _others(pattern: re.Pattern[str], values: Iterable[str], longest: int) -> Iterable[str]:

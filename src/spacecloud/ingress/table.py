@@ -20,6 +20,17 @@ from spacecloud.model.refs import MESH_DOMAIN, VERSION_SUFFIX, ServiceKey
 from spacecloud.model.routing import HeaderChange, IngressRoute
 from spacecloud.model.routing import IngressTarget as WrittenTarget
 from spacecloud.model.traffic import ANY_HOST, HeaderEdit, IngressRule, IngressTable, IngressTarget
+from spacecloud.reasons.notices import (
+    EscapedSlashesNotKept,
+    FieldIgnored,
+    Notice,
+    RouteBehindApi,
+    RouteNeverReached,
+    RouteNotServed,
+    RouteRuleUnsupported,
+    RouteTargetMissing,
+    RouteWithoutHosts,
+)
 
 _ESCAPED_SLASH = re.compile(r"%(2f|5c)", re.IGNORECASE)
 
@@ -40,7 +51,7 @@ class RouteWarning:
     routes: tuple[str, ...]
     """Ids of those that it is about: the one that surprises first."""
 
-    text: str
+    notice: Notice
 
 
 def read(documents: Iterable[StoredDocument]) -> tuple[KnownRoute, ...]:
@@ -76,27 +87,34 @@ def table(routes: Sequence[KnownRoute], declared: Declared) -> IngressTable:
     return IngressTable(tuple(sorted(safe, key=_specificity)))
 
 
-def warnings(routes: Sequence[KnownRoute], declared: Declared) -> tuple[str, ...]:
-    """What will surprise, a sentence each: dead targets, dead routes, what is not acted on."""
-    return tuple(warning.text for warning in _warnings(routes, declared))
+def warnings(routes: Sequence[KnownRoute], declared: Declared) -> tuple[Notice, ...]:
+    """What will surprise: dead targets, dead routes, what is not acted on."""
+    return tuple(warning.notice for warning in _warnings(routes, declared))
 
 
-def warnings_about(id: str, routes: Sequence[KnownRoute], declared: Declared) -> tuple[str, ...]:
-    """Those of the route: its own, and those of a route that it puts out of reach."""
-    return tuple(w.text for w in _warnings(routes, declared) if id in w.routes)
+def warnings_by_route(
+    routes: Sequence[KnownRoute], declared: Declared
+) -> Mapping[str, tuple[Notice, ...]]:
+    """Of each that has any: its own, and those of a route that it puts out of reach."""
+    found: dict[str, tuple[Notice, ...]] = {}
+    for warning in _warnings(routes, declared):
+        for id in warning.routes:
+            found[id] = (*found.get(id, ()), warning.notice)
+    return found
 
 
 def _warnings(routes: Sequence[KnownRoute], declared: Declared) -> Iterable[RouteWarning]:
     finder = _Finder(declared)
     for known in routes:
-        for text in _route_warnings(known, finder):
-            yield RouteWarning((known.id,), text)
+        for notice in _route_warnings(known, finder):
+            yield RouteWarning((known.id,), notice)
     rules = [_rule(known, finder) for known in routes if not mistakes(known.route)]
     for rule in rules:
         for denied in _opened_by(rule, rules) if rule.escaped_slashes == "keep" else ():
-            yield RouteWarning((rule.id, denied.id), _not_kept(rule, denied))
-    for rule, earlier, text in _never_reached(table(routes, declared).rules):
-        yield RouteWarning((rule.id, earlier.id), text)
+            notice = EscapedSlashesNotKept(rule.id, denied.id, denied.url)
+            yield RouteWarning((rule.id, denied.id), notice)
+    for rule, earlier in _never_reached(table(routes, declared).rules):
+        yield RouteWarning((rule.id, earlier.id), _unreached(rule, earlier))
 
 
 def urls_of(
@@ -114,45 +132,41 @@ def urls_of(
 
 def unserved(
     key: ServiceKey, routes: Sequence[KnownRoute], declared: Declared, refused: Mapping[str, str]
-) -> tuple[str, ...]:
+) -> tuple[RouteNotServed, ...]:
     """
-    Of the routes that lead to a service, those that are left out, a sentence each.
+    Of the routes that lead to a service, those that are left out.
 
     ``refused`` are those that the gateway refuses, by id, with its words.
     """
     finder = _Finder(declared)
     return tuple(
-        sentence
+        left_out
         for known in routes
         if any(_leads_to(key, finder.target(written)) for written in known.route.targets)
-        for sentence in _left_out(known, refused)
+        for left_out in _left_out(known, refused)
     )
-
-
-def not_served(id: str, reason: str) -> str:
-    return f"ingress route {id} is not served: {reason}"
 
 
 def _leads_to(key: ServiceKey, found: IngressTarget | str) -> bool:
     return isinstance(found, IngressTarget) and found.key == key
 
 
-def _left_out(known: KnownRoute, refused: Mapping[str, str]) -> Iterable[str]:
+def _left_out(known: KnownRoute, refused: Mapping[str, str]) -> Iterable[RouteNotServed]:
     for mistake in mistakes(known.route):
-        yield not_served(known.id, str(mistake))
+        yield RouteNotServed(known.id, str(mistake))
     if known.id in refused:
-        yield not_served(known.id, refused[known.id])
+        yield RouteNotServed(known.id, refused[known.id])
 
 
 def without(table: IngressTable, ids: Container[str]) -> IngressTable:
     return IngressTable(tuple(rule for rule in table.rules if rule.id not in ids))
 
 
-def unreached(key: ServiceKey, table: IngressTable) -> tuple[str, ...]:
-    """Of the routes that lead to a service, those that never answer, a sentence each."""
+def unreached(key: ServiceKey, table: IngressTable) -> tuple[RouteNeverReached, ...]:
+    """Of the routes that lead to a service, those that never answer."""
     return tuple(
-        sentence
-        for rule, _, sentence in _never_reached(table.rules)
+        _unreached(rule, earlier)
+        for rule, earlier in _never_reached(table.rules)
         if any(target.key == key for target in rule.targets)
     )
 
@@ -234,13 +248,6 @@ def _rule(known: KnownRoute, finder: _Finder) -> IngressRule:
     )
 
 
-def _not_kept(rule: IngressRule, denied: IngressRule) -> str:
-    return (
-        f"ingress route {rule.id}: escaped slashes are not kept: {denied.id} denies {denied.url}, "
-        "which a path that is kept would get round"
-    )
-
-
 def _with_safe_slashes(rule: IngressRule, rules: Iterable[IngressRule]) -> IngressRule:
     """
     A denied url with an escaped slash in it is met by no canonical path: where a path is kept as
@@ -287,61 +294,75 @@ def _edits(changes: Iterable[HeaderChange]) -> tuple[HeaderEdit, ...]:
 
 
 def _refusal(known: KnownRoute) -> str:
-    if known.route.rule is None:
-        return ""
-    rule = str(known.route.rule.get("rule", ""))[:_SHOWN]
-    if rule == "allow":
-        return ""
-    if not rule:
-        return (
-            f"the ingress route {known.id} has a security rule without rule: nobody is let in; "
-            "write rule: {rule: allow} for everybody, or leave it out"
-        )
-    if rule == "deny":
-        return f"the ingress route {known.id} lets nobody in (rule: deny)"
-    return (
-        f"the ingress route {known.id} has the security rule {rule}, which is not supported yet: "
-        "nobody is let in"
-    )
+    match _rule_name(known):
+        case "allow":
+            return ""
+        case "deny":
+            return f"the ingress route {known.id} lets nobody in (rule: deny)"
+        case rule:
+            return str(RouteRuleUnsupported(known.id, rule))
 
 
-def _route_warnings(known: KnownRoute, finder: _Finder) -> Iterable[str]:
-    name, route = f"ingress route {known.id}", known.route
+def _rule_name(known: KnownRoute) -> str:
+    """A rule that names none lets nobody in."""
+    rule = known.route.rule
+    return "allow" if rule is None else str(rule.get("rule", ""))[:_SHOWN]
+
+
+def _route_warnings(known: KnownRoute, finder: _Finder) -> Iterable[Notice]:
+    route = known.route
     yield from _left_out(known, {})
     for written in route.targets:
         found = finder.target(written)
         if isinstance(found, str):
-            yield f"{name}: {found} (answered with 503)"
-        if written.scheme == "https":
-            yield f"{name}: scheme https is not acted on: {written.host} is called by http"
-    if route.rule is not None and route.rule.get("rule") not in ("allow", "deny"):
-        yield _refusal(known)
+            yield RouteTargetMissing(known.id, found)
+    if _rule_name(known) not in ("allow", "deny"):
+        yield RouteRuleUnsupported(known.id, _rule_name(known))
     if not route.source.hosts:
-        yield f"{name}: source.hosts is empty, so it matches nothing; write ['*'] for all hosts"
+        yield RouteWithoutHosts(known.id)
     if any(_covers_path(path, route.source.url) for path in API_PATHS):
-        yield f"{name}: callers on loopback reach the API at {route.source.url}, not this route"
+        yield RouteBehindApi(known.id, route.source.url)
+    yield from _ignored(known)
+
+
+def _ignored(known: KnownRoute) -> Iterable[Notice]:
+    route, name = known.route, f"ingress route {known.id}"
+    for written in route.targets:
+        if written.scheme == "https":
+            yield FieldIgnored("scheme https", f"{written.host} is called by http", name)
     if route.is_route_cacheable:
-        yield f"{name}: isRouteCacheable is kept and not acted on"
+        yield FieldIgnored("isRouteCacheable", "nothing is cached", name)
     modify = route.modify
     if modify and (modify.request_template or modify.response_template):
-        yield f"{name}: modify's templates are kept and not acted on"
+        yield FieldIgnored("a template of modify", "bodies are not changed", name)
 
 
-def _never_reached(rules: Sequence[IngressRule]) -> Iterable[tuple[IngressRule, IngressRule, str]]:
-    """A rule that never answers, the earlier one that covers it whole, and the sentence."""
-    same_path: dict[tuple[str, str], list[IngressRule]] = {}
-    for later in rules:
-        earlier_ones = same_path.setdefault((later.match, later.url), [])
-        for earlier in earlier_ones:
-            if _covers(earlier, later):
-                yield (
-                    later,
-                    earlier,
-                    f"ingress route {later.id} is never reached: {earlier.id} answers every "
-                    f"request for {later.url} before it",
-                )
-                break
-        earlier_ones.append(later)
+def _unreached(rule: IngressRule, earlier: IngressRule) -> RouteNeverReached:
+    return RouteNeverReached(rule.id, earlier.id, rule.url)
+
+
+def _never_reached(rules: Sequence[IngressRule]) -> Iterable[tuple[IngressRule, IngressRule]]:
+    """A rule that never answers, and the earlier one that covers it whole."""
+    earlier: dict[tuple[str, str, str], list[tuple[int, IngressRule]]] = {}
+    for number, later in enumerate(rules):
+        path = (later.match, later.url)
+        # Whoever covers it is for its first host, too.
+        hosts = _patterns_for(later.hosts[0]) if later.hosts else ()
+        candidates = [one for host in hosts for one in earlier.get((*path, host), ())]
+        covering = min((n for n, rule in candidates if _covers(rule, later)), default=None)
+        if covering is not None:
+            yield later, rules[covering]
+        for host in later.hosts:
+            earlier.setdefault((*path, host), []).append((number, later))
+
+
+def _patterns_for(host: str) -> Iterable[str]:
+    """As hosts are written: those that match it."""
+    yield host
+    if host != ANY_HOST:
+        yield ANY_HOST
+        labels = host.split(".")
+        yield from (f"*.{'.'.join(labels[n:])}" for n in range(1, len(labels)))
 
 
 def _covers(earlier: IngressRule, later: IngressRule) -> bool:

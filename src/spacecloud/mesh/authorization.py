@@ -2,8 +2,10 @@
 Who may call whom: projects and services, and no address. Every driver needs this answer.
 
 A call needs both sides: the callee's whitelist lets the caller in, and the caller's
-upstreams name the callee. Identity is per service, so each side is the union over its
-declared versions. A service may always call itself.
+upstreams name the callee. Whose version a call comes from nobody can tell: a caller's upstreams
+are the union over its declared versions. Which one it goes to is known, and that version's own
+whitelist decides; the union of them is for questions about the service as a whole. A service may
+always call itself.
 
 A project that is whitelisted as a whole is allowed as a whole when most of its services may
 call, and by name otherwise: the answer stays small, and a new service with the default
@@ -14,10 +16,10 @@ import itertools
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
-from spacecloud.mesh.index import Index
-from spacecloud.model.declared import DeclaredService
+from spacecloud.mesh.index import Index, union
+from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey
-from spacecloud.model.service import ANY, Peer
+from spacecloud.model.service import ANY, Peer, callers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,18 @@ class Authorization:
                 named |= allowed
         return Callers(tuple(sorted(named)), tuple(sorted(projects)), tuple(sorted(except_)))
 
+    def callers_by_name(self, callee: ServiceKey, whitelist: Iterable[Peer]) -> Callers:
+        """Those of one version, by its own whitelist."""
+        return Callers(tuple(sorted(self.every_caller_of(callee, whitelist))))
+
+    def every_caller_of(
+        self, callee: ServiceKey, whitelist: Iterable[Peer]
+    ) -> frozenset[ServiceKey]:
+        """Of all that any version lets in, those that this whitelist does."""
+        peers = tuple(whitelist)
+        every = self.every_caller(callee)
+        return frozenset(c for c in every if c == callee or any(p.covers(*c) for p in peers))
+
     def every_caller(self, callee: ServiceKey) -> frozenset[ServiceKey]:
         """The same one by one, services that have a version."""
         if callee not in self._index.whitelists:
@@ -119,10 +133,11 @@ class Authorization:
         """Sorted; those with such services."""
         return tuple(sorted(self._index.live.names()))
 
-    def rule(self, callee: ServiceKey) -> str:
-        """The sentence that a refused caller reads."""
+    def rule(self, callee: ServiceKey, whitelist: Iterable[Peer] | None = None) -> str:
+        """The sentence that a refused caller reads; of one version, where its list is given."""
+        peers = self.whitelist(callee) if whitelist is None else whitelist
         return (
-            f"the whitelists of {callee} let in {named(self.whitelist(callee))}, "
+            f"the whitelists of {callee} let in {named(peers)}, "
             f"and a caller's upstreams must name {callee}"
         )
 
@@ -160,6 +175,15 @@ class Authorization:
                 self._index.naming[ANY, ANY, project],
             )
         return known
+
+
+def whitelist_of(version: DeclaredVersion) -> tuple[Peer, ...]:
+    """In force for one version. Sorted."""
+    return union([callers_of(version.spec, version.ref.project)])
+
+
+def has_differing_whitelists(service: DeclaredService) -> bool:
+    return len({whitelist_of(version) for version in service.versions}) > 1
 
 
 def named(peers: Iterable[Peer]) -> str:

@@ -2,16 +2,36 @@
 
 from collections.abc import Iterable
 
-from spacecloud.mesh.authorization import Authorization, named
+from spacecloud.mesh.authorization import (
+    Authorization,
+    has_differing_whitelists,
+    named,
+    whitelist_of,
+)
 from spacecloud.mesh.index import union
-from spacecloud.model.declared import DeclaredVersion
+from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
-from spacecloud.model.service import ANY, Peer, callees_of, callers_of
+from spacecloud.model.service import ANY, Peer, callees_of
+from spacecloud.reasons.notices import (
+    Notice,
+    PeerNotDeclared,
+    PeerOneSided,
+    UpstreamsUnited,
+    WhitelistsDiffer,
+)
 
 
-def callers(key: ServiceKey, policy: Authorization) -> tuple[str, ...]:
-    """Who may call it: ``billing/api``, or ``shop/*`` where all of the project may."""
-    return _summary(key, policy, policy.whitelist(key), policy.every_caller(key))
+def callers(
+    key: ServiceKey, policy: Authorization, whitelist: tuple[Peer, ...] | None = None
+) -> tuple[str, ...]:
+    """
+    Who may call it: ``billing/api``, or ``shop/*`` where all of the project may.
+
+    ``whitelist``: of one version; else any of the service's.
+    """
+    if whitelist is None:
+        return _summary(key, policy, policy.whitelist(key), policy.every_caller(key))
+    return _summary(key, policy, whitelist, policy.every_caller_of(key, whitelist))
 
 
 def callees(key: ServiceKey, policy: Authorization) -> tuple[str, ...]:
@@ -26,32 +46,49 @@ def callees(key: ServiceKey, policy: Authorization) -> tuple[str, ...]:
     return _summary(key, policy, upstreams, {c for c in named_by_us if policy.whitelisted(key, c)})
 
 
-def why_refused(caller: ServiceKey, callee: ServiceKey, policy: Authorization) -> str:
-    """Which of the two sides lacks the permission, and the line of YAML that gives it."""
+def why_refused(
+    caller: ServiceKey, callee: ServiceKey, policy: Authorization, version: str = ""
+) -> str:
+    """
+    Which of the two sides lacks the permission, and the line of YAML that gives it.
+
+    ``version``: the callee's that was called; empty where nobody knows any more.
+    """
     if callee.project == PLATFORM_PROJECT:
         return f"the project {caller.project} does not name this host port in its egress"
-    if policy.allowed(caller, callee):
-        return "it is allowed by now: policy has changed since"
     if not policy.live(callee.project) & {callee}:
         return f"{callee} is not declared"
+    whitelist, owner = _whitelist(callee, policy, version)
+    is_let_in = caller == callee or any(peer.covers(*caller) for peer in whitelist)
+    if is_let_in and policy.allowed(caller, callee):
+        return "it is allowed by now: policy has changed since"
     missing = []
-    if not policy.whitelisted(caller, callee):
-        missing.append(_missing("whitelists", callee, caller, policy.whitelist(callee)))
+    if not is_let_in:
+        missing.append(_missing("whitelists", callee, caller, whitelist, owner))
     upstreams = policy.upstreams(caller)
     if not any(peer.covers(*callee) for peer in upstreams):
-        missing.append(_missing("upstreams", caller, callee, upstreams))
+        missing.append(_missing("upstreams", caller, callee, upstreams, str(caller)))
     return "; ".join(missing)
 
 
-def warnings(key: ServiceKey, policy: Authorization) -> tuple[str, ...]:
-    """Where policy does something else than its author may think, a sentence each."""
+def _whitelist(
+    callee: ServiceKey, policy: Authorization, version: str
+) -> tuple[tuple[Peer, ...], str]:
+    """The one that decides, and whose it is."""
+    service = policy.services.get(callee)
+    if service is not None and has_differing_whitelists(service):
+        for declared in service.versions:
+            if declared.ref.version == version:
+                return whitelist_of(declared), str(declared.ref)
+    return policy.whitelist(callee), str(callee)
+
+
+def warnings(key: ServiceKey, policy: Authorization) -> tuple[Notice, ...]:
+    """Where policy does something else than its author may think."""
     service = policy.services.get(key)
     if service is None or not service.versions:
         return ()
-    return (
-        *_differing(key, service.versions),
-        *_one_sided(key, policy, service.versions),
-    )
+    return (*differing(service), *_one_sided(key, policy, service.versions))
 
 
 def _summary(
@@ -75,7 +112,9 @@ def _summary(
     return tuple(lines)
 
 
-def _missing(side: str, owner: ServiceKey, other: ServiceKey, written: tuple[Peer, ...]) -> str:
+def _missing(
+    side: str, owner: ServiceKey, other: ServiceKey, written: tuple[Peer, ...], named_owner: str
+) -> str:
     line = f"- {{projectId: {other.project}, service: {other.service}}}"
     default = (Peer.model_validate({"projectId": owner.project, "service": ANY}),)
     keep = (
@@ -85,41 +124,38 @@ def _missing(side: str, owner: ServiceKey, other: ServiceKey, written: tuple[Pee
         else ""
     )
     return (
-        f"the {side} of {owner} name {named(written)} and not {other}: "
-        f'add "{line}" to {side} of {owner}{keep}'
+        f"the {side} of {named_owner} name {named(written)} and not {other}: "
+        f'add "{line}" to {side} of {named_owner}{keep}'
     )
 
 
-def _differing(key: ServiceKey, versions: tuple[DeclaredVersion, ...]) -> Iterable[str]:
-    ids = ", ".join(v.ref.version for v in versions)
+def differing(service: DeclaredService) -> Iterable[Notice]:
+    """Where its versions say different things of who may call whom."""
+    key, versions = service.key, service.versions
+    ids = tuple(v.ref.version for v in versions)
     if len({union([callees_of(v.spec, key.project)]) for v in versions}) > 1:
-        yield (
-            f"versions {ids} of {key} have different upstreams: identity is per service, so each "
-            "may call whom any of them names"
-        )
-    if len({union([callers_of(v.spec, key.project)]) for v in versions}) > 1:
-        yield (
-            f"versions {ids} of {key} have different whitelists: policy is per service, so each "
-            "can be called by whom any of them lets in"
-        )
+        yield UpstreamsUnited(str(key), ids)
+    if has_differing_whitelists(service):
+        first = min(versions, key=lambda v: v.order)
+        yield WhitelistsDiffer(str(key), ids, key.domain, first.ref.version)
 
 
 def _one_sided(
     key: ServiceKey, policy: Authorization, versions: tuple[DeclaredVersion, ...]
-) -> Iterable[str]:
+) -> Iterable[Notice]:
     """Of what is written by name: a default that leads nowhere surprises nobody."""
     upstreams = union(v.spec.upstreams or () for v in versions)
     for callee in _named(upstreams):
         if callee not in policy.live(callee.project):
-            yield f"upstreams of {key} name {callee}, which is not declared"
+            yield PeerNotDeclared(str(key), "upstreams", str(callee))
         elif not policy.whitelisted(key, callee) and callee != key:
-            yield f"upstreams of {key} name {callee}, whose whitelists do not let {key} in"
+            yield PeerOneSided(str(key), "upstreams", str(callee))
     whitelists = union(v.spec.whitelists or () for v in versions)
     for caller in _named(whitelists):
         if caller not in policy.live(caller.project):
-            yield f"whitelists of {key} name {caller}, which is not declared"
+            yield PeerNotDeclared(str(key), "whitelists", str(caller))
         elif not policy.allowed(caller, key):
-            yield f"whitelists of {key} name {caller}, whose upstreams do not name {key}"
+            yield PeerOneSided(str(key), "whitelists", str(caller))
 
 
 def _named(peers: Iterable[Peer]) -> Iterable[ServiceKey]:

@@ -9,12 +9,19 @@ from collections.abc import Iterable, Mapping
 
 from spacecloud.errors import NotFound
 from spacecloud.mesh.addressing import Addressing
-from spacecloud.mesh.authorization import Authorization
+from spacecloud.mesh.authorization import Authorization, has_differing_whitelists, whitelist_of
 from spacecloud.mesh.index import changed
 from spacecloud.model.addresses import Allocation
 from spacecloud.model.declared import Declared, DeclaredService
 from spacecloud.model.refs import ServiceKey
-from spacecloud.model.traffic import Entry, Face, SourceRanges, VersionPort
+from spacecloud.model.traffic import (
+    DeniedCall,
+    Entry,
+    Face,
+    SourceRanges,
+    VersionPort,
+    VersionSources,
+)
 
 
 def face(key: ServiceKey, declared: Declared) -> Face:
@@ -86,6 +93,13 @@ class Policy:
     def faces(self) -> Mapping[ServiceKey, Face]:
         return {key: self.face(key) for key in self.declared.services}
 
+    def version_at(self, denied: DeniedCall) -> str:
+        """Which version was called; empty where none answers there any more."""
+        face = self.face_of(denied.callee)
+        dialled = denied.vip, denied.port
+        entries = face.entries if face is not None else ()
+        return next((e.version for e in entries if (e.vip, e.port) == dialled), "")
+
     def as_caller(self, key: ServiceKey) -> object:
         """All of a service that other services' faces depend on; equal means: the same to them."""
         service = self.declared.services.get(key)
@@ -103,12 +117,24 @@ class Policy:
         entries = tuple(sorted(_entries(service, allocation)))
         return Face(
             key=key,
+            of_versions=tuple(sorted(self._of_versions(service))),
             entries=entries,
             ports=tuple(sorted(_ports(service, entries))),
             sources=self.addressing.ranges(self.authorization.callers(key)),
             names=tuple(sorted(_names(service, allocation))),
             rule=self.authorization.rule(key),
         )
+
+    def _of_versions(self, service: DeclaredService) -> Iterable[VersionSources]:
+        if not has_differing_whitelists(service):
+            return
+        for version in service.versions:
+            whitelist = whitelist_of(version)
+            sources = self.addressing.ranges(
+                self.authorization.callers_by_name(service.key, whitelist)
+            )
+            rule = self.authorization.rule(service.key, whitelist)
+            yield VersionSources(version.ref.version, sources, rule)
 
 
 def _addressing(declared: Declared, former: Policy | None) -> Addressing:

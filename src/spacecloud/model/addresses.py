@@ -81,10 +81,10 @@ class Held:
     blocks: Collection[IPv4Network]
     """The project's."""
 
-    foreign: Collection[IPv4Network]
+    foreign: Iterable[IPv4Network]
     """All other projects'."""
 
-    subnets: Collection[IPv4Network]
+    subnets: Container[IPv4Network]
     """Of the project's services."""
 
     vips: Container[IPv4Address]
@@ -92,6 +92,9 @@ class Held:
 
     last_vip: IPv4Address | None
     """The one that was given last."""
+
+    lowest_subnet: int = 0
+    """Below this address the project's blocks are full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,9 @@ class PoolAllocator:
             vip = next_vip(self._pools, held.last_vip, held.vips)
             versions = {**held.service.versions, version: vip}
             return Grant(replace(held.service, versions=versions), vip)
-        subnet, block = next_subnet(self._pools, held.blocks, held.foreign, held.subnets)
+        subnet, block = next_subnet(
+            self._pools, held.blocks, held.foreign, held.subnets, held.lowest_subnet
+        )
         own = next_vip(self._pools, held.last_vip, held.vips)
         vip = next_vip(self._pools, own, _And(own, held.vips))
         return Grant(Allocation(subnet, own, {version: vip}), vip, block)
@@ -137,26 +142,28 @@ class _And:
 def next_subnet(
     pools: Pools,
     blocks: Collection[IPv4Network],
-    foreign: Collection[IPv4Network],
-    taken: Collection[IPv4Network],
+    foreign: Iterable[IPv4Network],
+    taken: Container[IPv4Network],
+    lowest: int = 0,
 ) -> tuple[IPv4Network, IPv4Network | None]:
     """
-    A free subnet for a project, and the new block where it needed one.
+    The first free subnet for a project, and the new block where it needed one.
 
     ``blocks`` are the project's, ``foreign`` all other projects', ``taken`` every subnet in
-    use. Raises ``Conflict`` when the pool is used up.
+    use; none below ``lowest`` is free. Raises ``Conflict`` when the pool is used up.
     """
-    used = {int(subnet.network_address) for subnet in taken}
     for block in sorted(blocks):
-        for start in range(*_bounds(block), 1 << (32 - pools.subnet_prefix)):
-            if start not in used:
-                return IPv4Network((start, pools.subnet_prefix)), None
+        first, end = _bounds(block)
+        for start in range(max(first, lowest), end, 1 << (32 - pools.subnet_prefix)):
+            subnet = IPv4Network((start, pools.subnet_prefix))
+            if subnet not in taken:
+                return subnet, None
     block = _next_block(pools, blocks, foreign)
     return IPv4Network((int(block.network_address), pools.subnet_prefix)), block
 
 
 def _next_block(
-    pools: Pools, blocks: Collection[IPv4Network], foreign: Collection[IPv4Network]
+    pools: Pools, blocks: Collection[IPv4Network], foreign: Iterable[IPv4Network]
 ) -> IPv4Network:
     one = 1 << (32 - pools.subnet_prefix)
     wanted = max((block.num_addresses * 2 for block in blocks), default=FIRST_BLOCK * one)

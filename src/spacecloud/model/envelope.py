@@ -54,7 +54,10 @@ class Envelope:
     """Where it starts in its file; 0 where there is none."""
 
     source: str = ""
-    """File name, or the place in a request as in ``documents[0]``; empty where there is none."""
+    """File name; empty where there is none."""
+
+    number: int = 0
+    """Place among the documents of a request, from 0."""
 
     @property
     def path(self) -> str:

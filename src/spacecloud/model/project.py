@@ -58,9 +58,9 @@ def secret_values(document: Mapping[str, Any]) -> dict[str, str]:
     return {place: holder[field] for place, _, holder, field in _secret_fields(document)}
 
 
-def secret_paths(document: Mapping[str, Any]) -> dict[str, str]:
-    """Where in the document each of these stands, as a mistake says it."""
-    return {place: path for place, path, _, _ in _secret_fields(document)}
+def secret_locations(document: Mapping[str, Any]) -> dict[str, tuple[int | str, ...]]:
+    """Where in the document each of these stands."""
+    return {place: location for place, location, _, _ in _secret_fields(document)}
 
 
 def redacted(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,10 +81,10 @@ def with_values(document: Mapping[str, Any], values: Mapping[str, str]) -> dict[
 
 def _secret_fields(
     document: Mapping[str, Any],
-) -> Iterator[tuple[str, str, Any, str]]:
-    """Place, path, the object that holds it and its field there."""
+) -> Iterator[tuple[str, tuple[int | str, ...], Any, str]]:
+    """Place, location, the object that holds it and its field there."""
     if document.get("aesKey"):
-        yield "aesKey", "aesKey", document, "aesKey"
+        yield "aesKey", ("aesKey",), document, "aesKey"
     keys = document.get("secrets") or ()
     named = Counter(key.get("kid") for key in keys)
     for number, key in enumerate(keys):
@@ -92,4 +92,4 @@ def _secret_fields(
         name = f"kid {kid}" if kid and named[kid] == 1 else f"number {number}"
         for field in ("secret", "privateKey"):
             if key.get(field):
-                yield f"{name} {field}", f"secrets[{number}].{field}", key, field
+                yield f"{name} {field}", ("secrets", number, field), key, field

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, PlainSerializer, SkipValidation, WithJsonSchema
 
 from spacecloud.model.declared import Event
 from spacecloud.model.lines import message
 from spacecloud.model.view import View
+from spacecloud.reasons.base import BaseReason
+from spacecloud.reasons.notices import Notice, RouteNotServed
 from spacecloud.reasons.union import FailureReason
 
 State = Literal["ready", "progressing", "degraded", "failed", "removing", "asleep"]
@@ -27,6 +29,16 @@ DocumentChangeKind = Literal["create", "update", "unchanged", "delete"]
 
 Told = Annotated[str, AfterValidator(message)]
 """May hold what a container, an image or the engine said: short, and nothing that is obeyed."""
+
+ReasonT = TypeVar("ReasonT", bound=BaseReason)
+
+Sentence = Annotated[
+    ReasonT,
+    SkipValidation,
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string"}),
+]
+"""A reason that the API answers as its sentence."""
 
 
 class TaskStatus(View):
@@ -162,6 +174,9 @@ class ServiceStatus(View):
     subject: str = ""
     """``replica/task`` (or the replica) that ``message`` is about; empty: the version itself."""
 
+    task: str = ""
+    """The task of it; empty where it is about no single one."""
+
     next_step: Told = ""
     """What is being waited for or done now."""
 
@@ -179,7 +194,7 @@ class ServiceStatus(View):
     urls: tuple[str, ...] = ()
     """Where the outside reaches it, by ingress routes."""
 
-    not_served: tuple[str, ...] = ()
+    not_served: tuple[Sentence[RouteNotServed], ...] = ()
     """The ingress routes to it that are left out, each with the reason."""
 
     admits: tuple[str, ...] = ()
@@ -189,7 +204,7 @@ class ServiceStatus(View):
     """Whom it may call, by the same rule."""
 
     refusals: tuple[DeniedCallView, ...] = ()
-    notices: tuple[str, ...] = ()
+    notices: tuple[Sentence[Notice], ...] = ()
     """What is kept but not acted on, and what will surprise."""
 
     events: tuple[EventView, ...] = ()
@@ -230,7 +245,7 @@ class ServicePlan(View):
 
     steps: tuple[PlannedStep, ...] = ()
     problem: Told = ""
-    notices: tuple[str, ...] = ()
+    notices: tuple[Sentence[Notice], ...] = ()
 
 
 class DocumentChange(View):

@@ -76,6 +76,15 @@ class VersionPort:
     protocol: Protocol
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class VersionSources:
+    """Where calls to one version may come from, where another version says something else."""
+
+    version: str
+    sources: SourceRanges
+    rule: str
+
+
 @dataclass(frozen=True, slots=True)
 class Face:
     key: ServiceKey
@@ -89,11 +98,28 @@ class Face:
     """
 
     sources: SourceRanges
+    """Of every version that is not in ``of_versions``."""
+
     names: tuple[tuple[str, str], ...]
     """Sorted (domain, virtual IP)."""
 
     rule: str = ""
     """The whitelist in force in one line, for the answer that a refused caller reads."""
+
+    of_versions: tuple[VersionSources, ...] = ()
+    """Sorted; of all versions where their whitelists differ, else empty."""
+
+    def sources_at(self, entry: Entry) -> SourceRanges:
+        """Those of the version that answers there."""
+        own = self._own(entry.version)
+        return own.sources if own is not None else self.sources
+
+    def rule_at(self, entry: Entry) -> str:
+        own = self._own(entry.version)
+        return own.rule if own is not None else self.rule
+
+    def _own(self, version: str) -> VersionSources | None:
+        return next((own for own in self.of_versions if own.version == version), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +196,5 @@ class DeniedCall:
     caller_address: str
     callee: ServiceKey
     port: int
+    vip: str = ""
+    """The address that was dialled: which of the callee's versions it was for."""

@@ -48,8 +48,8 @@ class RegistryUnavailable(BaseReason):
 
     code = "RegistryUnavailable"
     remedy = (
-        "check that this machine reaches the registry (its name in DNS, the network, the engine's "
-        "proxy) with docker pull; it is tried again every 5 min, or when it is applied again"
+        "check that this machine reaches the registry (the network, the engine's proxy) with "
+        "docker pull; it is tried again every 5 min, or when it is applied again"
     )
 
     def __str__(self) -> str:
@@ -57,6 +57,47 @@ class RegistryUnavailable(BaseReason):
             f"image {self.image} cannot be pulled: {self.tries} tries failed, the last with: "
             f"{self.message}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryNotResolved(BaseReason):
+    """DNS knows no address of the registry, or does not answer."""
+
+    image: str
+    registry: str
+    tries: int
+    message: str
+
+    code = "RegistryNotResolved"
+
+    def __str__(self) -> str:
+        return (
+            f"image {self.image} cannot be pulled: DNS gives no address of its registry "
+            f"{self.registry}: {self.tries} tries failed, the last with: {self.message}"
+        )
+
+    @property
+    def fix(self) -> str:
+        return (
+            f"check the registry's name in docker.image, and that this machine's DNS knows it "
+            f"(getent hosts {self.registry}); it is tried again every 5 min, or when it is "
+            "applied again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NoSpaceForImage(BaseReason):
+    image: str
+    message: str
+
+    code = "NoSpaceForImage"
+    remedy = (
+        "make room on the disk of the Docker Engine (docker system df shows what takes it); it is "
+        "tried again every 5 min, or when it is applied again"
+    )
+
+    def __str__(self) -> str:
+        return f"image {self.image} cannot be pulled: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +185,8 @@ ImageReason = (
     ImageNotFound
     | RegistryDenied
     | RegistryUnavailable
+    | RegistryNotResolved
+    | NoSpaceForImage
     | PullTimedOut
     | PullFailed
     | InvalidImageName

@@ -12,16 +12,67 @@ def _refusal(action: str, message: str, advice: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class PlatformFailed(BaseReason):
-    """Of the platform below, in its words; tried again."""
+class HostFailed(BaseReason):
+    """Files, rules, routes, connections or a program of the machine."""
 
+    action: str
     message: str
+    advice: str = ""
 
-    code = "PlatformFailed"
+    code = "HostError"
     remedy = DOCTOR
 
     def __str__(self) -> str:
-        return self.message
+        return _refusal(self.action, self.message, self.advice)
+
+    @property
+    def fix(self) -> str:
+        return self.advice or self.remedy
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramUnusable(BaseReason):
+    """What an image of ours is made of is not installed, or does not start here."""
+
+    message: str
+    advice: str
+
+    code = "ProgramUnusable"
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.advice}"
+
+    @property
+    def fix(self) -> str:
+        return self.advice
+
+
+@dataclass(frozen=True, slots=True)
+class NotRemoved(BaseReason):
+    """What of an installation is still there when everything else has gone, with its reasons."""
+
+    left: tuple[BaseReason, ...]
+
+    code = "NotRemoved"
+
+    def __str__(self) -> str:
+        each = "".join(f"\n  {reason}" for reason in self.left)
+        return f"some of it is still there; the same command tries it again:{each}"
+
+    @property
+    def fix(self) -> str:
+        return self.left[0].fix if self.left else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlaneStarting(BaseReason):
+    what: str
+
+    code = "ControlPlaneStarting"
+    remedy = "wait a moment"
+
+    def __str__(self) -> str:
+        return f"{self.what} before the control plane runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,20 +206,36 @@ class GatewayUnavailable(BaseReason):
 
 
 @dataclass(frozen=True, slots=True)
+class PartEnded(BaseReason):
+    """Only its log can say what to do."""
+
+    exit_code: int
+    last_output: str = ""
+
+    code = "PartEnded"
+
+    def __str__(self) -> str:
+        return f"it ended with code {self.exit_code}: {self.last_output or 'it said nothing'}"
+
+
+@dataclass(frozen=True, slots=True)
 class PartDown(BaseReason):
     part: str
     """``gateway`` or ``resolver``."""
 
-    message: str = ""
+    why: BaseReason | None = None
     container: str = ""
 
     code = "PartDown"
 
     def __str__(self) -> str:
-        return f"the {self.part} does not run" + (f": {self.message}" if self.message else "")
+        return f"the {self.part} does not run" + (f": {self.why}" if self.why else "")
 
     @property
     def fix(self) -> str:
+        """Its log, where nothing else is known: one that was never made has none."""
+        if self.why is not None and self.why.fix:
+            return self.why.fix
         doctor = "space-cloud doctor says more"
         return f"docker logs {self.container}; {doctor}" if self.container else doctor
 
@@ -209,8 +276,7 @@ class InternalError(BaseReason):
 
 
 PlatformReason = (
-    PlatformFailed
-    | EngineUnavailable
+    EngineUnavailable
     | EngineFailed
     | EngineRefused
     | NameTaken
@@ -219,7 +285,12 @@ PlatformReason = (
     | SecretNotWritten
     | GatewayRejected
     | GatewayUnavailable
+    | PartEnded
     | PartDown
+    | HostFailed
+    | ProgramUnusable
+    | NotRemoved
+    | ControlPlaneStarting
     | SubnetFull
     | StoreRefused
     | InternalError

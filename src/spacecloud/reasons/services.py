@@ -134,17 +134,6 @@ def _then(first: str, then: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class RouteNotServed(BaseReason):
-    message: str
-
-    code = "RouteNotServed"
-    remedy = "change the route and apply it again, or delete it"
-
-    def __str__(self) -> str:
-        return self.message
-
-
-@dataclass(frozen=True, slots=True)
 class CallDenied(BaseReason):
     caller: str
     port: int
@@ -172,17 +161,6 @@ class NoCaller(BaseReason):
         return "nobody may call it, and no ingress route leads to it"
 
 
-@dataclass(frozen=True, slots=True)
-class Notice(BaseReason):
-    message: str
-
-    code = "Notice"
-    remedy = "nothing has to be done"
-
-    def __str__(self) -> str:
-        return self.message
-
-
 ServiceReason = (
     NotObserved
     | BeingObserved
@@ -192,8 +170,6 @@ ServiceReason = (
     | Confirming
     | RolledBack
     | NotConfirmed
-    | RouteNotServed
     | CallDenied
     | NoCaller
-    | Notice
 )

@@ -4,6 +4,7 @@ from typing import get_args
 
 from spacecloud.reasons.base import BaseReason
 from spacecloud.reasons.images import ImageReason
+from spacecloud.reasons.notices import Notice
 from spacecloud.reasons.platform import PlatformReason
 from spacecloud.reasons.services import ServiceReason
 from spacecloud.reasons.steps import StepReason
@@ -12,6 +13,6 @@ from spacecloud.reasons.tasks import TaskReason
 FailureReason = TaskReason | ImageReason | PlatformReason
 """What a driver's error carries."""
 
-Reason = FailureReason | ServiceReason | StepReason
+Reason = FailureReason | ServiceReason | StepReason | Notice
 
 ALL: tuple[type[BaseReason], ...] = get_args(Reason)

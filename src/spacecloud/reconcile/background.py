@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Never, TypeVar
 
 from spacecloud.errors import Transient
+from spacecloud.reasons.platform import ControlPlaneStarting
 
 K = TypeVar("K", contravariant=True)
 T = TypeVar("T")
@@ -33,7 +34,7 @@ class Background(Generic[K]):
         """``at_end`` is called when the future is done. Cancelling the future cancels the work."""
         if self._group is None:
             work.close()
-            raise Transient("nothing is begun before the control plane runs")
+            raise Transient(ControlPlaneStarting("nothing is begun"))
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         async def run() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from spacecloud.drivers.driver import Driver
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.controller import Controller
-from spacecloud.reconcile.denied_calls import DeniedCalls
 from spacecloud.reconcile.events import EventRecorder
+from spacecloud.reconcile.health import Health
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.queries import Queries
@@ -40,7 +40,6 @@ class ControlPlane:
         )
         self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
         self.controller = Controller[Key]("reconcile", queue, self._reconcile, self._failed, now)
-        self._denied_calls = DeniedCalls(driver.meter, policies, self.events, now)
         self._watches = Watches(store, driver, policies, self.services, self.platform, queue)
         self._resync_seconds = resync_seconds
         self.queries = Queries(
@@ -49,7 +48,7 @@ class ControlPlane:
             policies,
             self.services,
             self.platform,
-            self._denied_calls,
+            Health(store, self.platform, now),
             http_port,
         )
 
@@ -64,8 +63,7 @@ class ControlPlane:
             "declarations": self._watches.hear_declarations(),
             "engine": self._watches.hear_engine(),
             "everything": self._watches.look_now_and_then(self._resync_seconds),
-            "denied-calls": self._denied_calls.listen(),
-            "denied-call-events": self._denied_calls.flush(),
+            "denied-calls": self.platform.denied_calls.listen(),
         }
         async with asyncio.TaskGroup() as tasks:
             for name, loop in watches.items():

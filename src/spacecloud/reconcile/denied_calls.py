@@ -1,23 +1,21 @@
 """Calls that policy refused: counted per caller, shown in status, told as events."""
 
-import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Never
+from datetime import datetime, timedelta
 
 from spacecloud.drivers.driver import Meter
 from spacecloud.mesh.explain import why_refused
+from spacecloud.mesh.policy import Policy
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import DeniedCallView
 from spacecloud.model.traffic import DeniedCall
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.policy_cache import PolicyCache
 
-logger = logging.getLogger(__name__)
+TELL_AFTER = timedelta(seconds=1)
+"""What is refused meanwhile is told together."""
 
-FLUSH_SECONDS = 1.0
 MOST_PER_SERVICE = 50
 
 
@@ -35,11 +33,14 @@ class DeniedCalls:
         policies: PolicyCache,
         events: EventRecorder,
         now: Callable[[], datetime],
+        tell_at: Callable[[datetime], None],
     ) -> None:
+        """``tell_at`` asks for ``tell`` to be called then."""
         self._meter = meter
         self._policies = policies
         self._events = events
         self._now = now
+        self._tell_at = tell_at
         self._pending: dict[DeniedCall, int] = {}
         self._tallies: dict[ServiceKey, dict[tuple[str, int], _Tally]] = {}
 
@@ -57,22 +58,22 @@ class DeniedCalls:
 
     async def listen(self) -> None:
         async for denied in self._meter.denied_calls():
+            if not self._pending:
+                self._tell_at(self._now() + TELL_AFTER)
             self._pending[denied] = self._pending.get(denied, 0) + 1
 
-    async def flush(self) -> Never:
+    async def tell(self) -> None:
         """A flood of refused calls costs one event a second and caller."""
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            pending, self._pending = self._pending, {}
-            for denied, count in pending.items():
-                await self._count(denied, count)
-
-    async def _count(self, denied: DeniedCall, count: int) -> None:
         policy = await self._policies.policy()
+        pending, self._pending = self._pending, {}
+        for denied, count in pending.items():
+            self._count(policy, denied, count)
+
+    def _count(self, policy: Policy, denied: DeniedCall, count: int) -> None:
         key = policy.addressing.at(denied.caller_address)
         caller = str(key) if key is not None else denied.caller_address
         reason = (
-            why_refused(key, denied.callee, policy.authorization)
+            why_refused(key, denied.callee, policy.authorization, policy.version_at(denied))
             if key is not None
             else "no service has this address"
         )

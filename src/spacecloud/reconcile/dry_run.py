@@ -1,6 +1,6 @@
 """Documents written to a copy of the store: what each changes, and what is wrong with any."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from spacecloud.errors import Conflict, InvalidSpec, NotFound, SpaceCloudError
@@ -10,7 +10,6 @@ from spacecloud.model.project import Project, redacted
 from spacecloud.model.routing import IngressRoute
 from spacecloud.model.status import DocumentChange, DocumentChangeKind
 from spacecloud.model.validation.mistakes import Refused
-from spacecloud.reconcile.diff import changed_fields
 from spacecloud.store import by_kind
 from spacecloud.store.port import Difference, Store
 
@@ -45,10 +44,12 @@ def together(refused: Sequence[tuple[Envelope, SpaceCloudError]]) -> SpaceCloudE
     """A single clash stays one; all else is a list of mistakes, each under its document."""
     (envelope, error), *others = refused
     if not others and not isinstance(error, InvalidSpec):
-        return type(error)(f"{envelope.name}: {error}")
+        single = type(error)(f"{envelope.name}: {error}")
+        single.document = envelope.number
+        return single
     found = Refused()
     for each, fault in refused:
-        found.take(fault, each.source)
+        found.take(fault, each.number)
     return found.error()
 
 
@@ -74,11 +75,27 @@ def _changed_fields(envelope: Envelope, was: Mapping[str, Any]) -> tuple[str, ..
     given = envelope.spec.as_given()
     if isinstance(envelope.spec, Project):
         given = redacted(given)
-    found = changed_fields(
+    found = _differing(
         {k: v for k, v in was.items() if k not in IDS},
         {k: v for k, v in given.items() if k not in IDS},
     )
     return tuple(found) or ("a value that is not shown",)
+
+
+def _differing(before: Any, after: Any, path: str = "") -> Iterable[str]:
+    """Paths as in ``tasks[0].env.LOG``, in the order of the later document."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in [*after, *(n for n in before if n not in after)]:
+            inner = f"{path}.{name}" if path else str(name)
+            if name not in after or name not in before:
+                yield inner
+            else:
+                yield from _differing(before[name], after[name], inner)
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, pair in enumerate(zip(before, after, strict=True)):
+            yield from _differing(*pair, f"{path}[{index}]")
+    elif before != after:
+        yield path
 
 
 def _change(

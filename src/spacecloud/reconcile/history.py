@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from spacecloud.model.refs import ServiceRef
+from spacecloud.reasons.platform import EngineUnavailable
 from spacecloud.reasons.union import FailureReason
 from spacecloud.reconcile.controller import LONGEST_RETRY, backoff
 from spacecloud.reconcile.outcome import Ended
@@ -127,8 +128,13 @@ class HistoryRecorder:
                     pass
 
     def forget_failures(self) -> None:
-        """There is reason to try everything at once."""
+        """There is reason to try everything at once, what ended without the engine as well."""
         self._failures.clear()
+        self._refused = {
+            key: (reason, at)
+            for key, (reason, at) in self._refused.items()
+            if not isinstance(reason, EngineUnavailable)
+        }
 
     def note_done(self, op: Op, now: datetime) -> None:
         match op:

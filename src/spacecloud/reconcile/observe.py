@@ -62,6 +62,7 @@ class Observer:
             workloads=known or await engine.observe(key),
             images=await engine.images(sorted(references)) if references else {},
             published=gateway.published,
+            policy=gateway.policy,
             in_gateway=gateway.is_held,
             names=names,
             pulls=pulls,

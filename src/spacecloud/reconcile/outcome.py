@@ -9,6 +9,7 @@ from spacecloud.model.lines import message
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reasons.platform import InternalError, StoreRefused
 from spacecloud.reasons.steps import SandboxLost
+from spacecloud.reasons.tasks import BackOff, Exited, OutOfMemory
 from spacecloud.reasons.union import FailureReason, Reason
 from spacecloud.workloads.observed import ObservedPull
 from spacecloud.workloads.operations import (
@@ -17,11 +18,15 @@ from spacecloud.workloads.operations import (
     FailRevision,
     PublishTraffic,
     ReleaseAddresses,
+    RemoveNetwork,
     RemoveReplica,
     RestartTask,
     StartTask,
 )
 from spacecloud.workloads.plan import Step
+
+REMOVAL_FAILED = "RemovalFailed"
+"""The event of something that the engine does not remove."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +72,16 @@ class Telling:
 
 
 def events_of(ended: Iterable[Ended]) -> Iterator[Telling]:
-    """What failed in passing is told by status alone: it is tried again."""
+    """
+    What failed in passing is told by status alone: it is tried again. But what is left of something
+    deleted has no status to be told by.
+    """
     for one in ended:
         if one.is_refused:
             yield Telling("Failed", f"{one.step.op}: {one.reason}", "error", one.reason)
+        elif one.reason is not None and isinstance(one.step.op, RemoveNetwork | RemoveReplica):
+            told = f"{one.step.op}: {one.reason}"
+            yield Telling(REMOVAL_FAILED, told, "warning", one.reason)
         elif one.error is None:
             yield from _done(one)
 
@@ -92,7 +103,9 @@ def _done(ended: Ended) -> Iterator[Telling]:
         case RemoveReplica() if isinstance(cause, SandboxLost):
             yield Telling("ReplicaRemoved", f"{op.replica}: {cause}", "warning", cause)
         case StartTask() | RestartTask():
-            yield Telling("TaskRestarted", f"{op.replica}/{op.task}: {cause}", "warning", cause)
+            # How it ended has been told when it did.
+            why = "it had ended" if isinstance(cause, OutOfMemory | Exited | BackOff) else cause
+            yield Telling("TaskRestarted", f"{op.replica}/{op.task}: {why}", "warning", cause)
         case PublishTraffic():
             yield from _endpoints(op, ended.acknowledged)
         case ConfirmRevision():

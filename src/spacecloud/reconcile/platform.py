@@ -1,13 +1,14 @@
 """
-What all services need: rules, gateway, resolver, ingress, host ports.
+What all services need: rules, gateway, resolver, ingress, host ports, denied calls.
 
-| job        | looked at                                                             |
-|------------|-----------------------------------------------------------------------|
-| host       | every 5 s, and after every hint about the machine                     |
-| ingress    | when services, projects or routes change                              |
-| host ports | the same                                                              |
-| revocation | every second after such a change, five times; then every half a minute|
-| public port| every half a minute                                                   |
+| job          | looked at                                                             |
+|--------------|-----------------------------------------------------------------------|
+| host         | every 5 s, and after every hint about the machine                     |
+| ingress      | when services, projects or routes change                              |
+| host ports   | the same                                                              |
+| revocation   | every second after such a change, five times; then every half a minute|
+| denied calls | a second after one, with all that were denied meanwhile               |
+| public port  | every half a minute                                                   |
 
 Jobs are keys like services: what fails is told, and tried again with back-off. What was mended is
 an event, what could not be mended is a problem that every status may show.
@@ -27,9 +28,10 @@ from spacecloud.mesh.host_ports import asking_for, host_ports
 from spacecloud.model.refs import PLATFORM, ServiceKey
 from spacecloud.model.status import HostState
 from spacecloud.model.traffic import HostPortAccess, IngressTable
-from spacecloud.reasons.services import RouteNotServed
+from spacecloud.reasons.notices import RouteNotServed
 from spacecloud.reasons.union import FailureReason
 from spacecloud.reconcile.background import Background, Begun
+from spacecloud.reconcile.denied_calls import DeniedCalls
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.outcome import reason_of
 from spacecloud.reconcile.policy_cache import PolicyCache
@@ -59,6 +61,7 @@ class Job(Enum):
     INGRESS = "ingress"
     HOST_PORTS = "host ports"
     REVOCATION = "revocation"
+    DENIED_CALLS = "denied calls"
     PUBLIC_PORT = "public port"
 
     def __str__(self) -> str:
@@ -70,6 +73,7 @@ NOT_DONE = {
     Job.INGRESS: "IngressNotPublished",
     Job.HOST_PORTS: "HostPortsNotPublished",
     Job.REVOCATION: "ConnectionsNotChecked",
+    Job.DENIED_CALLS: "DeniedCallsNotCounted",
     Job.PUBLIC_PORT: "ConnectionsNotCounted",
 }
 """The event of a job that failed."""
@@ -93,6 +97,13 @@ class Platform:
         """Ids of the ingress routes that the gateway refuses, with its words."""
 
         self.refused_connections = RefusedConnections()
+        self.denied_calls = DeniedCalls(
+            driver.meter,
+            policies,
+            events,
+            now,
+            tell_at=lambda at: queue.add_at(Job.DENIED_CALLS, at),
+        )
         self._not_served: Mapping[str, str] = {}
 
         self._store = store
@@ -186,6 +197,9 @@ class Platform:
             case Job.REVOCATION:
                 revocation = self._driver.revocation
                 return None if revocation is None else await self._close_revoked(revocation)
+            case Job.DENIED_CALLS:
+                await self.denied_calls.tell()
+                return None
             case Job.PUBLIC_PORT:
                 return await self._count_refused()
         self._acknowledged.add(job)
@@ -228,7 +242,7 @@ class Platform:
 
     def _record_not_served(self, reasons: Mapping[str, str]) -> None:
         for id, reason in sorted(reasons.items() - self._not_served.items()):
-            cause = RouteNotServed(table.not_served(id, reason))
+            cause = RouteNotServed(id, reason)
             logger.error("%s", cause)
             self._events.record(
                 PLATFORM, "IngressRouteNotServed", str(cause), "error", reason=cause

@@ -45,7 +45,7 @@ class Preview:
             keys = set(affected(before, after)) | set(_keys(envelopes))
             plans = [await self._service_plan(key, after, draft) for key in sorted(keys)]
             routes = table.read(await draft.ingress())
-        warnings = [*table.warnings(routes, after.declared)]
+        warnings = [str(warning) for warning in table.warnings(routes, after.declared)]
         warnings += [f"{e.name}: {n}" for e in envelopes if not delete for n in notices_of(e.spec)]
         return PlanView(
             documents=tuple(changes),

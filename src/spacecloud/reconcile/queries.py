@@ -8,6 +8,7 @@ from spacecloud.drivers.driver import Driver, LogRequest
 from spacecloud.errors import NotFound
 from spacecloud.ingress import table
 from spacecloud.mesh import explain
+from spacecloud.mesh.authorization import whitelist_of
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.envelope import Envelope
@@ -18,14 +19,15 @@ from spacecloud.model.status import (
     ServiceStatus,
     event_view,
 )
-from spacecloud.reconcile.denied_calls import DeniedCalls
+from spacecloud.reasons.notices import Notice, RouteNotServed
+from spacecloud.reconcile.health import Health
 from spacecloud.reconcile.platform import Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.preview import Preview
 from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.report.diagnosis import findings
 from spacecloud.report.notices import notices_of
-from spacecloud.report.status import Relations, removing, status_of
+from spacecloud.report.status import Relations, left, removing, status_of
 from spacecloud.store.port import Store
 
 SHOWN_EVENTS = 10
@@ -42,7 +44,7 @@ class _Ingress:
         self.served = table.without(table.table(routes, declared), refused)
         self._routes, self._declared, self._refused = routes, declared, refused
 
-    def not_served(self, key: ServiceKey) -> tuple[str, ...]:
+    def not_served(self, key: ServiceKey) -> tuple[RouteNotServed, ...]:
         return table.unserved(key, self._routes, self._declared, self._refused)
 
 
@@ -56,7 +58,7 @@ class Queries:
         policies: PolicyCache,
         services: ServiceReconciler,
         platform: Platform,
-        refusals: DeniedCalls,
+        health: Health,
         http_port: int,
     ) -> None:
         self._store = store
@@ -64,7 +66,8 @@ class Queries:
         self._policies = policies
         self._services = services
         self._platform = platform
-        self._denied_calls = refusals
+        self._health = health
+        self._denied_calls = platform.denied_calls
         self._preview = Preview(store, driver.workloads, policies, services)
         self._http_port = http_port
 
@@ -108,11 +111,11 @@ class Queries:
     def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
         return self._driver.workloads.logs(request)
 
-    def notices(self, envelope: Envelope) -> tuple[str, ...]:
+    def notices(self, envelope: Envelope) -> tuple[Notice, ...]:
         return notices_of(envelope.spec)
 
-    async def healthy(self) -> bool:
-        return self._platform.works
+    async def trouble(self) -> str:
+        return await self._health.trouble()
 
     def metrics(self) -> bytes:
         registry = CollectorRegistry()
@@ -158,7 +161,7 @@ class Queries:
             urls=urls,
             pulls=pulls,
             unobserved=unobserved,
-            admits=explain.callers(key, policy.authorization),
+            admits=explain.callers(key, policy.authorization, whitelist_of(version)),
             calls=explain.callees(key, policy.authorization),
             refusals=self._denied_calls.of(key),
             not_served=ingress.not_served(key),
@@ -181,7 +184,10 @@ class Queries:
                 continue
             declared = policy.declared.services.get(key)
             known = {v.ref for v in declared.versions} if declared is not None else set()
-            there = {r.ref for r in snapshot.situation.observed.workloads.replicas}
+            workloads = snapshot.situation.observed.workloads
+            there = {r.ref for r in workloads.replicas}
             for ref in sorted(there - known):
                 if version in (None, ref.version):
                     yield removing(ref, snapshot)
+            if not known | there and workloads.network is not None and version is None:
+                yield left(key, snapshot)

@@ -37,10 +37,12 @@ from spacecloud.workloads.operations import (
     FailRevision,
     Op,
     PublishNames,
+    PublishPolicy,
     PublishTraffic,
     RecordRevision,
     RecordServing,
     ReleaseAddresses,
+    TrafficOp,
     Wait,
     WithdrawTraffic,
     WorkloadOp,
@@ -222,10 +224,8 @@ class ServiceReconciler:
 
     async def _do(self, key: ServiceKey, op: Op) -> None:
         match op:
-            case PublishTraffic():
-                await self._driver.traffic.publish(op.face, op.endpoints)
-            case WithdrawTraffic():
-                await self._driver.traffic.withdraw(op.key)
+            case PublishTraffic() | PublishPolicy() | WithdrawTraffic():
+                await self._tell_gateway(op)
             case PublishNames():
                 await self._driver.names.publish(op.key, op.names)
                 self._state(key).names = op.names
@@ -244,6 +244,15 @@ class ServiceReconciler:
                 raise AssertionError("waits are not carried out")
             case _:
                 await self._driver.workloads.execute(op)
+
+    async def _tell_gateway(self, op: TrafficOp) -> None:
+        match op:
+            case PublishTraffic():
+                await self._driver.traffic.publish(op.face, op.endpoints)
+            case PublishPolicy():
+                await self._driver.traffic.publish_policy(op.face)
+            case WithdrawTraffic():
+                await self._driver.traffic.withdraw(op.key)
 
     async def _fail(self, op: FailRevision) -> None:
         """With its last words, which go with its replica; without where they cannot be read."""

@@ -23,9 +23,7 @@ from spacecloud.reasons.services import (
     CallDenied,
     LookFailed,
     NoCaller,
-    Notice,
     Progressing,
-    RouteNotServed,
 )
 from spacecloud.reasons.tasks import BackOff, CrashLoop, EndedLately, Exited, OutOfMemory
 from spacecloud.reasons.union import Reason
@@ -46,7 +44,7 @@ def findings(statuses: Sequence[ServiceStatus], host: HostState) -> tuple[Findin
         found += _not_served(status)
         found += _policy(status)
     for status in statuses:
-        found += (_finding("note", _name(status), Notice(n)) for n in status.notices)
+        found += (_finding("note", _name(status), notice) for notice in status.notices)
     return tuple(dict.fromkeys(found))
 
 
@@ -61,7 +59,9 @@ def _platform(host: HostState) -> Iterable[Finding]:
 
 def _state(status: ServiceStatus) -> Iterable[Finding]:
     name, is_observed = _name(status), status.generation <= status.observed_generation
-    if not is_observed or status.state in ("failed", "progressing", "degraded"):
+    if status.state == "removing":
+        yield from _removing(status)
+    elif not is_observed or status.state in ("failed", "progressing", "degraded"):
         if not status.reason:
             yield _finding("warning", name, Progressing(status.next_step))
             return
@@ -70,11 +70,22 @@ def _state(status: ServiceStatus) -> Iterable[Finding]:
             severity="error" if is_error else "warning",
             subject=name,
             problem=status.message,
-            fix=status.fix or _elsewhere(status, status.reason, _task_of(status)),
+            fix=status.fix or _elsewhere(status, status.reason, status.task),
             reason=status.reason,
         )
     elif status.state == "asleep":
         yield _finding("warning", name, Asleep())
+
+
+def _removing(status: ServiceStatus) -> Iterable[Finding]:
+    if status.reason:
+        yield Finding(
+            severity="error",
+            subject=_name(status),
+            problem=status.message,
+            fix=status.fix or Progressing(status.next_step).fix,
+            reason=status.reason,
+        )
 
 
 def _replica(status: ServiceStatus, replica: ReplicaStatus) -> Iterable[Finding]:
@@ -110,8 +121,8 @@ def _of_last_end(status: ServiceStatus, task: TaskStatus) -> str:
 
 
 def _not_served(status: ServiceStatus) -> Iterable[Finding]:
-    for sentence in status.not_served:
-        yield _finding("error", _name(status), RouteNotServed(sentence))
+    for route in status.not_served:
+        yield _finding("error", _name(status), route)
 
 
 def _policy(status: ServiceStatus) -> Iterable[Finding]:
@@ -136,12 +147,9 @@ def _elsewhere(status: ServiceStatus, code: str, task: str) -> str:
     return Progressing(status.next_step).fix
 
 
-def _task_of(status: ServiceStatus) -> str:
-    return status.subject.partition("/")[2]
-
-
 def _name(status: ServiceStatus) -> str:
-    return f"{status.project}/{status.service_id}@{status.version}"
+    version = f"@{status.version}" if status.version else ""
+    return f"{status.project}/{status.service_id}{version}"
 
 
 def _finding(severity: Severity, subject: str, reason: Reason, fix: str = "") -> Finding:

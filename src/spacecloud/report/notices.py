@@ -7,63 +7,63 @@ from spacecloud.model.project import Project
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.service import Service, declared_replicas, would_sleep
+from spacecloud.model.task import Task
+from spacecloud.reasons.notices import (
+    FieldIgnored,
+    MaximumBelowMinimum,
+    NothingToProbe,
+    Notice,
+    ReplicasFixed,
+    SleepNotSupported,
+)
 
 
-def notices_of(spec: Resource) -> tuple[str, ...]:
+def notices_of(spec: Resource) -> tuple[Notice, ...]:
     match spec:
         case Service():
             return tuple(_service(spec))
         case Routes(routes=(_, *_)):
-            return ("routes are kept; traffic is not split by them yet",)
+            return (FieldIgnored("routes", "traffic is not split by it yet"),)
         case Role():
-            return ("roles are kept; they mean something on Kubernetes only",)
-        case IngressRoute():
-            return tuple(_ingress(spec))
+            return (FieldIgnored("the role", "it means something on Kubernetes only"),)
+        case IngressRoute() if spec.source.port:
+            # What depends on other documents too is said by ``ingress.table.warnings``.
+            return (FieldIgnored("source.port", "routes answer on the public port"),)
         case IngressGlobal() if spec.headers or spec.res_headers:
-            return ("global ingress headers are kept; they are not set yet",)
-        case Project():
-            return tuple(_project(spec))
+            return (FieldIgnored("the global list of headers", "they are not set yet"),)
+        case Project() if spec.docker_registry:
+            named = "images are named with their registry in each task"
+            return (FieldIgnored("dockerRegistry", named),)
         case ClusterConfig() | LetsEncrypt() | Integration():
-            return ("this is kept and given back; nothing acts on it",)
+            return (FieldIgnored("the document", "it is given back as it is"),)
         case _:
             return ()
 
 
-def _service(spec: Service) -> Iterable[str]:
+def _service(spec: Service) -> Iterable[Notice]:
     run = declared_replicas(spec)
     if would_sleep(spec):
-        yield "minReplicas is 0: one replica runs all the same, as no request wakes a service yet"
+        yield SleepNotSupported()
     if spec.auto_scale is not None and spec.auto_scale.triggers:
-        yield f"autoScale.triggers are kept; {_running(run)}, whatever the load"
+        yield ReplicasFixed("autoScale.triggers", run)
     elif spec.scale is not None and spec.scale.max_replicas > run:
-        yield f"scale: {_running(run)}, whatever the load"
+        yield ReplicasFixed("scale.maxReplicas", run)
     elif (
         spec.auto_scale is None
         and spec.scale is not None
         and 0 < spec.scale.max_replicas < spec.scale.min_replicas
     ):
-        yield (f"scale: maxReplicas ({spec.scale.max_replicas}) is below minReplicas, so {run} run")
+        yield MaximumBelowMinimum(spec.scale.max_replicas, run)
     if spec.affinity:
-        yield "affinity is kept; one machine has nothing to choose between"
+        yield FieldIgnored("affinity", "one machine has nothing to choose between")
     if spec.stats_inclusion_prefixes:
-        yield "statsInclusionPrefixes is kept; it means something to Istio only"
+        yield FieldIgnored("statsInclusionPrefixes", "it means something to Istio only")
     for task in spec.tasks:
-        if task.resources.gpu is not None:
-            yield f"task {task.id}: resources.gpu is kept; this driver does not act on it"
-        if task.probe is None and not task.ports:
-            yield f"task {task.id}: no port and no probe, so running counts as ready"
+        yield from _task(task)
 
 
-def _running(replicas: int) -> str:
-    return "1 replica runs" if replicas == 1 else f"{replicas} replicas run"
-
-
-def _ingress(spec: IngressRoute) -> Iterable[str]:
-    """What depends on other documents too is said by ``ingress.table.warnings``."""
-    if spec.source.port:
-        yield "source.port is kept; routes answer on the public port"
-
-
-def _project(spec: Project) -> Iterable[str]:
-    if spec.docker_registry:
-        yield "dockerRegistry is kept; images are named with their registry in each task"
+def _task(task: Task) -> Iterable[Notice]:
+    if task.resources.gpu is not None:
+        yield FieldIgnored("resources.gpu", "this driver does not act on it", f"task {task.id}")
+    if task.probe is None and not task.ports:
+        yield NothingToProbe(task.id)

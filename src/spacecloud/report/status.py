@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.lines import message
-from spacecloud.model.refs import ServiceRef, short_image
+from spacecloud.model.refs import ServiceKey, ServiceRef, short_image
 from spacecloud.model.service import confirm_seconds, declared_replicas
 from spacecloud.model.status import (
     DeniedCallView,
@@ -31,6 +31,7 @@ from spacecloud.model.status import (
     State,
     TaskStatus,
 )
+from spacecloud.reasons.notices import Notice, RouteNotServed
 from spacecloud.reasons.services import (
     Asleep,
     BeingObserved,
@@ -58,12 +59,12 @@ class Relations:
     """What other parts know of a service."""
 
     urls: tuple[str, ...] = ()
-    not_served: tuple[str, ...] = ()
+    not_served: tuple[RouteNotServed, ...] = ()
     pulls: tuple[PullView, ...] = ()
     admits: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
     refusals: tuple[DeniedCallView, ...] = ()
-    notices: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
     events: tuple[EventView, ...] = ()
     unobserved: LookFailed | BeingObserved | NotObserved = NotObserved()
     """Why nothing is known of its latest declaration, where nothing is."""
@@ -73,8 +74,15 @@ class Relations:
 class Verdict:
     state: State
     reason: Reason | None = None
-    subject: str = ""
-    """What of the version it is about: ``replica/task``, a replica, or empty."""
+    replica: str = ""
+    """The one that it is about; empty where it is about the version."""
+
+    task: str = ""
+    """Of that replica; empty where it is about the replica."""
+
+    @property
+    def subject(self) -> str:
+        return "/".join(part for part in (self.replica, self.task) if part)
 
     @property
     def message(self) -> str:
@@ -111,6 +119,7 @@ def status_of(
         reason=verdict.reason.code if verdict.reason is not None else "",
         fix=verdict.reason.fix if verdict.reason is not None else "",
         subject=verdict.subject,
+        task=verdict.task,
         next_step=_next_step(version.ref, snapshot, relations.pulls)
         if verdict.state != "ready"
         else "",
@@ -141,6 +150,23 @@ def removing(ref: ServiceRef, snapshot: Snapshot) -> ServiceStatus:
         next_step=_next_step(ref, snapshot, ()),
         domain=ref.key.domain,
         version_domain=ref.domain,
+    )
+
+
+def left(key: ServiceKey, snapshot: Snapshot) -> ServiceStatus:
+    """Of a deleted service of which no replica is there any more, and something else is."""
+    reason = snapshot.last_error
+    return ServiceStatus(
+        service_id=key.service,
+        version="",
+        desired_replicas=0,
+        project=key.project,
+        state="removing",
+        message=str(reason or ""),
+        reason=reason.code if reason is not None else "",
+        fix=reason.fix if reason is not None else "",
+        next_step="; ".join(str(step.op) for step in snapshot.plan.steps[:1]),
+        domain=key.domain,
     )
 
 
@@ -244,6 +270,7 @@ def _is_published(snapshot: Snapshot) -> bool:
         and published.face.entries == face.entries
         and published.face.sources == face.sources
         and published.face.rule == face.rule
+        and published.face.of_versions == face.of_versions
         and snapshot.situation.observed.names == face.names
     )
 
@@ -253,7 +280,7 @@ def _trouble(replica: ObservedReplica, snapshot: Snapshot) -> Verdict | None:
     for task in replica.tasks:
         reason = _reason(task, snapshot)
         if reason is not None:
-            return Verdict("progressing", reason, f"{replica.id}/{task.task}")
+            return Verdict("progressing", reason, replica.id, task.task)
     if replica.sandbox != "running":
         return Verdict("progressing", PodDown(replica.sandbox), replica.id)
     return None
@@ -279,7 +306,7 @@ def _crash_loop(replica: ObservedReplica, snapshot: Snapshot) -> Verdict | None:
         exits = snapshot.situation.history.exits.get(task.container, 0)
         if exits >= CRASHES_UNTIL_FAILED and task.health.state != "ready":
             reason = CrashLoop(_ending(task, snapshot), exits)
-            return Verdict("failed", reason, f"{replica.id}/{task.task}")
+            return Verdict("failed", reason, replica.id, task.task)
     return None
 
 

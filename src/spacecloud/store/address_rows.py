@@ -1,5 +1,6 @@
 """Which addresses are given out, as rows. An ``Allocator`` decides which are next."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
@@ -24,6 +25,9 @@ def allocate(db: Session, allocator: Allocator, ref: ServiceRef) -> IPv4Address:
     if held.service is None:
         row = (str(grant.service.subnet), str(grant.service.vip))
         db.run("INSERT INTO services VALUES (?, ?, ?, ?)", *ref.key, *row)
+        # The first that was free was taken: all before it are in use.
+        end = int(grant.service.subnet.broadcast_address) + 1
+        db.run("INSERT OR REPLACE INTO counters VALUES (?, ?)", _lowest(ref.project), end)
     if grant.block is not None:
         db.run("INSERT INTO blocks VALUES (?, ?)", str(grant.block), ref.project)
     db.run("UPDATE counters SET value = ? WHERE name = 'vip'", int(grant.vip))
@@ -31,18 +35,23 @@ def allocate(db: Session, allocator: Allocator, ref: ServiceRef) -> IPv4Address:
 
 
 def _held(db: Session, key: ServiceKey) -> Held:
-    blocks = db.rows("SELECT network, project = ? FROM blocks", key.project)
-    # Another project's subnets are never inside this one's blocks.
-    subnets = db.rows("SELECT subnet FROM services WHERE project = ?", key.project)
+    blocks = db.rows("SELECT network FROM blocks WHERE project = ?", key.project)
     last = db.row("SELECT value FROM counters WHERE name = 'vip'")
+    lowest = db.row("SELECT value FROM counters WHERE name = ?", _lowest(key.project))
     return Held(
         service=_allocation(db, key),
-        blocks=[network(text) for text, ours in blocks if ours],
-        foreign=[network(text) for text, ours in blocks if not ours],
-        subnets={network(text) for (text,) in subnets},
+        blocks=[network(text) for (text,) in blocks],
+        foreign=_ForeignBlocks(db, key.project),
+        subnets=_TakenSubnets(db),
         vips=_TakenVips(db),
         last_vip=IPv4Address(last[0]) if last and last[0] else None,
+        lowest_subnet=lowest[0] if lowest else 0,
     )
+
+
+def _lowest(project: str) -> str:
+    """The counter that says below which address the project's blocks are full."""
+    return f"subnet {project}"
 
 
 def _allocation(db: Session, key: ServiceKey) -> Allocation | None:
@@ -53,6 +62,28 @@ def _allocation(db: Session, key: ServiceKey) -> Allocation | None:
     versions = db.rows("SELECT version, vip FROM versions" + of_key, *key)
     vips = {version: address(vip) for version, vip in versions}
     return Allocation(network(row[0]), address(row[1]), vips)
+
+
+class _ForeignBlocks:
+    """Looked at where a project needs another block."""
+
+    def __init__(self, db: Session, project: str) -> None:
+        self._db = db
+        self._project = project
+
+    def __iter__(self) -> Iterator[IPv4Network]:
+        rows = self._db.rows("SELECT network FROM blocks WHERE project <> ?", self._project)
+        return (network(text) for (text,) in rows)
+
+
+class _TakenSubnets:
+    """Asked one by one: most often the first that is asked for is free."""
+
+    def __init__(self, db: Session) -> None:
+        self._db = db
+
+    def __contains__(self, subnet: object) -> bool:
+        return self._db.row("SELECT 1 FROM services WHERE subnet = ?", str(subnet)) is not None
 
 
 class _TakenVips:
@@ -72,7 +103,12 @@ def give_back(db: Session, key: ServiceKey) -> bool:
     """The service's addresses, and its project's blocks when it was the last. False: it lives."""
     if db.row("SELECT 1 FROM versions WHERE project = ? AND service = ?", *key):
         return False
+    held = db.row("SELECT subnet FROM services WHERE project = ? AND service = ?", *key)
     gone = db.run("DELETE FROM services WHERE project = ? AND service = ?", *key)
+    if held is not None:
+        start = int(network(held[0]).network_address)
+        free = "UPDATE counters SET value = min(value, ?) WHERE name = ?"
+        db.run(free, start, _lowest(key.project))
     db.run(
         "DELETE FROM blocks WHERE project = :1"
         " AND NOT EXISTS (SELECT 1 FROM services WHERE project = :1)",

@@ -60,13 +60,6 @@ def _ids(envelope: Envelope) -> list[str]:
     return [envelope.ids[name] for name in envelope.kind.ids]
 
 
-async def _version(store: Store, ids: Sequence[str]) -> Document | None:
-    ref = ServiceRef(*ids)
-    service = await store.service(ref.key)
-    versions = service.versions if service is not None else ()
-    return next((v.spec.as_given() for v in versions if v.ref == ref), None)
-
-
 async def _secret(store: Store, ids: Sequence[str]) -> Document | None:
     facts = await store.secrets(*ids)
     return {"keys": list(facts[0].keys)} if facts else None
@@ -113,7 +106,7 @@ CALLS: Mapping[str, Calls[Any]] = {
     ),
     "service": Calls[Service](
         put=lambda store, ids, spec: store.put_service(ServiceRef(*ids), spec),
-        get=_version,
+        get=lambda store, ids: store.document(ServiceRef(*ids)),
         delete=lambda store, ids: store.delete_service(ServiceRef(*ids)),
     ),
     "service-route": Calls[Routes](

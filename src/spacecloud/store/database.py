@@ -7,7 +7,9 @@ event loop waits for neither. SQLite's errors end here, as ``Unavailable``.
 """
 
 import asyncio
+import logging
 import os
+import shutil
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +23,13 @@ from spacecloud.store.migrations import APPLICATION_ID, MIGRATIONS
 from spacecloud.store.notifier import Notifier
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 BUSY_TIMEOUT_MS = 5000
+LEAST_FREE_BYTES = 64 * 1024
+"""What a write needs beside the room that SQLite holds already."""
+
+DISK_FULL = "nothing can be declared: the disk that holds the database is full"
+NOT_WRITTEN = "nothing can be declared: the database cannot be written, see the log"
 
 
 class Session:
@@ -112,6 +120,19 @@ class Database:
         """Run it in one transaction; all of it is durable on return, or none of it happened."""
         return await self._loop.run_in_executor(self._writer, self._write, work)
 
+    async def check_writes(self) -> None:
+        """``Unavailable`` where nothing could be written now. Costs a write."""
+        try:
+            room = await asyncio.to_thread(shutil.disk_usage, self._path.parent)
+            if room.free >= LEAST_FREE_BYTES:
+                await self.write(_write_check)
+                return
+        except (Unavailable, OSError) as error:
+            if getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
+                logger.warning("the database cannot be written: %s", error)
+                raise Unavailable(NOT_WRITTEN) from error
+        raise Unavailable(DISK_FULL)
+
     async def read(self, work: Callable[[Session], T]) -> T:
         """Run it against one snapshot."""
         return await self._loop.run_in_executor(self._reader, self._read, work)
@@ -132,6 +153,22 @@ class Database:
             self._reading.execute("BEGIN")
             with self._reading:
                 return work(Session(self._reading))
+
+
+def rows_beside(path: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    """Of a file that another process may have open; ``Unavailable`` where it cannot be read."""
+    with (
+        _as_unavailable(path),
+        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection,
+    ):
+        return connection.execute(sql, values).fetchall()
+
+
+def _write_check(db: Session) -> None:
+    db.run(
+        "INSERT INTO counters VALUES ('write check', 1)"
+        " ON CONFLICT (name) DO UPDATE SET value = value + 1"
+    )
 
 
 def check(connection: sqlite3.Connection, path: Path, known: int = len(MIGRATIONS)) -> int:

@@ -4,7 +4,7 @@ import json
 
 from pydantic import ValidationError
 
-from spacecloud.errors import InvalidSpec, Mistake, NotFound
+from spacecloud.errors import InvalidSpec, NotFound
 from spacecloud.model.declared import Change, StoredDocument
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.routing import (
@@ -15,6 +15,7 @@ from spacecloud.model.routing import (
     with_source,
     without_version,
 )
+from spacecloud.model.validation.mistakes import mistake_at
 from spacecloud.store.canonical import as_kept, canonical, difference
 from spacecloud.store.database import Session, matching
 from spacecloud.store.port import Written
@@ -36,8 +37,8 @@ def _check_targets(db: Session, key: ServiceKey, routes: Routes) -> None:
     if not versions:
         raise NotFound(f"service {key} has no version yet: apply one, then its routes")
     mistakes = tuple(
-        Mistake(
-            f"spec.routes[{r}].targets[{t}].version",
+        mistake_at(
+            ("spec", "routes", r, "targets", t, "version"),
             f"{key} has no such version; it has {', '.join(sorted(versions))}",
             target.version,
         )

@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from spacecloud.errors import InvalidSpec, Mistake
+from spacecloud.errors import InvalidSpec
 from spacecloud.model.declared import StoredDocument
 from spacecloud.model.other_configuration import SECRET_FIELDS
 from spacecloud.model.resource import Resource
 from spacecloud.model.secret import REDACTED
-from spacecloud.model.validation.mistakes import spelled_out
+from spacecloud.model.validation.mistakes import mistake_at, spelled_out
 from spacecloud.store.canonical import as_kept, canonical
 from spacecloud.store.database import Session
 from spacecloud.store.port import OtherKind, Sealer, Written
@@ -76,7 +76,7 @@ def _redacted(document: Mapping[str, Any]) -> dict[str, Any]:
 def _with_kept(given: dict[str, Any], before: Mapping[str, Any], name: str) -> dict[str, Any]:
     kept = [field for field in SECRET_FIELDS if given.get(field) == REDACTED]
     mistakes = tuple(
-        Mistake(f"spec.{field}", "no value is stored that could be kept: write the value")
+        mistake_at(("spec", field), "no value is stored that could be kept: write the value")
         for field in kept
         if field not in before
     )

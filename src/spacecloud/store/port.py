@@ -8,7 +8,7 @@ host; Kubernetes custom resources will be a second one behind the same contract 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from spacecloud.model.addresses import Grant, Held
 from spacecloud.model.declared import (
@@ -126,6 +126,10 @@ class Services(Protocol):
 
     async def service(self, key: ServiceKey) -> DeclaredService | None:
         """With no versions when it is deleted and not released yet; None when unknown."""
+        ...
+
+    async def document(self, ref: ServiceRef) -> Mapping[str, Any] | None:
+        """A version as it was given; None when there is none. Costs the same beside thousands."""
         ...
 
     async def declared(self) -> Declared:
@@ -288,7 +292,13 @@ class Changes(Protocol):
         ...
 
 
-class Store(Projects, Services, Secrets, Documents, Other, Events, Changes, Protocol):
+class Writes(Protocol):
+    async def check_writes(self) -> None:
+        """``Unavailable`` where nothing could be written now; its sentence names no path."""
+        ...
+
+
+class Store(Projects, Services, Secrets, Documents, Other, Events, Changes, Writes, Protocol):
     """All of it in one place, with the transactions that span several."""
 
     def rehearsal(self) -> AbstractAsyncContextManager["Store"]:

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Container, Mapping
 
-from spacecloud.errors import Conflict, InvalidSpec, Mistake
+from spacecloud.errors import Conflict, InvalidSpec
 from spacecloud.model.declared import Change, StoredDocument
-from spacecloud.model.project import Project, redacted, secret_paths, secret_values
+from spacecloud.model.project import Project, redacted, secret_locations, secret_values
 from spacecloud.model.refs import PLATFORM_PROJECT
 from spacecloud.model.secret import REDACTED
-from spacecloud.model.validation.mistakes import spelled_out
+from spacecloud.model.validation.mistakes import mistake_at, spelled_out
 from spacecloud.store.canonical import as_kept, canonical
 from spacecloud.store.database import Session, matching
 from spacecloud.store.port import Sealer, Written
@@ -79,8 +79,8 @@ def all_is_sealed(db: Session) -> None:
 def _check_egress(own_ports: Container[int], id: str, project: Project) -> None:
     """The API takes who comes from the host's loopback for somebody on this machine."""
     mistakes = tuple(
-        Mistake(
-            f"spec.egress[{number}].port",
+        mistake_at(
+            ("spec", "egress", number, "port"),
             "is a port of the platform itself, which no project may reach: choose another one",
             access.port,
         )
@@ -106,9 +106,11 @@ def project_values(db: Session, sealer: Sealer, id: str) -> dict[str, str]:
 
 def _with_kept(document: dict[str, object], stored: Mapping[str, str], id: str) -> dict[str, str]:
     given = secret_values(document)
-    paths = secret_paths(document)
+    locations = secret_locations(document)
     mistakes = tuple(
-        Mistake(f"spec.{paths[place]}", "no value is stored that could be kept: write the value")
+        mistake_at(
+            ("spec", *locations[place]), "no value is stored that could be kept: write the value"
+        )
         for place, value in given.items()
         if value == REDACTED and place not in stored
     )

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from spacecloud.errors import Conflict, InvalidSpec, Mistake, NotFound
+from spacecloud.errors import Conflict, InvalidSpec, NotFound
 from spacecloud.model.declared import Change
 from spacecloud.model.secret import REDACTED, Secret, SecretFacts
-from spacecloud.model.validation.mistakes import spelled_out
+from spacecloud.model.validation.mistakes import mistake_at, spelled_out
 from spacecloud.store.database import Session, matching
 from spacecloud.store.port import Sealer, Written
 from spacecloud.store.project_rows import ensure_project
@@ -198,7 +198,7 @@ def _values(db: Session, sealer: Sealer, project: str, id: str, version: int) ->
 
 def _with_kept(given: Mapping[str, str], stored: Mapping[str, str], name: str) -> dict[str, str]:
     mistakes = tuple(
-        Mistake(f"spec.data.{key}", "no value is stored that could be kept: write the value")
+        mistake_at(("spec", "data", key), "no value is stored that could be kept: write the value")
         for key, value in sorted(given.items())
         if value == REDACTED and key not in stored
     )

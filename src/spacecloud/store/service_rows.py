@@ -1,13 +1,15 @@
 """Service versions as rows: what may be declared beside what is there, and what is kept of it."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from spacecloud.errors import Conflict, InvalidSpec, Mistake
 from spacecloud.model.declared import Change
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
-from spacecloud.model.validation.mistakes import spelled_out
+from spacecloud.model.validation.mistakes import mistake_at, spelled_out
 from spacecloud.store.address_rows import allocate, give_back
 from spacecloud.store.canonical import as_kept, difference
 from spacecloud.store.database import Session
@@ -40,6 +42,11 @@ def put_service(
     )
     db.notify(Change("service", *ref.key))
     return Accepted(generation, difference(row, kept), created)
+
+
+def document(db: Session, ref: ServiceRef) -> dict[str, Any] | None:
+    row = db.row("SELECT spec FROM versions" + OF_THIS_VERSION, *ref)
+    return json.loads(row[0]) if row is not None else None
 
 
 def delete_service(db: Session, ref: ServiceRef) -> bool:
@@ -95,7 +102,7 @@ def _check_domain(db: Session, ref: ServiceRef) -> None:
         raise InvalidSpec(
             f"{ref}: the version's domain label {ref.label} has {len(ref.label)} characters, "
             f"and DNS allows {LONGEST_LABEL}: shorten the service's id or the version",
-            (Mistake("meta.version", f"{ref.label} exceeds {LONGEST_LABEL} characters"),),
+            (mistake_at(("meta", "version"), f"{ref.label} exceeds {LONGEST_LABEL} characters"),),
         )
     row = db.row(
         "SELECT service || '@' || version FROM versions WHERE project = ? AND label = ?",
@@ -114,17 +121,12 @@ def _check_domain(db: Session, ref: ServiceRef) -> None:
             f"the domain of {ref}, {ref.domain}, is the one of the service "
             f"{ref.project}/{ref.label}: rename one of the two"
         )
-    row = db.row(
-        "SELECT service || '@' || version FROM versions"
-        " WHERE project = ? AND service || '--' || version = ?",
-        ref.project,
-        f"{ref.service}--{ref.version}",
-    )
-    if row:
-        raise Conflict(
-            f"the replicas of {ref} would have the names of those of {ref.project}/{row[0]}: "
-            "rename one of the two"
-        )
+    for service, version in _of_the_same_replicas(ref):
+        if db.row("SELECT 1 FROM versions" + OF_THIS_VERSION, ref.project, service, version):
+            raise Conflict(
+                f"the replicas of {ref} would have the names of those of "
+                f"{ref.project}/{service}@{version}: rename one of the two"
+            )
     row = db.row(
         "SELECT service || '@' || version FROM versions WHERE project = ? AND label = ?",
         ref.project,
@@ -137,24 +139,36 @@ def _check_domain(db: Session, ref: ServiceRef) -> None:
         )
 
 
+def _of_the_same_replicas(ref: ServiceRef) -> Iterator[tuple[str, str]]:
+    """The services and versions whose replicas would be called as this one's."""
+    name = f"{ref.service}--{ref.version}"
+    at = name.find("--")
+    while at >= 0:
+        yield name[:at], name[at + 2 :]
+        at = name.find("--", at + 1)
+
+
 def _check_secrets(db: Session, ref: ServiceRef, spec: Service) -> None:
-    types: dict[str, str] = dict(
-        db.rows("SELECT id, type FROM secrets WHERE project = ?", ref.project)
+    named = {id for task in spec.tasks for id in (*task.secrets, task.docker.secret) if id}
+    found = (
+        db.row("SELECT id, type FROM secrets WHERE project = ? AND id = ?", ref.project, id)
+        for id in sorted(named)
     )
+    types: dict[str, str] = dict(row for row in found if row is not None)
     mistakes: list[Mistake] = []
     for t, task in enumerate(spec.tasks):
         for s, id in enumerate(task.secrets):
             fault = _fault(ref.project, id, types, docker=False)
             if fault:
-                mistakes.append(Mistake(f"spec.tasks[{t}].secrets[{s}]", fault, id))
+                mistakes.append(mistake_at(("spec", "tasks", t, "secrets", s), fault, id))
         if task.docker.secret:
             fault = _fault(ref.project, task.docker.secret, types, docker=True)
             if fault:
-                path = f"spec.tasks[{t}].docker.secret"
-                mistakes.append(Mistake(path, fault, task.docker.secret))
+                place = ("spec", "tasks", t, "docker", "secret")
+                mistakes.append(mistake_at(place, fault, task.docker.secret))
     if mistakes:
-        named = spelled_out(mistakes)
-        raise InvalidSpec(f"{ref} names secrets that it cannot use: {named}", tuple(mistakes))
+        faults = spelled_out(mistakes)
+        raise InvalidSpec(f"{ref} names secrets that it cannot use: {faults}", tuple(mistakes))
 
 
 def _fault(project: str, id: str, types: Mapping[str, str], *, docker: bool) -> str:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from spacecloud.model.declared import (
     Change,
@@ -91,6 +91,9 @@ class SqliteStore:
             lambda db: db.run("INSERT OR REPLACE INTO installation VALUES (1, ?)", secret)
         )
 
+    async def check_writes(self) -> None:
+        await self._database.check_writes()
+
     async def put_project(self, id: str, project: Project) -> Written:
         sealer, own_ports = self._sealer, self._own_ports
         return await self._write(
@@ -135,6 +138,9 @@ class SqliteStore:
 
     async def service(self, key: ServiceKey) -> DeclaredService | None:
         return (await self.declared()).services.get(key)
+
+    async def document(self, ref: ServiceRef) -> Mapping[str, Any] | None:
+        return await self._read(lambda db: service_rows.document(db, ref))
 
     async def declared(self) -> Declared:
         return await self._read(self._declared.read)

@@ -42,6 +42,7 @@ from spacecloud.workloads.operations import (
     CreateNetwork,
     CreateReplica,
     PublishNames,
+    PublishPolicy,
     PublishTraffic,
     PullImage,
     RecordRevision,
@@ -173,7 +174,10 @@ def _traffic(
     face = _with_leaving_versions(declared.face, published, rollout.endpoints)
     if published is None:
         if _is_undecided(situation):
-            return ()
+            # Who is let in does not wait for a verdict: a revocation may be among it.
+            if situation.observed.policy == declared.face:
+                return ()
+            return builder.add(PublishPolicy(declared.face), FaceChanged())
         cause: Reason = NotPublished()
     elif published.face != face:
         cause = FaceChanged()

@@ -22,6 +22,7 @@ from spacecloud.workloads.operations import (
     FailRevision,
     Op,
     PublishNames,
+    PublishPolicy,
     PublishTraffic,
     PullImage,
     RecordRevision,
@@ -59,7 +60,7 @@ def subject(op: Op) -> Subject:
             its = ("replica", op.replica, op.task)
         case CreateNetwork() | RemoveNetwork():
             its = ("network",)
-        case PublishTraffic() | WithdrawTraffic():
+        case PublishTraffic() | PublishPolicy() | WithdrawTraffic():
             its = ("traffic",)
         case PublishNames():
             its = ("names",)

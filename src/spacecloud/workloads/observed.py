@@ -129,6 +129,9 @@ class Observed:
     """Image reference to the local image's id; None where it is not here."""
 
     published: Published | None = None
+    policy: Face | None = None
+    """Whose policy was acknowledged by itself, where nothing else was published yet."""
+
     in_gateway: bool = False
     """The gateway holds something of the service, from this or an earlier process."""
 

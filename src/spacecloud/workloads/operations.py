@@ -226,6 +226,16 @@ class PublishTraffic(Operation):
 
 
 @dataclass(frozen=True, slots=True)
+class PublishPolicy(Operation):
+    """Make the gateway let in whom the face does, and leave its endpoints as they are."""
+
+    face: Face
+
+    def __str__(self) -> str:
+        return "publish who may call"
+
+
+@dataclass(frozen=True, slots=True)
 class WithdrawTraffic(Operation):
     """Make the gateway forget the service."""
 
@@ -334,7 +344,7 @@ WorkloadOp = (
 """What a driver's Workloads carries out."""
 
 StoreOp = RecordRevision | RecordServing | ConfirmRevision | FailRevision | ReleaseAddresses
-TrafficOp = PublishTraffic | WithdrawTraffic
+TrafficOp = PublishTraffic | PublishPolicy | WithdrawTraffic
 WaitOp = (
     AwaitPull
     | AwaitReady

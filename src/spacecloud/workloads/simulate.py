@@ -16,6 +16,7 @@ from spacecloud.workloads.drain import IDLE_REPORTS
 from spacecloud.workloads.observed import (
     Health,
     History,
+    Observed,
     ObservedPull,
     ObservedReplica,
     ObservedTask,
@@ -38,6 +39,7 @@ from spacecloud.workloads.operations import (
     FailRevision,
     Op,
     PublishNames,
+    PublishPolicy,
     PublishTraffic,
     PullImage,
     RecordRevision,
@@ -65,13 +67,10 @@ def simulate(situation: Situation, op: Op) -> Situation:
             return _recorded(situation, op)
         case ReleaseAddresses():
             return replace(situation, desired=Unknown(op.key))
-        case PublishNames():
-            return replace(situation, observed=replace(situation.observed, names=op.names))
+        case PublishNames() | PublishPolicy() | WithdrawTraffic():
+            return replace(situation, observed=_in_place(situation.observed, op))
         case PublishTraffic():
             return _published(situation, op)
-        case WithdrawTraffic():
-            observed = replace(situation.observed, published=None, in_gateway=False)
-            return replace(situation, observed=observed)
         case Wait():
             return _waited(situation, op)
         case _:
@@ -193,9 +192,19 @@ def _revision(version: DeclaredVersion, op: RecordRevision, now: datetime) -> Re
     return Revision(op.number, op.hash, document, images, op.secrets, op.generation, now)
 
 
+def _in_place(observed: Observed, op: PublishNames | PublishPolicy | WithdrawTraffic) -> Observed:
+    match op:
+        case PublishNames():
+            return replace(observed, names=op.names)
+        case PublishPolicy():
+            return replace(observed, policy=op.face)
+        case WithdrawTraffic():
+            return replace(observed, published=None, policy=None, in_gateway=False)
+
+
 def _published(situation: Situation, op: PublishTraffic) -> Situation:
     published = Published(op.face, op.endpoints)
-    observed = replace(situation.observed, published=published, in_gateway=True)
+    observed = replace(situation.observed, published=published, policy=None, in_gateway=True)
     since = drained_since(situation.history.draining_since, published, situation.now)
     history = replace(situation.history, draining_since=since)
     return replace(situation, observed=observed, history=history)

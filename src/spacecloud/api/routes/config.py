@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from spacecloud.api.bodies import read_object
-from spacecloud.api.declare import declare
+from spacecloud.api.declare import declare_all
 from spacecloud.api.dependencies import Api
 from spacecloud.api.envelopes import envelopes_of
 from spacecloud.api.parameters import (
@@ -50,9 +50,9 @@ async def batch_apply(api: Api, request: Request) -> JSONResponse:
     given = await read_object(request)
     envelopes = envelopes_of(given.get("specs"), "specs")
     await api.backend.check(envelopes)
-    return result(
-        [{"document": envelope.name, **await declare(api, envelope)} for envelope in envelopes]
-    )
+    answers = await declare_all(api, envelopes)
+    named = zip(envelopes, answers, strict=True)
+    return result([{"document": envelope.name, **answer} for envelope, answer in named])
 
 
 @router.get("/v1/config/events", responses=lists(EventView))

@@ -84,7 +84,7 @@ async def cluster_type(api: Api) -> JSONResponse:
 
 @router.get("/api/health-check")
 async def health_check(api: Api) -> JSONResponse:
-    """Open to everybody; 503 while the control plane cannot do its work."""
-    if not await api.backend.healthy():
-        raise Unavailable("the control plane is up but cannot do its work: see its log")
+    """Open to everybody; 503 with the reason while the control plane cannot do its work."""
+    if trouble := await api.backend.trouble():
+        raise Unavailable(trouble)
     return JSONResponse({})

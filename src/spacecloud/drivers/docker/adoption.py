@@ -8,7 +8,7 @@ its id. Nothing is made anew for it, so that an upgrade replaces nothing.
 from spacecloud import installation
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine
-from spacecloud.drivers.docker.engine_errors import EngineError
+from spacecloud.drivers.docker.engine_errors import EngineError, meaning
 from spacecloud.drivers.docker.ownership import (
     MARK,
     Kind,
@@ -17,20 +17,19 @@ from spacecloud.drivers.docker.ownership import (
     labels_of,
     names_of,
 )
-from spacecloud.errors import Transient
 from spacecloud.model.json import Json
 from spacecloud.settings import Settings
 
 
 async def adopt(engine: Engine, settings: Settings) -> int:
-    """How many. May run twice. ``Transient`` where the engine does not tell."""
+    """How many. May run twice. ``DriverError`` where the engine does not tell."""
     instance = settings.instance
     filters = {"label": [f"{labels.INSTANCE}={instance}"]}
     try:
         containers = await engine.get("containers/json", all=True, filters=filters)
         networks = await engine.get("networks", filters=filters)
     except EngineError as error:
-        raise Transient(f"look for what an earlier release has made: {error}") from error
+        raise meaning("look for what an earlier release has made", error) from error
     kinds: tuple[tuple[Kind, list[Json]], ...] = (
         ("replica", containers),
         ("part", containers),

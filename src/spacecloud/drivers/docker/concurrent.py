@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Iterable
 
-from spacecloud.drivers.docker.engine_errors import EngineError
-from spacecloud.errors import SpaceCloudError, Terminal, Transient
+from spacecloud.drivers.docker.engine_errors import EngineError, meaning
+from spacecloud.errors import SpaceCloudError, Terminal
 
 
 async def together(works: Iterable[Awaitable[None]]) -> None:
@@ -17,7 +17,7 @@ async def together(works: Iterable[Awaitable[None]]) -> None:
         except SpaceCloudError as error:
             failures.append(error)
         except EngineError as error:
-            failures.append(Transient(str(error)))
+            failures.append(meaning("ask the Docker Engine", error))
 
     async with asyncio.TaskGroup() as tasks:
         for work in works:

@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 import aiohttp
 
-from spacecloud.drivers.docker.engine_errors import NOT_FOUND, EngineError
+from spacecloud.drivers.docker.engine_errors import NOT_FOUND, EngineError, error_in_stream, meaning
 from spacecloud.errors import Terminal, Transient
 from spacecloud.model.json import Json
-from spacecloud.reasons.platform import EngineUnavailable
+from spacecloud.reasons.platform import EngineFailed, EngineRefused, EngineUnavailable
 
 
 class StreamReader(Protocol):
@@ -73,7 +73,10 @@ async def connect(url: str, *middlewares: aiohttp.ClientMiddlewareType) -> Async
             connector = aiohttp.TCPConnector(limit=0)
             base = f"{scheme.replace('tcp', 'http')}://{rest.rstrip('/')}"
         case _:
-            raise Terminal(f"{url} is no address of a Docker Engine: unix:///path, tcp://host:port")
+            advice = "write unix:///path or tcp://host:port"
+            raise Terminal(
+                EngineRefused(f"connect to {url}", "it is no address of a Docker Engine", advice)
+            )
     async with aiohttp.ClientSession(
         connector=connector, timeout=ENDLESS, middlewares=middlewares
     ) as session:
@@ -129,7 +132,7 @@ class Engine:
             async with response:
                 async for message in _objects(response.content):
                     if "error" in message:
-                        raise Transient(f"the Docker Engine does not load it: {message['error']}")
+                        raise meaning("load an image", error_in_stream(message))
         except (aiohttp.ClientError, OSError) as error:
             raise Transient(EngineUnavailable(f"the Docker Engine went away: {error}")) from error
 
@@ -260,7 +263,8 @@ class Engine:
                 found = _parsed(await _whole(response.content))
             api = found.get("ApiVersion") if isinstance(found, dict) else None
             if not API_VERSION.fullmatch(str(api)):
-                raise Transient(f"the Docker Engine tells no version of its API: {api!a:.50}")
+                words = f"it tells no version of its API: {api!a:.50}"
+                raise Transient(EngineFailed("ask the Docker Engine for its version", words))
             self._version = f"v{api}/"
         return self._version
 
@@ -281,7 +285,8 @@ def quoted(path: str) -> str:
     """
     segments = path.split("/")
     if not {"", ".", ".."}.isdisjoint(segments):
-        raise Terminal(f"{path!a} does not name anything of the Docker Engine")
+        words = "it does not name anything of the Docker Engine"
+        raise Terminal(EngineRefused(ascii(path)[:200], words))
     return "/".join(quote(segment, safe=":@") for segment in segments)
 
 
@@ -305,7 +310,11 @@ def _parsed(text: bytes) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Transient("the Docker Engine answered something that is not JSON") from error
+        raise Transient(_garbled("it is not JSON")) from error
+
+
+def _garbled(words: str) -> EngineFailed:
+    return EngineFailed("read the Docker Engine's answer", words)
 
 
 async def _objects(content: StreamReader) -> AsyncGenerator[Json]:
@@ -320,7 +329,7 @@ async def _objects(content: StreamReader) -> AsyncGenerator[Json]:
             buffer.clear()
         buffer += rest
         if len(buffer) > MOST_OBJECT_BYTES:
-            raise Transient(f"the Docker Engine sent a line of over {MOST_OBJECT_BYTES} bytes")
+            raise Transient(_garbled(f"a line is longer than {MOST_OBJECT_BYTES} bytes"))
     if buffer.strip() and isinstance(found := _parsed(bytes(buffer)), dict):
         yield found
 
@@ -330,7 +339,7 @@ async def _whole(content: StreamReader, most_bytes: int = MOST_ANSWER_BYTES) -> 
     while piece := await content.read(PIECE_BYTES):
         text += piece
         if len(text) > most_bytes:
-            raise Transient("the Docker Engine's answer is too large")
+            raise Transient(_garbled(f"it is larger than {most_bytes} bytes"))
     return bytes(text)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spacecloud.errors import Terminal, Transient
+from spacecloud.model.json import Json
 from spacecloud.model.lines import message
 from spacecloud.reasons.platform import EngineFailed, EngineRefused
 from spacecloud.reasons.tasks import ProgramNotFound
@@ -23,10 +24,14 @@ NO_PLATFORM, NO_LOGIN, NO_IMAGE = (
     "no login at its registry",
     "no such image at its registry",
 )
+NO_REGISTRY, NO_SPACE = "no address of the registry", "no space"
+IN_STREAM = 500
 MOST_CHARACTERS = 8_000
 """Of a message that is looked at: it may repeat what an image or a registry says."""
 
-Operation = Literal["create", "start", "write files", "create network", "pull", "other"]
+Operation = Literal[
+    "create", "start", "write files", "create network", "remove network", "pull", "other"
+]
 
 
 class EngineError(Exception):
@@ -35,6 +40,11 @@ class EngineError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+def error_in_stream(told: Json) -> EngineError:
+    """What the engine tells after it has said that all is well."""
+    return EngineError(IN_STREAM, str(told["error"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,7 @@ REQUEST_FAULTS = frozenset(range(400, 500)) - {403, NOT_FOUND, 408, CONFLICT, 42
 
 TABLE = (
     Row(
-        "no space",
+        NO_SPACE,
         Transient,
         sign="no space left on device",
         fix="make room on the disk of the Docker Engine",
@@ -180,7 +190,26 @@ TABLE = (
     # ------ a network is made
     # Names and subnets are ours; what stands in the way is somebody else's, and may go.
     Row("no network", Transient, ("create network",)),
+    Row(
+        "network in use",
+        Transient,
+        ("remove network",),
+        # An engine may keep the endpoint of a container that is gone, until it is restarted.
+        sign="has active endpoints",
+        fix=(
+            "docker network inspect shows what is on it; where that is nothing, the engine keeps "
+            "a trace of what is gone, and systemctl restart docker frees it"
+        ),
+    ),
     # ------ an image is pulled
+    Row(
+        NO_REGISTRY,
+        Transient,
+        ("pull",),
+        # Of the resolver that the engine asks, in the words of Go's library.
+        sign=r"lookup \S+.*(no such host|server misbehaving|i/o timeout|connection refused"
+        "|temporary failure)",
+    ),
     Row(
         "no such layer",
         Transient,

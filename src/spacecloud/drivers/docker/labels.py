@@ -34,6 +34,9 @@ PART = PREFIX + "part"
 CONFIG = PREFIX + "config"
 """Hash of what a system container was made from: another one means that it is made anew."""
 
+BRIDGE_NAME = "com.docker.network.bridge.name"
+"""The engine's own option of a network."""
+
 LONGEST = 65_536
 """Of a label that is looked at, in characters: an image may bring any."""
 

@@ -6,9 +6,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
 
 from spacecloud.drivers.docker.engine import CALL_SECONDS, PIECE_BYTES, Engine, StreamReader
-from spacecloud.drivers.docker.engine_errors import NOT_FOUND, EngineError
+from spacecloud.drivers.docker.engine_errors import NOT_FOUND, EngineError, meaning
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.lines import LineCutter
+from spacecloud.reasons.platform import EngineFailed
 
 HEADER_BYTES = 8
 """Of a frame: the stream's number, three zeros, the length."""
@@ -21,7 +22,8 @@ async def last_lines(engine: Engine, container: str, count: int) -> list[str]:
         async with asyncio.timeout(CALL_SECONDS):
             return [line.decode("utf-8", "replace").strip() async for line in log]
     except TimeoutError as error:
-        raise Transient(f"the Docker Engine does not give the log of {container[:12]}") from error
+        words = f"no answer within {CALL_SECONDS:g} s"
+        raise Transient(EngineFailed(f"read the log of {container[:12]}", words)) from error
 
 
 async def lines(
@@ -54,7 +56,7 @@ async def lines(
     except EngineError as error:
         if error.status == NOT_FOUND:
             raise NotFound(f"there is no container {container[:12]} any more") from error
-        raise Transient(f"logs of {container[:12]}: {error}") from error
+        raise meaning(f"read the log of {container[:12]}", error) from error
     for cutter in cutters.values():
         for line in cutter.rest():
             yield line

@@ -3,6 +3,8 @@
 import asyncio
 
 from spacecloud.errors import Transient
+from spacecloud.model.lines import message
+from spacecloud.reasons.platform import HostFailed
 
 COMMAND_SECONDS = 20
 
@@ -17,18 +19,19 @@ async def run(*command: str, given: str | None = None) -> str:
             stderr=asyncio.subprocess.PIPE,
         )
     except OSError as error:
-        raise Transient(f"{command[0]} cannot be run: {error.strerror}") from error
+        raise Transient(HostFailed(f"run {command[0]}", str(error.strerror))) from error
     try:
         async with asyncio.timeout(COMMAND_SECONDS):
             output, errors = await process.communicate(
                 given.encode() if given is not None else None
             )
     except TimeoutError as error:
-        raise Transient(f"{command[0]} did not end within {COMMAND_SECONDS} s") from error
+        late = f"it did not end within {COMMAND_SECONDS} s"
+        raise Transient(HostFailed(f"run {command[0]}", late)) from error
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise Transient(f"{' '.join(command)}: {errors.decode(errors='replace').strip()}")
+        raise Transient(HostFailed(" ".join(command), message(errors.decode(errors="replace"))))
     return output.decode()

@@ -3,7 +3,7 @@
 from spacecloud.mesh.envoy.access_log import connection_log
 from spacecloud.mesh.envoy.http import mesh_connections
 from spacecloud.mesh.envoy.limits import NOT_SHED
-from spacecloud.mesh.envoy.names import NOWHERE_CLUSTER, cluster_name, entry_name
+from spacecloud.mesh.envoy.names import NOWHERE_CLUSTER, entry_cluster, entry_name
 from spacecloud.mesh.envoy.resources import typed
 from spacecloud.mesh.envoy.source_ranges import ALLOWED, DENIED, connection_matcher
 from spacecloud.model.json import Json
@@ -18,8 +18,7 @@ def entry_listener(key: ServiceKey, entry: Entry, sources: SourceRanges) -> Json
             "filter_chains": [{"name": "requests", "filters": [mesh_connections(name)]}]
         }
     else:
-        version = "" if entry.of_service else entry.version
-        chains = connections_to(cluster_name(key, version, entry.port), sources)
+        chains = connections_to(entry_cluster(key, entry), sources)
     return virtual_listener(name, entry.vip, entry.port, chains)
 
 

@@ -21,6 +21,12 @@ def cluster_name(key: ServiceKey, version: str, port: int) -> str:
     return f"{key}|{version}|{port}"
 
 
+def entry_cluster(key: ServiceKey, entry: Entry) -> str:
+    """Where an entry leads. A TCP connection to the service's own domain outlives its version."""
+    version = "" if entry.of_service and entry.protocol == "tcp" else entry.version
+    return cluster_name(key, version, entry.port)
+
+
 def entry_name(key: ServiceKey, entry: Entry) -> str:
     """Of an entry's listener, and of its routes."""
     return f"{key}|{entry.vip}:{entry.port}"

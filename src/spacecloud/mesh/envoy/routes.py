@@ -1,7 +1,7 @@
 """RDS: the routes of a service's HTTP entries, with the policy that guards them."""
 
 from spacecloud.mesh.envoy.http import METADATA
-from spacecloud.mesh.envoy.names import cluster_name, entry_name
+from spacecloud.mesh.envoy.names import entry_cluster, entry_name
 from spacecloud.mesh.envoy.resources import typed
 from spacecloud.mesh.envoy.retries import REPEATABLE, UNANSWERED, UNSEEN, forward
 from spacecloud.mesh.envoy.source_ranges import RBAC_FILTER, rbac
@@ -14,11 +14,11 @@ ENVOYS_MARKS = ["x-envoy-external-address", "x-envoy-internal"]
 
 def entry_routes(face: Face, entry: Entry) -> Json:
     key = face.key
-    cluster = {"cluster": cluster_name(key, entry.version, entry.port)}
+    cluster = {"cluster": entry_cluster(key, entry)}
     route = {
         "name": entry_name(key, entry),
         "metadata": sentences(
-            refused=f"policy refuses this call: {face.rule}",
+            refused=f"policy refuses this call: {face.rule_at(entry)}",
             **absences(f"{key}@{entry.version}"),
         ),
     }
@@ -31,7 +31,7 @@ def entry_routes(face: Face, entry: Entry) -> Json:
                 {
                     "name": str(key),
                     "domains": ["*"],
-                    "typed_per_filter_config": {RBAC_FILTER: rbac(face.sources)},
+                    "typed_per_filter_config": {RBAC_FILTER: rbac(face.sources_at(entry))},
                     "routes": [
                         {
                             **route,

@@ -3,11 +3,19 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from spacecloud.errors import MOST_MISTAKES, InvalidSpec, Mistake, SpaceCloudError, shortened
+from spacecloud.errors import (
+    LONGEST_PART,
+    MOST_MISTAKES,
+    InvalidSpec,
+    Mistake,
+    SpaceCloudError,
+    shortened,
+)
 from spacecloud.model.resource import Resource
 from spacecloud.model.validation.hidden_mistakes import hidden_mistakes
 from spacecloud.model.validation.meant import MEANT
@@ -26,8 +34,6 @@ MOST_SPELLINGS = 1000
 """Keys of one object that are compared to a field: it has to take a time linear to its size."""
 
 LONGEST = 60
-LONGEST_NAME = 100
-"""Of a field or a key, in a path."""
 
 OTHER_SPELLINGS = {
     "methods": "method",
@@ -95,12 +101,12 @@ class Refused:
         self._mistakes: list[Mistake] = []
         self._more = 0
 
-    def take(self, error: SpaceCloudError, document: str) -> None:
-        """``document`` is where the one that it is about stands."""
+    def take(self, error: SpaceCloudError, document: int) -> None:
+        """``document`` is the place of the one that it is about, from 0."""
         known = error.mistakes if isinstance(error, InvalidSpec) else ()
         found = known or (Mistake("", str(error)),)
         listed = found[: MOST_MISTAKES - len(self._mistakes)]
-        self._mistakes += [_under(document, mistake) for mistake in listed]
+        self._mistakes += [replace(mistake, document=document) for mistake in listed]
         self._more += len(found) - len(listed)
         self._more += error.more if isinstance(error, InvalidSpec) else 0
 
@@ -115,11 +121,6 @@ class Refused:
     def error(self) -> InvalidSpec:
         """Of at least one that was taken."""
         return refusal(self._mistakes, self._more)
-
-
-def _under(document: str, mistake: Mistake) -> Mistake:
-    path = ".".join(part for part in (document, mistake.path) if part)
-    return Mistake(path, mistake.message, mistake.value)
 
 
 def summary(mistakes: Sequence[Mistake], more: int = 0) -> str:
@@ -166,41 +167,43 @@ def shown(value: Any) -> Any:
 def _mistake(
     fault: Mapping[str, Any], given: Any, prefix: str, model: type[BaseModel]
 ) -> tuple[Location, Mistake]:
-    location = tuple(part for part in fault["loc"] if part != IS_KEY)
+    is_unknown = fault["type"] == "extra_forbidden"
+    # A field that nobody knows may be called as keys are marked.
+    unknown = fault["loc"][-1:] if is_unknown else ()
+    above = fault["loc"][:-1] if is_unknown else fault["loc"]
+    location = (*(part for part in above if part != IS_KEY), *unknown)
     is_key = location != fault["loc"]
     written, value = _as_written(given, location)
-    path = path_of(prefix, written)
-    if fault["type"] == "extra_forbidden":
+    place = (prefix, *written) if prefix else written
+    if is_unknown:
         name = str(location[-1])
         parent = at(model, location[:-1]).model
         known = [] if parent is None else [f.alias or n for n, f in parent.model_fields.items()]
         meant = MEANT.get(parent.__name__, {}).get(name) if parent is not None else None
         hint = meant or did_you_mean(name, known)
-        return written, Mistake(path, f"there is no such field; {hint}")
+        return written, mistake_at(place, f"there is no such field; {hint}")
     message = "as a name: " * is_key + expectation(fault, at(model, location), value)
     is_hidden = is_key or fault["type"] in ("missing", "value_error")
     of_signing_key = location[:1] == ("secrets",)
     is_hidden = is_hidden or not location or of_signing_key or bool(HIDDEN & set(location))
-    return written, Mistake(path, message, None if is_hidden else shown(value))
+    return written, mistake_at(place, message, None if is_hidden else shown(value))
 
 
-def path_of(prefix: str, location: Iterable[int | str]) -> str:
-    """``spec`` and ``("tasks", 0, "env", "a.b")`` as ``spec.tasks[0].env["a.b"]``."""
-    path = prefix
+def mistake_at(location: Location, message: str, value: Any = None) -> Mistake:
+    return Mistake(path_of(location), message, value, location=location)
+
+
+def path_of(location: Iterable[int | str]) -> str:
+    """``("spec", "tasks", 0, "env", "a.b")`` as ``spec.tasks[0].env['a.b']``."""
+    path = ""
     for part in location:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif len(part) <= LONGEST_NAME and re.fullmatch(r"[\w*/-]+", part):
+        elif len(part) <= LONGEST_PART and re.fullmatch(r"[\w*/-]+", part):
             path += f".{part}" if path else part
         else:
-            path += f"[{shortened(part, LONGEST_NAME)!r}]"
+            path += f"[{shortened(part, LONGEST_PART)!r}]"
     return path
-
-
-def location_of(path: str) -> Location:
-    """The reverse of ``path_of`` without a prefix."""
-    parts = re.findall(r"\[(\d+)\]|\['(.*?)'\]|([^.\[\]]+)", path)
-    return tuple(int(number) if number else quoted or name for number, quoted, name in parts)
 
 
 def _as_written(given: Any, location: Location) -> tuple[Location, Any]:

@@ -6,19 +6,18 @@ from typing import Any
 
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine
-from spacecloud.drivers.docker.engine_errors import EngineError
+from spacecloud.drivers.docker.engine_errors import EngineError, meaning
 from spacecloud.drivers.docker.host import firewall_rules as rules
 from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership, labels_of, names_of
 from spacecloud.drivers.docker.process import run
-from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
 
 async def inventory(
     engine: Engine, settings: Settings, networking: Networking
 ) -> Mapping[str, Any]:
-    """Raises ``Transient`` where engine or kernel cannot be asked."""
+    """Raises ``DriverError`` where engine or kernel cannot be asked."""
     owner = Ownership.of(settings)
     try:
         version = await engine.get("version")
@@ -26,7 +25,7 @@ async def inventory(
         ours = _of(f"{labels.INSTANCE}={settings.instance}")
         networks = await engine.get("networks", filters=ours)
     except EngineError as error:
-        raise Transient(f"the Docker Engine refuses to tell what it has: {error}") from error
+        raise meaning("list what the Docker Engine has", error) from error
     instances: dict[str, int] = {}
     for container in everybody:
         name = labels_of(container).get(labels.INSTANCE, "")

@@ -12,7 +12,9 @@ from spacecloud.errors import Transient
 from spacecloud.mesh.envoy.limits import REFUSED
 from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.model.json import Json
+from spacecloud.model.lines import message
 from spacecloud.model.refs import PLATFORM_PROJECT
+from spacecloud.reasons.platform import GatewayUnavailable
 
 
 async def in_flight(admin_socket: Path, timeout_seconds: float) -> Mapping[str, int]:
@@ -53,4 +55,5 @@ async def read(admin_socket: Path, path: str, timeout_seconds: float) -> bytes:
         ):
             return await response.read()
     except (TimeoutError, OSError, aiohttp.ClientError) as error:
-        raise Transient(f"the gateway does not answer: {error}") from error
+        words = f"the gateway does not answer: {message(str(error))}"
+        raise Transient(GatewayUnavailable(words)) from error

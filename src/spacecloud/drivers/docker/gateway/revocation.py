@@ -19,6 +19,7 @@ from spacecloud.errors import Transient
 from spacecloud.mesh.addressing import SourceMatcher
 from spacecloud.model.task import Protocol
 from spacecloud.model.traffic import SourceRanges
+from spacecloud.reasons.platform import HostFailed
 
 Dialled = tuple[str, int]
 """Virtual IP and port."""
@@ -64,7 +65,9 @@ class Revocation:
                 self._remember(live, guarded)
                 return sum(netlink.destroy(diagnosis, connection) for connection in doomed)
         except OSError as error:
-            raise Transient(f"live connections cannot be listed or closed: {error}") from error
+            raise Transient(
+                HostFailed("list live connections, or close them", str(error))
+            ) from error
 
     def _dialled(self, live: Iterable[Connection]) -> Mapping[tuple[str, int], Dialled]:
         if not live:

@@ -17,7 +17,7 @@ from spacecloud.drivers.docker.xds.server import serving
 from spacecloud.drivers.driver import GatewayView
 from spacecloud.mesh.envoy.host_ports import host_port_listener, host_port_resources
 from spacecloud.mesh.envoy.names import owner_of
-from spacecloud.mesh.envoy.service import service_resources
+from spacecloud.mesh.envoy.service import policy_resources, service_resources
 from spacecloud.model.refs import HOST, PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import (
     DeniedCall,
@@ -30,7 +30,7 @@ from spacecloud.model.traffic import (
 from spacecloud.settings import Settings
 from spacecloud.workloads.observed import Published
 
-_GuardedService = tuple[Face, SourceRanges | None, dict[Dialled, Guarded]]
+_GuardedService = tuple[Face, Face | None, dict[Dialled, Guarded]]
 """What one was made of, and it."""
 
 
@@ -46,6 +46,9 @@ class EnvoyTraffic:
         self._ingress = Ingress(settings, self._ads)
         self._denied_calls = DeniedCallLog(self._ads.listener_names)
         self._published: dict[ServiceKey, Published] = {}
+        self._policies: dict[ServiceKey, Face] = {}
+        """Those that were published alone."""
+
         self._host_ports: dict[int, HostPortAccess] = {}
         self._guarded: dict[ServiceKey, _GuardedService] = {}
 
@@ -60,11 +63,20 @@ class EnvoyTraffic:
         self._doubt(face.key)
         await self._ads.apply(face.key, messages(service_resources(face, endpoints)))
         self._published[face.key] = Published(face, endpoints)
+        self._policies.pop(face.key, None)
+
+    async def publish_policy(self, face: Face) -> None:
+        await self._ads.amend(face.key, lambda: messages(policy_resources(face, self._leads_on)))
+        self._policies[face.key] = face
+
+    def _leads_on(self, cluster: str) -> bool:
+        return self._ads.holds("clusters", cluster)
 
     async def withdraw(self, key: ServiceKey) -> None:
         self._doubt(key)
         await self._ads.apply(key, NOTHING)
         self._published.pop(key, None)
+        self._policies.pop(key, None)
 
     async def publish_ingress(self, table: IngressTable) -> Mapping[str, str]:
         return await self._ingress.publish(table)
@@ -78,7 +90,8 @@ class EnvoyTraffic:
         self._host_ports |= shut | {access.port: access for access in host_ports}
 
     def view(self, key: ServiceKey) -> GatewayView:
-        return GatewayView(self._published.get(key), self._ads.has_of(key))
+        held = self._ads.has_of(key)
+        return GatewayView(self._published.get(key), held, self._policies.get(key))
 
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(o for o in self._ads.owners() if o.project != PLATFORM_PROJECT)
@@ -107,17 +120,19 @@ class EnvoyTraffic:
 
     def _guarded_of(self, key: ServiceKey, face: Face) -> _GuardedService:
         """The last answer, where nothing of it changed."""
-        enforced, known = self._enforced(key), self._guarded.get(key)
+        published, known = self._published.get(key), self._guarded.get(key)
+        enforced = published.face if published is not None else self._policies.get(key)
         if known is not None and known[0] is face and known[1] is enforced:
             return known
         behind = {
-            (e.vip, e.port): Guarded(e.protocol, face.sources, enforced) for e in face.entries
+            (e.vip, e.port): Guarded(
+                e.protocol,
+                face.sources_at(e),
+                enforced.sources_at(e) if enforced is not None else None,
+            )
+            for e in face.entries
         }
         return face, enforced, behind
-
-    def _enforced(self, key: ServiceKey) -> SourceRanges | None:
-        published = self._published.get(key)
-        return published.face.sources if published is not None else None
 
     def _doubt(self, key: ServiceKey) -> None:
         """Until it has acknowledged what it is sent now: what it holds by then may be either."""
@@ -126,3 +141,4 @@ class EnvoyTraffic:
 
     def _disowned(self, owner: ServiceKey) -> None:
         self._published.pop(owner, None)
+        self._policies.pop(owner, None)

@@ -10,6 +10,7 @@ from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import Transient
 from spacecloud.files import FOR_ALL, write_atomically
 from spacecloud.model.refs import HOST, ServiceKey
+from spacecloud.reasons.platform import HostFailed
 
 
 class DnsmasqNames:
@@ -36,7 +37,7 @@ class DnsmasqNames:
             self._staging.mkdir(parents=True, exist_ok=True)
             write_atomically(target, zone.hosts_file(names), FOR_ALL, self._staging)
         except OSError as error:
-            raise Transient(f"cannot write the names of {key}: {error}") from error
+            raise Transient(HostFailed(f"write the names of {key}", str(error))) from error
 
     def _read(self) -> dict[ServiceKey, zone.Names]:
         found: dict[ServiceKey, zone.Names] = {}
@@ -45,7 +46,7 @@ class DnsmasqNames:
         except FileNotFoundError:
             return found
         except OSError as error:
-            raise Transient(f"cannot read {self._dir}: {error}") from error
+            raise Transient(HostFailed("read the names", str(error))) from error
         for entry in entries:
             key = zone.key_of(entry.name)
             if key is None or key == HOST or not entry.is_file(follow_symlinks=False):
@@ -57,5 +58,5 @@ class DnsmasqNames:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise Transient(f"cannot read {entry.path}: {error}") from error
+                raise Transient(HostFailed(f"read the names of {key}", str(error))) from error
         return found

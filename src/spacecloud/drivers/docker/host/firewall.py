@@ -16,6 +16,7 @@ from spacecloud.drivers.docker.host import kernel_rules
 from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
+from spacecloud.reasons.platform import HostFailed
 
 logger = logging.getLogger(__name__)
 
@@ -133,10 +134,9 @@ class Firewall:
         if found == self._protocol:
             return ()
         if found not in (None, UNMARKED):
-            raise Transient(
-                f"the pool {self._pool} is closed by a route of somebody else (protocol {found}): "
-                "choose another with SPACE_CLOUD_VIP_POOL"
-            )
+            words = f"a route of somebody else is there (protocol {found})"
+            advice = "choose another pool with SPACE_CLOUD_VIP_POOL"
+            raise Transient(HostFailed(f"close the pool {self._pool}", words, advice))
         protocol = str(self._protocol)
         await run("ip", "route", "replace", "unreachable", self._pool, "proto", protocol)
         return (f"the route that closes {self._pool} was missing",) if self._stood else ()
@@ -150,7 +150,7 @@ class Firewall:
         try:
             return kernel_rules.unreachable_route(self._networking.pools.vips)
         except OSError as error:
-            raise Transient(f"the kernel's routes cannot be read: {error.strerror}") from error
+            raise Transient(HostFailed("read the kernel's routes", str(error.strerror))) from error
 
 
 UNMARKED = 3

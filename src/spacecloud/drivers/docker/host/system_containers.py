@@ -6,7 +6,13 @@ from typing import Literal
 
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine
-from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, NOT_MODIFIED, EngineError
+from spacecloud.drivers.docker.engine_errors import (
+    CONFLICT,
+    NOT_FOUND,
+    NOT_MODIFIED,
+    EngineError,
+    meaning,
+)
 from spacecloud.drivers.docker.gateway import bootstrap
 from spacecloud.drivers.docker.gateway.machine import heap_bytes, most_files
 from spacecloud.drivers.docker.host import system_specs
@@ -20,6 +26,9 @@ from spacecloud.drivers.docker.process import run
 from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.json import Json
+from spacecloud.model.lines import message
+from spacecloud.reasons.images import ImageVanished
+from spacecloud.reasons.platform import NameTaken, PartEnded
 from spacecloud.settings import Settings
 
 Part = Literal["gateway", "resolver"]
@@ -53,7 +62,7 @@ class SystemContainers:
         try:
             return await self._make_so(part, name, body)
         except EngineError as error:
-            raise Transient(f"{name}: {error}") from error
+            raise meaning(name, error) from error
 
     async def _make_so(self, part: Part, name: str, body: Json) -> list[str]:
         found = await self._engine.find(f"containers/{name}/json")
@@ -78,7 +87,7 @@ class SystemContainers:
     async def _is_other(self, name: str, found: Json, body: Json) -> bool:
         """Made from another configuration than the one wanted now?"""
         if not self._owner.has("part", found):
-            raise Transient(f"a container of this name is not ours: docker rm -f {name} removes it")
+            raise Transient(NameTaken("container", name))
         if labels_of(found).get(labels.CONFIG) != body["Labels"][labels.CONFIG]:
             return True
         # What a newer release adds waits until nothing is lost by it.
@@ -127,7 +136,7 @@ class SystemContainers:
         except NotFound:
             return
         code = found["State"]["ExitCode"]
-        raise Transient(f"it ended with code {code}: {' / '.join(output) or 'it said nothing'}")
+        raise Transient(PartEnded(code, message(" / ".join(output))))
 
     def _body(self, part: Part, image: str) -> Json:
         if part == "resolver":
@@ -168,7 +177,7 @@ class SystemContainers:
             await Pulls(self._engine).pull(image, None)
             found = await self._engine.find(f"images/{image}/json")
         if found is None:
-            raise Transient(f"image {image} was pulled and is gone again")
+            raise Transient(ImageVanished(image))
         return str(found["Id"])
 
 

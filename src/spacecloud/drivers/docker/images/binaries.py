@@ -11,6 +11,8 @@ from pathlib import Path
 
 from spacecloud.drivers.docker.images.recipe import Copied
 from spacecloud.errors import Terminal, Transient
+from spacecloud.model.lines import message
+from spacecloud.reasons.platform import HostFailed, ProgramUnusable
 
 _PT_INTERP = 3
 _LIST_TIMEOUT_SECONDS = 10
@@ -36,7 +38,8 @@ def loader_of(source: Path) -> Path | None:
     with source.open("rb") as file:
         header = file.read(64)
         if header[:5] != b"\x7fELF\x02":
-            raise Terminal(f"{source} is not a 64-bit ELF program; install it anew")
+            fault = ProgramUnusable(f"{source} is not a 64-bit ELF program", "install it anew")
+            raise Terminal(fault)
         (table_offset,) = struct.unpack_from("<Q", header, 32)
         entry_size, count = struct.unpack_from("<HH", header, 54)
         file.seek(table_offset)
@@ -60,15 +63,14 @@ def _list(loader: Path, source: Path) -> str:
             timeout=_LIST_TIMEOUT_SECONDS,
         )
     except subprocess.CalledProcessError as error:
-        raise Terminal(
-            f"{source} does not start on this machine: {error.stderr.strip()}; install the "
-            "library that is named"
-        ) from error
+        words = f"{source} does not start on this machine: {message(error.stderr)}"
+        raise Terminal(ProgramUnusable(words, "install the library that is named")) from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Transient(f"asking {loader} for the libraries of {source}: {error}") from error
+        raise Transient(HostFailed(f"list the libraries of {source}", str(error))) from error
     if "not found" in done.stdout:
         missing = next(line for line in done.stdout.splitlines() if "not found" in line)
-        raise Terminal(f"{source} needs a library that is not installed: {missing.strip()}")
+        words = f"{source} needs a library that is not installed: {message(missing)}"
+        raise Terminal(ProgramUnusable(words, "install it"))
     return done.stdout
 
 

@@ -10,11 +10,12 @@ import logging
 from collections.abc import AsyncIterator, Generator
 
 from spacecloud.drivers.docker.engine import Engine
-from spacecloud.drivers.docker.engine_errors import EngineError
+from spacecloud.drivers.docker.engine_errors import EngineError, meaning
 from spacecloud.drivers.docker.images.archive import archive
 from spacecloud.drivers.docker.images.platform_images import Name, recipe
 from spacecloud.drivers.docker.images.recipe import Recipe
 from spacecloud.errors import Transient
+from spacecloud.reasons.platform import EngineFailed, HostFailed
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,8 @@ async def ensure_recipe(engine: Engine, wanted: Recipe) -> str:
             await engine.load_image(_pieces(wanted, reference))
             id = await _id_of(engine, reference)
     if id is None:
-        raise Transient(f"build {reference}: the engine took it but does not list it")
+        words = "the Docker Engine took it but does not list it"
+        raise Transient(EngineFailed(f"build {reference}", words))
     return id
 
 
@@ -53,9 +55,12 @@ def _failing(name: str) -> Generator[None, None, None]:
     try:
         yield
     except TimeoutError as error:
-        raise Transient(f"build {name}: not done after {BUILD_TIMEOUT_SECONDS} s") from error
-    except (EngineError, Transient, OSError) as error:
-        raise Transient(f"build {name}: {error}") from error
+        words = f"not done after {BUILD_TIMEOUT_SECONDS} s"
+        raise Transient(EngineFailed(f"build {name}", words)) from error
+    except EngineError as error:
+        raise Transient(meaning(f"build {name}", error).reason) from error
+    except OSError as error:
+        raise Transient(HostFailed(f"build {name}", str(error))) from error
 
 
 async def _id_of(engine: Engine, reference: str) -> str | None:

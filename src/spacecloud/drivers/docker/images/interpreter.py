@@ -13,6 +13,7 @@ from pathlib import Path
 from spacecloud.drivers.docker.images.binaries import libraries, loader_of, program
 from spacecloud.drivers.docker.images.recipe import Copied, Entry, Folder, Written
 from spacecloud.errors import Terminal
+from spacecloud.reasons.platform import ProgramUnusable
 
 PYTHON_PATH = "/usr/bin/python3"
 
@@ -36,7 +37,8 @@ def python() -> tuple[Entry, ...]:
     standard = _LIBRARY / binary.name
     loader = loader_of(binary)
     if loader is None or not standard.is_dir():
-        raise Terminal(f"{PYTHON_PATH} has no standard library here; run: apt-get install python3")
+        words = f"{PYTHON_PATH} has no standard library here"
+        raise Terminal(ProgramUnusable(words, "run: apt-get install python3"))
     return (
         *program(binary, PYTHON_PATH),
         *chain.from_iterable(_entries(path, loader) for path in _chosen(standard)),

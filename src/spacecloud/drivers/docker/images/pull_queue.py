@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
-from spacecloud.drivers.docker.images.pulls import Pulls
+from spacecloud.drivers.docker.images.pulls import Pulls, registry_of
 from spacecloud.errors import DriverError
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.workloads.observed import ObservedPull
@@ -23,7 +23,6 @@ MOST_PULLS, MOST_SECONDS = 64, 5.0
 PULLS_OF_A_REGISTRY, OF_A_SERVICE = 4, 2
 FOREVER = 1e9
 
-DEFAULT_REGISTRY = "docker.io"
 MOST_KEPT = 1000
 """Ends that are remembered; a look that comes later pulls again."""
 
@@ -90,10 +89,3 @@ class PullQueue:
         ended = [where for where, pull in self._known.items() if pull.observed.state != "running"]
         for where in ended[:-MOST_KEPT]:
             del self._known[where]
-
-
-def registry_of(image: str) -> str:
-    """Its host, as the engine reads a reference."""
-    host, slash, _ = image.partition("/")
-    is_host = slash and ("." in host or ":" in host or host == "localhost")
-    return host if is_host else DEFAULT_REGISTRY

@@ -13,7 +13,10 @@ from spacecloud.drivers.docker.engine_errors import (
     NO_IMAGE,
     NO_LOGIN,
     NO_PLATFORM,
+    NO_REGISTRY,
+    NO_SPACE,
     EngineError,
+    error_in_stream,
     row_of,
 )
 from spacecloud.drivers.docker.images.pull_progress import PullProgress
@@ -26,23 +29,24 @@ from spacecloud.reasons.images import (
     ImageReason,
     InvalidImageName,
     NoImageForPlatform,
+    NoSpaceForImage,
     PullFailed,
     PullTimedOut,
     RegistryDenied,
+    RegistryNotResolved,
     RegistryUnavailable,
 )
+from spacecloud.reasons.platform import EngineFailed
 
 logger = logging.getLogger(__name__)
 
 TRIES = 3
+DEFAULT_REGISTRY = "docker.io"
 SILENCE_SECONDS = 300.0
 """Without a word of progress: the registry, or the engine, has forgotten us."""
 
 LONGEST_WORDS = 2000
 """Of a registry's refusal, in characters."""
-
-IN_STREAM = 500
-"""The status of what the engine tells after it has said that all is well."""
 
 REASONS: Mapping[str, Callable[[str, str], ImageReason]] = {
     NO_PLATFORM: NoImageForPlatform,
@@ -69,7 +73,7 @@ class Pulls:
     async def pull(self, image: str, credentials: Mapping[str, str] | None) -> None:
         """
         ``Terminal`` at once when the registry says no, after three tries when it is not reached,
-        and when it takes too long in all.
+        and when it takes too long in all. ``Transient`` where the engine is not reached.
         """
         try:
             async with asyncio.timeout(self._limit_seconds):
@@ -80,8 +84,8 @@ class Pulls:
                         await self._try(image, credentials)
         except TimeoutError as error:
             raise Terminal(PullTimedOut(image, self._limit_seconds)) from error
-        except Transient as error:
-            raise Terminal(RegistryUnavailable(image, TRIES, message(str(error)))) from error
+        except _Passing as error:
+            raise Terminal(_after_all_tries(image, error)) from error
         finally:
             self._running.pop(image, None)
 
@@ -101,8 +105,7 @@ class Pulls:
             ) as messages:
                 async for entry in messages:
                     if "error" in entry:
-                        error = EngineError(IN_STREAM, str(entry["error"]))
-                        raise _failure(image, error, progress.missing())
+                        raise _failure(image, error_in_stream(entry), progress.missing())
                     progress.note(entry)
                     if paced.is_due():
                         logger.info("%s", progress.view())
@@ -123,6 +126,32 @@ def split(image: str) -> tuple[str, str]:
     return reference.name, reference.digest or reference.tag or "latest"
 
 
+class _Passing(Transient):
+    """Another try may succeed; ``row`` of the table of refusals."""
+
+    def __init__(self, row: str, words: str) -> None:
+        super().__init__(EngineFailed("pull", words))
+        self.row = row
+        self.words = words
+
+
+def _after_all_tries(image: str, last: _Passing) -> ImageReason:
+    match last.row:
+        case row if row == NO_REGISTRY:
+            return RegistryNotResolved(image, registry_of(image), TRIES, last.words)
+        case row if row == NO_SPACE:
+            return NoSpaceForImage(image, last.words)
+        case _:
+            return RegistryUnavailable(image, TRIES, last.words)
+
+
+def registry_of(image: str) -> str:
+    """Its host, as the engine reads a reference."""
+    host, slash, _ = image.partition("/")
+    is_host = slash and ("." in host or ":" in host or host == "localhost")
+    return host if is_host else DEFAULT_REGISTRY
+
+
 def _failure(image: str, error: EngineError, missing: tuple[str, ...] = ()) -> Terminal | Transient:
     text = str(error)[:LONGEST_WORDS].strip().rstrip(".")
     if missing:
@@ -130,7 +159,7 @@ def _failure(image: str, error: EngineError, missing: tuple[str, ...] = ()) -> T
         text = f"{text} ({which} {', '.join(missing)})"
     row = row_of("pull", error)
     if row.outcome is Transient:
-        return Transient(text)
+        return _Passing(row.reason, message(text))
     return Terminal(REASONS.get(row.reason, PullFailed)(image, message(text)))
 
 

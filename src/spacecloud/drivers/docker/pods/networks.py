@@ -60,7 +60,7 @@ class Networks:
                 "Driver": "default",
                 "Config": [{"Subnet": subnet, "Gateway": f"{first[0]}.{int(first[2]) + 1}"}],
             },
-            "Options": {"com.docker.network.bridge.name": interface(self._networking, key)},
+            "Options": {labels.BRIDGE_NAME: interface(self._networking, key)},
             "Labels": self._owner.marked("network", name, labels.network_labels(instance, key)),
         }
         try:
@@ -78,7 +78,7 @@ class Networks:
         try:
             await self._engine.delete(f"networks/{name}")
         except EngineError as error:
-            raise meaning(f"remove network {name}", error) from error
+            raise meaning(f"remove network {name}", error, "remove network") from error
 
 
 def subnet_of(network: dict[str, Any]) -> str:

@@ -27,7 +27,7 @@ from spacecloud.model.lines import message
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.task import Probe, Task
 from spacecloud.reasons.images import ImageVanished, OtherArchitecture
-from spacecloud.reasons.platform import NameTaken, SecretMissing, SecretNotWritten
+from spacecloud.reasons.platform import HostFailed, NameTaken, SecretMissing, SecretNotWritten
 from spacecloud.reasons.tasks import NoCommand
 from spacecloud.settings import Settings
 from spacecloud.workloads.operations import CreateReplica, RemoveReplica, RestartTask, StopReplica
@@ -240,7 +240,7 @@ class Pods:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_durably(path, wanted, FOR_ALL)
         except OSError as error:
-            raise Transient(f"cannot write {path}: {error.strerror}") from error
+            raise Transient(HostFailed(f"write {path}", str(error.strerror))) from error
         return str(path)
 
 

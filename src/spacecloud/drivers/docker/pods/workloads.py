@@ -27,6 +27,7 @@ from spacecloud.model.image import parse_image
 from spacecloud.model.json import Json
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import PullView
+from spacecloud.reasons.platform import ControlPlaneStarting, EngineFailed
 from spacecloud.settings import Settings
 from spacecloud.workloads.observed import Health, ObservedPull, ObservedWorkloads
 from spacecloud.workloads.operations import (
@@ -122,7 +123,7 @@ class DockerWorkloads:
             subnets = await self._networks.all()
             listing = await self._engine.get("containers/json", all=True, filters=filters)
         except EngineError as error:
-            raise Transient(f"look at everything: {error}") from error
+            raise meaning("look at everything", error) from error
         by_service: dict[ServiceKey, list[Container]] = {key: [] for key in subnets}
         self._owner.forget_all_but(listing)
         self._tell_strangers(listing)
@@ -209,7 +210,7 @@ class DockerWorkloads:
             self._pull_queue.cancel(op.pull)
             return
         if self._group is None:
-            raise Transient("nothing is pulled before the driver runs")
+            raise Transient(ControlPlaneStarting("nothing is pulled"))
         credentials = (
             await self._secret_values(op.ref.project, op.secret, None) if op.secret else None
         )
@@ -237,8 +238,11 @@ class DockerWorkloads:
             except* (EngineError, Transient) as group:
                 failed.extend(group.exceptions)
             # Not within `except*`: Python before 3.11.4 wraps what is raised there in a group.
-            if failed:
-                raise Transient(f"inspect containers: {failed[0]}") from failed[0]
+            match failed:
+                case [EngineError() as error, *_]:
+                    raise meaning("inspect a container", error) from error
+                case [error, *_]:
+                    raise error
         return [found[id] for id in ids if id in found]
 
     def _health(self, key: ServiceKey, containers: list[Container]) -> dict[str, Health]:
@@ -334,7 +338,8 @@ def _readable(read: Callable[[Json], Container | None], item: Json) -> Container
         return read(dict(item))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         id = ownership.id_of(item)[:12]
-        raise Transient(f"the Docker Engine shows container {id} in no known form") from error
+        words = "it is in no known form"
+        raise Transient(EngineFailed(f"read what is shown of container {id}", words)) from error
 
 
 def _is_reference(text: str) -> bool:

@@ -23,6 +23,7 @@ from spacecloud.drivers.docker.probes.probe import ProbeRunner
 from spacecloud.drivers.docker.probes.target import Target
 from spacecloud.errors import Transient
 from spacecloud.model.task import Probe
+from spacecloud.reasons.platform import ControlPlaneStarting
 from spacecloud.reasons.tasks import ProbeReason
 from spacecloud.workloads.observed import Health, HealthState
 
@@ -99,7 +100,7 @@ class Prober:
 
     def _watch(self, target: Target) -> None:
         if self._group is None or self._asker is None:
-            raise Transient("the probes are not running yet")
+            raise Transient(ControlPlaneStarting("nothing is probed"))
         self.forget({target.container})
         self._targets[target.container] = target
         self._asked_since[target.container] = time.monotonic()

@@ -63,6 +63,39 @@ class Ads:
         except TimeoutError as error:
             raise Transient(GatewayUnavailable(problem)) from error
 
+    async def amend(self, owner: ServiceKey, wanted: Callable[[], Messages]) -> None:
+        """
+        Make Envoy hold these where it has a listener of that name, and leave all else of the owner
+        as it is; returns and raises as ``apply`` does.
+
+        ``wanted`` is asked when it is known what Envoy holds. What is amended is wanted from then
+        on.
+        """
+        problem = "the gateway is not connected"
+        try:
+            async with asyncio.timeout(self._timeout), self._lock(owner):
+                stream = await self._connected()
+                problem = f"the gateway did not acknowledge {owner} within {self._timeout:g} s"
+                there = stream.held["listeners"].names_of(owner)
+                amended = {
+                    kind: {name: m for name, m in given.items() if name in there}
+                    for kind, given in wanted().items()
+                }
+                _encode(stream, amended)
+                former = self._owned.get(owner, NOTHING)
+                self._own(owner, {kind: {**former[kind], **amended[kind]} for kind in KINDS})
+                try:
+                    for kind in KINDS:
+                        await stream.bring(kind, amended[kind])
+                except Terminal:
+                    self._own(owner, former)
+                    raise
+        except TimeoutError as error:
+            raise Transient(GatewayUnavailable(problem)) from error
+
+    def holds(self, kind: Kind, name: str) -> bool:
+        return name in self._held(kind)
+
     def owners(self) -> frozenset[ServiceKey]:
         """Of everything that Envoy holds or will be given."""
         return frozenset(self._owned).union(*(self._held(kind).owners() for kind in REMOVED))

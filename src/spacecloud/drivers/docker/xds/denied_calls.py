@@ -41,7 +41,7 @@ class DeniedCallLog:
             callee = callees.get(f"{dialled.address}:{dialled.port_value}")
             if callee is not None:
                 caller = entry.downstream_direct_remote_address.socket_address.address
-                yield DeniedCall(caller, callee, dialled.port_value)
+                yield DeniedCall(caller, callee, dialled.port_value, dialled.address)
 
     def _callees(self) -> dict[str, ServiceKey]:
         """Dialled address to the service behind it."""
