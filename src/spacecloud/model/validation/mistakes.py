@@ -15,7 +15,7 @@ from spacecloud.model.validation.wording import LONGEST_COMPARED, at, expectatio
 R = TypeVar("R", bound=Resource)
 Location = tuple[int | str, ...]
 
-HIDDEN = frozenset({"data", "env", "aesKey", "privateKey", "key", "value"})
+HIDDEN = frozenset({"data", "binaryData", "env", "aesKey", "privateKey", "key", "value"})
 """Fields that may hold what nobody else should read: nothing below them is shown."""
 
 LONGEST = 60
