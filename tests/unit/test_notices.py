@@ -2,9 +2,9 @@
 
 import pytest
 
-from builders import a_service
+from builders import a_service, a_task
 from spacecloud.model.service import declared_replicas
-from spacecloud.report.notices import notices_of
+from spacecloud.report.notices import notices_of, volumes_of
 
 
 def test_a_maximum_below_the_minimum_is_said_with_what_runs() -> None:
@@ -31,3 +31,16 @@ def test_a_scale_that_automatic_scaling_overrules_is_not_judged() -> None:
     service = a_service(scale={"replicas": 1, "minReplicas": 5, "maxReplicas": 2}, autoScale={})
 
     assert not [notice for notice in notices_of(service) if "maxReplicas" in notice]
+
+
+def test_what_an_image_keeps_in_a_volume_is_said_once_the_image_is_known() -> None:
+    spec = a_service(tasks=[a_task(docker={"image": "db:1"})])
+    volumes = {"db:1": ("/data",), "sha256:new": ("/data", "/log")}
+
+    (one,) = volumes_of(spec, {}, volumes)
+    (two,) = volumes_of(spec, {"main": "sha256:new"}, volumes)
+
+    assert one.startswith("task main: its image declares /data as a VOLUME; what it writes there")
+    assert "database outside" in one
+    assert "/data, /log as VOLUMEs" in two
+    assert list(volumes_of(spec, {"main": "sha256:other"}, volumes)) == []

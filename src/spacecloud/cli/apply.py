@@ -101,4 +101,10 @@ def _awaited(envelope: "Envelope", said: Accepted) -> "Awaited":
     from spacecloud.cli.deployment import Awaited
 
     ids = envelope.ids
-    return Awaited(ids["project"], ids["serviceId"], ids["version"], int(said["generation"]))
+    return Awaited(
+        ids["project"],
+        ids["serviceId"],
+        ids["version"],
+        int(said["generation"]),
+        tuple(said.get("notices", ())),
+    )

@@ -6,16 +6,24 @@ What is known of one applied service at one moment, from its status.
 | of a later apply, or gone                 | superseded  | when all are settled    |
 | of an earlier apply, or not looked at yet | waiting     |                         |
 | failed                                    | failed      | at once                 |
-| ready or asleep                           | ready       | when all are settled    |
+| ready, completed or asleep                | ready       | when all are settled    |
 | anything else                             | waiting     |                         |
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Status = dict[str, Any]
 Outcome = Literal["waiting", "ready", "failed", "superseded"]
+
+OUTCOMES: Mapping[str, Outcome] = {
+    "ready": "ready",
+    "completed": "ready",
+    "asleep": "ready",
+    "failed": "failed",
+}
+"""Of a state that is the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,8 @@ class Awaited:
     service: str
     version: str
     generation: int
+    notices: tuple[str, ...] = ()
+    """Told when it was accepted."""
 
     def __str__(self) -> str:
         return f"{self.project}/{self.service}@{self.version}"
@@ -66,8 +76,7 @@ def view_of(awaited: Awaited, statuses: Iterable[Status]) -> View:
         return View(awaited, "superseded", status)
     if min(status["generation"], status["observedGeneration"]) < awaited.generation:
         return View(awaited, "waiting", {**status, "state": "progressing"})
-    outcomes: dict[str, Outcome] = {"ready": "ready", "asleep": "ready", "failed": "failed"}
-    return View(awaited, outcomes.get(status["state"], "waiting"), status)
+    return View(awaited, OUTCOMES.get(status["state"], "waiting"), status)
 
 
 def _is_of(status: Status, awaited: Awaited) -> bool:

@@ -11,6 +11,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 COLOURS = {
     "ready": "green",
+    "completed": "green",
     "progressing": "yellow",
     "degraded": "yellow",
     "removing": "yellow",

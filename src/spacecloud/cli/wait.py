@@ -89,6 +89,10 @@ def _tell_success(view: View) -> None:
     status = view.status
     urls = "  ".join(status["urls"])
     click.echo(f"{view.awaited} {state(view.state)}  {status['domain']}  {urls}".rstrip())
+    for notice in status["notices"]:
+        # What is known of an image once it is here.
+        if notice not in view.awaited.notices:
+            click.echo(f"  note: {notice}")
 
 
 def _sentence(view: View, timeout_seconds: float, *, is_over: bool) -> str:

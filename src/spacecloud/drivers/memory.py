@@ -47,6 +47,7 @@ class MemoryWorkloads:
         self._ready_after = ready_after
         self._world: dict[ServiceKey, ObservedWorkloads] = {}
         self._images: dict[str, str] = {}
+        self.image_volumes: dict[str, tuple[str, ...]] = {}
         self._pulls: dict[tuple[ServiceRef, str], ObservedPull] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
 
@@ -65,6 +66,9 @@ class MemoryWorkloads:
     async def images(self, references: Iterable[str]) -> Mapping[str, str | None]:
         known = {**self._images, **{id: id for id in self._images.values()}}
         return {reference: known.get(reference) for reference in references}
+
+    def volumes(self) -> Mapping[str, tuple[str, ...]]:
+        return self.image_volumes
 
     def progress(self) -> Mapping[str, PullView]:
         return {}

@@ -59,6 +59,11 @@ class Service(Resource):
     """They start together, share one network namespace and stop together."""
 
     affinity: tuple[Affinity, ...] = ()
+    termination_grace_period_seconds: Whole | None = Field(default=None, ge=0, le=86_400)
+    """How long a replica that goes may finish what it has: its requests and connections in flight,
+    and then, from the stop signal (SIGTERM) on, its processes, which are killed when it is over.
+    Both end sooner when there is nothing left. Absent: 30 and 10."""
+
     whitelists: tuple[Peer, ...] | None = None
     """Who may call me. Absent: all of my project. Empty: nobody."""
 

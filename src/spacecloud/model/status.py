@@ -12,9 +12,10 @@ from spacecloud.model.lines import message
 from spacecloud.model.view import View
 from spacecloud.reasons.union import FailureReason
 
-State = Literal["ready", "progressing", "degraded", "failed", "removing", "asleep"]
+State = Literal["ready", "completed", "progressing", "degraded", "failed", "removing", "asleep"]
 """
-``ready``: what is declared runs and the gateway knows. ``progressing``: on its way.
+``ready``: what is declared runs and the gateway knows. ``completed``: all of it has ended with 0
+and is not started again, as its ``restart`` says. ``progressing``: on its way.
 ``degraded``: serves, but not as declared. ``failed``: nothing more will be tried, or every try
 fails; ``message`` says why. ``removing``: deleted, not yet gone. ``asleep``: zero replicas wanted.
 """
@@ -31,7 +32,9 @@ Told = Annotated[str, AfterValidator(message)]
 
 class TaskStatus(View):
     id: str
-    state: Literal["missing", "created", "running", "exited"]
+    state: Literal["missing", "created", "running", "exited", "completed"]
+    """``completed``: exited with 0, and its ``restart`` says that it is not started again."""
+
     health: str = ""
     image: str = ""
     restarts: int = 0

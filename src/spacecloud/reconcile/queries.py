@@ -12,6 +12,7 @@ from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceKey
+from spacecloud.model.service import Service
 from spacecloud.model.status import (
     Finding,
     PlanView,
@@ -24,7 +25,7 @@ from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.preview import Preview
 from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.report.diagnosis import findings
-from spacecloud.report.notices import notices_of
+from spacecloud.report.notices import notices_of, volumes_of
 from spacecloud.report.status import Relations, removing, status_of
 from spacecloud.store.port import Store
 
@@ -109,7 +110,10 @@ class Queries:
         return self._driver.workloads.logs(request)
 
     def notices(self, envelope: Envelope) -> tuple[str, ...]:
-        return notices_of(envelope.spec)
+        told = notices_of(envelope.spec)
+        if isinstance(envelope.spec, Service):
+            told += tuple(volumes_of(envelope.spec, {}, self._driver.workloads.volumes()))
+        return told
 
     async def healthy(self) -> bool:
         return self._platform.works
@@ -158,6 +162,7 @@ class Queries:
             not_served=ingress.not_served(key),
             notices=(
                 *notices_of(version.spec),
+                *volumes_of(version.spec, version.images, self._driver.workloads.volumes()),
                 *explain.warnings(key, policy.authorization),
                 *table.unreached(key, ingress.served),
             ),

@@ -21,7 +21,7 @@ from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.execute import execute
 from spacecloud.reconcile.history import Exit, HistoryRecorder
 from spacecloud.reconcile.observe import Observer
-from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of, reason_of
+from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of, exit_of, reason_of
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.service_state import Look, ServiceState
 from spacecloud.report.snapshot import Snapshot
@@ -71,6 +71,7 @@ class ServiceReconciler:
         self._background = background
         self._termination = termination
         self._now = now
+        self._began = now()
         self._states: dict[ServiceKey, ServiceState] = {}
 
     async def __call__(self, key: ServiceKey) -> datetime | None:
@@ -259,9 +260,10 @@ class ServiceReconciler:
         )
         words = message(" | ".join(line.strip() for line in lines if line.strip()), LONGEST_WORDS)
         state.recorder.last_output[task.container] = words
-        why = task.ending(words)
-        told = f"{replica.id}/{task.task}: {why}"
-        self._events.record(state.key, "TaskExited", told, "warning", reason=why)
+        if task.is_over and task.exited_at is not None and task.exited_at < self._began:
+            # Told by the process before this one, which saw it.
+            return
+        self._tell(state.key, exit_of(replica, task, words))
 
     def _tell(self, key: ServiceKey, telling: Telling) -> None:
         self._events.record(

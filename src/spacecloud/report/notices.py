@@ -1,6 +1,6 @@
 """What of a document is kept but not acted on, and what will surprise: said, never silent. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from spacecloud.model.project import Project
 from spacecloud.model.resource import Resource
@@ -24,6 +24,24 @@ def notices_of(spec: Resource) -> tuple[str, ...]:
             return tuple(_project(spec))
         case _:
             return ()
+
+
+def volumes_of(
+    spec: Service, images: Mapping[str, str], volumes: Mapping[str, tuple[str, ...]]
+) -> Iterator[str]:
+    """
+    What an image keeps in a VOLUME and its task loses. ``images``: task id to the image's id;
+    ``volumes``: an image's id or reference to the folders.
+    """
+    for task in spec.tasks:
+        folders = volumes.get(images.get(task.id, task.docker.image), ())
+        if folders:
+            is_one = len(folders) == 1
+            yield (
+                f"task {task.id}: its image declares {', '.join(folders)} as "
+                f"{'a VOLUME' if is_one else 'VOLUMEs'}; what it writes there is gone whenever its "
+                "replica is replaced, as by every update: keep data in a database outside"
+            )
 
 
 def _service(spec: Service) -> Iterable[str]:

@@ -242,7 +242,8 @@ def _version(
     refused = situation.history.refused.get((version.ref, version.generation))
     if refused is not None:
         builder.problem(refused)
-    rebuilt = [r for r in rollout.staying if r.pause != "running"]
+    # What is over needs no sandbox, and is not run again for want of one.
+    rebuilt = [r for r in rollout.staying if r.pause != "running" and not r.is_over]
     for replica in rollout.staying:
         if replica not in rebuilt:
             repair(situation, declared, replica, rollout, builder)

@@ -128,6 +128,8 @@ class RestartTask(Operation):
     replica: str
     task: str
     container: str
+    grace_seconds: int | None = None
+    """Between the stop signal and the end; None: as long as the platform gives every task."""
 
     def __str__(self) -> str:
         return f"restart task {self.replica}/{self.task}"

@@ -9,7 +9,8 @@ Per version, with ``n`` wanted and ``s`` current ones that the gateway acknowled
 | an older revision           | the best ``n - s`` stay until new ones serve; rest go  |
 | a version that is not declared | goes                                                |
 
-All that is missing of the new revision is created at once: the surge is the whole version.
+A replica whose tasks are all completed counts as one that serves. All that is missing of the new
+revision is created at once: the surge is the whole version.
 While the revision is unknown (its images are not resolved) nothing is replaced.
 """
 
@@ -110,8 +111,8 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
     older = [r for r in replicas if r not in current]
 
     kept = _best(current, wanted, situation)
-    serving = sum(serves(r, situation) for r in kept)
-    waiting = [r for r in older if r.pause == "running"]
+    serving = sum(serves(r, situation) or r.is_completed for r in kept)
+    waiting = [r for r in older if r.pause == "running" and not r.is_over]
     guard = _best(waiting, max(0, wanted - serving), situation)
 
     cause = RevisionReplaced(revision or "") if wanted else NoneWanted()

@@ -233,6 +233,7 @@ def _replica(op: CreateReplica, before: ObservedReplica | None, now: datetime) -
         pause="running",
         expected_tasks=tuple(task.id for task in op.spec.tasks),
         tasks=tasks,
+        termination_grace_seconds=op.spec.termination_grace_period_seconds,
     )
 
 
@@ -247,6 +248,8 @@ def _new_task(op: CreateReplica, task: str, now: datetime) -> ObservedTask:
         health=Health("starting"),
         grace_seconds=spec.probe.grace_seconds if spec.probe else 60,
         tolerated_failures=spec.probe.failures if spec.probe else 3,
+        restart=spec.restart,
+        is_job=spec.is_job,
     )
 
 

@@ -13,7 +13,7 @@ from spacecloud.model.secret import SecretFacts
 from spacecloud.model.task import Task
 from spacecloud.model.traffic import Endpoint, Face
 from spacecloud.reasons.steps import ImageMissing, PullAlways
-from spacecloud.workloads.observed import History, Observed, ObservedReplica
+from spacecloud.workloads.observed import History, Observed, ObservedReplica, ObservedTask
 from spacecloud.workloads.operations import PullImage
 
 UNKNOWN_IMAGE = "unknown until it is pulled: "
@@ -113,6 +113,18 @@ class Situation:
         published = self.observed.published
         return published.endpoints if published is not None else ()
 
+    def termination_of(self, replica: ObservedReplica) -> TerminationLimits:
+        """As its version declares now; where it is not declared any more, as it did then."""
+        version = self.version(replica.ref)
+        seconds = (
+            version.spec.termination_grace_period_seconds
+            if version is not None
+            else replica.termination_grace_seconds
+        )
+        if seconds is None:
+            return self.termination
+        return TerminationLimits(timedelta(seconds=seconds), timedelta(seconds=seconds))
+
     def version(self, ref: ServiceRef) -> DeclaredVersion | None:
         return next((v for v in self.desired.versions if v.ref == ref), None)
 
@@ -206,22 +218,21 @@ def _next_revision(
 
 
 def in_service(replica: ObservedReplica) -> bool:
-    """Ready, or failing its probe fewer times than are tolerated."""
+    """Every task takes requests or is completed, and one of them at least still runs."""
     return (
-        replica.pause == "running"
+        is_live(replica)
         and {task.task for task in replica.tasks} == set(replica.expected_tasks)
-        and all(
-            task.state == "running"
-            and not task.orphaned
-            and (
-                task.health.state == "ready"
-                or (
-                    task.health.state == "failing"
-                    and task.health.failures < task.tolerated_failures
-                )
-            )
-            for task in replica.tasks
-        )
+        and all(task.is_completed or _takes_requests(task) for task in replica.tasks)
+    )
+
+
+def _takes_requests(task: ObservedTask) -> bool:
+    """Ready, or failing its probe fewer times than are tolerated."""
+    is_tolerated = task.health.failures < task.tolerated_failures
+    return (
+        task.state == "running"
+        and not task.orphaned
+        and (task.health.state == "ready" or (task.health.state == "failing" and is_tolerated))
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from spacecloud.drivers.check import Check
-from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker import labels, releases
 from spacecloud.drivers.docker.doctor import pool_conflicts, preflight
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError
@@ -51,6 +51,8 @@ async def examine(engine: Engine, settings: Settings) -> tuple[Check, ...]:
 async def _engine(engine: Engine) -> Check:
     info, version = await engine.get("info"), await engine.get("version")
     said = f"{version.get('Version', '?')} (API {version.get('ApiVersion', '?')})"
+    if releases.lacks_init(info):
+        said += ", without docker-init: tasks run without an init (Debian: apt-get install tini)"
     return _checked("engine", preflight.engine_problems(info, version), said)
 
 

@@ -106,6 +106,7 @@ def _replica(id: str, pod: list[Seen], health: Mapping[str, Health]) -> Observed
         pause=_pause_state(pause),
         expected_tasks=tag.expected_tasks,
         tasks=tuple(_task(c, pause, health) for c in tasks),
+        termination_grace_seconds=tag.termination_grace_seconds,
     )
 
 
@@ -143,7 +144,13 @@ def _task(seen: Seen, pause: Seen | None, health: Mapping[str, Health]) -> Obser
         grace_seconds=probe.grace_seconds,
         tolerated_failures=probe.failures,
         orphaned=_is_astray(seen, pause),
+        restart=seen.tag.restart,
+        is_job=_is_job(seen.tag),
     )
+
+
+def _is_job(tag: Tag) -> bool:
+    return tag.restart != "always" and not tag.ports and tag.probe is None
 
 
 def _is_astray(seen: Seen, pause: Seen | None) -> bool:
