@@ -115,7 +115,12 @@ def _as_recorded(situation: Situation, version: DeclaredVersion) -> DeclaredVers
     before = situation.version(version.ref)
     if before is None or version.revision is not None:
         return version
-    return replace(version, revision=before.revision, resolved=before.resolved)
+    return replace(
+        version,
+        revision=before.revision,
+        resolved=before.resolved,
+        completed=before.completed,
+    )
 
 
 MOST_LOOKS = 64
@@ -144,7 +149,8 @@ def changed(
     before = situation.observed.workloads
     replicas = tuple(
         replace(
-            seen, tasks=tuple(replace(t, **(task or {})) for t in seen.tasks), **(replica or {})
+            seen,
+            **{"tasks": tuple(replace(t, **(task or {})) for t in seen.tasks), **(replica or {})},
         )
         if only in ("", seen.id)
         else seen

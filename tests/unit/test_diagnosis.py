@@ -186,6 +186,14 @@ def test_a_job_that_runs_is_on_its_way_until_it_is_done() -> None:
     assert findings([done], FINE) == ()
 
 
+def test_a_job_whose_containers_were_pruned_is_still_completed() -> None:
+    spec = a_service(tasks=[a_task(restart="on-failure", ports=[])])
+    ended = {"state": "exited", "exit_code": 0, "exited_at": NOON, "health": Health()}
+    done = settled(changed(settled(a_situation(a_version(spec=spec))), task=ended))
+
+    assert status(changed(done, workloads={"replicas": ()})).state == "completed"
+
+
 def test_a_job_that_is_done_after_some_tries_is_completed() -> None:
     assert a_job(0, exits=5).state == "completed"
 

@@ -137,6 +137,7 @@ TERMINAL = {
     "volume on a file",
     "bad mount",
     "no command",
+    "no room for docker-init",
     "no such program",
     "not a program",
     "unknown user",

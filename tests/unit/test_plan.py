@@ -360,6 +360,7 @@ def test_a_job_that_is_done_is_not_run_again_by_anything_but_a_new_revision(rest
     assert not decide(changed(done, replica={"pause": "stopped"}))
     assert not decide(replace(done, now=later(86_400)))
     assert not decide(declaring(done, a_job(restart, generation=1)))
+    assert shown(decide(declaring(done, a_job(restart, generation=2)))).count("->") == 1
     again = shown(decide(settled_revision(done, a_job(restart, generation=2, env={"A": "1"}))))
     assert "create replica web--v1--1" in again
 
@@ -370,6 +371,19 @@ def settled_revision(situation: Situation, version: DeclaredVersion) -> Situatio
     for step in decide(newer).steps:
         newer = simulate(newer, step.op) if isinstance(step.op, RecordRevision) else newer
     return newer
+
+
+def test_a_job_that_is_done_stays_done_when_its_containers_and_its_image_are_pruned() -> None:
+    done = after_exit(settled(a_situation(a_job())), 0)
+
+    pruned = changed(done, replica={"tasks": ()})
+    pruned = replace(pruned, observed=replace(pruned.observed, images={}))
+
+    assert not decide(pruned)
+    assert not decide(changed(pruned, workloads={"replicas": ()}))
+    same = settled(declaring(changed(done, replica={"tasks": ()}), a_job(generation=2)))
+    assert same.observed.workloads.replicas[0].tasks == ()
+    assert "pull web:1" in shown(decide(declaring(pruned, a_job(generation=2, env={"A": "1"}))))
 
 
 def test_a_job_of_an_older_revision_goes_when_the_new_one_is_done_too() -> None:

@@ -28,6 +28,14 @@ class DeclaredVersion:
     """The generation that it was recorded for, or found to make the same of."""
 
     applied_at: datetime | None = None
+    completed: int = 0
+    """Number of the revision whose replicas were all completed; 0: none was."""
+
+    @property
+    def is_completed(self) -> bool:
+        """Was all of what this generation runs done once?"""
+        latest = self.revision.number if self.revision is not None else None
+        return self.completed == latest and self.resolved == self.generation
 
     @property
     def images(self) -> Mapping[str, str]:

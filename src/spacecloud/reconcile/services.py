@@ -32,6 +32,7 @@ from spacecloud.workloads.operations import (
     Op,
     PublishNames,
     PublishTraffic,
+    RecordCompletion,
     RecordRevision,
     ReleaseAddresses,
     Wait,
@@ -226,6 +227,8 @@ class ServiceReconciler:
             case RecordRevision():
                 next = NextRevision(op.number, op.hash, dict(op.images), op.secrets)
                 await self._store.record_revision(op.ref, op.generation, next)
+            case RecordCompletion():
+                await self._store.record_completion(op.ref, op.number)
             case ReleaseAddresses():
                 await self._store.release(op.key)
             case Wait():

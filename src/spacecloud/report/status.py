@@ -49,7 +49,7 @@ from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.observed import ObservedReplica, ObservedTask
 from spacecloud.workloads.operations import AwaitPull, Op, PullImage, Wait
 from spacecloud.workloads.rollout import serves
-from spacecloud.workloads.situation import Declared, in_service
+from spacecloud.workloads.situation import Declared, Resolution, in_service
 
 CRASHES_UNTIL_FAILED = 3
 LONG_START = timedelta(seconds=10)
@@ -172,9 +172,9 @@ def _verdict(
     rejected = situation.history.rejected_publication
     if rejected is not None and snapshot.plan.problems:
         return Verdict("failed", rejected[1])
-    revision = situation.resolution(seen).revision
+    resolution = situation.resolution(seen)
     replicas = _replicas(version.ref, snapshot)
-    current = [r for r in replicas if r.revision == revision]
+    current = [r for r in replicas if r.revision == resolution.revision]
     serving = sum(serves(r, situation) for r in current)
     wanted = _wanted(version, snapshot)
     dead_end = _dead_end(current, serving, snapshot)
@@ -182,7 +182,7 @@ def _verdict(
         return dead_end
     if wanted == 0:
         return Verdict("progressing") if replicas else Verdict("asleep", Asleep())
-    arrived = _arrived(current, serving, wanted, snapshot)
+    arrived = _arrived(current, serving, wanted, resolution, snapshot)
     if arrived is not None:
         return arrived
     others = [r for r in replicas if serves(r, situation)]
@@ -199,11 +199,15 @@ def _dead_end(current: list[ObservedReplica], serving: int, snapshot: Snapshot) 
 
 
 def _arrived(
-    current: list[ObservedReplica], serving: int, wanted: int, snapshot: Snapshot
+    current: list[ObservedReplica],
+    serving: int,
+    wanted: int,
+    resolution: Resolution,
+    snapshot: Snapshot,
 ) -> Verdict | None:
     """All that is wanted is there, or done."""
     completed = sum(r.is_completed for r in current)
-    if completed >= wanted:
+    if resolution.is_completed or completed >= wanted:
         return Verdict("completed", snapshot.last_error)
     if serving + completed < wanted or not _is_published(snapshot):
         return None

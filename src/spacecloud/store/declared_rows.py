@@ -91,7 +91,7 @@ def _read(db: Session, known: Declared, only: ServiceKey | None = None) -> dict[
     vips: dict[ServiceKey, dict[str, IPv4Address]] = {}
     for project, service, version, vip, *facts in db.rows(
         "SELECT v.project, v.service, v.version, v.vip, v.generation, v.spec, v.place,"
-        f" v.applied_at, v.resolved, {revision_rows.COLUMNS}"
+        f" v.applied_at, v.resolved, v.completed, {revision_rows.COLUMNS}"
         " FROM versions AS v LEFT JOIN revisions AS r ON r.number = v.revision"
         " AND (r.project, r.service, r.version) = (v.project, v.service, v.version)"
         f"{versions_where} ORDER BY v.project, v.service, v.place",
@@ -123,13 +123,15 @@ def _same(known: DeclaredService, built: DeclaredService) -> bool:
 
 
 def _version(ref: ServiceRef, facts: list[Any], service: DeclaredService | None) -> DeclaredVersion:
-    """A generation is never used twice: within one, only the revision changes."""
-    generation, text, place, applied_at, resolved, *row = facts
+    """A generation is never used twice: within one, only what is recorded changes."""
+    generation, text, place, applied_at, resolved, completed, *row = facts
     revision = revision_rows.revision_from(ref.project, row) if row[0] is not None else None
     for known in service.versions if service is not None else ():
         if known.generation == generation:
-            is_same = (known.revision, known.resolved) == (revision, resolved)
-            return known if is_same else replace(known, revision=revision, resolved=resolved)
+            recorded = (revision, resolved, completed)
+            if (known.revision, known.resolved, known.completed) == recorded:
+                return known
+            return replace(known, revision=revision, resolved=resolved, completed=completed)
     try:
         spec = Service.model_validate_json(text, context=STORED)
     except ValidationError as error:
@@ -138,4 +140,4 @@ def _version(ref: ServiceRef, facts: list[Any], service: DeclaredService | None)
             f"it again ({error.error_count()} mistakes)"
         ) from error
     when = datetime.fromisoformat(applied_at)
-    return DeclaredVersion(ref, spec, generation, place, revision, resolved, when)
+    return DeclaredVersion(ref, spec, generation, place, revision, resolved, when, completed)

@@ -136,6 +136,10 @@ class Services(Protocol):
         """
         ...
 
+    async def record_completion(self, ref: ServiceRef, number: int) -> None:
+        """All replicas of that revision are done; nothing happens when it is not the latest."""
+        ...
+
     async def revisions(self, ref: ServiceRef) -> list[Revision]:
         """Those that are kept of a declared version, newest first: the last ten."""
         ...

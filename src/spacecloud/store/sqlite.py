@@ -124,6 +124,9 @@ class SqliteStore:
             )
         )
 
+    async def record_completion(self, ref: ServiceRef, number: int) -> None:
+        await self._write(partial(revision_rows.record_completion, ref=ref, number=number))
+
     async def revisions(self, ref: ServiceRef) -> list[Revision]:
         return await self._read(lambda db: revision_rows.revisions(db, ref))
 

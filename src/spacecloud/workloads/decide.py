@@ -31,6 +31,7 @@ from spacecloud.reasons.steps import (
     SecretChanged,
     SlotEmpty,
 )
+from spacecloud.reasons.tasks import Completed
 from spacecloud.reasons.union import Reason
 from spacecloud.workloads.drain import drain
 from spacecloud.workloads.holding import hold
@@ -43,6 +44,7 @@ from spacecloud.workloads.operations import (
     PublishNames,
     PublishTraffic,
     PullImage,
+    RecordCompletion,
     RecordRevision,
     ReleaseAddresses,
     RemoveNetwork,
@@ -239,6 +241,12 @@ def _version(
     builder: PlanBuilder,
 ) -> None:
     version = rollout.version
+    if rollout.resolution.is_completed:
+        if not rollout.resolution.is_recorded:
+            _resolve(situation, rollout, builder)
+        return
+    if rollout.is_done:
+        builder.add(RecordCompletion(version.ref, rollout.resolution.number), Completed())
     refused = situation.history.refused.get((version.ref, version.generation))
     if refused is not None:
         builder.problem(refused)

@@ -22,6 +22,7 @@ from spacecloud.workloads.operations import (
     PublishNames,
     PublishTraffic,
     PullImage,
+    RecordCompletion,
     RecordRevision,
     ReleaseAddresses,
     RemoveNetwork,
@@ -62,7 +63,7 @@ def subject(op: Op) -> Subject:
             its = ("names",)
         case PullImage(ref=ref, image=image) | CancelPull(pull=PullImage(ref=ref, image=image)):
             its = ("pull", ref.version, image)
-        case RecordRevision():
+        case RecordRevision() | RecordCompletion():
             its = ("revision", op.ref.version)
         case ReleaseAddresses():
             its = ("addresses",)

@@ -85,6 +85,17 @@ class RecordRevision(Operation):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordCompletion(Operation):
+    """Write down that a revision is done: nothing of it is started again, whatever is removed."""
+
+    ref: ServiceRef
+    number: int
+
+    def __str__(self) -> str:
+        return f"record that revision {self.number} of {self.ref.version} is completed"
+
+
+@dataclass(frozen=True, slots=True)
 class CreateReplica(Operation):
     """Make a replica, or what is missing of it, and start it."""
 
@@ -284,7 +295,7 @@ WorkloadOp = (
 )
 """What a driver's Workloads carries out."""
 
-StoreOp = RecordRevision | ReleaseAddresses
+StoreOp = RecordRevision | RecordCompletion | ReleaseAddresses
 TrafficOp = PublishTraffic | WithdrawTraffic
 WaitOp = AwaitPull | AwaitReady | AwaitIdle | AwaitStopped | AwaitRestart | AwaitEnd | AwaitRetry
 Op = WorkloadOp | StoreOp | TrafficOp | PublishNames | WaitOp

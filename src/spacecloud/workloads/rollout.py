@@ -51,6 +51,9 @@ class VersionRollout:
     missing: tuple[int, ...]
     """Slots to fill."""
 
+    is_done: bool = False
+    """As many replicas as are wanted are completed."""
+
     @property
     def revision(self) -> str | None:
         return self.resolution.revision
@@ -111,7 +114,10 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
     older = [r for r in replicas if r not in current]
 
     kept = _best(current, wanted, situation)
-    serving = sum(serves(r, situation) or r.is_completed for r in kept)
+    completed = sum(r.is_completed for r in kept)
+    serving = (
+        wanted if resolution.is_completed else completed + sum(serves(r, situation) for r in kept)
+    )
     waiting = [r for r in older if r.pause == "running" and not r.is_over]
     guard = _best(waiting, max(0, wanted - serving), situation)
 
@@ -121,8 +127,12 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
     going += [(r, cause) for r in older if r not in guard]
     taken = {r.slot for r in replicas}
     free = (slot for slot in range(len(taken) + wanted) if slot not in taken)
-    slots = tuple(slot for slot, _ in zip(free, range(wanted - len(kept)), strict=False))
-    return VersionRollout(version, wanted, resolution, (*kept, *guard), tuple(going), slots)
+    missing = 0 if resolution.is_completed else wanted - len(kept)
+    slots = tuple(slot for slot, _ in zip(free, range(missing), strict=False))
+    is_done = resolution.is_recorded and 0 < wanted <= completed
+    return VersionRollout(
+        version, wanted, resolution, (*kept, *guard), tuple(going), slots, is_done
+    )
 
 
 def _best(

@@ -36,6 +36,7 @@ from spacecloud.workloads.operations import (
     PublishNames,
     PublishTraffic,
     PullImage,
+    RecordCompletion,
     RecordRevision,
     ReleaseAddresses,
     RemoveNetwork,
@@ -56,7 +57,7 @@ def simulate(situation: Situation, op: Op) -> Situation:
     match op:
         case PullImage() | CancelPull():
             return _pulling(situation, op)
-        case RecordRevision():
+        case RecordRevision() | RecordCompletion():
             return _recorded(situation, op)
         case ReleaseAddresses():
             return replace(situation, desired=Unknown(op.key))
@@ -141,22 +142,32 @@ def _pulling(situation: Situation, op: PullImage | CancelPull) -> Situation:
     return replace(situation, observed=replace(situation.observed, pulls=pulls))
 
 
-def _recorded(situation: Situation, op: RecordRevision) -> Situation:
-    desired = situation.desired
+def _recorded(situation: Situation, op: RecordRevision | RecordCompletion) -> Situation:
+    desired, known = situation.desired, situation.observed.images
     if not isinstance(desired, Declared):
         return situation
+    if isinstance(op, RecordRevision):
+        known = {**known, **{image: image for _, image in op.images}}
     versions = tuple(
-        replace(v, revision=_revision(v, op, situation.now), resolved=op.generation)
-        if v.ref == op.ref and v.generation == op.generation
-        else v
-        for v in desired.versions
+        _version(v, op, situation.now) if v.ref == op.ref else v for v in desired.versions
     )
-    known = {**situation.observed.images, **{image: image for _, image in op.images}}
     return replace(
         situation,
         desired=replace(desired, service=replace(desired.service, versions=versions)),
         observed=replace(situation.observed, images=known),
     )
+
+
+def _version(
+    version: DeclaredVersion, op: RecordRevision | RecordCompletion, now: datetime
+) -> DeclaredVersion:
+    match op:
+        case RecordCompletion():
+            return replace(version, completed=op.number)
+        case RecordRevision() if version.generation == op.generation:
+            return replace(version, revision=_revision(version, op, now), resolved=op.generation)
+        case RecordRevision():
+            return version
 
 
 def _revision(version: DeclaredVersion, op: RecordRevision, now: datetime) -> Revision:

@@ -98,6 +98,9 @@ class Resolution:
     is_recorded: bool = False
     """Has the store this revision for this generation, and are all images of it here?"""
 
+    is_completed: bool = False
+    """Was all of it done once? Nothing of it is started again then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -141,11 +144,19 @@ class Situation:
         images, secrets = self._images_of(version), self._secrets_of(version)
         latest, is_pinned = version.revision, self.is_pinned(version)
         if latest is not None and is_pinned and latest.holds_secrets(secrets):
-            return Resolution(images, latest.number, latest.hash, secrets, is_recorded=True)
+            return Resolution(
+                images,
+                latest.number,
+                latest.hash,
+                secrets,
+                is_recorded=True,
+                is_completed=version.is_completed,
+            )
         if images is None:
             return Resolution(None, 0, None, secrets, self._pulls(version))
         number, hash = _next_revision(version, images, secrets)
-        return Resolution(images, number, hash, secrets)
+        is_completed = version.completed == number
+        return Resolution(images, number, hash, secrets, is_completed=is_completed)
 
     def pulling(self, version: DeclaredVersion, task: Task) -> PullImage | None:
         """The pull that is under way for it."""
@@ -160,10 +171,10 @@ class Situation:
         return None
 
     def is_pinned(self, version: DeclaredVersion) -> bool:
-        """Has it an image for each task, and are all of them here?"""
+        """Has it an image for each task, and are those that are still needed here?"""
         tasks = {task.id for task in version.spec.tasks}
         here = (self.observed.images.get(image) is not None for image in version.images.values())
-        return version.images.keys() == tasks and all(here)
+        return version.images.keys() == tasks and (version.is_completed or all(here))
 
     def _images_of(self, version: DeclaredVersion) -> Mapping[str, str] | None:
         """
