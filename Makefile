@@ -8,7 +8,7 @@ export PYTHON
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down check check-style check-types check-imports check-tests test attack test-images test-engines test-systemd bench chaos lock clean
+.PHONY: help demo down check check-style check-types check-imports check-tests test attack test-images test-engines test-systemd test-upgrade bench chaos lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -54,6 +54,10 @@ test-engines:  ## the tests of the driver against another engine: ENGINE=28.5.1
 test-systemd:  ## setup, a crash, a power cut and destroy on a machine whose first process is systemd
 	@command -v debootstrap > /dev/null || apt-get -q install -y debootstrap
 	@scripts/test-systemd.sh
+
+test-upgrade:  ## a running installation of an older release is taken over: FROM=commit
+	@scripts/bootstrap.sh test
+	@scripts/test-upgrade.sh $(FROM)
 
 bench:  ## how fast it is on this machine, and against whom; ROWS=start,mesh measures these only
 	@scripts/bootstrap.sh python

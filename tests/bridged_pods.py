@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.process import run
 from spacecloud.settings import Settings
 
@@ -66,20 +67,20 @@ async def inside(namespace: str, *command: str) -> str:
 
 
 @asynccontextmanager
-async def pods(settings: Settings) -> AsyncIterator[tuple[Pod, Pod, Pod]]:
+async def pods(networking: Networking) -> AsyncIterator[tuple[Pod, Pod, Pod]]:
     """Three, each on a bridge of its own; the third's is not ours."""
     made: list[Pod] = []
-    bridges = [f"{settings.interface_prefix}0", f"{settings.interface_prefix}1"]
+    bridges = [f"{networking.interface_prefix}{n}" for n in range(2)]
     try:
-        for n, bridge in enumerate([*bridges, f"x{settings.instance}"]):
-            name = f"{settings.instance}-{n}"
-            pod = Pod(name, bridge, f"10.130.{n}.2", str(settings.pools.dns_vip))
+        for n, bridge in enumerate([*bridges, f"x{networking.instance}"]):
+            name = f"{networking.instance}-{n}"
+            pod = Pod(name, bridge, f"10.130.{n}.2", str(networking.pools.dns_vip))
             made.append(pod)
             await run("ip", "netns", "add", name)
             await run("ip", "link", "add", bridge, "type", "bridge")
             await run("ip", "addr", "add", f"10.130.{n}.1/24", "dev", bridge)
             await run("ip", "link", "set", bridge, "up")
-            veth = f"v{settings.instance[3:]}{n}"
+            veth = f"v{networking.instance[3:]}{n}"
             await run("ip", "link", "add", veth, "type", "veth", "peer", "eth0", "netns", name)
             await run("ip", "link", "set", veth, "master", bridge, "up")
             await inside(name, "ip", "link", "set", "lo", "up")

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from spacecloud.drivers.docker.networking import Networking
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.addresses import Addresses, Allocation
+from spacecloud.model.addresses import Addresses, Allocation, Pools
 from spacecloud.model.declared import Declared as Everything
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
@@ -28,6 +29,11 @@ WEB = ServiceKey("shop", "web")
 
 def later(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
+
+
+def a_networking(instance: str = "default", **given: Any) -> Networking:
+    ports = {"http_port": 4122, "mesh_port": 15001, "dns_port": 15053}
+    return Networking(**{"instance": instance, "pools": Pools(), **ports, **given})
 
 
 def a_task(**given: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spacecloud.drivers.docker.engine import Engine
-from spacecloud.drivers.docker.pods.logs import frames
+from spacecloud.drivers.docker.logs import frames
 from spacecloud.settings import Settings
 
 DOCKER_HOST = Settings().docker_host

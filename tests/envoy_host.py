@@ -22,8 +22,9 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, TypeVar
 
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.gateway.bootstrap import arguments
-from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
+from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RunDirectory
 from spacecloud.settings import Settings
 
 T = TypeVar("T")
@@ -155,13 +156,15 @@ class EnvoyHost:
         return ("ip", "netns", "exec", self.network(subnet), sys.executable)
 
     async def start_envoy(self) -> None:
+        settings = self.settings
+        run, drain = RunDirectory(settings.run_dir), settings.listener_drain_seconds
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 "ip",
                 *("netns", "exec", self.name),
                 *("setpriv", f"--reuid={GATEWAY_UID}", f"--regid={GATEWAY_UID}", "--clear-groups"),
                 str(envoy_binary()),
-                *arguments(self.settings),
+                *arguments(networking_of(settings), run, drain, settings.log_level),
                 *("--concurrency", "2"),
                 stdout=log,
                 stderr=log,
@@ -190,7 +193,7 @@ class EnvoyHost:
 
 async def _connected(client: socket.socket, address: str, port: int) -> socket.socket:
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await asyncio.get_running_loop().sock_connect(client, (address, port))
     except BaseException:
         client.close()

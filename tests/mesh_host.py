@@ -116,7 +116,7 @@ async def get(connection: socket.socket, path: str = "/", **headers: str) -> Ans
     ]
     reader, writer = await asyncio.open_connection(sock=connection, limit=1 << 20)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             writer.write("\r\n".join([*lines, "", ""]).encode())
             return await read_answer(reader)
     finally:
@@ -166,7 +166,7 @@ async def send(connection: socket.socket, data: bytes) -> None:
     await asyncio.get_running_loop().sock_sendall(connection, data)
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], within: float = 5) -> None:
+async def eventually(holds: Callable[[], Awaitable[bool]], within: float = 30) -> None:
     async with asyncio.timeout(within):
         while not await holds():
             await asyncio.sleep(0.02)

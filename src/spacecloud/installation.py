@@ -95,10 +95,10 @@ def forget(settings: Settings) -> None:
 
 def beginning(settings: Settings) -> Beginning | None:
     """What a start without a database was allowed by; None where there is one."""
-    said = _read(settings.state_dir / BEGINNING)
-    if said is None:
+    text = _read(settings.state_dir / BEGINNING)
+    if text is None:
         return None
-    return "forget" if said.strip() == "forget" else "first"
+    return "forget" if text.strip() == "forget" else "first"
 
 
 def complete(settings: Settings) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from spacecloud.errors import Forbidden
 
 TRIES = 20
-PAUSE_SECONDS = 0.02
+RETRY_SECONDS = 0.02
 """Whoever only asks holds the lock for a moment too."""
 
 
@@ -28,7 +28,7 @@ def take(path: Path) -> int | None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(RETRY_SECONDS)
         else:
             write(descriptor, "")
             return descriptor

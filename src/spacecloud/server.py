@@ -35,6 +35,7 @@ from spacecloud.drivers.docker.factory import (
     inventory,
     preflight,
 )
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.drivers.driver import Driver
 from spacecloud.drivers.memory import memory_driver
 from spacecloud.errors import (
@@ -71,7 +72,7 @@ async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. What runs goes on running without it."""
     directories.prepare(settings)
     _may_open_many_files()
-    _leave_no_core()
+    leave_no_core()
     _collect_seldom()
     with _only_one(settings):
         installation.begin(settings)
@@ -133,7 +134,7 @@ def _may_open_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _leave_no_core() -> None:
+def leave_no_core() -> None:
     """Memory holds keys and secrets: no dump of it, and no look into it but root's."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # The limit alone does not keep a dump from a program that core_pattern names.
@@ -188,7 +189,7 @@ def _http(settings: Settings, app: object) -> uvicorn.Config:
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     if settings.driver == "docker":
-        config.uds = str(settings.run_dir / "api.sock")
+        config.uds = str(RunDirectory(settings.run_dir).api_socket)
     else:
         config.host, config.port = "127.0.0.1", settings.http_port
     return config

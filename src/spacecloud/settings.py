@@ -1,6 +1,5 @@
 """Every knob of the control plane, read once at start and passed down from there."""
 
-import hashlib
 import os
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -87,16 +86,6 @@ class Settings(BaseSettings):
     @property
     def run_dir(self) -> Path:
         return self.run / self.instance
-
-    @property
-    def interface_prefix(self) -> str:
-        """Of our bridges: at most 15 characters with the hash that follows."""
-        return f"sc{hashlib.sha256(self.instance.encode()).hexdigest()[:3]}-"
-
-    @property
-    def chain_prefix(self) -> str:
-        """Of our iptables chains, at most 28 characters with what follows."""
-        return f"SC-{hashlib.sha256(self.instance.encode()).hexdigest()[:6]}"
 
     @property
     def is_root(self) -> bool:

@@ -157,11 +157,11 @@ def _end(path: Path, holder: lock.Holder) -> None:
     if not holder.process:
         raise Unavailable(f"somebody holds {path} and does not say who: fuser {path} tells")
     deadline = time.monotonic() + STOP_SECONDS
-    words = [signal.SIGTERM, signal.SIGKILL]
+    signals = [signal.SIGTERM, signal.SIGKILL]
     while (now := lock.holder(path)) is not None and now.process == holder.process:
-        if words and (words[0] == signal.SIGTERM or time.monotonic() > deadline):
+        if signals and (signals[0] == signal.SIGTERM or time.monotonic() > deadline):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(holder.process, words.pop(0))
+                os.kill(holder.process, signals.pop(0))
         if time.monotonic() > deadline + STEP_SECONDS * 20:
             raise Unavailable(f"process {holder.process} does not end, not even by force")
         time.sleep(STEP_SECONDS / 2)

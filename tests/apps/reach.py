@@ -17,6 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 PATIENCE_SECONDS = 1.2
+TCP_PATIENCE_SECONDS = 5.0
+"""A refusal that is lost on its way comes with the next SYN, after 1 or 3 s."""
+
 AT_ONCE = 256
 ECHO_REQUEST, ECHO_REPLY = 8, 0
 
@@ -51,7 +54,7 @@ def attempt(target: tuple[str, str, int, str]) -> dict[str, Any]:
 
 
 def tcp(host: str, port: int, text: str) -> str:
-    with socket.create_connection((host, port), PATIENCE_SECONDS) as channel:
+    with socket.create_connection((host, port), TCP_PATIENCE_SECONDS) as channel:
         channel.sendall(text.encode())
         # Until it ends or is silent: headers come before the body that has the name.
         got = b""

@@ -11,7 +11,7 @@ from typing import Literal
 from chaos.plane import Plane
 from eventually import holds_within
 from spacecloud.drivers.docker import labels
-from spacecloud.drivers.docker.host import system_specs
+from spacecloud.drivers.docker.factory import networking_of
 
 Part = Literal["gateway", "resolver"]
 PROGRAMS = ("iptables", "ip6tables")
@@ -24,7 +24,7 @@ def docker(*words: str) -> str:
 
 
 def part(plane: Plane, name: Part) -> str:
-    return system_specs.name(plane.settings, name)
+    return labels.part_name(plane.settings.instance, name)
 
 
 def containers(plane: Plane, project: str, *more: str) -> list[str]:
@@ -47,7 +47,7 @@ def kill_process(container: str) -> float:
 
 def flush_rules(plane: Plane) -> None:
     """Ours alone, in both families: what ``iptables -F`` and a firewall's reload leave."""
-    prefix = plane.settings.chain_prefix
+    prefix = networking_of(plane.settings).chain_prefix
     for program in PROGRAMS:
         table, lines, chains = "", list[str](), list[str]()
         text: list[str] = []
@@ -82,7 +82,7 @@ def remove_rule_above(plane: Plane) -> None:
 
 def _by_hand(plane: Plane) -> str:
     """It names our bridges: those of other instances are not to be opened."""
-    return f"-i {plane.settings.interface_prefix}+ -m comment --comment by-hand -j ACCEPT"
+    return f"-i {networking_of(plane.settings).interface_prefix}+ -m comment --comment by-hand -j ACCEPT"
 
 
 def remove_route(plane: Plane) -> None:

@@ -125,12 +125,12 @@ def _enter(namespace: int) -> None:
 
 @contextlib.contextmanager
 def _spoken_to(engine: Engine) -> Iterator[None]:
-    before = os.environ.get("DOCKER_HOST")
-    os.environ["DOCKER_HOST"] = engine.host
+    """By ``docker``, by the platform and by what makes the tests' images."""
+    names = ("DOCKER_HOST", "SPACE_CLOUD_DOCKER_HOST")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, engine.host))
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["DOCKER_HOST"]
-        else:
-            os.environ["DOCKER_HOST"] = before
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -206,5 +206,5 @@ def _plain(part: str) -> str:
         return part.rpartition("-")[2]
     if part.startswith("space-cloud-"):
         pieces = part.split("--")
-        return {2: "network", 4: "pause", 5: "task"}.get(len(pieces), "part")
+        return {2: "network", 4: "sandbox", 5: "task"}.get(len(pieces), "part")
     return "X"

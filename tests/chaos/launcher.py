@@ -25,11 +25,10 @@ import aiohttp
 
 from chaos.faults import GROUND, Fault, Injector, engine_call
 from spacecloud import server
-from spacecloud.drivers.docker import engine, factory, process
+from spacecloud.drivers.docker import engine, factory, logs, process
 from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.host import dns, firewall, host
 from spacecloud.drivers.docker.images import ensure
-from spacecloud.drivers.docker.pods import logs
 from spacecloud.drivers.docker.xds import ads
 from spacecloud.drivers.docker.xds.stream import Stream
 from spacecloud.errors import Transient, Unavailable

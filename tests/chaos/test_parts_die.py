@@ -133,10 +133,10 @@ def test_a_resolver_that_is_killed_answers_again(plane: Plane) -> None:
         mended(plane, "resolver killed")
 
 
-def test_a_pod_whose_pause_is_killed_is_made_anew(plane: Plane) -> None:
-    with told(plane, f"{PROJECT}/api .*pause container"):
-        damage.kill_process(pause_of(plane, "api"))
-        mended(plane, "pause killed")
+def test_a_pod_whose_sandbox_is_killed_is_made_anew(plane: Plane) -> None:
+    with told(plane, f"{PROJECT}/api .*sandbox"):
+        damage.kill_process(sandbox_of(plane, "api"))
+        mended(plane, "sandbox killed")
 
 
 def test_a_task_that_is_killed_is_started_again(plane: Plane) -> None:
@@ -183,13 +183,17 @@ def rules_stand(plane: Plane) -> None:
 
 def test_a_container_that_is_taken_off_its_network_is_put_back(plane: Plane) -> None:
     with told(plane, f"{PROJECT}/api ReplicaCreated: .* off its network"):
-        damage.docker("network", "disconnect", "-f", network(plane, "api"), pause_of(plane, "api"))
+        damage.docker(
+            "network", "disconnect", "-f", network(plane, "api"), sandbox_of(plane, "api")
+        )
         mended(plane, "network disconnected")
 
 
 def test_a_network_that_is_removed_is_made_again(plane: Plane) -> None:
     with told(plane, f"{PROJECT}/api ReplicaCreated: .* off its network"):
-        damage.docker("network", "disconnect", "-f", network(plane, "api"), pause_of(plane, "api"))
+        damage.docker(
+            "network", "disconnect", "-f", network(plane, "api"), sandbox_of(plane, "api")
+        )
         damage.docker("network", "rm", network(plane, "api"))
         mended(plane, "network removed")
 
@@ -229,7 +233,7 @@ def test_a_container_of_another_name_is_still_ours(plane: Plane) -> None:
     mended(plane, "renamed task removed")
 
 
-def pause_of(plane: Plane, service: str) -> str:
+def sandbox_of(plane: Plane, service: str) -> str:
     """The only container of a replica that carries no task's label."""
     tasks = damage.containers(plane, PROJECT, f"service={service}", "task")
     pod = damage.containers(plane, PROJECT, f"service={service}")

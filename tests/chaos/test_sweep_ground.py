@@ -149,6 +149,15 @@ DAMAGES: tuple[Damage, ...] = (
 CLOSES_THE_WAY: tuple[Damage, ...] = (stop_gateway, remove_gateway)
 """From outside to the service, while it is a wound."""
 
+LEAVES_THE_RULES: tuple[Damage, ...] = (
+    declare_ingress,
+    stop_gateway,
+    freeze_resolver,
+    remove_resolver,
+    remove_gateway,
+)
+"""Rules that are read meanwhile were written by somebody else on this machine, who may not come again."""
+
 TURNS: tuple[Damage, ...] = (declare_ingress, declare_doors)
 """Declared the first time, taken back the next: what is called differs."""
 
@@ -180,11 +189,15 @@ def points_of(ground: Ground, kinds: Sequence[Damage]) -> list[tuple[str, Point]
             ground.plane.until(ground.serves)
             time.sleep(FIRING_SECONDS)
             first = first_of_each(ground.plane.board.points(GROUND, since))
-            news = [point for point in first if point.name not in known]
+            news = [p for p in first if p.name not in known and not is_by_chance(p, kind)]
             found += [(kind.__name__, point) for point in news]
             known |= {point.name for point in news}
         ground.plane.until(ground.is_as_before)
     return found
+
+
+def is_by_chance(point: Point, kind: Damage) -> bool:
+    return point.kind == "rules" and kind in LEAVES_THE_RULES
 
 
 def kinds_of(extent: Extent) -> tuple[Damage, ...]:

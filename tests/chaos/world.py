@@ -20,9 +20,9 @@ import httpx
 
 from chaos.plane import Plane
 from spacecloud.drivers.docker import labels
-from spacecloud.drivers.docker.gateway.bootstrap import admin_socket
-from spacecloud.drivers.docker.host.dns import names_dir
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.pods.networks import interface
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.mesh.envoy.host_ports import host_port_listener
 from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.model.refs import HOST, ServiceKey
@@ -33,7 +33,7 @@ World = tuple[str, ...]
 def of_project(plane: Plane, project: str, services: Sequence[str]) -> World:
     """Everything that bears the project's name, and all that hangs on its services' bridges."""
     bridges = {
-        interface(plane.settings, ServiceKey(project, service)): f"BRIDGE-{service}"
+        interface(networking_of(plane.settings), ServiceKey(project, service)): f"BRIDGE-{service}"
         for service in services
     }
     scope = f"{labels.scope(plane.installation.instance)}-{project}--"
@@ -50,14 +50,14 @@ def of_project(plane: Plane, project: str, services: Sequence[str]) -> World:
 
 def of_instance(plane: Plane) -> World:
     """All that is of this instance, whatever it belongs to; and what is nobody's."""
-    settings = plane.settings
+    networking = networking_of(plane.settings)
     scope = f"{labels.scope(plane.installation.instance)}-"
-    ours = {settings.interface_prefix: "", settings.chain_prefix: "", _pool(plane): ""}
+    ours = {networking.interface_prefix: "", networking.chain_prefix: "", _pool(plane): ""}
     found = [f"container {line}" for line in _containers() if line.startswith(scope)]
     found += [f"network {line}" for line in _networks() if line.startswith(scope)]
     found += [f"{source} {line}" for source, line in _kernel(ours)]
     found += [f"route {line}" for line in _run("ip", "route").splitlines() if _vips(plane) in line]
-    found += [f"names {path.name}" for path in names_dir(plane.settings).iterdir()]
+    found += [f"names {path.name}" for path in RunDirectory(plane.settings.run_dir).names.iterdir()]
     return tuple(sorted(map(_without_numbers, found)))
 
 
@@ -126,7 +126,7 @@ def _kernel(marks: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _names(plane: Plane, project: str) -> list[str]:
-    folder = names_dir(plane.settings)
+    folder = RunDirectory(plane.settings.run_dir).names
     return [
         f"{path.name} {line}"
         for path in folder.glob(f"{project}.*")
@@ -151,7 +151,7 @@ def _gateway(plane: Plane, project: str) -> list[str]:
 
 
 def _clusters(plane: Plane) -> list[dict[str, Any]]:
-    transport = httpx.HTTPTransport(uds=str(admin_socket(plane.settings)))
+    transport = httpx.HTTPTransport(uds=str(RunDirectory(plane.settings.run_dir).admin_socket))
     try:
         with httpx.Client(transport=transport, timeout=10) as client:
             text = client.get("http://envoy/clusters?format=json").text

@@ -14,6 +14,7 @@ from apps.images import ensure_test_images
 from docker_objects import DOCKER_HOST
 from eventually import eventually
 from spacecloud.drivers.docker.engine import connect
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.drivers.driver import LogRequest, Workloads
 from spacecloud.drivers.memory import MemoryWorkloads
@@ -89,7 +90,7 @@ async def on_docker(folder: Path) -> AsyncIterator[Place]:
     )
     async with connect(DOCKER_HOST) as engine:
         image = (await engine.get(f"images/{ensure_test_images()['echo']}/json"))["Id"]
-        workloads = DockerWorkloads(engine, settings, no_secrets, now)
+        workloads = DockerWorkloads(engine, settings, networking_of(settings), no_secrets, now)
         async with workloads.run():
             place = Place(workloads, image)
             try:
@@ -150,8 +151,8 @@ async def test_a_listing_of_all_shows_what_a_look_at_one_shows(place: Place) -> 
     listed = (await place.workloads.observe_all())[API.key]
     seen = await place.workloads.observe(API.key)
 
-    assert [(r.id, r.revision, r.pause) for r in listed.replicas] == [
-        (r.id, r.revision, r.pause) for r in seen.replicas
+    assert [(r.id, r.revision, r.sandbox) for r in listed.replicas] == [
+        (r.id, r.revision, r.sandbox) for r in seen.replicas
     ]
     assert [[(t.container, t.state) for t in r.tasks] for r in listed.replicas] == [
         [(t.container, t.state) for t in r.tasks] for r in seen.replicas

@@ -1004,7 +1004,7 @@ async def test_a_subscription_hears_what_happens_after_it_was_made(store: Store)
     await store.put_ingress("shop", "r1", an_ingress("x"))
     await store.delete_service(API)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         heard = [await anext(changes) for _ in range(3)]
     assert Change("service", "shop", "api") in heard
     assert Change("secret", "shop", "db") in heard
@@ -1016,7 +1016,7 @@ async def test_the_bell_rings_when_the_change_can_be_read(store: Store) -> None:
 
     async with asyncio.TaskGroup() as group:
         group.create_task(store.put_service(API, a_service()))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (await anext(changes)).kind != "service":
                 pass
             assert len(await store.versions()) == 1
@@ -1029,7 +1029,7 @@ async def test_a_deleted_project_rings_for_each_of_its_services(store: Store) ->
 
     await store.delete_project("shop")
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         heard = {await anext(changes) for _ in range(4)}
     assert {Change("service", "shop", "api"), Change("service", "shop", "web")} <= heard
     assert Change("project", "shop", "shop") in heard
@@ -1042,7 +1042,7 @@ async def test_a_refused_write_changes_nothing_and_rings_nothing(store: Store) -
         await store.put_service(API, a_service(task={"secrets": ["nope"]}))
     await store.put_project("bank", Project())
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await anext(changes) == Change("project", "bank", "bank")
     assert [p.id for p in await store.projects()] == ["bank"]
     assert await store.service(ServiceKey("shop", "api")) is None

@@ -24,7 +24,7 @@ def staged(folder: Path, number: int, images: dict[str, str]) -> Iterator[Stage]
         yield stage
     finally:
         stage.installation.down()
-    wait_until(lambda: nothing_is_left(stage), within=10)
+    wait_until(lambda: nothing_is_left(stage), within=30)
 
 
 def nothing_is_left(stage: Stage) -> None:

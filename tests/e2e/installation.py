@@ -13,7 +13,7 @@ import httpx
 
 from eventually import wait_until
 from lanes import lane, pools, taken_networks
-from spacecloud.drivers.docker.host.firewall import route_protocol
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.settings import Settings
 
 BIN = Path(sys.executable).parent
@@ -32,6 +32,9 @@ class Installation:
     server: subprocess.Popen[bytes] | None = None
     command: tuple[str, ...] = (sys.executable, "-m", "spacecloud.server", "serve")
     """The control plane; the fault sweep starts it with a hand on its effects."""
+
+    programs: Path = BIN
+    """Where the two commands are."""
 
     @property
     def _place(self) -> int:
@@ -73,10 +76,9 @@ class Installation:
     @cached_property
     def pools(self) -> tuple[IPv4Network, IPv4Network]:
         """For subnets and for virtual addresses, the same for as long as it lives."""
-        settings = Settings(instance=self.instance)
-        return pools(
-            self._place, taken_networks(settings.interface_prefix, route_protocol(settings))
-        )
+        networking = networking_of(Settings(instance=self.instance))
+        taken = taken_networks(networking.interface_prefix, networking.route_protocol)
+        return pools(self._place, taken)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -137,7 +139,7 @@ class Installation:
     ) -> subprocess.CompletedProcess[str]:
         """One of the two commands, as they are installed."""
         done = subprocess.run(
-            [str(BIN / name), *arguments],
+            [str(self.programs / name), *arguments],
             env=self.environment,
             cwd=self.folder,
             input=given,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2e.installation import Installation
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.settings import Settings
 
 COMMAND_SECONDS = 30
@@ -54,11 +55,11 @@ class Machine:
     def left_behind(self) -> list[str]:
         """What is there of this installation; nothing once it was taken away."""
         instance = self.installation.instance
-        settings = Settings(instance=instance)
+        networking = networking_of(Settings(instance=instance))
         label = f"label=space-cloud.io/instance={instance}"
         found = output("docker", "ps", "-aq", "-f", label).splitlines()
         found += output("docker", "network", "ls", "-q", "-f", label).splitlines()
-        marks = (settings.interface_prefix, settings.chain_prefix)
+        marks = (networking.interface_prefix, networking.chain_prefix)
         for command in (("iptables-save",), ("ip6tables-save",), ("ip", "link")):
             lines = output(*command).splitlines()
             found += [line for line in lines if any(mark in line for mark in marks)]

@@ -46,7 +46,7 @@ def running(stage: Stage) -> None:
 
 
 def serves(stage: Stage) -> None:
-    answer = httpx.get(f"{stage.installation.url}/web", timeout=5)
+    answer = httpx.get(f"{stage.installation.url}/web", timeout=30)
     assert answer.status_code == 200, answer.text
 
 

@@ -126,7 +126,7 @@ def asked(stage: Stage) -> int:
     """What the API says to one who asks from beyond loopback; 0 for nothing."""
     try:
         url = f"http://{beyond_loopback()}:{stage.installation.http_port}/v1/config/projects/*"
-        return httpx.get(url, timeout=5).status_code
+        return httpx.get(url, timeout=30).status_code
     except httpx.HTTPError:
         return 0
 
@@ -173,7 +173,7 @@ def stopped(stage: Stage) -> Iterator[None]:
 
 def test_names_ingress_and_policy_go_on_without_it(stage: Stage, stopped: None) -> None:
     refused = stage.machine.call("life", "web", "http", "http://shut:8080/")
-    from_outside = httpx.get(f"{stage.installation.url}/life", timeout=5)
+    from_outside = httpx.get(f"{stage.installation.url}/life", timeout=30)
 
     assert refused["status"] == 403
     assert from_outside.json()["name"] == "web"
@@ -183,7 +183,7 @@ def test_names_ingress_and_policy_go_on_without_it(stage: Stage, stopped: None) 
 def test_without_it_the_api_is_unavailable_and_the_cli_says_what_to_do(
     stage: Stage, stopped: None
 ) -> None:
-    answer = httpx.get(f"{stage.installation.url}/v1/config/env", timeout=5)
+    answer = httpx.get(f"{stage.installation.url}/v1/config/env", timeout=30)
     said = stage.user.cli("get", "services", "-p", "life")
 
     assert answer.status_code == 503
@@ -198,7 +198,7 @@ def test_a_resolver_that_is_killed_without_it_is_back_with_its_names(
     before = pid_of(name)
     os.kill(before, signal.SIGKILL)
 
-    wait_until(lambda: reaches(stage), within=15)
+    wait_until(lambda: reaches(stage), within=30)
     assert pid_of(name) != before
 
 
@@ -210,7 +210,7 @@ def test_a_gateway_that_is_killed_without_it_serves_when_it_is_back(
     assert not stage.machine.call("life", "web", "http", "http://api:8080/", "--timeout", "2")["ok"]
 
     start(stage)
-    wait_until(lambda: reaches(stage), within=10)
+    wait_until(lambda: reaches(stage), within=30)
 
 
 def test_a_task_that_is_killed_without_it_is_replaced_when_it_is_back(
@@ -232,7 +232,7 @@ def test_a_killed_control_plane_is_back_with_no_command_typed(stage: Stage) -> N
         assert control_plane(stage) != before
         answers(stage)
 
-    wait_until(is_back, within=10)
+    wait_until(is_back, within=30)
     reaches(stage)
 
 
@@ -240,8 +240,8 @@ def test_gateway_and_control_plane_killed_together_are_back_and_serve(stage: Sta
     os.kill(control_plane(stage), signal.SIGKILL)
     os.kill(gateway(stage), signal.SIGKILL)
 
-    wait_until(lambda: answers(stage), within=15)
-    wait_until(lambda: reaches(stage), within=15)
+    wait_until(lambda: answers(stage), within=30)
+    wait_until(lambda: reaches(stage), within=30)
 
 
 @pytest.mark.attack
@@ -270,7 +270,7 @@ def test_the_api_answers_whatever_routes_an_installation_holds(stage: Stage) -> 
         assert httpx.get(f"{stage.installation.url}/good", timeout=2).status_code == 200
         assert httpx.get(f"{stage.installation.url}/large", timeout=2).status_code == 404
 
-    wait_until(serves, within=15)
+    wait_until(serves, within=30)
     (said,) = stage.user.status("life", "web")["notServed"]
     assert said.startswith("ingress route life/large is not served: modify: the value of 'x'")
     for id in ("good", "large", "broken"):
@@ -285,7 +285,7 @@ def test_no_control_plane_lives_on_when_its_supervisor_is_killed(stage: Stage) -
     def is_gone() -> None:
         assert not lives(kept)
 
-    wait_until(is_gone, within=10)
+    wait_until(is_gone, within=30)
     reaches(stage)
     start(stage)
     assert control_plane(stage) != kept
@@ -303,7 +303,7 @@ def test_a_control_plane_in_the_foreground_is_named_and_can_be_ended(stage: Stag
     assert stage.installation.server.poll() is None
 
     stage.installation.program("space-cloud", "stop", check=True)
-    assert stage.installation.server.wait(1) == 0
+    assert stage.installation.server.wait(30) == 0
     stage.installation.server = None
 
 
@@ -334,7 +334,7 @@ def test_a_control_plane_that_cannot_start_is_given_up_with_its_last_words(stage
     key.write_bytes(kept)
     assert refused.returncode == 6, refused.stdout
     assert "secret.key" in refused.stderr
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     assert processes(stage) == []
     reaches(stage)
 
@@ -368,7 +368,7 @@ def test_the_doctor_names_what_is_broken_and_the_fix(stage: Stage) -> None:
 
     start(stage)
     assert stage.installation.program("space-cloud", "doctor").returncode == 0
-    wait_until(lambda: reaches(stage), within=5)
+    wait_until(lambda: reaches(stage), within=30)
 
 
 def test_inspect_tells_what_the_engine_and_the_kernel_tell(stage: Stage) -> None:
@@ -402,7 +402,7 @@ def test_destroy_asks_first_and_keeps_what_was_declared_and_what_is_not_ours(
     assert left(stage) == []
     start(stage)
     stage.user.wait_until_ready("life", "web", "api")
-    wait_until(lambda: reaches(stage), within=10)
+    wait_until(lambda: reaches(stage), within=30)
 
 
 def test_the_log_stays_at_a_size_while_it_is_written(tmp_path: Path) -> None:

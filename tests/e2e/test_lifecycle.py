@@ -144,10 +144,10 @@ def test_a_removed_task_container_is_replaced(stage: Stage) -> None:
     assert stage.machine.call(PROJECT, "web", "http", "http://api:8080/")["ok"]
 
 
-def test_a_killed_pause_means_a_pod_that_is_reachable_again(stage: Stage) -> None:
+def test_a_killed_sandbox_means_a_pod_that_is_reachable_again(stage: Stage) -> None:
     pods = set(stage.machine.containers(f"project={PROJECT}", "service=api"))
-    (pause,) = pods - {stage.machine.task_container(PROJECT, "api")}
-    subprocess.run(["docker", "kill", pause], check=True, capture_output=True, timeout=60)
+    (sandbox,) = pods - {stage.machine.task_container(PROJECT, "api")}
+    subprocess.run(["docker", "kill", sandbox], check=True, capture_output=True, timeout=60)
 
     def reached() -> None:
         assert stage.machine.call(PROJECT, "web", "http", "http://api:8080/")["ok"]
@@ -296,7 +296,7 @@ def test_a_newer_apply_does_not_wait_for_the_pull_of_an_older_one(stage: Stage) 
 
         wait_until(pulling)
         stage.user.apply(PROJECT, "hasty")
-        stage.user.wait_until_ready(PROJECT, "hasty", within=15)
+        stage.user.wait_until_ready(PROJECT, "hasty", within=30)
 
     stage.user.delete(PROJECT, "hasty")
     stage.user.wait_until_gone(PROJECT, "hasty")

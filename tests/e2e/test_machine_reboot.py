@@ -12,6 +12,7 @@ import pytest
 from e2e.installed import control_plane, installed, left, run_dir, start, supervisor
 from e2e.stage import Stage
 from eventually import wait_until
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.settings import Settings
 
 pytestmark = pytest.mark.docker
@@ -70,7 +71,7 @@ def lose_power(stage: Stage) -> None:
 
 
 def forget_rules(stage: Stage) -> None:
-    prefix = Settings(instance=stage.installation.instance).chain_prefix
+    prefix = networking_of(Settings(instance=stage.installation.instance)).chain_prefix
     for program in ("iptables", "ip6tables"):
         saved = subprocess.run(
             [f"{program}-save"], text=True, capture_output=True, check=True, timeout=60
@@ -104,7 +105,7 @@ def test_after_a_power_loss_one_command_brings_the_same_services_back(stage: Sta
 
     start(stage)
     stage.user.wait_until_ready("shop", "web", "api", within=60)
-    wait_until(lambda: reaches(stage), within=10)
+    wait_until(lambda: reaches(stage), within=30)
 
     after = {name: (address(stage, name), virtual_address(stage, name)) for name in ("web", "api")}
     assert after == before
@@ -142,7 +143,7 @@ def test_one_installation_is_taken_away_and_the_other_does_not_notice(
 
     start(other)
     other.user.wait_until_ready("shop", "web", "api")
-    wait_until(lambda: reaches(other), within=10)
+    wait_until(lambda: reaches(other), within=30)
 
 
 def _started(container: str) -> str:

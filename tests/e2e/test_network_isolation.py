@@ -28,7 +28,7 @@ def services(stage: Stage) -> Iterator[None]:
 
 
 def tcp(stage: Stage, host: str, port: int, *text: str) -> dict[str, Any]:
-    return stage.machine.call(PROJECT, "inside", "tcp", host, str(port), *text, "--timeout", "2")
+    return stage.machine.call(PROJECT, "inside", "tcp", host, str(port), *text, "--timeout", "5")
 
 
 def gateway_of(stage: Stage, service: str, project: str = PROJECT) -> str:
@@ -76,7 +76,7 @@ def test_no_port_of_the_host_is_open_to_a_pod(stage: Stage) -> None:
         for host in [gateway_of(stage, "inside"), gateway_of(stage, "other"), *host_addresses()]:
             answer = tcp(stage, host, port)
             assert not answer["ok"], f"{host}:{port} answered {answer}"
-            assert answer["ms"] < 1000
+            assert answer["error"] != "timeout"
 
 
 def test_the_inner_ports_are_closed_when_they_are_dialled_directly(stage: Stage) -> None:
@@ -107,7 +107,7 @@ def test_a_replica_of_another_service_cannot_be_dialled(stage: Stage) -> None:
     for port in (8080, 5001, 5002):
         answer = tcp(stage, address, port, "hello")
         assert not answer["ok"], answer
-        assert answer["ms"] < 1000 or engine_is_silent()
+        assert answer["error"] != "timeout" or engine_is_silent()
 
 
 def test_replicas_of_one_service_may_talk(stage: Stage) -> None:
@@ -175,7 +175,7 @@ def test_link_local_addresses_are_closed(stage: Stage) -> None:
     answer = tcp(stage, "169.254.169.254", 80)
 
     assert not answer["ok"]
-    assert answer["ms"] < 1000
+    assert answer["error"] != "timeout"
 
 
 def test_a_pod_has_no_ipv6_but_its_own_loopback_at_most(stage: Stage) -> None:

@@ -53,7 +53,7 @@ def test_a_name_that_is_not_there_is_not_found_and_does_not_hang(
 ) -> None:
     caller = stage.machine.task_container(PROJECT, library)
 
-    answer = in_container(caller, "/usr/bin/caller", "nobody", "8080", timeout=5)
+    answer = in_container(caller, "/usr/bin/caller", "nobody", "8080", timeout=30)
 
     assert (answer["ok"], answer["step"]) == (False, "resolve")
 

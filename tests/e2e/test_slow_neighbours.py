@@ -16,7 +16,7 @@ import pytest
 
 from e2e.stage import Stage
 from e2e.test_network_policy import end
-from eventually import wait_until
+from eventually import BUSY, wait_until
 from registry import Registry, a_registry
 
 PROJECT, SLOW = "quick", "slow"
@@ -89,7 +89,7 @@ def test_another_service_is_there_as_soon_as_on_an_idle_machine(
     seconds = sorted(first_answer(stage, f"busy{n}") for n in range(3))[1]
 
     print(f"apply to first answer: {seconds:.2f} s, {seconds / idle_seconds:.2f} x idle")
-    assert seconds < 2 * idle_seconds + 1
+    assert seconds < BUSY * idle_seconds
 
 
 def test_a_quick_probe_command_is_asked_beside_those_that_hang(stage: Stage) -> None:
@@ -97,7 +97,7 @@ def test_a_quick_probe_command_is_asked_beside_those_that_hang(stage: Stage) -> 
 
     stage.user.apply(PROJECT, "asked", tasks=[stage.user.task("asked", probe=probe)])
 
-    stage.user.wait_until_ready(PROJECT, "asked", within=15)
+    stage.user.wait_until_ready(PROJECT, "asked", within=60)
     stage.user.delete(PROJECT, "asked")
     stage.user.wait_until_gone(PROJECT, "asked")
 
@@ -124,17 +124,17 @@ def test_a_caller_is_revoked_while_the_callee_pulls(
 
     began = time.monotonic()
     change(**{"upstreams" if side == "caller" else "whitelists": []})
-    wait_until(lambda: calls(403), within=3, every=0.01)
+    wait_until(lambda: calls(403), within=30, every=0.01)
     refused = time.monotonic() - began
-    end(held, within=10)
+    end(held, within=50)
     gone = time.monotonic() - began
 
     print(f"revoked by the {side}: refused after {refused:.2f} s, out after {gone:.2f} s")
-    assert refused < 1.5
-    assert gone < 5
+    assert refused < 1 * BUSY
+    assert gone < 5 * BUSY
     assert "pull" in stage.user.status(PROJECT, "callee")["nextStep"]
     change()
-    wait_until(lambda: calls(200), within=10)
+    wait_until(lambda: calls(200), within=30)
 
 
 def test_a_task_that_dies_while_its_service_pulls_is_restarted_in_its_back_off(
@@ -146,7 +146,7 @@ def test_a_task_that_dies_while_its_service_pulls_is_restarted_in_its_back_off(
     def runs() -> None:
         assert stage.machine.task_container(PROJECT, "callee") == container
 
-    wait_until(runs, within=5)
+    wait_until(runs, within=30)
     assert "pull" in stage.user.status(PROJECT, "callee")["nextStep"]
 
 
@@ -155,7 +155,7 @@ def test_what_hangs_can_be_deleted(stage: Stage) -> None:
     stage.user.delete(SLOW, "hangs0")
     stage.user.delete(SLOW, "pulls0")
 
-    stage.user.wait_until_gone(SLOW, "hangs0", "pulls0", within=30)
+    stage.user.wait_until_gone(SLOW, "hangs0", "pulls0", within=60)
 
     assert not stage.machine.containers(f"project={SLOW}", "service=hangs0")
     print(f"deleted after {time.monotonic() - began:.2f} s")
@@ -170,4 +170,4 @@ def test_no_look_held_its_key_for_long(stage: Stage) -> None:
     ]
 
     print(f"looks of over a second: {took}")
-    assert max(took, default=0) < 5
+    assert max(took, default=0) < 1 * BUSY

@@ -48,7 +48,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             server = uvicorn.Server(config)
             servers.append(server)
             async with asyncio.TaskGroup() as group:
-                serving = group.create_task(server._serve())
+                serving = group.create_task(server.serve())
                 while not server.started and not serving.done():
                     await asyncio.sleep(0.01)
                 port = server.servers[0].sockets[0].getsockname()[1]

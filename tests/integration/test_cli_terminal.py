@@ -143,7 +143,7 @@ spec: {tasks: [{id: main, docker: {image: "api:1"}}]}
 
 
 def _deploy_what_says(plane: Plane, said: bytes) -> None:
-    plane.workloads.said = [said]
+    plane.workloads.output = [said]
     assert plane.cli("apply", "-f", "-", "--wait", given=DOCUMENT).code == 0
 
 

@@ -14,12 +14,13 @@ from bridged_pods import inside, listening, pods, serving, settings_of
 from chaos.engine import inside as inside_network
 from envoy_host import ip
 from eventually import eventually
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.host import firewall as firewall_module
 from spacecloud.drivers.docker.host import firewall_rules
 from spacecloud.drivers.docker.host.firewall import Firewall
+from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
-from spacecloud.settings import Settings
 
 pytestmark = pytest.mark.docker
 
@@ -42,24 +43,24 @@ def alone() -> Iterator[None]:
 
 
 @pytest.fixture
-async def settings(tmp_path: Path) -> AsyncIterator[Settings]:
-    settings = settings_of(tmp_path)
+async def networking(tmp_path: Path) -> AsyncIterator[Networking]:
+    networking = networking_of(settings_of(tmp_path))
     try:
-        yield settings
+        yield networking
     finally:
-        await Firewall(settings).remove()
+        await Firewall(networking).remove()
 
 
-async def mentions(settings: Settings) -> list[str]:
+async def mentions(networking: Networking) -> list[str]:
     """Every line on this machine that is this instance's."""
     shown = [await run("iptables-save"), await run("ip6tables-save"), await run("ip", "route")]
-    marks = (settings.chain_prefix, settings.interface_prefix, str(settings.vip_pool))
+    marks = (networking.chain_prefix, networking.interface_prefix, str(networking.pools.vips))
     return [line for text in shown for line in text.splitlines() if any(m in line for m in marks)]
 
 
-async def everything_else(settings: Settings) -> list[str]:
+async def everything_else(networking: Networking) -> list[str]:
     shown = await run("iptables-save") + await run("ip6tables-save")
-    mine = (settings.chain_prefix, "#", ":")
+    mine = (networking.chain_prefix, "#", ":")
     # Other instances on this machine come and go; what the engine and people made stays.
     return [
         line
@@ -69,27 +70,29 @@ async def everything_else(settings: Settings) -> list[str]:
 
 
 @pytest.mark.usefixtures("alone")
-async def test_rules_are_written_once_and_then_found_as_wanted(settings: Settings) -> None:
-    assert await Firewall(settings).ensure() == ()
-    before = await mentions(settings)
+async def test_rules_are_written_once_and_then_found_as_wanted(networking: Networking) -> None:
+    assert await Firewall(networking).ensure() == ()
+    before = await mentions(networking)
 
-    assert await Firewall(settings).ensure() == ()
+    assert await Firewall(networking).ensure() == ()
 
-    assert await mentions(settings) == before
+    assert await mentions(networking) == before
     found = firewall_rules.parse(await run("iptables-save"))
-    assert firewall_rules.differences(firewall_rules.wanted(settings, found), found) == ()
+    assert firewall_rules.differences(firewall_rules.wanted(networking, found), found) == ()
 
 
-async def test_removal_leaves_nothing_of_ours_and_touches_nothing_else(settings: Settings) -> None:
-    before = await everything_else(settings)
-    firewall = Firewall(settings)
+async def test_removal_leaves_nothing_of_ours_and_touches_nothing_else(
+    networking: Networking,
+) -> None:
+    before = await everything_else(networking)
+    firewall = Firewall(networking)
     await firewall.ensure()
 
     await firewall.remove()
     await firewall.remove()
 
-    assert await mentions(settings) == []
-    assert await everything_else(settings) == before
+    assert await mentions(networking) == []
+    assert await everything_else(networking) == before
 
 
 @pytest.mark.parametrize(
@@ -111,16 +114,16 @@ async def test_removal_leaves_nothing_of_ours_and_touches_nothing_else(settings:
 )
 @pytest.mark.usefixtures("alone")
 async def test_what_was_meddled_with_is_told_and_mended(
-    settings: Settings, damage: str, words: str
+    networking: Networking, damage: str, words: str
 ) -> None:
     names = {
-        "chains": settings.chain_prefix,
-        "bridges": settings.interface_prefix,
-        "pool": str(settings.vip_pool),
+        "chains": networking.chain_prefix,
+        "bridges": networking.interface_prefix,
+        "pool": str(networking.pools.vips),
     }
-    firewall = Firewall(settings)
+    firewall = Firewall(networking)
     await firewall.ensure()
-    before = await mentions(settings)
+    before = await mentions(networking)
     command = damage.format(**names).split()
     await run(*command)
 
@@ -132,11 +135,11 @@ async def test_what_was_meddled_with_is_told_and_mended(
         # Not ours, so it was left; only its place was taken.
         command[command.index("-I")] = "-D"
         await run(*command)
-    assert sorted(await mentions(settings)) == sorted(before)
+    assert sorted(await mentions(networking)) == sorted(before)
 
 
 async def test_a_look_at_rules_that_nobody_touched_starts_no_program(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    networking: Networking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every few seconds, for as long as the platform runs: it has to be cheap."""
     started: list[str] = []
@@ -146,7 +149,7 @@ async def test_a_look_at_rules_that_nobody_touched_starts_no_program(
         return await run(*command, given=given)
 
     monkeypatch.setattr(firewall_module, "run", counted)
-    firewall = Firewall(settings)
+    firewall = Firewall(networking)
     await firewall.ensure()
 
     # Another instance on this machine may write rules at the same time.
@@ -156,7 +159,7 @@ async def test_a_look_at_rules_that_nobody_touched_starts_no_program(
         assert started == []
 
     await eventually(nobody_touched_them)
-    await run("iptables", "-w", "-F", f"{settings.chain_prefix}-IN")
+    await run("iptables", "-w", "-F", f"{networking.chain_prefix}-IN")
 
     assert await firewall.ensure() != ()
     assert "iptables-restore" in started
@@ -164,7 +167,8 @@ async def test_a_look_at_rules_that_nobody_touched_starts_no_program(
 
 @pytest.mark.usefixtures("alone")
 async def test_two_instances_do_not_fight_over_the_first_place(tmp_path: Path) -> None:
-    one, two = settings_of(tmp_path), settings_of(tmp_path, vip_pool="10.133.0.0/16")
+    one = networking_of(settings_of(tmp_path))
+    two = networking_of(settings_of(tmp_path, vip_pool="10.133.0.0/16"))
     first, second = Firewall(one), Firewall(two)
     try:
         await first.ensure()
@@ -180,17 +184,17 @@ async def test_two_instances_do_not_fight_over_the_first_place(tmp_path: Path) -
 
 
 async def test_a_pool_that_another_instance_closed_is_not_taken_from_it(
-    settings: Settings, tmp_path: Path
+    networking: Networking, tmp_path: Path
 ) -> None:
-    other = Firewall(settings_of(tmp_path))
-    await Firewall(settings).ensure()
+    other = Firewall(networking_of(settings_of(tmp_path)))
+    await Firewall(networking).ensure()
     try:
         with pytest.raises(Transient, match="SPACE_CLOUD_VIP_POOL"):
             await other.ensure()
     finally:
         await other.remove()
 
-    assert any("unreachable" in line for line in await mentions(settings))
+    assert any("unreachable" in line for line in await mentions(networking))
 
 
 async def test_a_program_that_fails_is_quoted() -> None:
@@ -204,11 +208,11 @@ async def test_a_program_that_fails_is_quoted() -> None:
 
 
 async def test_a_pod_reaches_the_mesh_and_the_public_port_and_no_other_of_the_host(
-    settings: Settings,
+    networking: Networking,
 ) -> None:
-    await Firewall(settings).ensure()
+    await Firewall(networking).ensure()
     async with (
-        pods(settings) as (pod, _, _),
+        pods(networking) as (pod, _, _),
         listening(31001) as mesh,
         listening(31122) as public,
         listening(31999) as private,
@@ -227,9 +231,9 @@ async def test_a_pod_reaches_the_mesh_and_the_public_port_and_no_other_of_the_ho
         assert len(mesh) == 1
 
 
-async def test_a_pod_is_reached_by_the_host_and_by_no_other_network(settings: Settings) -> None:
-    await Firewall(settings).ensure()
-    async with pods(settings) as (pod, other, foreign), serving(other, 8080):
+async def test_a_pod_is_reached_by_the_host_and_by_no_other_network(networking: Networking) -> None:
+    await Firewall(networking).ensure()
+    async with pods(networking) as (pod, other, foreign), serving(other, 8080):
         _, writer = await asyncio.open_connection(other.address, 8080)
         writer.close()
 
@@ -238,14 +242,16 @@ async def test_a_pod_is_reached_by_the_host_and_by_no_other_network(settings: Se
         assert await other.dial(other.address, 8080) == "connected"
 
 
-async def test_raw_rules_of_others_are_met_by_what_goes_to_pods_alone(settings: Settings) -> None:
+async def test_raw_rules_of_others_are_met_by_what_goes_to_pods_alone(
+    networking: Networking,
+) -> None:
     """The engine, from 28 on, has one for each container of the machine: a list walked by packet."""
-    await Firewall(settings).ensure()
+    await Firewall(networking).ensure()
     async with (
-        pods(settings) as (pod, other, _),
+        pods(networking) as (pod, other, _),
         listening(31001) as mesh,
         serving(other, 8080),
-        rule_below_ours(settings) as packets,
+        rule_below_ours(networking) as packets,
     ):
         assert await pod.dial("10.131.4.4", 80) == "connected"
         assert mesh == [pod.address]
@@ -258,10 +264,18 @@ async def test_raw_rules_of_others_are_met_by_what_goes_to_pods_alone(settings: 
 
 
 @asynccontextmanager
-async def rule_below_ours(settings: Settings) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+async def rule_below_ours(networking: Networking) -> AsyncIterator[Callable[[], Awaitable[int]]]:
     """Counts, at the end of raw PREROUTING, what came from bridges of the instance."""
-    mark = f"below-{settings.instance}"
-    rule = ("PREROUTING", "-i", f"{settings.interface_prefix}+", "-m", "comment", "--comment", mark)
+    mark = f"below-{networking.instance}"
+    rule = (
+        "PREROUTING",
+        "-i",
+        f"{networking.interface_prefix}+",
+        "-m",
+        "comment",
+        "--comment",
+        mark,
+    )
     raw = ("iptables", "-w", "-t", "raw")
 
     async def packets() -> int:
@@ -276,9 +290,9 @@ async def rule_below_ours(settings: Settings) -> AsyncIterator[Callable[[], Awai
         await run(*raw, "-D", *rule)
 
 
-async def test_an_address_of_another_bridge_is_not_believed(settings: Settings) -> None:
-    await Firewall(settings).ensure()
-    async with pods(settings) as (pod, other, _), listening(31001) as mesh:
+async def test_an_address_of_another_bridge_is_not_believed(networking: Networking) -> None:
+    await Firewall(networking).ensure()
+    async with pods(networking) as (pod, other, _), listening(31001) as mesh:
         await inside(pod.name, "ip", "addr", "add", f"{other.address}/32", "dev", "lo")
 
         assert await pod.dial("10.131.4.4", 80, source=other.address) == "silence"
@@ -286,8 +300,8 @@ async def test_an_address_of_another_bridge_is_not_believed(settings: Settings) 
         assert mesh == [pod.address]
 
 
-async def test_the_inner_ports_are_closed_to_the_host_itself(settings: Settings) -> None:
-    await Firewall(settings).ensure()
+async def test_the_inner_ports_are_closed_to_the_host_itself(networking: Networking) -> None:
+    await Firewall(networking).ensure()
     async with listening(31001), listening(31053):
         for port in (31001, 31053):
             with pytest.raises(ConnectionRefusedError):

@@ -14,13 +14,13 @@ from eventually import eventually
 from spacecloud import installation
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, connect
-from spacecloud.drivers.docker.host import system_specs
-from spacecloud.drivers.docker.host.dns import names_dir
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.host.host import DockerHost
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.process import run
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import Transient
 from spacecloud.model.refs import ServiceKey
 from spacecloud.reasons.platform import PartDown
@@ -38,7 +38,7 @@ class Scene:
     host: DockerHost
 
     def container(self, part: str) -> Any:
-        return Container(self.engine, system_specs.name(self.settings, part))
+        return Container(self.engine, labels.part_name(self.settings.instance, part))
 
     async def shown(self, part: str) -> Any:
         return await self.container(part).show()
@@ -50,7 +50,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     settings.state_dir.mkdir()
     installation.write_secret(settings, installation.new_secret())
     async with connect(DOCKER_HOST) as engine:
-        host = DockerHost(engine, settings)
+        host = DockerHost(engine, settings, networking_of(settings))
         try:
             yield Scene(settings, engine, host)
         finally:
@@ -61,7 +61,7 @@ async def test_a_bare_host_is_made_ready_and_left_alone_after_that(scene: Scene)
     first = await scene.host.ensure()
     before = [(await scene.shown(part))["Id"] for part in RUNNING]
 
-    again = await DockerHost(scene.engine, scene.settings).ensure()
+    again = await DockerHost(scene.engine, scene.settings, networking_of(scene.settings)).ensure()
 
     assert first.parts == again.parts == RUNNING
     assert first.problems == again.problems == ()
@@ -113,13 +113,14 @@ async def test_a_part_that_is_broken_is_mended_and_told(
 
 async def test_a_folder_that_was_removed_and_made_anew_is_mounted_again(scene: Scene) -> None:
     await scene.host.ensure()
-    names_dir(scene.settings).rename(scene.settings.run_dir / "elsewhere")
+    names = RunDirectory(scene.settings.run_dir).names
+    names.rename(scene.settings.run_dir / "elsewhere")
 
     mended = await scene.host.ensure()
 
     assert [s for s in mended.repaired if "its folder had been removed" in s]
     pid = (await scene.shown("resolver"))["State"]["Pid"]
-    assert Path(f"/proc/{pid}/root{names_dir(scene.settings)}").samefile(names_dir(scene.settings))
+    assert Path(f"/proc/{pid}/root{names}").samefile(names)
 
 
 async def test_another_configuration_makes_the_part_anew(scene: Scene) -> None:
@@ -127,7 +128,7 @@ async def test_another_configuration_makes_the_part_anew(scene: Scene) -> None:
     before = (await scene.shown("resolver"))["Id"]
     changed = scene.settings.model_copy(update={"upstream_dns": ("127.0.0.1#5",)})
 
-    state = await DockerHost(scene.engine, changed).ensure()
+    state = await DockerHost(scene.engine, changed, networking_of(changed)).ensure()
 
     after = await scene.shown("resolver")
     assert state.parts == RUNNING
@@ -171,9 +172,9 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
     await scene.host.ensure()
     instance = scene.settings.instance
     pause = await ensure(scene.engine, "pause")
-    await Networks(scene.engine, scene.settings, Ownership.of(scene.settings)).create(
-        ServiceKey("shop", "api"), "10.130.64.0/25"
-    )
+    await Networks(
+        scene.engine, networking_of(scene.settings), Ownership.of(scene.settings)
+    ).create(ServiceKey("shop", "api"), "10.130.64.0/25")
     labelled: dict[str, Any] = {
         "Image": pause,
         "Labels": {labels.INSTANCE: instance, labels.TASK: "main"},
@@ -184,9 +185,16 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
         await create(scene.engine, theirs, name=f"{instance}-theirs"),
     ]
     await foreign[0].start()
-    await run("ip", "link", "add", f"{scene.settings.interface_prefix}left", "type", "bridge")
+    await run(
+        "ip",
+        "link",
+        "add",
+        f"{networking_of(scene.settings).interface_prefix}left",
+        "type",
+        "bridge",
+    )
     try:
-        stranger = DockerHost(scene.engine, scene.settings)
+        stranger = DockerHost(scene.engine, scene.settings, networking_of(scene.settings))
         await stranger.remove()
         await stranger.remove()
 
@@ -197,8 +205,8 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
         left = {name for name in shown if instance in name}
         assert left == {f"{instance}-labelled", f"{instance}-theirs"}
         machine = await run("iptables-save") + await run("ip6tables-save") + await run("ip", "addr")
-        assert scene.settings.chain_prefix not in machine
-        assert scene.settings.interface_prefix not in machine
+        assert networking_of(scene.settings).chain_prefix not in machine
+        assert networking_of(scene.settings).interface_prefix not in machine
         assert str(scene.settings.vip_pool) not in await run("ip", "route")
     finally:
         for container in foreign:
@@ -208,9 +216,9 @@ async def test_removal_takes_all_that_is_ours_and_nothing_else(scene: Scene) -> 
 async def test_a_stranger_on_our_network_is_told_and_holds_up_nothing_else(scene: Scene) -> None:
     await scene.host.ensure()
     key = ServiceKey("shop", "api")
-    await Networks(scene.engine, scene.settings, Ownership.of(scene.settings)).create(
-        key, "10.130.65.0/25"
-    )
+    await Networks(
+        scene.engine, networking_of(scene.settings), Ownership.of(scene.settings)
+    ).create(key, "10.130.65.0/25")
     network = labels.network_name(scene.settings.instance, key)
     config: dict[str, Any] = {
         "Image": await ensure(scene.engine, "pause"),
@@ -223,13 +231,13 @@ async def test_a_stranger_on_our_network_is_told_and_holds_up_nothing_else(scene
             await scene.host.remove()
 
         assert (await stranger.show())["State"]["Running"]
-        assert scene.settings.chain_prefix not in await run("iptables-save")
+        assert networking_of(scene.settings).chain_prefix not in await run("iptables-save")
     finally:
         await stranger.delete()
 
 
 async def test_a_container_of_a_parts_name_that_is_not_ours_is_left_alone(scene: Scene) -> None:
-    name = system_specs.name(scene.settings, "resolver")
+    name = labels.part_name(scene.settings.instance, "resolver")
     pause = await ensure(scene.engine, "pause")
     foreign = await create(scene.engine, {"Image": pause}, name=name)
     try:
@@ -248,10 +256,10 @@ async def test_an_image_of_the_users_own_choice_is_used_and_asked_for(
     missing = f"127.0.0.1:1/no-such-envoy:{secrets.token_hex(3)}"
     changed = scene.settings.model_copy(update={"gateway_image": missing})
 
-    state = await DockerHost(scene.engine, changed).ensure()
+    state = await DockerHost(scene.engine, changed, networking_of(changed)).ensure()
 
     assert state.parts["gateway"] == "down"
     assert any(missing in str(problem) for problem in state.problems)
     own = await ensure(scene.engine, "gateway")
     chosen = scene.settings.model_copy(update={"gateway_image": own})
-    assert (await DockerHost(scene.engine, chosen).ensure()).parts == RUNNING
+    assert (await DockerHost(scene.engine, chosen, networking_of(chosen)).ensure()).parts == RUNNING

@@ -11,6 +11,7 @@ from docker_objects import DOCKER_HOST
 from eventually import eventually
 from spacecloud.drivers.docker.engine import connect, quoted
 from spacecloud.drivers.docker.engine_errors import EngineError, meaning
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.errors import Terminal, Transient
 from spacecloud.model.refs import ServiceRef
@@ -43,7 +44,9 @@ async def no_values(project: str, secret: str, version: int | None = None) -> Ma
 async def workloads(tmp_path: Path) -> AsyncIterator[DockerWorkloads]:
     settings = Settings(instance="names-test", state=tmp_path)
     async with connect(DOCKER_HOST) as engine:
-        yield DockerWorkloads(engine, settings, no_values, lambda: datetime.now(UTC))
+        yield DockerWorkloads(
+            engine, settings, networking_of(settings), no_values, lambda: datetime.now(UTC)
+        )
 
 
 async def test_what_is_no_reference_is_no_image_and_cannot_be_pulled(

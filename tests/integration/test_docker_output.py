@@ -13,10 +13,10 @@ import pytest
 
 from apps.images import ensure_test_images
 from docker_objects import DOCKER_HOST, Container, create
-from eventually import eventually
+from eventually import BUSY, eventually
+from spacecloud.drivers.docker import logs
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.images.interpreter import PYTHON_PATH
-from spacecloud.drivers.docker.pods import logs
 from spacecloud.drivers.docker.probes.probe import ProbeRunner
 from spacecloud.drivers.docker.probes.target import Target
 from spacecloud.model.lines import CUT, LONGEST_LINE
@@ -105,7 +105,7 @@ async def test_a_probe_that_prints_without_end_is_a_failure_and_costs_no_memory(
         async def its_process_is_gone() -> None:
             assert not (await Container(engine, container).show())["ExecIDs"]
 
-        await eventually(its_process_is_gone, within=2)
+        await eventually(its_process_is_gone, within=BUSY)
 
 
 async def test_a_probe_that_prints_much_and_ends_is_judged_by_its_code(
@@ -139,7 +139,7 @@ time.sleep(600)
         assert all(len(line) <= LONGEST_LINE + len(CUT.encode()) + 1 for line in found)
         assert len(found) < 10
         # 50 MB, most of it read from the engine's own files.
-        assert time.perf_counter() - began < 20
+        assert time.perf_counter() - began < 60
 
 
 async def test_a_probed_answer_without_end_is_not_read() -> None:

@@ -46,7 +46,7 @@ class Scene:
             seen.append(await self.health(target))
             assert seen[-1].state == state
 
-        await eventually(check, within=5, every=0.02)
+        await eventually(check, within=30, every=0.02)
         return seen
 
 
@@ -92,7 +92,7 @@ async def test_a_young_run_is_starting_until_it_answers(scene: Scene) -> None:
         assert (health.state, health.reason) == ("starting", NothingListens(PORT))
         assert scene.changes
 
-    await eventually(told, within=3)
+    await eventually(told, within=30)
     async with listening(PORT):
         await scene.becomes(target, "ready")
 
@@ -113,11 +113,11 @@ async def test_an_old_run_that_says_no_as_often_as_is_tolerated_is_not_ready(sce
 
 
 async def test_nobody_waits_for_the_verdict_on_an_old_run_and_it_is_a_hint(scene: Scene) -> None:
-    async with silent(PORT), asyncio.timeout(5):
+    async with silent(PORT), asyncio.timeout(60):
         target = a_target(age_seconds=3600, failures=2, timeoutSeconds=0.5, type="http")
         began = now()
         assert await scene.health(target) == Health("unknown")
-        assert now() - began < timedelta(seconds=0.1)
+        assert now() - began < timedelta(seconds=0.4)
 
         await scene.becomes(target, "starting")
         assert scene.changes
@@ -133,7 +133,7 @@ async def test_a_ready_run_may_say_no_now_and_then(scene: Scene) -> None:
         seen.append(await scene.health(target))
         assert seen[-1].state == "failing"
 
-    await eventually(failing, within=5)
+    await eventually(failing, within=30)
 
     assert [h.state for h in seen if 0 < h.failures < 3] == ["ready"] * len(
         [h for h in seen if 0 < h.failures < 3]
@@ -152,7 +152,7 @@ async def test_many_runs_are_asked_at_once(scene: Scene) -> None:
             found = scene.prober.health(targets).values()
             assert all(health.failures for health in found)
 
-        await eventually(asked, within=3)
+        await eventually(asked, within=30)
 
 
 @asynccontextmanager

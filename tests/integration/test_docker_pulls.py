@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from docker_objects import DOCKER_HOST
-from eventually import eventually
+from eventually import BUSY, eventually
 from registry import Registry, a_registry
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.engine_errors import EngineError, row_of
@@ -64,7 +64,7 @@ async def test_a_tag_that_is_not_there_is_hopeless_at_once(
     with pytest.raises(Terminal, match=r"plain:2 cannot be pulled: .*check its name and tag"):
         await Pulls(engine).pull(f"127.0.0.1:{registry.port}/plain:2", None)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 1 * BUSY
 
 
 async def test_a_registry_that_wants_a_login_is_hopeless_without_one(
@@ -132,7 +132,7 @@ async def test_a_pull_that_is_cancelled_ends_at_once(engine: Engine, registry: R
         async with asyncio.timeout(1):
             await Pulls(engine).pull(reference, None)
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 1 * BUSY
 
 
 async def test_a_pull_that_goes_on_talking_is_given_up_in_the_end(
@@ -179,7 +179,7 @@ async def test_a_registry_that_is_silent_keeps_its_own_pulls_waiting_and_no_othe
         async def done() -> None:
             assert [p.state for p in pulls.of(good.ref.key)] == ["done"]
 
-        await eventually(done, within=10)
+        await eventually(done, within=60)
     registry.silent.clear()
 
 
@@ -201,7 +201,7 @@ async def test_a_cancelled_pull_makes_room_for_the_next(
     async def done() -> None:
         assert [p.state for p in pulls.of(good.ref.key)] == ["done"]
 
-    await eventually(done, within=10)
+    await eventually(done, within=60)
     assert all(pulls.of(op.ref.key) == () for op in never)
 
 

@@ -13,11 +13,14 @@ import pytest
 from bridged_pods import Pod, pods, settings_of
 from docker_objects import DOCKER_HOST, Container
 from eventually import eventually
+from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, connect
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.host.dns import DnsmasqNames
 from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.host.host import DockerHost
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.model.refs import ServiceKey
 from spacecloud.settings import Settings
 
@@ -101,12 +104,14 @@ class Scene:
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     settings = settings_of(tmp_path, upstream_dns=(f"127.0.0.1#{UPSTREAM_PORT}",))
-    async with connect(DOCKER_HOST) as engine, upstream() as outside, pods(settings) as two:
-        host = DockerHost(engine, settings)
+    networking = networking_of(settings)
+    async with connect(DOCKER_HOST) as engine, upstream() as outside, pods(networking) as two:
+        host = DockerHost(engine, settings, networking)
         try:
             state = await host.ensure()
             assert state.parts["resolver"] == "running", state
-            yield Scene(settings, DnsmasqNames(settings), two[0], two[1], outside, engine)
+            names = DnsmasqNames(RunDirectory(settings.run_dir))
+            yield Scene(settings, names, two[0], two[1], outside, engine)
         finally:
             await host.remove()
 
@@ -120,7 +125,7 @@ async def test_names_are_known_from_the_moment_they_are_published(scene: Scene) 
     async def known() -> None:
         assert await scene.answers(domain) == ["NOERROR", "1"]
 
-    await eventually(known, within=3)
+    await eventually(known, within=30)
     assert (await scene.pod.dns(domain, "A"))["raw"].endswith("0a830100")
     assert await scene.answers(domain.upper()) == ["NOERROR", "1"]
     assert await scene.answers(domain, "AAAA") == ["NOERROR", "0"]
@@ -140,14 +145,14 @@ async def test_a_change_and_a_withdrawal_are_seen(scene: Scene) -> None:
         assert (await scene.pod.dns(domain, "A"))["raw"].endswith("0a830707")
         assert await scene.answers(NAMES[0][0]) == ["NXDOMAIN", "0"]
 
-    await eventually(changed, within=3)
+    await eventually(changed, within=30)
 
     await scene.names.publish(API, ())
 
     async def gone() -> None:
         assert await scene.answers(domain) == ["NXDOMAIN", "0"]
 
-    await eventually(gone, within=3)
+    await eventually(gone, within=30)
     assert await scene.names.published() == {}
 
 
@@ -181,7 +186,7 @@ async def test_names_of_the_outside_are_answered_by_the_outside(
 
 
 async def test_the_host_and_strangers_cannot_use_the_resolver(scene: Scene) -> None:
-    await Firewall(scene.settings).remove()
+    await Firewall(networking_of(scene.settings)).remove()
 
     async def told() -> str:
         reader, writer = await asyncio.open_connection("127.0.0.1", scene.settings.dns_port)
@@ -190,13 +195,13 @@ async def test_the_host_and_strangers_cannot_use_the_resolver(scene: Scene) -> N
         finally:
             writer.close()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with suppress(ConnectionError):
             assert await told() == ""
 
 
 async def test_the_resolver_is_nobody_and_may_nothing(scene: Scene) -> None:
-    name = system_specs.name(scene.settings, "resolver")
+    name = labels.part_name(scene.settings.instance, "resolver")
 
     shown = await Container(scene.engine, name).show()
 

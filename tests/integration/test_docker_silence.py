@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from spacecloud.drivers.docker import engine
+from spacecloud.drivers.docker import engine, logs
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.images import pulls
-from spacecloud.drivers.docker.pods import logs
 from spacecloud.errors import Terminal, Transient
 
 VERSION = b'{"ApiVersion": "1.41"}'

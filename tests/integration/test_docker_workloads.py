@@ -13,11 +13,14 @@ import pytest
 
 from apps.images import ensure_test_images
 from docker_objects import DOCKER_HOST, Container, create
-from eventually import eventually
+from eventually import BUSY, eventually
 from spacecloud import installation
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.engine_errors import EngineError
+from spacecloud.drivers.docker.factory import networking_of
+from spacecloud.drivers.docker.ownership import Ownership
+from spacecloud.drivers.docker.pods.replicas import Pods
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Terminal, Transient
@@ -121,7 +124,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     image = ensure_test_images()["echo"]
     async with connect(DOCKER_HOST) as engine:
         id = (await engine.get(f"images/{image}/json"))["Id"]
-        workloads = DockerWorkloads(engine, settings, values, now)
+        workloads = DockerWorkloads(engine, settings, networking_of(settings), values, now)
         async with workloads.run():
             bench = Bench(engine, settings, workloads, id)
             try:
@@ -157,7 +160,7 @@ async def test_the_healthcheck_of_an_image_is_its_probe_where_none_is_declared(
             health = (await bench.main()).health
             assert "http://127.0.0.1:1/' ended with code 1" in str(health.reason), health
 
-        await eventually(not_ready, within=10)
+        await eventually(not_ready, within=30)
 
         await bench.workloads.execute(RemoveReplica(REF, (await bench.replica()).id))
         declared = bench.op(bench.task(probe={"type": "tcp"}))
@@ -176,8 +179,10 @@ async def test_a_replica_comes_up_with_its_address_and_is_found_by_a_stranger(be
     await bench.workloads.execute(op)
 
     replica = await bench.ready()
-    assert (replica.address, replica.revision, replica.pause) == ("10.140.0.2", "r1", "running")
-    stranger = DockerWorkloads(bench.engine, bench.settings, values, now)
+    assert (replica.address, replica.revision, replica.sandbox) == ("10.140.0.2", "r1", "running")
+    stranger = DockerWorkloads(
+        bench.engine, bench.settings, networking_of(bench.settings), values, now
+    )
     async with stranger.run():
         assert {t.health.state for t in (await bench.replica(stranger)).tasks} <= {
             "starting",
@@ -215,7 +220,7 @@ async def test_a_becoming_ready_is_hinted_at(bench: Bench) -> None:
         async for hint in hints:
             if (hint.key, hint.reason) == (KEY, "health"):
                 break
-    await bench.ready(within=1)
+    await bench.ready(within=BUSY)
 
 
 async def test_an_app_on_loopback_only_is_told_so(bench: Bench) -> None:
@@ -377,24 +382,23 @@ async def test_secret_files_where_the_image_has_a_file_are_refused_for_good(benc
 
 
 async def test_a_pause_image_that_was_removed_is_built_again(bench: Bench) -> None:
-    await bench.workloads.execute(bench.op())
-    known = bench.workloads._pods
-    known._pause_image = "sha256:" + "0" * 64
+    owner, removed = Ownership.of(bench.settings), "sha256:" + "0" * 64
+    pods = Pods(bench.engine, bench.settings, values, owner, removed)
 
     with pytest.raises(Transient):
-        await bench.workloads.execute(bench.op(slot=1))
-    await bench.workloads.execute(bench.op(slot=1))
+        await pods.create(bench.op())
+    await pods.create(bench.op())
 
-    assert len((await bench.workloads.observe(KEY)).replicas) == 2
+    assert (await bench.replica()).sandbox == "running"
 
 
-async def test_a_killed_pause_leaves_a_task_astray_and_a_restart_brings_it_back(
+async def test_a_killed_sandbox_leaves_a_task_orphaned_and_a_restart_brings_it_back(
     bench: Bench,
 ) -> None:
     await bench.workloads.execute(bench.op())
     replica = await bench.ready()
-    pause = labels.container_name(bench.settings.instance, REF, 0, "")
-    await Container(bench.engine, pause).restart()
+    sandbox = labels.container_name(bench.settings.instance, REF, 0, "")
+    await Container(bench.engine, sandbox).restart()
 
     async def orphaned() -> None:
         assert (await bench.replica()).tasks[0].orphaned

@@ -25,7 +25,7 @@ from mesh_host import (
     traffic_of,
 )
 from mesh_world import a_spec, a_world
-from spacecloud.drivers.docker.gateway.bootstrap import api_socket
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import Terminal
 from spacecloud.ingress.table import read, table
 from spacecloud.model.declared import StoredDocument
@@ -193,7 +193,7 @@ async def test_a_websocket_passes(live: Mesh) -> None:
 
 
 def the_api(live: Mesh) -> socket.socket:
-    path = api_socket(live.host.settings)
+    path = RunDirectory(live.host.settings.run_dir).api_socket
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(path))
     path.chmod(0o666)
@@ -244,7 +244,7 @@ async def test_a_gateway_that_runs_exposes_the_api_and_hides_it_again() -> None:
                     assert (await outside(live, "/docs")).status == expected
                     assert (await local(live, "/docs")).status == 503
 
-                await eventually(answers, within=5)
+                await eventually(answers, within=30)
 
 
 async def test_the_api_is_told_who_calls_and_not_by_the_caller() -> None:

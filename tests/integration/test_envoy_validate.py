@@ -12,9 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from builders import a_networking
 from envoy_host import envoy_binary
 from mesh_world import a_spec, a_world
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.gateway.bootstrap import arguments, document
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import InvalidSpec
 from spacecloud.ingress.mistakes import check
 from spacecloud.ingress.table import read, table
@@ -43,7 +46,7 @@ from unit.test_mesh_policy import worlds
 
 def static(settings: Settings, *every: Resources) -> dict[str, Any]:
     """A bootstrap that holds it all at once, since ``--mode validate`` asks nobody for more."""
-    whole = document(settings)
+    whole = document(networking_of(settings), RunDirectory(settings.run_dir))
     routes = {route["name"]: route for resources in every for route in resources.routes}
     loads = {load["cluster_name"]: load for resources in every for load in resources.endpoints}
     scopes = [scope for resources in every for scope in resources.scopes]
@@ -159,7 +162,7 @@ def test_envoy_accepts_ingress_and_doors(tmp_path: Path) -> None:
 
 
 def test_the_arguments_are_those_of_the_binary(tmp_path: Path) -> None:
-    given_ = arguments(Settings(run=tmp_path, listener_drain_seconds=7))
+    given_ = arguments(a_networking(), RunDirectory(tmp_path), 7, "info")
 
     done = subprocess.run(
         [str(envoy_binary()), *given_, "--mode", "validate"],

@@ -17,10 +17,11 @@ from envoy.service.discovery.v3.discovery_pb2 import (
 )
 
 from envoy_host import EnvoyHost, envoy_host
+from eventually import BUSY
 from mesh_host import echo_request, eventually, get, mesh, needs_root, serving, traffic_of
 from mesh_world import POOLS, a_spec, a_world
-from spacecloud.drivers.docker.gateway.bootstrap import xds_socket
 from spacecloud.drivers.docker.gateway.traffic import EnvoyTraffic
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import Terminal, Transient
 from spacecloud.mesh.envoy.resources import TYPES
 from spacecloud.mesh.envoy.service import service_resources
@@ -58,7 +59,7 @@ class StallingEnvoy:
         )
 
     async def hear(self) -> DeltaDiscoveryResponse:
-        response: DeltaDiscoveryResponse = await asyncio.wait_for(self._call.read(), 3)
+        response: DeltaDiscoveryResponse = await asyncio.wait_for(self._call.read(), 30)
         self.heard.append(response)
         return response
 
@@ -93,7 +94,9 @@ class StallingEnvoy:
 
 @asynccontextmanager
 async def stalling(settings: Settings) -> AsyncIterator[StallingEnvoy]:
-    async with grpc.aio.insecure_channel(f"unix:{xds_socket(settings)}") as channel:
+    async with grpc.aio.insecure_channel(
+        f"unix:{RunDirectory(settings.run_dir).xds_socket}"
+    ) as channel:
         call = channel.stream_stream(
             "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
             request_serializer=DeltaDiscoveryRequest.SerializeToString,
@@ -349,7 +352,7 @@ async def test_an_envoy_that_restarts_gets_everything_by_itself() -> None:
             except (ConnectionError, asyncio.IncompleteReadError):
                 return False
 
-        await eventually(serves, within=5)
+        await eventually(serves, within=30)
         await live.traffic.publish(face_of(API), live.endpoints[API])
 
 
@@ -378,4 +381,4 @@ async def test_one_change_among_a_thousand_services_is_pushed_within_fifty_milli
             f"\nfill {filled:.2f} s, push p99 {p99 * 1000:.1f} ms, in flight {looked * 1000:.0f} ms"
         )
         # The slowest of a hundred tells of the machine; the middle one tells of the push.
-        assert median(seconds) < 0.05
+        assert median(seconds) < 0.05 * BUSY

@@ -17,6 +17,7 @@ from spacecloud.drivers.docker.doctor.preflight import (
     preflight,
 )
 from spacecloud.drivers.docker.engine import Engine, connect
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.settings import Settings
 
 pytestmark = pytest.mark.docker
@@ -34,6 +35,10 @@ def settings_of(**given: Any) -> Settings:
     )
 
 
+async def problems(engine: Engine, settings: Settings) -> tuple[str, ...]:
+    return await preflight(engine, settings, networking_of(settings))
+
+
 @pytest.fixture
 async def engine() -> AsyncIterator[Engine]:
     async with connect(DOCKER_HOST) as engine:
@@ -41,7 +46,7 @@ async def engine() -> AsyncIterator[Engine]:
 
 
 async def test_this_machine_is_ready(engine: Engine) -> None:
-    assert await preflight(engine, settings_of()) == ()
+    assert await problems(engine, settings_of()) == ()
 
 
 @pytest.mark.parametrize(
@@ -64,7 +69,7 @@ async def test_a_port_that_is_taken_is_named_with_its_owner(
         if kind == socket.SOCK_STREAM:
             stranger.listen()
 
-        (said,) = await preflight(engine, settings_of())
+        (said,) = await problems(engine, settings_of())
 
     assert f"port {port} is taken by" in said
     assert f"(process {os.getpid()})" in said
@@ -79,13 +84,13 @@ async def test_a_port_of_a_closed_connection_is_free(engine: Engine) -> None:
         accepted.close()
         client.close()
 
-    assert await preflight(engine, settings_of()) == ()
+    assert await problems(engine, settings_of()) == ()
 
 
 async def test_one_port_for_two_purposes_is_refused(engine: Engine) -> None:
     settings = settings_of().model_copy(update={"mesh_port": HTTP})
 
-    (said,) = await preflight(engine, settings)
+    (said,) = await problems(engine, settings)
 
     assert "must differ" in said
 
@@ -94,7 +99,7 @@ async def test_a_pool_of_the_engine_s_own_bridge_is_refused(engine: Engine) -> N
     bridge = await engine.get("networks/bridge")
     subnet = bridge["IPAM"]["Config"][0]["Subnet"]
 
-    (said,) = await preflight(engine, settings_of(subnet_pool=subnet))
+    (said,) = await problems(engine, settings_of(subnet_pool=subnet))
 
     assert f"the pool {subnet} overlaps the Docker network bridge" in said
     assert "SPACE_CLOUD_SUBNET_POOL" in said
@@ -102,7 +107,7 @@ async def test_a_pool_of_the_engine_s_own_bridge_is_refused(engine: Engine) -> N
 
 async def test_an_engine_that_is_not_there_is_said_with_the_fix(tmp_path: Path) -> None:
     async with connect(f"unix://{tmp_path}/nobody.sock") as nobody:
-        (said,) = await preflight(nobody, settings_of())
+        (said,) = await problems(nobody, settings_of())
 
     assert "cannot be reached" in said
     assert "systemctl start docker" in said

@@ -15,6 +15,7 @@ import pytest
 
 from apps.images import ensure_test_images
 from docker_objects import DOCKER_HOST, Container, create
+from eventually import BUSY
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.images import platform_images
 from spacecloud.drivers.docker.images.binaries import libraries, loader_of, program
@@ -23,12 +24,12 @@ from spacecloud.drivers.docker.images.pause import pause_program
 from spacecloud.drivers.docker.images.platform_images import (
     DNSMASQ_PATH,
     ENVOY_PATH,
-    GATEWAY_UID,
     RESOLVER_UID,
     Name,
     recipe,
 )
 from spacecloud.drivers.docker.images.recipe import Copied, Recipe, Written
+from spacecloud.drivers.docker.run_directory import GATEWAY_UID
 from spacecloud.errors import Terminal, Transient
 
 pytestmark = pytest.mark.docker
@@ -80,11 +81,11 @@ async def test_pause_ends_at_once_when_it_is_told_to(lab: Lab, signal: str) -> N
     started = time.monotonic()
 
     await pause.kill(signal)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         ended = await pause.wait()
 
     assert ended == 0
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 async def test_pause_survives_every_other_signal_that_is_not_a_kill(lab: Lab) -> None:
@@ -244,7 +245,7 @@ async def test_an_image_that_is_there_is_found_in_a_moment(lab: Lab, name: Name)
         assert await ensure(lab.engine, name) == first
         spent.append(time.perf_counter() - started)
 
-    assert min(spent) < 0.02
+    assert min(spent) < 0.02 * BUSY
 
 
 async def test_two_at_the_same_time_build_one_image(lab: Lab) -> None:

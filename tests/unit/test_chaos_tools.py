@@ -117,7 +117,7 @@ def test_a_fault_is_armed_beside_those_of_others_and_for_its_block_alone(board: 
         ("POST", "containers/create", {"name": "space-cloud-shop--web--v1--0--main"},
          "POST containers/create/task"),
         ("POST", "containers/create", {"name": "space-cloud-shop--web--v1--0"},
-         "POST containers/create/pause"),
+         "POST containers/create/sandbox"),
         ("POST", "networks/create", {"name": "space-cloud-shop--web"}, "POST networks/create/network"),
         ("POST", f"containers/{'a' * 64}/kill", {"signal": "TERM"}, "POST containers/ID/kill/TERM"),
         ("GET", "images/127.0.0.1:5000/app:1/json", {}, "GET images/X/json"),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import a_service, a_task
+from builders import a_networking, a_service, a_task
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.pods import containers, observe
 from spacecloud.drivers.docker.pods.networks import interface
@@ -19,11 +19,11 @@ from spacecloud.drivers.docker.probes.prober import judged
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.secret import Secret, SecretFacts
 from spacecloud.reasons.tasks import NothingListens, ProbeAnswered, ProbeReason
-from spacecloud.settings import Settings
 from spacecloud.workloads.observed import Health
 from spacecloud.workloads.operations import CreateReplica
 
-SETTINGS = Settings(instance="default")
+NETWORKING = a_networking()
+DEFAULTS = containers.PodDefaults("default")
 REF = ServiceRef("shop", "api", "v1.2")
 ENV = SecretFacts("shop", "creds", "env", "", ("TOKEN",), 1)
 FILE = SecretFacts("shop", "conf", "file", "/etc/app/", ("app.ini", "empty"), 1)
@@ -45,8 +45,8 @@ def an_op(*tasks: dict[str, Any], **changes: Any) -> CreateReplica:
     )
 
 
-def a_container(op: CreateReplica, settings: Settings = SETTINGS) -> dict[str, Any]:
-    return containers.task(settings, op, op.spec.tasks[0], "pause-id", "/resolv.conf", VALUES)
+def a_container(op: CreateReplica, pods: containers.PodDefaults = DEFAULTS) -> dict[str, Any]:
+    return containers.task(pods, op, op.spec.tasks[0], "sandbox-id", "/resolv.conf", VALUES)
 
 
 # ------------------------------------------------------------------ labels and names
@@ -65,8 +65,8 @@ def test_a_container_says_itself_what_it_is() -> None:
     assert tag.replica == op.replica
 
 
-def test_a_pause_is_the_one_without_a_task() -> None:
-    body = containers.pause(SETTINGS, an_op(), "sha256:pause", "net", "/resolv.conf")
+def test_a_sandbox_is_the_one_without_a_task() -> None:
+    body = containers.sandbox(DEFAULTS, an_op(), "sha256:pause", "net", "/resolv.conf")
 
     tag = labels.read(body["Labels"])
 
@@ -106,7 +106,7 @@ def test_different_services_have_different_networks_and_bridges(
     keys = {ServiceKey(*one), ServiceKey(*other)}
 
     assert len({labels.network_name("default", key) for key in keys}) == len(keys)
-    assert len({interface(SETTINGS, key) for key in keys}) == len(keys)
+    assert len({interface(NETWORKING, key) for key in keys}) == len(keys)
 
 
 @given(*[st.tuples(IDS, IDS, IDS, st.integers(0, 3), IDS | st.just(""))] * 2)
@@ -135,9 +135,9 @@ def test_names_are_for_people() -> None:
 
 
 def test_a_bridge_is_ours_by_its_prefix_and_fits_the_kernel() -> None:
-    name = interface(SETTINGS, ServiceKey("a" * 63, "b" * 63))
+    name = interface(NETWORKING, ServiceKey("a" * 63, "b" * 63))
 
-    assert name.startswith(SETTINGS.interface_prefix)
+    assert name.startswith(NETWORKING.interface_prefix)
     assert len(name) == 15
 
 
@@ -207,10 +207,10 @@ def test_a_task_has_an_init_unless_it_says_no(docker: dict[str, Any], init: bool
 def test_how_long_a_task_may_take_to_end_is_known_to_the_engine_and_in_a_label() -> None:
     op = an_op(terminationGracePeriodSeconds=90)
 
-    pause = containers.pause(SETTINGS, op, "sha256:pause", "net", "/resolv.conf")
+    sandbox = containers.sandbox(DEFAULTS, op, "sha256:sandbox", "net", "/resolv.conf")
 
     assert a_container(op)["StopTimeout"] == 90
-    tag = labels.read(pause["Labels"])
+    tag = labels.read(sandbox["Labels"])
     assert tag is not None
     assert tag.termination_grace_seconds == 90
     assert "StopTimeout" not in a_container(an_op())
@@ -266,17 +266,17 @@ def test_memory_is_a_limit_and_cpu_a_weight(
     assert (host["CpuShares"], host["NanoCpus"]) == (shares, nano)
 
 
-def test_a_task_runs_the_image_by_its_id_in_its_pause() -> None:
+def test_a_task_runs_the_image_by_its_id_in_its_sandbox() -> None:
     body = a_container(an_op())
 
     assert body["Image"] == "sha256:abc"
-    assert body["HostConfig"]["NetworkMode"] == "container:pause-id"
+    assert body["HostConfig"]["NetworkMode"] == "container:sandbox-id"
     assert body["HostConfig"]["RestartPolicy"] == {"Name": "no"}
     assert body["Healthcheck"] == {"Test": ["NONE"]}
 
 
 def test_restricted_tasks_have_no_capability_at_all() -> None:
-    restricted = Settings(restrict="restricted")
+    restricted = containers.PodDefaults("default", "restricted")
 
     assert a_container(an_op(), restricted)["HostConfig"]["CapDrop"] == ["ALL"]
     assert a_container(an_op())["HostConfig"]["CapDrop"] == ["NET_RAW", "MKNOD"]
@@ -293,7 +293,7 @@ def test_a_pod_asks_our_resolver_and_its_own_project_first() -> None:
 def test_a_long_name_of_a_replica_still_makes_a_host_name() -> None:
     op = replace(an_op(), ref=ServiceRef("shop", "a" * 58, "v1"), slot=0)
 
-    name = containers.pause(SETTINGS, op, "p", "net", "/r")["Hostname"]
+    name = containers.sandbox(DEFAULTS, op, "p", "net", "/r")["Hostname"]
 
     assert len(name) <= 63
     assert not name.endswith("-")
@@ -310,11 +310,11 @@ def shown(op: CreateReplica, task: str, **state: Any) -> dict[str, Any]:
     body = (
         a_container(op)
         if task
-        else containers.pause(SETTINGS, op, "sha256:pause", "net", "/resolv.conf")
+        else containers.sandbox(DEFAULTS, op, "sha256:pause", "net", "/resolv.conf")
     )
     full = {"Status": "running", "StartedAt": NOON, "FinishedAt": observe.NEVER, "ExitCode": 0}
     return {
-        "Id": f"id-{task or 'pause'}",
+        "Id": f"id-{task or 'sandbox'}",
         "Image": "sha256:abc",
         "Config": {"Labels": body["Labels"]},
         "State": {**full, "Pid": 7, **state},
@@ -333,7 +333,7 @@ def test_a_replica_with_all_its_tasks_ready_is_ready() -> None:
     [replica] = seen(shown(op, ""), shown(op, "main"), main=Health("ready"))
 
     assert replica.ready
-    assert (replica.id, replica.address, replica.pause) == (op.replica, "10.180.0.5", "running")
+    assert (replica.id, replica.address, replica.sandbox) == (op.replica, "10.180.0.5", "running")
     assert replica.tasks[0].started_at == datetime(2026, 1, 1, 12, 0, 0, 123456, UTC)
 
 
@@ -346,7 +346,7 @@ def test_a_task_that_nobody_asked_is_not_ready() -> None:
     assert replica.tasks[0].health.state == "unknown"
 
 
-def test_a_task_older_than_its_pause_is_astray() -> None:
+def test_a_task_older_than_its_sandbox_is_orphaned() -> None:
     op = an_op()
 
     [replica] = seen(shown(op, "", StartedAt=LATER), shown(op, "main"), main=Health("ready"))
@@ -356,38 +356,38 @@ def test_a_task_older_than_its_pause_is_astray() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "pause"), [("running", "running"), ("exited", "stopped"), ("created", "stopped")]
+    ("status", "sandbox"), [("running", "running"), ("exited", "stopped"), ("created", "stopped")]
 )
-def test_a_pause_runs_or_it_does_not(status: str, pause: str) -> None:
+def test_a_sandbox_runs_or_it_does_not(status: str, sandbox: str) -> None:
     op = an_op()
 
     [replica] = seen(shown(op, "", Status=status), shown(op, "main"))
 
-    assert replica.pause == pause
+    assert replica.sandbox == sandbox
 
 
 @pytest.mark.parametrize(
-    ("networks", "pause"),
+    ("networks", "sandbox"),
     [
         ({"ours": {"IPAddress": "10.180.0.5"}}, "running"),
         ({"by-hand": {"IPAddress": "172.17.0.2"}}, "off its network"),
         ({}, "off its network"),
     ],
 )
-def test_a_pause_is_on_its_network_or_of_no_use(networks: dict[str, Any], pause: str) -> None:
+def test_a_sandbox_is_on_its_network_or_of_no_use(networks: dict[str, Any], sandbox: str) -> None:
     op = an_op()
     item = {**shown(op, ""), "NetworkSettings": {"Networks": networks}}
 
     [replica] = seen(item, shown(op, "main"), main=Health("ready"))
 
-    assert replica.pause == pause
-    assert replica.ready == (pause == "running")
+    assert replica.sandbox == sandbox
+    assert replica.ready == (sandbox == "running")
 
 
-def test_tasks_without_their_pause_are_still_a_replica() -> None:
+def test_tasks_without_their_sandbox_are_still_a_replica() -> None:
     [replica] = seen(shown(an_op(), "main"))
 
-    assert replica.pause == "missing"
+    assert replica.sandbox == "missing"
     assert replica.expected_tasks == ("main",)
 
 

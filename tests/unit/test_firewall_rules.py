@@ -15,10 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import a_networking
 from spacecloud.drivers.docker.host import firewall_rules as rules
-from spacecloud.settings import Settings
+from spacecloud.drivers.docker.networking import Networking
+from spacecloud.model.addresses import Pools
 
-ONE, TWO = Settings(instance="one"), Settings(instance="two")
+ONE, TWO = a_networking("one"), a_networking("two")
 Tables = dict[str, dict[str, list[str]]]
 
 BUILT_IN = {
@@ -94,23 +96,23 @@ def saved(tables: Tables) -> str:
     return "\n".join([*lines, ""])
 
 
-def ensured(tables: Tables, settings: Settings) -> Tables:
+def ensured(tables: Tables, networking: Networking) -> Tables:
     """One look and what follows from it."""
     found = rules.parse(saved(tables))
-    wanted = rules.wanted(settings, found)
+    wanted = rules.wanted(networking, found)
     if not rules.differences(wanted, found):
         return tables
     return restored(tables, rules.restore(wanted, found))
 
 
-def differences(tables: Tables, settings: Settings) -> tuple[str, ...]:
+def differences(tables: Tables, networking: Networking) -> tuple[str, ...]:
     found = rules.parse(saved(tables))
-    return rules.differences(rules.wanted(settings, found), found)
+    return rules.differences(rules.wanted(networking, found), found)
 
 
-def removed(tables: Tables, settings: Settings) -> Tables:
+def removed(tables: Tables, networking: Networking) -> Tables:
     found = rules.parse(saved(tables))
-    return restored(tables, rules.removal(rules.wanted(settings, found), found))
+    return restored(tables, rules.removal(rules.wanted(networking, found), found))
 
 
 def test_what_is_printed_is_parsed() -> None:
@@ -258,8 +260,8 @@ def test_a_chain_that_leads_into_ours_from_elsewhere_is_cut_off() -> None:
     assert ensured(tables, ONE) == ensured(a_host(), ONE)
 
 
-def test_other_settings_replace_the_rules() -> None:
-    changed = Settings(instance="one", mesh_port=16001, vip_pool=IPv4Network("10.190.0.0/16"))
+def test_other_ports_and_pools_replace_the_rules() -> None:
+    changed = a_networking("one", mesh_port=16001, pools=Pools(vips=IPv4Network("10.190.0.0/16")))
     tables = ensured(a_host(), ONE)
 
     assert differences(tables, changed)
@@ -379,8 +381,8 @@ def test_ipv6_is_closed_both_ways_in() -> None:
 
 @given(st.from_regex(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?", fullmatch=True))
 def test_every_instance_s_names_fit_and_look_like_ours(instance: str) -> None:
-    settings = Settings(instance=instance)
-    wanted = rules.wanted(settings, a_host())
+    networking = a_networking(instance)
+    wanted = rules.wanted(networking, a_host())
 
     for chain in wanted.chains:
         assert len(chain.name) <= 28

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from builders import a_service, a_task
 from spacecloud import installation
 from spacecloud.drivers.docker import labels, ownership
-from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.ownership import MARK, Ownership
 from spacecloud.drivers.docker.pods import containers, observe
 from spacecloud.model.refs import ServiceKey, ServiceRef
@@ -44,8 +43,8 @@ def replica_labels(**changes: str) -> dict[str, str]:
         images={"main": "sha256:abc"},
         secrets=(),
     )
-    settings = Settings(instance=INSTANCE)
-    body = containers.task(settings, op, op.spec.tasks[0], "pause", "/resolv.conf", {})
+    defaults = containers.PodDefaults(INSTANCE)
+    body = containers.task(defaults, op, op.spec.tasks[0], "sandbox", "/resolv.conf", {})
     return {**body["Labels"], **{labels.PREFIX + name: text for name, text in changes.items()}}
 
 
@@ -114,8 +113,8 @@ def test_a_mark_of_another_installation_is_not_ours() -> None:
 def test_labels_that_an_image_brings_beside_ours_change_nothing() -> None:
     made = an_owner().marked("replica", NAME, replica_labels())
     brought = {
-        system_specs.PART: "gateway",
-        system_specs.CONFIG: "abc",
+        labels.PART: "gateway",
+        labels.CONFIG: "abc",
         labels.PREFIX + "x": "y",
         "team": "blue",
     }
@@ -165,7 +164,7 @@ def test_what_was_adopted_is_ours_by_its_id() -> None:
 
 
 def test_without_a_key_name_and_labels_must_be_of_one_thing() -> None:
-    gateway = {labels.INSTANCE: INSTANCE, system_specs.PART: "gateway", system_specs.CONFIG: "abc"}
+    gateway = {labels.INSTANCE: INSTANCE, labels.PART: "gateway", labels.CONFIG: "abc"}
 
     assert WITHOUT_A_KEY.has_container(listed(replica_labels()))
     assert WITHOUT_A_KEY.has_container(listed(an_owner().marked("replica", NAME, replica_labels())))
@@ -204,9 +203,7 @@ TEXTS = (
     )
     | JSON.map(lambda value: json.dumps(value))
 )
-LABELS = st.dictionaries(
-    st.sampled_from([*OURS, MARK, system_specs.PART]) | st.text(max_size=9), TEXTS
-)
+LABELS = st.dictionaries(st.sampled_from([*OURS, MARK, labels.PART]) | st.text(max_size=9), TEXTS)
 
 
 @given(LABELS)

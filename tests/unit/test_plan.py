@@ -197,14 +197,14 @@ def test_the_same_document_again_resolves_its_tag_anew() -> None:
     assert "create replica web--v1--1" in str(again)
 
 
-def test_a_dead_pause_means_the_pod_is_built_again_at_its_address() -> None:
+def test_a_dead_sandbox_means_the_pod_is_built_again_at_its_address() -> None:
     running = settled(a_situation(a_version()))
-    broken = changed(running, replica={"pause": "stopped"})
+    broken = changed(running, replica={"sandbox": "stopped"})
 
     assert shown(plan(broken)) == snapshot("""\
 [] -> #0 publish endpoints []: 10.180.0.2 gone
-[] -> #1 remove replica web--v1--0: its pause container is stopped
-[1] -> #2 create replica web--v1--0 at 10.180.0.2 (revision r1): its pause container is stopped
+[] -> #1 remove replica web--v1--0: its sandbox is stopped
+[1] -> #2 create replica web--v1--0 at 10.180.0.2 (revision r1): its sandbox is stopped
 [0, 1, 2] -> #3 wait until web--v1--0 is ready: not every task is ready
 [3] -> #4 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready\
 """)
@@ -212,24 +212,24 @@ def test_a_dead_pause_means_the_pod_is_built_again_at_its_address() -> None:
 
 def test_a_network_that_was_removed_by_hand_is_there_before_its_pods_are_built_again() -> None:
     running = settled(a_situation(a_version()))
-    broken = changed(running, replica={"pause": "off its network"}, workloads={"network": None})
+    broken = changed(running, replica={"sandbox": "off its network"}, workloads={"network": None})
 
     assert shown(plan(broken)) == snapshot("""\
 [] -> #0 create network 10.180.0.0/25: the service has no network
 [] -> #1 publish endpoints []: 10.180.0.2 gone
-[] -> #2 remove replica web--v1--0: its pause container is off its network
-[0, 2] -> #3 create replica web--v1--0 at 10.180.0.2 (revision r1): its pause container is off its network
+[] -> #2 remove replica web--v1--0: its sandbox is off its network
+[0, 2] -> #3 create replica web--v1--0 at 10.180.0.2 (revision r1): its sandbox is off its network
 [0, 1, 2, 3] -> #4 wait until web--v1--0 is ready: not every task is ready
 [4] -> #5 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready\
 """)
 
 
-def test_a_task_that_was_left_behind_by_its_pause_is_restarted() -> None:
+def test_a_task_that_was_left_behind_by_its_sandbox_is_restarted() -> None:
     running = settled(a_situation(a_version()))
 
     decided = decide(changed(running, task={"orphaned": True}))
 
-    assert "restart task web--v1--0/main: its pause container was restarted" in str(decided)
+    assert "restart task web--v1--0/main: its sandbox was restarted" in str(decided)
 
 
 def test_a_removed_task_container_is_made_again() -> None:
@@ -254,7 +254,7 @@ def test_an_exited_task_waits_longer_after_each_exit() -> None:
     ]
 
 
-def test_an_exited_task_is_started_when_its_pause_is_over() -> None:
+def test_an_exited_task_is_started_when_its_delay_is_over() -> None:
     running = settled(a_situation(a_version()))
     situation = changed(running, task=EXITED)
 
@@ -357,7 +357,7 @@ def test_a_job_that_is_done_is_not_run_again_by_anything_but_a_new_revision(rest
     done = after_exit(settled(a_situation(a_job(restart))), 0)
 
     assert not decide(done)
-    assert not decide(changed(done, replica={"pause": "stopped"}))
+    assert not decide(changed(done, replica={"sandbox": "stopped"}))
     assert not decide(replace(done, now=later(86_400)))
     assert not decide(declaring(done, a_job(restart, generation=1)))
     assert shown(decide(declaring(done, a_job(restart, generation=2)))).count("->") == 1

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from builders import a_networking
 from spacecloud.drivers.docker.doctor.pool_conflicts import conflicts
-from spacecloud.settings import Settings
+from spacecloud.model.addresses import Pools
 
-SETTINGS = Settings(
-    instance="here", subnet_pool=IPv4Network("10.180.0.0/14"), vip_pool=IPv4Network("10.184.0.0/16")
+NETWORKING = a_networking(
+    "here", pools=Pools(subnets=IPv4Network("10.180.0.0/14"), vips=IPv4Network("10.184.0.0/16"))
 )
 
 
@@ -24,7 +25,7 @@ def a_network(name: str, subnet: str, instance: str = "") -> dict[str, Any]:
 def test_a_machine_that_goes_elsewhere_has_no_conflict() -> None:
     shown = routes("default", "192.168.1.0/24", "172.17.0.0/16", dev="eth0")
 
-    assert conflicts(SETTINGS, [a_network("bridge", "172.17.0.0/16")], shown) == ()
+    assert conflicts(NETWORKING, [a_network("bridge", "172.17.0.0/16")], shown) == ()
 
 
 @pytest.mark.parametrize(
@@ -37,22 +38,22 @@ def test_a_machine_that_goes_elsewhere_has_no_conflict() -> None:
     ],
 )
 def test_a_route_inside_a_pool_is_named_with_its_fix(destination: str, variable: str) -> None:
-    (said,) = conflicts(SETTINGS, [], routes(destination, dev="tun0"))
+    (said,) = conflicts(NETWORKING, [], routes(destination, dev="tun0"))
 
     assert f"the route {destination} (by tun0)" in said
     assert said.endswith(f"choose another with {variable}")
 
 
 def test_a_route_round_both_pools_is_said_of_both() -> None:
-    assert len(conflicts(SETTINGS, [], routes("10.0.0.0/8", dev="tun0"))) == 2
+    assert len(conflicts(NETWORKING, [], routes("10.0.0.0/8", dev="tun0"))) == 2
 
 
 def test_a_vpn_that_takes_everything_by_halves_is_a_default_route() -> None:
-    assert conflicts(SETTINGS, [], routes("0.0.0.0/1", "128.0.0.0/1", dev="tun0")) == ()
+    assert conflicts(NETWORKING, [], routes("0.0.0.0/1", "128.0.0.0/1", dev="tun0")) == ()
 
 
 def test_what_is_ours_is_no_conflict() -> None:
-    ours = SETTINGS.interface_prefix + "0123"
+    ours = NETWORKING.interface_prefix + "0123"
     shown = [
         *json.loads(routes("10.180.0.0/25", dev=ours)),
         *json.loads(routes("10.180.0.1", dev=ours, type="local")),
@@ -60,11 +61,11 @@ def test_what_is_ours_is_no_conflict() -> None:
     ]
     own = a_network("space-cloud-here-shop--api", "10.180.0.0/25", instance="here")
 
-    assert conflicts(SETTINGS, [own], json.dumps(shown)) == ()
+    assert conflicts(NETWORKING, [own], json.dumps(shown)) == ()
 
 
 def test_an_unreachable_route_of_another_size_is_not_ours() -> None:
-    (said,) = conflicts(SETTINGS, [], routes("10.184.0.0/17", type="unreachable"))
+    (said,) = conflicts(NETWORKING, [], routes("10.184.0.0/17", type="unreachable"))
 
     assert "10.184.0.0/17" in said
 
@@ -72,7 +73,7 @@ def test_an_unreachable_route_of_another_size_is_not_ours() -> None:
 def test_another_instance_s_networks_are_named_by_the_engine_s_name() -> None:
     shown = routes("10.180.0.0/25", dev="scabc-0123")
 
-    (said,) = conflicts(SETTINGS, [a_network("theirs", "10.180.0.0/25", "there")], shown)
+    (said,) = conflicts(NETWORKING, [a_network("theirs", "10.180.0.0/25", "there")], shown)
 
     assert "the Docker network theirs (10.180.0.0/25)" in said
     assert "the route" not in said
@@ -81,18 +82,16 @@ def test_another_instance_s_networks_are_named_by_the_engine_s_name() -> None:
 def test_many_conflicts_are_one_sentence() -> None:
     shown = routes(*(f"10.180.{n}.0/24" for n in range(200)), dev="eth1")
 
-    (said,) = conflicts(SETTINGS, [], shown)
+    (said,) = conflicts(NETWORKING, [], shown)
 
     assert " and 197 more, which would be cut off" in said
     assert len(said) < 300
 
 
 def test_pools_that_overlap_each_other_are_refused() -> None:
-    settings = Settings(
-        subnet_pool=IPv4Network("10.180.0.0/14"), vip_pool=IPv4Network("10.181.0.0/16")
-    )
+    overlapping = Pools(IPv4Network("10.180.0.0/14"), vips=IPv4Network("10.181.0.0/16"))
 
-    (said,) = conflicts(settings, [], "")
+    (said,) = conflicts(a_networking(pools=overlapping), [], "")
 
     assert "SPACE_CLOUD_SUBNET_POOL and SPACE_CLOUD_VIP_POOL" in said
 
@@ -103,18 +102,18 @@ def test_networks_without_addresses_are_passed_over() -> None:
         {"Name": "odd", "Labels": {}, "IPAM": {"Config": [{"Subnet": "fd00::/64"}, {}]}},
     ]
 
-    assert conflicts(SETTINGS, networks, routes("fd00::/64", dev="eth0")) == ()
+    assert conflicts(NETWORKING, networks, routes("fd00::/64", dev="eth0")) == ()
 
 
 def test_another_instance_s_virtual_ips_are_seen_by_its_rules() -> None:
-    other = Settings(instance="there").chain_prefix
+    other = a_networking("there").chain_prefix
     rules = ("-d 10.184.0.10/32 -p udp -m udp --dport 53", "-d 10.184.0.0/16 -p tcp")
     lines = [f"-A {other}-NAT {rule} -j REDIRECT --to-ports 15001" for rule in rules]
     saved = "\n".join(("*nat", ":PREROUTING ACCEPT [0:0]", *lines, "COMMIT"))
-    own = saved.replace(other, SETTINGS.chain_prefix)
+    own = saved.replace(other, NETWORKING.chain_prefix)
 
-    (said,) = conflicts(SETTINGS, [], "", saved)
+    (said,) = conflicts(NETWORKING, [], "", saved)
 
     assert f"the virtual IPs 10.184.0.0/16 of another instance (iptables chain {other}-NAT)" in said
     assert "SPACE_CLOUD_VIP_POOL" in said
-    assert conflicts(SETTINGS, [], "", own) == ()
+    assert conflicts(NETWORKING, [], "", own) == ()

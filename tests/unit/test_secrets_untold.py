@@ -78,7 +78,7 @@ def test_the_control_plane_leaves_no_core_dump() -> None:
     program = """
 import ctypes, resource
 from spacecloud import server
-server._leave_no_core()
+server.leave_no_core()
 print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
 """
     environment = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]}

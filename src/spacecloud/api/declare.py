@@ -23,10 +23,10 @@ async def declare(api: Dependencies, envelope: Envelope) -> dict[str, Any]:
         notices.insert(0, f"there was no project {project}: it was created")
     if isinstance(envelope.spec, IngressRoute):
         notices += await _beside_the_others(api, envelope)
-    said: dict[str, Any] = {"notices": notices}
+    answer: dict[str, Any] = {"notices": notices}
     if isinstance(accepted, Accepted):
-        return {**said, "generation": accepted.generation, "change": accepted.change}
-    return {**said, "change": accepted.change}
+        return {**answer, "generation": accepted.generation, "change": accepted.change}
+    return {**answer, "change": accepted.change}
 
 
 async def _beside_the_others(api: Dependencies, envelope: Envelope) -> tuple[str, ...]:

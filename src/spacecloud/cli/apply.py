@@ -60,7 +60,7 @@ def apply(
         _tell_interruption(len(accepted), len(envelopes))
         raise CommandEnd(INTERRUPTED) from None
     if form == "json":
-        documents = [{"document": envelope.name, **said} for envelope, said in accepted]
+        documents = [{"document": envelope.name, **answer} for envelope, answer in accepted]
         services = {"services": outcome.statuses} if outcome else {}
         click.echo(structured({"documents": documents, **services}, form))
     if outcome is not None and outcome.exit_code:
@@ -72,9 +72,9 @@ def _apply(client: Client, envelope: "Envelope") -> Accepted:
         return client.apply(envelope)
 
 
-def _tell(envelope: "Envelope", said: Accepted) -> None:
-    click.echo(f"{envelope.name} {said.get('change', 'applied')}")
-    for notice in said.get("notices", ()):
+def _tell(envelope: "Envelope", answer: Accepted) -> None:
+    click.echo(f"{envelope.name} {answer.get('change', 'applied')}")
+    for notice in answer.get("notices", ()):
         click.echo(f"  note: {notice}")
 
 
@@ -92,12 +92,14 @@ def _wait(
     from spacecloud.cli.wait import wait
 
     awaited = [
-        _awaited(envelope, said) for envelope, said in accepted if envelope.kind.name == "service"
+        _awaited(envelope, answer)
+        for envelope, answer in accepted
+        if envelope.kind.name == "service"
     ]
     return wait(client, awaited, timeout, is_quiet=form is not None)
 
 
-def _awaited(envelope: "Envelope", said: Accepted) -> "Awaited":
+def _awaited(envelope: "Envelope", answer: Accepted) -> "Awaited":
     from spacecloud.cli.deployment import Awaited
 
     ids = envelope.ids
@@ -105,6 +107,6 @@ def _awaited(envelope: "Envelope", said: Accepted) -> "Awaited":
         ids["project"],
         ids["serviceId"],
         ids["version"],
-        int(said["generation"]),
-        tuple(said.get("notices", ())),
+        int(answer["generation"]),
+        tuple(answer.get("notices", ())),
     )

@@ -30,15 +30,15 @@ def events(
     if service is not None:
         ref = located(service, "", session, client)
         project, id = ref.project, ref.service
-    found = client.events(project, id, limit)[::-1]
+    events = client.events(project, id, limit)[::-1]
     if form:
-        click.echo(structured(found, form))
+        click.echo(structured(events, form))
         return
-    if found:
-        click.echo(table(EVENT_HEADINGS, event_rows(found)))
+    if events:
+        click.echo(table(EVENT_HEADINGS, event_rows(events)))
     else:
         click.echo("nothing has happened yet", err=True)
-    seen = {_name(event) for event in found}
+    seen = {_name(event) for event in events}
     while follow:
         sys.stdout.flush()
         time.sleep(LOOK_SECONDS)

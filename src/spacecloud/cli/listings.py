@@ -198,8 +198,8 @@ def _role_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
 
 
 def _events(wanted: Wanted) -> list[Document]:
-    found = wanted.client.events(wanted.project, wanted.id, SHOWN_EVENTS)
-    return found[::-1]
+    events = wanted.client.events(wanted.project, wanted.id, SHOWN_EVENTS)
+    return events[::-1]
 
 
 THINGS = (

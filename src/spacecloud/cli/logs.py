@@ -108,26 +108,26 @@ def _together(client: Client, ref: Reference, replicas: list[str], query: Query)
     if not query.follow:
         yield from streams.until_all_end()
         return
-    told: dict[str, str] = {}
+    reported: dict[str, str] = {}
     while True:
         for item in streams.within(LOOK_SECONDS):
             if isinstance(item, Line):
                 yield item
             else:
-                _tell(item.replica, item.error, told)
+                _tell(item.replica, item.error, reported)
         try:
             statuses = client.status(ref.project, ref.service, ref.version or None)
         except Unavailable as error:
             # It may be restarting, and what it was told to run goes on.
-            _tell(ref.service, error, told)
+            _tell(ref.service, error, reported)
             continue
         if not statuses:
             return
         streams.add(_replicas(statuses))
 
 
-def _tell(name: str, error: SpaceCloudError | None, told: dict[str, str]) -> None:
+def _tell(name: str, error: SpaceCloudError | None, reported: dict[str, str]) -> None:
     """Once: it is tried again every second."""
-    if error is not None and told.get(name) != str(error):
+    if error is not None and reported.get(name) != str(error):
         click.echo(f"{name}: {error}", err=True)
-        told[name] = str(error)
+        reported[name] = str(error)

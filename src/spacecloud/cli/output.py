@@ -51,8 +51,8 @@ def moment(text: str) -> str:
     return at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d %H:%M:%S")
 
 
-def joined(words: Iterable[Any], nothing: str = "-") -> str:
-    return ", ".join(str(word) for word in words) or nothing
+def joined(items: Iterable[Any], nothing: str = "-") -> str:
+    return ", ".join(str(item) for item in items) or nothing
 
 
 def event_rows(events: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:

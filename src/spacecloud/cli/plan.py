@@ -73,5 +73,5 @@ def _steps(steps: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _past(change: str) -> str:
-    words = {"create": "is new", "update": "changes", "delete": "goes"}
-    return words.get(change, "stays as it is")
+    verbs = {"create": "is new", "update": "changes", "delete": "goes"}
+    return verbs.get(change, "stays as it is")

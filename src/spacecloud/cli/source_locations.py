@@ -45,10 +45,10 @@ def _in_file(mistake: Mistake, envelopes: "Sequence[Envelope]") -> "FileMistake"
 def _name(error: SpaceCloudError, envelopes: "Sequence[Envelope]") -> None:
     """A clash with what is there has no field: it is told of the document."""
     about = [e for e in envelopes if str(error).startswith(f"{e.name}: ")]
-    said = str(error)
+    message = str(error)
     if about:
-        said = said.removeprefix(f"{about[0].name}: ")
+        message = message.removeprefix(f"{about[0].name}: ")
     elif len(envelopes) == 1:
         about = list(envelopes)
     if about:
-        error.args = (f"{about[0].source}:{about[0].line}: {said} in {about[0].name}",)
+        error.args = (f"{about[0].source}:{about[0].line}: {message} in {about[0].name}",)

@@ -32,13 +32,13 @@ def status(session: Session, service: str, version: str | None, form: str | None
     """Replicas, addresses, policy both ways, last events and last error of a service."""
     client = session.client()
     ref = located(service, version or "", session, client)
-    found = client.status(ref.project, ref.service, ref.version or None)
-    if not found:
+    statuses = client.status(ref.project, ref.service, ref.version or None)
+    if not statuses:
         raise NotFound(f"there is no service {ref}")
     if form:
-        click.echo(structured(found, form))
+        click.echo(structured(statuses, form))
         return
-    click.echo("\n\n".join("\n".join(lines_of(each)) for each in found))
+    click.echo("\n\n".join("\n".join(lines_of(each)) for each in statuses))
 
 
 def lines_of(status: Status) -> Iterator[str]:
@@ -99,11 +99,11 @@ def _replicas(status: Status) -> list[str]:
     ]
     lines = table(("REPLICA", "STATE", "ADDRESS", "TASKS"), rows).splitlines() if rows else []
     tasks = {f"{r['id']}/{t['id']}": t for r in status["replicas"] for t in r["tasks"]}
-    told = tasks.get(status["subject"], {}).get("message")
+    shown = tasks.get(status["subject"], {}).get("message")
     reasons = [
         f"{name}: {task['message']}"
         for name, task in tasks.items()
-        if task["message"] and task["message"] != told
+        if task["message"] and task["message"] != shown
     ]
     return lines + reasons
 

@@ -15,8 +15,8 @@ from spacecloud.cli.output import state
 from spacecloud.client.client import Client
 from spacecloud.errors import Unavailable
 
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 1.0
+FIRST_INTERVAL_SECONDS = 0.1
+LONGEST_INTERVAL_SECONDS = 1.0
 PULL_SECONDS = 5.0
 """Between two lines on the progress of one pull."""
 
@@ -37,7 +37,7 @@ def wait(
     """Shows how it goes on, and at the end what came of it."""
     views: Sequence[View] = [View(each) for each in awaited]
     ends_at = time.monotonic() + timeout_seconds
-    pause = FIRST_PAUSE_SECONDS
+    interval = FIRST_INTERVAL_SECONDS
     with _screen(is_quiet=is_quiet) as screen:
         while not _is_over(views):
             note = ""
@@ -49,8 +49,8 @@ def wait(
             screen.show(views, note)
             if _is_over(views) or time.monotonic() >= ends_at:
                 break
-            time.sleep(min(pause, max(0.0, ends_at - time.monotonic())))
-            pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+            time.sleep(min(interval, max(0.0, ends_at - time.monotonic())))
+            interval = min(interval * 1.5, LONGEST_INTERVAL_SECONDS)
     return _end(views, timeout_seconds, is_quiet=is_quiet)
 
 

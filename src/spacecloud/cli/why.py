@@ -20,20 +20,20 @@ def why(session: Session, service: str, version: str | None, form: str | None) -
     """What is wrong with a service and what to do; exit code 1 when an error is found."""
     client = session.client()
     ref = located(service, version or "", session, client)
-    found = client.why(ref.project, ref.service, ref.version or None)
+    findings = client.why(ref.project, ref.service, ref.version or None)
     if form:
-        click.echo(structured(found, form))
-    elif not found:
+        click.echo(structured(findings, form))
+    elif not findings:
         click.echo(f"{ref}: nothing is wrong")
     else:
-        click.echo("\n".join(_lines(found)))
-    if any(finding["severity"] == "error" for finding in found):
+        click.echo("\n".join(_lines(findings)))
+    if any(finding["severity"] == "error" for finding in findings):
         raise SystemExit(1)
 
 
-def _lines(found: list[dict[str, Any]]) -> list[str]:
+def _lines(findings: list[dict[str, Any]]) -> list[str]:
     lines = []
-    for finding in found:
+    for finding in findings:
         word = click.style(f"{finding['severity']:8}", fg=COLORS[finding["severity"]])
         lines.append(f"{word}{finding['subject']}: {finding['problem']}")
         lines.append(f"        → {finding['fix']}")

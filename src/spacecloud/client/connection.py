@@ -18,7 +18,7 @@ from spacecloud.model.lines import LineCutter
 
 TIMEOUT_SECONDS = 60.0
 RETRY_AFTER_SECONDS = (0.1, 0.4)
-"""Pauses between tries of a request that may be sent twice."""
+"""Delays between tries of a request that may be sent twice."""
 
 IDLE_SECONDS = 2.0
 """A kept connection that was quiet for longer is not used again."""
@@ -68,17 +68,17 @@ class Connection:
 
         ``repeat`` marks a POST that changes nothing.
         """
-        pauses = RETRY_AFTER_SECONDS if repeat or method in SAFE_TO_REPEAT else ()
-        for pause in (*pauses, None):
+        delays = RETRY_AFTER_SECONDS if repeat or method in SAFE_TO_REPEAT else ()
+        for delay in (*delays, None):
             try:
                 answer = self._send(method, path, query, body)
                 data = answer.read()
                 break
             except (OSError, http.client.HTTPException) as error:
                 self.close()
-                if pause is None:
+                if delay is None:
                     raise self._unavailable(error) from error
-                time.sleep(pause)
+                time.sleep(delay)
         if answer.status >= 300:
             raise problem_of(answer.status, data, self.url)
         return _json(data, self.url)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from spacecloud.drivers.check import Check
+from spacecloud.drivers.driver import Check
 from spacecloud.errors import Forbidden, InvalidSpec, Unavailable
 from spacecloud.settings import Settings
 

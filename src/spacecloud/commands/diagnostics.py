@@ -13,7 +13,7 @@ import click
 from spacecloud import supervisor
 from spacecloud.commands import systemd
 from spacecloud.commands.context import Machine, read_settings
-from spacecloud.drivers.check import Check
+from spacecloud.drivers.driver import Check
 from spacecloud.settings import Settings
 
 output = click.option(
@@ -31,12 +31,12 @@ def doctor(machine: Machine, output: str) -> None:
     if settings.driver == "docker":
         checks = [*asyncio.run(machine.examine(settings)), *checks]
     if output == "json":
-        shown = [{"what": c.what, "ok": c.ok, "said": c.said} for c in checks]
+        shown = [{"what": c.what, "ok": c.ok, "message": c.message} for c in checks]
         click.echo(json.dumps({"ok": all(c.ok for c in checks), "checks": shown}, indent=2))
     else:
         width = max(len(c.what) for c in checks)
         for one in checks:
-            click.echo(f"{'ok ' if one.ok else 'BAD'}  {one.what:<{width}}  {one.said}")
+            click.echo(f"{'ok ' if one.ok else 'BAD'}  {one.what:<{width}}  {one.message}")
     if not all(c.ok for c in checks):
         sys.exit(1)
 

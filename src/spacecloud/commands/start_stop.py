@@ -145,8 +145,8 @@ def _refuse_a_lost_database(settings: Settings) -> None:
 def _start(machine: Machine, settings: Settings, timeout_seconds: float) -> None:
     if supervisor.supervisor(settings) is not None:
         unlike = "; stop it first to have it started with --expose-api"
-        said = f"instance {settings.instance} runs already"
-        click.echo(said + unlike if settings.expose_api else said)
+        message = f"instance {settings.instance} runs already"
+        click.echo(message + unlike if settings.expose_api else message)
         return
     supervisor.refuse_a_second(settings)
     asyncio.run(check(machine, settings))

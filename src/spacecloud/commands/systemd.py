@@ -90,10 +90,12 @@ def remove(settings: Settings) -> None:
     _systemctl("daemon-reload")
 
 
-def _systemctl(*words: str) -> None:
-    done = subprocess.run(["systemctl", *words], text=True, capture_output=True, check=False)
+def _systemctl(*arguments: str) -> None:
+    done = subprocess.run(["systemctl", *arguments], text=True, capture_output=True, check=False)
     if done.returncode:
-        raise Unavailable(f"systemctl {' '.join(words)}: {(done.stderr or done.stdout).strip()}")
+        raise Unavailable(
+            f"systemctl {' '.join(arguments)}: {(done.stderr or done.stdout).strip()}"
+        )
 
 
 def _value(value: object) -> str:

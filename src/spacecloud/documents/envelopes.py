@@ -47,11 +47,11 @@ def envelope(tree: Tree, faults: Faults, *, for_deletion: bool) -> Envelope | No
         return None
     before = faults.count
     unknown = [part for part in tree.value if part not in PARTS]
-    told = unknown[: faults.room]
-    for part in told:
+    listed = unknown[: faults.room]
+    for part in listed:
         message = f"there is no such field; {did_you_mean(part, PARTS)}"
         faults.add(message, tree.line_of((part,)), part)
-    faults.more += len(unknown) - len(told)
+    faults.more += len(unknown) - len(listed)
     kind = _kind(tree, faults)
     ids = _ids(kind, tree, faults) if kind is not None else None
     name = f"{kind.name} {'/'.join(ids.values())}" if kind and ids else ""

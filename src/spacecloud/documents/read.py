@@ -30,21 +30,21 @@ def read(
     In the order in which they are applied. ``${NAME}`` is replaced only where variables are
     given. Raises ``InvalidSpec`` with the mistakes of all files.
     """
-    found: list[Envelope] = []
+    envelopes: list[Envelope] = []
     mistakes: list[FileMistake] = []
     more = 0
     for path in paths:
         for source in _files(path):
             faults = Faults(source)
             text = _text(source, faults)
-            found += parse(text, faults, variables, for_deletion=for_deletion)
+            envelopes += parse(text, faults, variables, for_deletion=for_deletion)
             mistakes += faults.found
             more += faults.more
-    mistakes += _twice(found)
+    mistakes += _twice(envelopes)
     refuse(mistakes, more)
-    if not found:
+    if not envelopes:
         raise InvalidSpec(f"there is no document in {', '.join(paths)}")
-    return sorted(found, key=lambda each: each.kind.order)
+    return sorted(envelopes, key=lambda each: each.kind.order)
 
 
 def parse(
@@ -55,15 +55,15 @@ def parse(
     for_deletion: bool = False,
 ) -> list[Envelope]:
     """The documents of one text; a list at its top holds documents."""
-    found: list[Envelope] = []
+    envelopes: list[Envelope] = []
     for tree in _documents(trees(text, faults)):
         if variables is not None:
             fill(tree, variables, faults)
         move_binary(tree, faults)
         each = envelope(tree, faults, for_deletion=for_deletion)
         if each is not None:
-            found.append(each)
-    return found
+            envelopes.append(each)
+    return envelopes
 
 
 def _documents(roots: Iterable[Tree]) -> Iterator[Tree]:
@@ -119,9 +119,9 @@ def _bytes(source: str) -> bytes:
         return stream.read(MOST_BYTES + 1)
 
 
-def _twice(found: Iterable[Envelope]) -> Iterator[FileMistake]:
+def _twice(envelopes: Iterable[Envelope]) -> Iterator[FileMistake]:
     first: dict[str, Envelope] = {}
-    for each in found:
+    for each in envelopes:
         other = first.setdefault(each.path, each)
         if other is not each:
             message = f"{each.name} is declared twice, first in {other.source}:{other.line}"

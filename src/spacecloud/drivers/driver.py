@@ -49,6 +49,17 @@ class Hint:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that a doctor has looked at, as those of all drivers tell it."""
+
+    what: str
+    message: str
+    """What was found; where it is wrong, with the fix."""
+
+    ok: bool
+
+
 class Workloads(Protocol):
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
         """

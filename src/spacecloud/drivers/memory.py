@@ -40,7 +40,7 @@ class MemoryWorkloads:
 
     def __init__(self, now: Callable[[], datetime], ready_after: timedelta = timedelta(0)) -> None:
         self.executed: list[WorkloadOp] = []
-        self.said: list[bytes] = []
+        self.output: list[bytes] = []
         """What each task has printed, in place of a line of its own."""
 
         self._now = now
@@ -104,16 +104,16 @@ class MemoryWorkloads:
         for key, world in self._world.items():
             for replica in world.replicas:
                 if (key.project, replica.id) == (request.project, request.replica):
-                    for line in self.said:
+                    for line in self.output:
                         yield line
-                    if self.said:
+                    if self.output:
                         return
                     yield f"{replica.id} of revision {replica.revision} runs in memory\n".encode()
                     return
         raise NotFound(f"there is no replica {request.replica} in project {request.project}")
 
     async def last_lines(self, project: str, replica: str, task: str, count: int) -> list[str]:
-        return [line.decode(errors="replace") for line in self.said[-count:]]
+        return [line.decode(errors="replace") for line in self.output[-count:]]
 
     def kill(self, key: ServiceKey, replica: str) -> None:
         """All its tasks end."""

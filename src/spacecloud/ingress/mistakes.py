@@ -60,15 +60,15 @@ def mistakes(route: IngressRoute) -> tuple[Mistake, ...]:
     ]
     for field, path in (("url", source.url), ("rewrite", source.rewrite)):
         if not _PATH.fullmatch(path):
-            words = f"{path!r} holds blanks, ?, # or control characters"
-            found.append(Mistake(f"source.{field}", words))
+            sentence = f"{path!r} holds blanks, ?, # or control characters"
+            found.append(Mistake(f"source.{field}", sentence))
         elif len(path.encode(errors="replace")) > LONGEST_PATH:
-            words = f"it is longer than {LONGEST_PATH:,} bytes"
-            found.append(Mistake(f"source.{field}", words))
+            sentence = f"it is longer than {LONGEST_PATH:,} bytes"
+            found.append(Mistake(f"source.{field}", sentence))
     for edits in headers:
         if sum(len(header.key) + len(header.value) for header in edits) > MOST_HEADER_TEXT:
-            words = f"together the headers are longer than {MOST_HEADER_TEXT:,}"
-            found.append(Mistake("modify", words))
+            sentence = f"together the headers are longer than {MOST_HEADER_TEXT:,}"
+            found.append(Mistake("modify", sentence))
         for header in edits:
             found += _header_mistakes(header)
     return tuple(found)

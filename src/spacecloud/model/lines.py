@@ -77,8 +77,8 @@ def message(text: str, longest: int = LONGEST_MESSAGE) -> str:
     shown = visible(text[: 4 * longest]).replace("\t", " ")
     if len(shown) <= longest and len(text) <= 4 * longest:
         return shown
-    told = f" … [cut, {len(text)} characters]"
-    return shown[: longest - len(told)] + told
+    mark = f" … [cut, {len(text)} characters]"
+    return shown[: longest - len(mark)] + mark
 
 
 def visible(text: str) -> str:

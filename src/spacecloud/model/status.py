@@ -115,10 +115,10 @@ class PullView(View):
         if not self.layers:
             return f"pulling {self.image}"
         layers = "layer" if self.layers == 1 else "layers"
-        said = f"pulling {self.image}: {self.layers_done} of {self.layers} {layers}"
+        progress = f"pulling {self.image}: {self.layers_done} of {self.layers} {layers}"
         if self.bytes < 1_000_000:
-            return said
-        return f"{said}, {self.bytes_done // 1_000_000} of {self.bytes // 1_000_000} MB"
+            return progress
+        return f"{progress}, {self.bytes_done // 1_000_000} of {self.bytes // 1_000_000} MB"
 
 
 class ServiceStatus(View):

@@ -140,7 +140,7 @@ class SandboxLost(BaseReason):
     code = "SandboxChanged"
 
     def __str__(self) -> str:
-        return f"its pause container is {self.state}"
+        return f"its sandbox is {self.state}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +285,7 @@ class Orphaned(BaseReason):
     code = "SandboxRestarted"
 
     def __str__(self) -> str:
-        return "its pause container was restarted and left it behind"
+        return "its sandbox was restarted and left it behind"
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,7 +173,7 @@ class NoCommand(BaseReason):
 
 @dataclass(frozen=True, slots=True)
 class PodDown(BaseReason):
-    """Its pause container is missing, stopped or off its network."""
+    """Its sandbox is missing, stopped or off its network."""
 
     state: str
 

@@ -64,8 +64,8 @@ class ControlPlane:
             "declarations": self._watches.hear_declarations(),
             "engine": self._watches.hear_engine(),
             "everything": self._watches.look_now_and_then(self._resync_seconds),
-            "refusals": self._denied_calls.listen(),
-            "refusals-told": self._denied_calls.flush(),
+            "denied-calls": self._denied_calls.listen(),
+            "denied-call-events": self._denied_calls.flush(),
         }
         async with asyncio.TaskGroup() as tasks:
             for name, loop in watches.items():

@@ -39,13 +39,13 @@ class EventRecorder:
 
         ``message`` may hold what others said: it is cut and made one plain line.
         """
-        told = lines.message(message)
+        line = lines.message(message)
         code = reason.code if reason is not None else ""
-        event = Event(self._now(), key.project, key.service, kind, told, severity, count, code)
+        event = Event(self._now(), key.project, key.service, kind, line, severity, count, code)
         try:
             self._waiting.put_nowait(event)
         except asyncio.QueueFull:
-            logger.warning("too many events, dropped: %s %s: %s", key, kind, told)
+            logger.warning("too many events, dropped: %s %s: %s", key, kind, line)
 
     async def run(self) -> Never:
         while True:

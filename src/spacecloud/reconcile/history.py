@@ -211,7 +211,7 @@ class HistoryRecorder:
         tasks = [(replica, task) for replica in replicas for task in replica.tasks]
         there = {task.container for _, task in tasks}
         self._exits = {c: known for c, known in self._exits.items() if c in there}
-        self.last_output = {c: words for c, words in self.last_output.items() if c in there}
+        self.last_output = {c: output for c, output in self.last_output.items() if c in there}
         for replica, task in tasks:
             if task.state != "exited":
                 continue

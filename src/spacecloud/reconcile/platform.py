@@ -80,7 +80,7 @@ class Platform:
         self.refused_routes: Mapping[str, str] = {}
         """Ids of the ingress routes that the gateway refuses, with its words."""
 
-        self._told_of: Mapping[str, str] = {}
+        self._not_served: Mapping[str, str] = {}
 
         self._store = store
         self._driver = driver
@@ -142,8 +142,8 @@ class Platform:
     def works(self) -> bool:
         """All its parts run, and the gateway was told by this process what it is to serve."""
         parts = self.state.parts.values()
-        is_told = {Job.INGRESS, Job.HOST_PORTS} <= self._acknowledged
-        return is_told and bool(parts) and all(part == "running" for part in parts)
+        is_acknowledged = {Job.INGRESS, Job.HOST_PORTS} <= self._acknowledged
+        return is_acknowledged and bool(parts) and all(part == "running" for part in parts)
 
     async def ensure(self) -> None:
         """One look at rules, gateway and resolver, and what it takes to mend them."""
@@ -194,14 +194,16 @@ class Platform:
             self._table = None
             self.refused_routes = await self._driver.edge.publish_ingress(wanted)
             self._table = wanted
-        self._tell_not_served({**table.unreadable(documents), **self.refused_routes})
+        self._record_not_served({**table.unreadable(documents), **self.refused_routes})
 
-    def _tell_not_served(self, reasons: Mapping[str, str]) -> None:
-        for id, reason in sorted(reasons.items() - self._told_of.items()):
-            told = RouteNotServed(table.not_served(id, reason))
-            logger.error("%s", told)
-            self._events.record(PLATFORM, "IngressRouteNotServed", str(told), "error", reason=told)
-        self._told_of = reasons
+    def _record_not_served(self, reasons: Mapping[str, str]) -> None:
+        for id, reason in sorted(reasons.items() - self._not_served.items()):
+            cause = RouteNotServed(table.not_served(id, reason))
+            logger.error("%s", cause)
+            self._events.record(
+                PLATFORM, "IngressRouteNotServed", str(cause), "error", reason=cause
+            )
+        self._not_served = reasons
 
     async def _publish_host_ports(self) -> None:
         policy = await self._policies.policy()

@@ -53,9 +53,9 @@ def findings(statuses: Sequence[ServiceStatus], host: HostState) -> tuple[Findin
 def _platform(host: HostState) -> Iterable[Finding]:
     for problem in host.problems:
         yield _finding("error", "platform", problem)
-    told = {problem.part for problem in host.problems if isinstance(problem, PartDown)}
+    named = {problem.part for problem in host.problems if isinstance(problem, PartDown)}
     for part, state in host.parts.items():
-        if state == "down" and part not in told:
+        if state == "down" and part not in named:
             yield _finding("error", "platform", PartDown(part), host.fixes.get(part, ""))
 
 
@@ -78,10 +78,10 @@ def _state(status: ServiceStatus) -> Iterable[Finding]:
 
 
 def _replica(status: ServiceStatus, replica: ReplicaStatus) -> Iterable[Finding]:
-    told = _told(status)
+    named = _named(status)
     for task in replica.tasks:
         subject = f"{status.project}/{replica.id}/{task.id}"
-        if task.reason and (task.reason, task.message) not in told:
+        if task.reason and (task.reason, task.message) not in named:
             yield Finding(
                 severity="error",
                 subject=subject,
@@ -94,7 +94,7 @@ def _replica(status: ServiceStatus, replica: ReplicaStatus) -> Iterable[Finding]
             yield _finding("warning", subject, lately, _of_last_end(status, task))
 
 
-def _told(status: ServiceStatus) -> set[tuple[str, str]]:
+def _named(status: ServiceStatus) -> set[tuple[str, str]]:
     """What the status' own message says of a task; another one with the same needs no more."""
     return {
         (task.reason, task.message)

@@ -244,14 +244,14 @@ def _trouble(replica: ObservedReplica, snapshot: Snapshot) -> Verdict | None:
         reason = _reason(task, snapshot)
         if reason is not None:
             return Verdict("progressing", reason, f"{replica.id}/{task.task}")
-    if replica.pause != "running":
-        return Verdict("progressing", PodDown(replica.pause), replica.id)
+    if replica.sandbox != "running":
+        return Verdict("progressing", PodDown(replica.sandbox), replica.id)
     return None
 
 
 def _is_serious(replica: ObservedReplica, now: datetime) -> bool:
     """More than a start that takes its time."""
-    return replica.pause != "running" or any(
+    return replica.sandbox != "running" or any(
         (task.state == "exited" and not task.is_completed)
         or task.error != ""
         or task.health.state == "failing"
@@ -323,7 +323,7 @@ def _replica(replica: ObservedReplica, snapshot: Snapshot) -> ReplicaStatus:
         status = "SUCCEEDED"
     elif any(t.state == "exited" and t.exit_code for t in replica.tasks):
         status = "FAILED"
-    elif states == {"running"} and replica.pause == "running":
+    elif states == {"running"} and replica.sandbox == "running":
         status = "RUNNING"
     else:
         status = "PENDING"

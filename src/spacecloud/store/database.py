@@ -146,9 +146,9 @@ def check(connection: sqlite3.Connection, path: Path, known: int = len(MIGRATION
             f"{path} was written by a newer release (its format is {version}, this release "
             f"knows up to {known}): install that release, or restore a backup"
         )
-    (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if said != "ok":
-        raise Unavailable(f"the database {path} is damaged ({said}): restore a backup")
+    (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if result != "ok":
+        raise Unavailable(f"the database {path} is damaged ({result}): restore a backup")
     return int(version)
 
 

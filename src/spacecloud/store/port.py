@@ -153,6 +153,13 @@ class Services(Protocol):
         ...
 
 
+class Sealer(Protocol):
+    """What the store asks of sealing. ``place`` binds a value to its row: it opens nowhere else."""
+
+    def seal(self, value: str, *place: str) -> bytes: ...
+    def unseal(self, sealed: bytes, *place: str) -> str: ...
+
+
 class Secrets(Protocol):
     async def put_secret(self, project: str, id: str, secret: Secret) -> Written:
         """A value equal to REDACTED keeps the stored one. ``Conflict`` when the type changes."""

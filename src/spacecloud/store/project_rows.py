@@ -10,8 +10,7 @@ from spacecloud.model.refs import PLATFORM_PROJECT
 from spacecloud.model.secret import REDACTED
 from spacecloud.store.canonical import as_kept, canonical
 from spacecloud.store.database import Session, matching
-from spacecloud.store.port import Written
-from spacecloud.store.sealer import Sealer
+from spacecloud.store.port import Sealer, Written
 
 
 def ensure_project(db: Session, project: str) -> bool:

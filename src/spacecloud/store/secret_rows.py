@@ -8,9 +8,8 @@ from spacecloud.errors import Conflict, InvalidSpec, Mistake, NotFound
 from spacecloud.model.declared import Change
 from spacecloud.model.secret import REDACTED, Secret, SecretFacts, document_of
 from spacecloud.store.database import Session, matching
-from spacecloud.store.port import Written
+from spacecloud.store.port import Sealer, Written
 from spacecloud.store.project_rows import ensure_project
-from spacecloud.store.sealer import Sealer
 
 CHECK = ("sealing", "check")
 

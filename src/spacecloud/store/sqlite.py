@@ -31,8 +31,7 @@ from spacecloud.store import (
 )
 from spacecloud.store.database import Database
 from spacecloud.store.declared_rows import DeclaredReader
-from spacecloud.store.port import Accepted, Allocator, NextRevision, Written
-from spacecloud.store.sealer import Sealer
+from spacecloud.store.port import Accepted, Allocator, NextRevision, Sealer, Written
 
 
 class SqliteStore:

@@ -251,7 +251,7 @@ def _version(
     if refused is not None:
         builder.problem(refused)
     # What is over needs no sandbox, and is not run again for want of one.
-    rebuilt = [r for r in rollout.staying if r.pause != "running" and not r.is_over]
+    rebuilt = [r for r in rollout.staying if r.sandbox != "running" and not r.is_over]
     for replica in rollout.staying:
         if replica not in rebuilt:
             repair(situation, declared, replica, rollout, builder)
@@ -298,7 +298,7 @@ def _rebuild(
     op = creation(declared, rollout, replica.slot, replica.address)
     if op is None:
         return
-    cause = SandboxLost(replica.pause)
+    cause = SandboxLost(replica.sandbox)
     removed = builder.add(RemoveReplica(replica.ref, replica.id), cause)
     builder.add(op, cause, after=(*before, *removed))
 

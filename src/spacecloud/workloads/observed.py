@@ -58,7 +58,7 @@ class ObservedTask:
     """Of its probe, before a ready task leaves traffic."""
 
     orphaned: bool = False
-    """Runs in a namespace that its pause has left: unreachable, though it looks alive."""
+    """Runs in a namespace that its sandbox has left: unreachable, though it looks alive."""
 
     restart: Restart = "always"
     is_job: bool = False
@@ -102,7 +102,7 @@ class ObservedReplica:
     slot: int
     revision: str
     address: str
-    pause: Literal["missing", "running", "stopped", "off its network"]
+    sandbox: Literal["missing", "running", "stopped", "off its network"]
     expected_tasks: tuple[str, ...]
     """Task ids that belong to it, as its creation wrote down."""
 
@@ -126,7 +126,7 @@ class ObservedReplica:
     @property
     def ready(self) -> bool:
         return (
-            self.pause == "running"
+            self.sandbox == "running"
             and {t.task for t in self.tasks} == set(self.expected_tasks)
             and all(
                 t.state == "running" and t.health.state == "ready" and not t.orphaned

@@ -6,7 +6,7 @@ Keep a replica that stays alive: restart what ended, restart what does not answe
 | missing, or made and never started    | made and started (current revision only)            |
 | exited                                | started after 1 s, 2 s, 4 s … 5 min                 |
 | exited, and its policy ends there     | left as it is                                       |
-| alive in a namespace its pause left   | restarted                                           |
+| alive in a namespace its sandbox left | restarted                                           |
 | not ready for longer than its grace   | restarted                                           |
 | failing twice as often as is tolerated| restarted                                           |
 | … and its policy is ``never``         | waited for, out of traffic                          |
@@ -33,7 +33,7 @@ from spacecloud.workloads.situation import Declared, Situation
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=5)
 STABLE_AFTER = timedelta(minutes=10)
-"""A task that ran this long before it ended starts from the first pause again."""
+"""A task that ran this long before it ended starts from the first delay again."""
 
 
 def restart_delay(exits: int) -> timedelta:

@@ -118,7 +118,7 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
     serving = (
         wanted if resolution.is_completed else completed + sum(serves(r, situation) for r in kept)
     )
-    waiting = [r for r in older if r.pause == "running" and not r.is_over]
+    waiting = [r for r in older if r.sandbox == "running" and not r.is_over]
     guard = _best(waiting, max(0, wanted - serving), situation)
 
     cause = RevisionReplaced(revision or "") if wanted else NoneWanted()

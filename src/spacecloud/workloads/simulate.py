@@ -241,7 +241,7 @@ def _replica(op: CreateReplica, before: ObservedReplica | None, now: datetime) -
         slot=op.slot,
         revision=op.revision,
         address=op.address,
-        pause="running",
+        sandbox="running",
         expected_tasks=tuple(task.id for task in op.spec.tasks),
         tasks=tasks,
         termination_grace_seconds=op.spec.termination_grace_period_seconds,

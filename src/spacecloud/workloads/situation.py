@@ -256,4 +256,4 @@ def may_serve(replica: ObservedReplica) -> bool:
 
 def is_live(replica: ObservedReplica) -> bool:
     """Something of it still runs, and can have a request in flight."""
-    return replica.pause == "running" and any(t.state == "running" for t in replica.tasks)
+    return replica.sandbox == "running" and any(t.state == "running" for t in replica.tasks)

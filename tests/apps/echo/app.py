@@ -9,7 +9,7 @@ The tests' service: answers HTTP and TCP in every way that a mesh has to carry.
 | BANNER_PORT   | 0         | TCP, the server speaks first: ``banner NAME``, then echoes     |
 | ECHO_PORT     | 0         | TCP, the client speaks first: echoes ``NAME`` and what came    |
 | LISTEN        | 0.0.0.0   | address to listen on                                           |
-| START_SECONDS | 0         | pause before it listens                                        |
+| START_SECONDS | 0         | delay before it listens                                        |
 | IGNORE_TERM   |           | not empty: SIGTERM changes nothing                             |
 """
 
@@ -34,7 +34,7 @@ async def main() -> None:
         loop.add_signal_handler(signal.SIGTERM, stop.set)
 
     state = State(name=os.environ.get("NAME", "echo"))
-    await _pause(float(os.environ.get("START_SECONDS", "0")), stop)
+    await _delay(float(os.environ.get("START_SECONDS", "0")), stop)
     servers = [server async for server in _servers(state)]
     print(f"{state.name} listens", flush=True)
 
@@ -58,7 +58,7 @@ async def _servers(state: State):
             yield await asyncio.start_server(state.tracked(serve), address, port)
 
 
-async def _pause(seconds: float, stop: asyncio.Event) -> None:
+async def _delay(seconds: float, stop: asyncio.Event) -> None:
     try:
         await asyncio.wait_for(stop.wait(), seconds or 0.001)
     except TimeoutError:

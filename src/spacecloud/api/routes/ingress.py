@@ -22,10 +22,10 @@ NO_SETTINGS: dict[str, list[str]] = {"headers": [], "resHeaders": []}
 async def list_ingress(api: Api, project: ProjectId, id: IdFilter = "") -> JSONResponse:
     """In the order of their creation."""
     wanted_id = wanted(id)
-    found = await api.store.ingress(project, wanted_id)
-    if wanted_id and not found:
+    documents = await api.store.ingress(project, wanted_id)
+    if wanted_id and not documents:
         raise NotFound(f"project {project} has no ingress route {wanted_id}")
-    return result([ingress_view(kept) for kept in found])
+    return result([ingress_view(kept) for kept in documents])
 
 
 @router.get("/global", responses=lists(IngressGlobal))

@@ -20,10 +20,10 @@ router = APIRouter(prefix="/v1", tags=["projects"])
 async def list_projects(api: Api, project: ProjectOrAll) -> JSONResponse:
     """`*` lists all."""
     wanted_id = wanted(project)
-    found = await api.store.projects(wanted_id)
-    if wanted_id and not found:
+    projects = await api.store.projects(wanted_id)
+    if wanted_id and not projects:
         raise NotFound(f"there is no project {wanted_id}")
-    return result([project_view(kept) for kept in found])
+    return result([project_view(kept) for kept in projects])
 
 
 @router.post("/config/projects/{project}", openapi_extra=body(Project), responses=NOTICES)

@@ -39,10 +39,10 @@ async def apply_secret(api: Api, project: ProjectId, id: LooseId, request: Reque
 async def list_secrets(api: Api, project: ProjectId, id: IdFilter = "") -> JSONResponse:
     """Every value is shown as `********`."""
     wanted_id = wanted(id)
-    found = await api.store.secrets(project, wanted_id)
-    if wanted_id and not found:
+    secrets = await api.store.secrets(project, wanted_id)
+    if wanted_id and not secrets:
         raise NotFound(f"secret({wanted_id}) not present in state")
-    return result([secret_view(facts) for facts in found])
+    return result([secret_view(facts) for facts in secrets])
 
 
 @router.delete("/{project}/secrets/{id}")

@@ -48,11 +48,15 @@ async def list_routes(
 ) -> JSONResponse:
     """One flat list; the id of a route is its service's."""
     wanted_id = wanted(id, service, service_too)
-    found = await api.store.routes(project, wanted_id)
-    if wanted_id and not found and not await api.store.versions(project, wanted_id):
+    documents = await api.store.routes(project, wanted_id)
+    if wanted_id and not documents and not await api.store.versions(project, wanted_id):
         raise NotFound(f"serviceID({wanted_id}) not present in state")
     return result(
-        [{**route, "id": kept.id} for kept in found for route in kept.document.get("routes", [])]
+        [
+            {**route, "id": kept.id}
+            for kept in documents
+            for route in kept.document.get("routes", [])
+        ]
     )
 
 

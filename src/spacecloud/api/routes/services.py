@@ -75,16 +75,16 @@ async def delete_service(
 @router.get("/{project}/services", responses=lists(Service))
 async def list_services(api: Api, query: ServiceQuery) -> JSONResponse:
     """As they were declared, one entry per version."""
-    found = [
+    versions = [
         declared
         for declared in await api.store.versions(query.project, query.service)
         if query.version in (None, declared.ref.version)
     ]
-    if query.service and query.version and not found:
+    if query.service and query.version and not versions:
         raise NotFound(
             f"serviceID({query.service}) or version({query.version}) not present in state"
         )
-    return result([service_view(declared) for declared in found])
+    return result([service_view(declared) for declared in versions])
 
 
 @router.get("/{project}/services/status", responses=lists(ServiceStatus))

@@ -36,11 +36,11 @@ async def adopt(engine: Engine, settings: Settings) -> int:
         ("part", containers),
         ("network", networks),
     )
-    found = {
+    ids = {
         id_of(one)
         for kind, listing in kinds
         for one in listing
         if MARK not in labels_of(one) and is_as_named(instance, kind, names_of(one), labels_of(one))
     }
-    installation.write_adopted(settings, found)
-    return len(found)
+    installation.write_adopted(settings, ids)
+    return len(ids)

@@ -216,8 +216,8 @@ class Engine:
             ):
                 text = await (read or _whole)(response.content)
         except TimeoutError as error:
-            words = f"the Docker Engine did not answer {method} {path} in {seconds:g} s"
-            raise Transient(EngineUnavailable(words)) from error
+            sentence = f"the Docker Engine did not answer {method} {path} in {seconds:g} s"
+            raise Transient(EngineUnavailable(sentence)) from error
         except (aiohttp.ClientError, OSError) as error:
             raise Transient(
                 EngineUnavailable(f"the Docker Engine cannot be reached: {error}")
@@ -245,8 +245,8 @@ class Engine:
             )
         except aiohttp.ClientConnectorError as error:
             why = error.os_error.strerror or error
-            words = f"the Docker Engine cannot be reached at {self._address}: {why}"
-            raise Transient(EngineUnavailable(words)) from error
+            sentence = f"the Docker Engine cannot be reached at {self._address}: {why}"
+            raise Transient(EngineUnavailable(sentence)) from error
         if response.status < REFUSED:
             return response
         async with response:

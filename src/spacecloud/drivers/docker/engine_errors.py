@@ -55,20 +55,20 @@ class Row:
 
     fix: str = ""
 
-    def fits(self, operation: Operation, status: int, words: str) -> bool:
+    def fits(self, operation: Operation, status: int, answer: str) -> bool:
         return (
             (not self.operations or operation in self.operations)
             and (not self.statuses or status in self.statuses)
-            and re.search(self.sign, words, re.DOTALL) is not None
+            and re.search(self.sign, answer, re.DOTALL) is not None
         )
 
-    def failure(self, action: str, words: str) -> Terminal | Transient:
-        """With its reason; ``words``: in place of the engine's, which may be others' lines."""
-        said = message(words)
+    def failure(self, action: str, text: str) -> Terminal | Transient:
+        """With its reason; ``text``: in place of the engine's, which may be others' lines."""
+        answer = message(text)
         if self.reason == NO_PROGRAM:
-            return self.outcome(ProgramNotFound(action, said))
+            return self.outcome(ProgramNotFound(action, answer))
         kind = EngineRefused if self.outcome is Terminal else EngineFailed
-        return self.outcome(kind(action, said, self.fix))
+        return self.outcome(kind(action, answer, self.fix))
 
 
 CONTAINERS: tuple[Operation, ...] = ("create", "start")
@@ -233,8 +233,8 @@ TABLE = (
 
 
 def row_of(operation: Operation, error: EngineError) -> Row:
-    words = str(error)[:MOST_CHARACTERS].lower()
-    return next(row for row in TABLE if row.fits(operation, error.status, words))
+    answer = str(error)[:MOST_CHARACTERS].lower()
+    return next(row for row in TABLE if row.fits(operation, error.status, answer))
 
 
 def meaning(
@@ -245,7 +245,7 @@ def meaning(
     return row.failure(action, row.says or plain(str(error)))
 
 
-def plain(words: str) -> str:
+def plain(answer: str) -> str:
     """The engine's words without the layers of wrapping that say nothing."""
-    last = words.split("container init caused: ")[-1].split("starting container process caused: ")
+    last = answer.split("container init caused: ")[-1].split("starting container process caused: ")
     return last[-1].removesuffix(": unknown").strip()

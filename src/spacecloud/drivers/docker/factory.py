@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from spacecloud.drivers.check import Check
 from spacecloud.drivers.docker import adoption
 from spacecloud.drivers.docker.doctor import checks
 from spacecloud.drivers.docker.doctor import inventory as stock
@@ -14,9 +13,11 @@ from spacecloud.drivers.docker.engine import connect
 from spacecloud.drivers.docker.gateway.traffic import EnvoyTraffic
 from spacecloud.drivers.docker.host.dns import DnsmasqNames
 from spacecloud.drivers.docker.host.host import DockerHost
+from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.pods.replicas import SecretValues
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
-from spacecloud.drivers.driver import Driver
+from spacecloud.drivers.docker.run_directory import RunDirectory
+from spacecloud.drivers.driver import Check, Driver
 from spacecloud.settings import Settings
 
 
@@ -24,8 +25,9 @@ from spacecloud.settings import Settings
 async def docker_driver(
     settings: Settings, secret_values: SecretValues, now: Callable[[], datetime]
 ) -> AsyncGenerator[Driver]:
+    networking = networking_of(settings)
     async with connect(settings.docker_host) as engine:
-        workloads = DockerWorkloads(engine, settings, secret_values, now)
+        workloads = DockerWorkloads(engine, settings, networking, secret_values, now)
         gateway = EnvoyTraffic(settings)
         async with gateway.serve(), workloads.run():
             yield Driver(
@@ -33,8 +35,8 @@ async def docker_driver(
                 traffic=gateway,
                 edge=gateway,
                 meter=gateway,
-                names=DnsmasqNames(settings),
-                host=DockerHost(engine, settings),
+                names=DnsmasqNames(RunDirectory(settings.run_dir)),
+                host=DockerHost(engine, settings, networking),
                 revocation=gateway,
             )
 
@@ -43,7 +45,7 @@ async def docker_driver(
 async def docker_host(settings: Settings) -> AsyncGenerator[DockerHost]:
     """For taking everything away while no control plane runs."""
     async with connect(settings.docker_host) as engine:
-        yield DockerHost(engine, settings)
+        yield DockerHost(engine, settings, networking_of(settings))
 
 
 async def adopt(settings: Settings) -> int:
@@ -55,16 +57,27 @@ async def adopt(settings: Settings) -> int:
 async def preflight(settings: Settings) -> tuple[str, ...]:
     """What this machine lacks, a sentence each with the fix; empty when it is ready."""
     async with connect(settings.docker_host) as engine:
-        return await requirements.preflight(engine, settings)
+        return await requirements.preflight(engine, settings, networking_of(settings))
 
 
 async def examine(settings: Settings) -> tuple[Check, ...]:
     """Everything that can be wrong with this machine and our part of it."""
     async with connect(settings.docker_host) as engine:
-        return await checks.examine(engine, settings)
+        return await checks.examine(engine, settings, networking_of(settings))
 
 
 async def inventory(settings: Settings) -> Mapping[str, Any]:
     """What there is of the instance on this machine."""
     async with connect(settings.docker_host) as engine:
-        return await stock.inventory(engine, settings)
+        return await stock.inventory(engine, settings, networking_of(settings))
+
+
+def networking_of(settings: Settings) -> Networking:
+    return Networking(
+        instance=settings.instance,
+        pools=settings.pools,
+        http_port=settings.http_port,
+        mesh_port=settings.mesh_port,
+        dns_port=settings.dns_port,
+        upstream_dns=settings.upstream_dns,
+    )

@@ -32,6 +32,9 @@ PROBE = PREFIX + "probe"
 PORTS = PREFIX + "ports"
 RESTART = PREFIX + "restart"
 GRACE = PREFIX + "termination-grace-period-seconds"
+PART = PREFIX + "part"
+CONFIG = PREFIX + "config"
+"""Hash of what a system container was made from: another one means that it is made anew."""
 
 LONGEST = 65_536
 """Of a label that is looked at, in characters: an image may bring any."""
@@ -46,7 +49,7 @@ class Tag:
     ref: ServiceRef
     slot: int
     task: str
-    """Empty for the pause."""
+    """Empty for the sandbox."""
 
     revision: str
     address: str
@@ -76,7 +79,7 @@ def network_labels(instance: str, key: ServiceKey) -> dict[str, str]:
 
 
 def pod_labels(instance: str, op: CreateReplica) -> dict[str, str]:
-    """Of the pause, and the base of its tasks'."""
+    """Of the sandbox, and the base of its tasks'."""
     grace = op.spec.termination_grace_period_seconds
     return {
         **network_labels(instance, op.ref.key),
@@ -156,22 +159,22 @@ def _short(text: str) -> str:
 
 
 def _listed(text: str) -> list[Any]:
-    found = json.loads(_short(text))
-    if not isinstance(found, list):
+    items = json.loads(_short(text))
+    if not isinstance(items, list):
         raise ValueError("not a list")  # noqa: TRY004 - one kind of error for what is not ours
-    return found
+    return items
 
 
-def _tasks(found: list[Any]) -> tuple[str, ...]:
-    if not found or not all(isinstance(one, str) for one in found):
+def _tasks(ids: list[Any]) -> tuple[str, ...]:
+    if not ids or not all(isinstance(one, str) for one in ids):
         raise ValueError("not the ids of tasks")
-    return tuple(_like(DNS_LABEL, one) for one in found)
+    return tuple(_like(DNS_LABEL, one) for one in ids)
 
 
-def _ports(found: list[Any]) -> tuple[int, ...]:
-    if not all(type(one) is int and 0 < one <= HIGHEST_PORT for one in found):
+def _ports(numbers: list[Any]) -> tuple[int, ...]:
+    if not all(type(one) is int and 0 < one <= HIGHEST_PORT for one in numbers):
         raise ValueError("not ports")
-    return tuple(found)
+    return tuple(numbers)
 
 
 def _restart(text: str) -> Restart:
@@ -190,12 +193,16 @@ def scope(instance: str) -> str:
     return "space-cloud" if instance == "default" else f"space-cloud-{instance}"
 
 
+def part_name(instance: str, part: str) -> str:
+    return f"{scope(instance)}-{part}"
+
+
 def network_name(instance: str, key: ServiceKey) -> str:
     return f"{scope(instance)}-{_joined(key.project, key.service)}"
 
 
 def container_name(instance: str, ref: ServiceRef, slot: int, task: str) -> str:
-    """The pause's ends with the slot, so that a task may be called anything."""
+    """The sandbox's ends with the slot, so that a task may be called anything."""
     tasks = (task,) if task else ()
     return f"{scope(instance)}-{_joined(*ref, str(slot), *tasks)}"
 

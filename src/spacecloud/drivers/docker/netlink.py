@@ -51,13 +51,13 @@ def connections(handle: socket.socket, port: int) -> list[Connection]:
     """Those whose own port is this, and which a process still holds open."""
     question = _ANY_REQUEST.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, 0, _ALL_BUT_LISTENING)
     question += _SOCKET_ID.pack(port, 0, bytes(4), bytes(4)) + _COOKIE.pack(0, 0, 0)
-    found = []
+    listed = []
     for body in ask(handle, _LIST_SOCKETS, REQUEST | DUMP, question):
         own_port, peer_port, own, peer = _SOCKET_ID.unpack_from(body, 4)
         _, first, second = _COOKIE.unpack_from(body, 4 + _SOCKET_ID.size)
         (inode,) = struct.unpack_from("=I", body, _INODE_AT)
         if own_port == port and inode:
-            found.append(
+            listed.append(
                 Connection(
                     socket.inet_ntoa(own),
                     own_port,
@@ -66,7 +66,7 @@ def connections(handle: socket.socket, port: int) -> list[Connection]:
                     (first, second),
                 )
             )
-    return found
+    return listed
 
 
 def destroy(handle: socket.socket, connection: Connection) -> bool:
@@ -87,7 +87,7 @@ def destroy(handle: socket.socket, connection: Connection) -> bool:
 
 def dialled(handle: socket.socket, port: int) -> dict[tuple[str, int], tuple[str, int]]:
     """Where each (peer, its port) of our port had called before it was redirected to us."""
-    found: dict[tuple[str, int], tuple[str, int]] = {}
+    calls: dict[tuple[str, int], tuple[str, int]] = {}
     question = struct.pack("=BBH", socket.AF_INET, 0, 0)
     for body in ask(handle, _LIST_TRACKED, REQUEST | DUMP, question):
         tuples = dict(attributes(body[4:]))
@@ -97,8 +97,8 @@ def dialled(handle: socket.socket, port: int) -> dict[tuple[str, int], tuple[str
         call = _tuple(tuples.get(1, b""))
         if call is not None:
             caller, caller_port, callee, callee_port = call[0], call[1], call[2], call[3]
-            found[caller, caller_port] = (callee, callee_port)
-    return found
+            calls[caller, caller_port] = (callee, callee_port)
+    return calls
 
 
 def _tuple(body: bytes) -> tuple[str, int, str, int] | None:

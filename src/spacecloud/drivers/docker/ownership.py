@@ -17,7 +17,6 @@ from typing import Literal, Self
 
 from spacecloud import installation
 from spacecloud.drivers.docker import labels
-from spacecloud.drivers.docker.host import system_specs
 from spacecloud.model.json import Json
 from spacecloud.model.refs import ServiceKey
 from spacecloud.settings import Settings
@@ -41,7 +40,7 @@ _SIGNED: Mapping[Kind, tuple[str, ...]] = {
         labels.PROBE,
         labels.PORTS,
     ),
-    "part": (labels.INSTANCE, system_specs.PART, system_specs.CONFIG),
+    "part": (labels.INSTANCE, labels.PART, labels.CONFIG),
     "network": (labels.INSTANCE, labels.PROJECT, labels.SERVICE),
 }
 """All that is read of each kind: what an image adds beside it is not looked at."""
@@ -127,8 +126,8 @@ class Ownership:
         return hmac.compare_digest(given, self._mark(kind, name, its).encode())
 
     def _mark(self, kind: Kind, name: str, its: Mapping[str, str]) -> str:
-        said = [kind, name, *(its.get(label, "") for label in _SIGNED[kind])]
-        return hmac.new(self._key or b"", json.dumps(said).encode(), hashlib.sha256).hexdigest()
+        signed = [kind, name, *(its.get(label, "") for label in _SIGNED[kind])]
+        return hmac.new(self._key or b"", json.dumps(signed).encode(), hashlib.sha256).hexdigest()
 
 
 def is_as_named(instance: str, kind: Kind, names: tuple[str, ...], its: Mapping[str, str]) -> bool:
@@ -146,8 +145,8 @@ def name_of(instance: str, kind: Kind, its: Mapping[str, str]) -> str | None:
             return labels.container_name(instance, tag.ref, tag.slot, tag.task)
         case "part":
             # A replica may have that label from its image; a part is of no project.
-            part = its.get(system_specs.PART, "") if labels.PROJECT not in its else ""
-            return f"{labels.scope(instance)}-{part}" if part in PARTS else None
+            part = its.get(labels.PART, "") if labels.PROJECT not in its else ""
+            return labels.part_name(instance, part) if part in PARTS else None
         case "network":
             key = labels.read_key(its)
             return labels.network_name(instance, key) if key is not None else None

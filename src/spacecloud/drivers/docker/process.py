@@ -20,7 +20,9 @@ async def run(*command: str, given: str | None = None) -> str:
         raise Transient(f"{command[0]} cannot be run: {error.strerror}") from error
     try:
         async with asyncio.timeout(COMMAND_SECONDS):
-            output, words = await process.communicate(given.encode() if given is not None else None)
+            output, errors = await process.communicate(
+                given.encode() if given is not None else None
+            )
     except TimeoutError as error:
         raise Transient(f"{command[0]} did not end within {COMMAND_SECONDS} s") from error
     finally:
@@ -28,5 +30,5 @@ async def run(*command: str, given: str | None = None) -> str:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise Transient(f"{' '.join(command)}: {words.decode(errors='replace').strip()}")
+        raise Transient(f"{' '.join(command)}: {errors.decode(errors='replace').strip()}")
     return output.decode()

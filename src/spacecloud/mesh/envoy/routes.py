@@ -41,9 +41,9 @@ def entry_routes(face: Face, entry: Entry) -> Json:
     )
 
 
-def sentences(**said: str) -> Json:
+def sentences(**messages: str) -> Json:
     """Route metadata from which the gateway's own answers are made."""
-    return {"filter_metadata": {METADATA: said}}
+    return {"filter_metadata": {METADATA: messages}}
 
 
 def absences(callee: str) -> dict[str, str]:

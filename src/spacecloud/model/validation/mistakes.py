@@ -58,9 +58,9 @@ def located_mistakes(
         except ValidationError as another:
             known = {(fault["loc"], fault["msg"]) for fault in faults}
             faults += [f for f in _faults(another) if (f["loc"], f["msg"]) not in known]
-    told = _without_consequences(faults)
-    located = tuple(_mistake(fault, given, prefix, model) for fault in told[:most])
-    return located, len(told) - len(located)
+    shown = _without_consequences(faults)
+    located = tuple(_mistake(fault, given, prefix, model) for fault in shown[:most])
+    return located, len(shown) - len(located)
 
 
 def _faults(error: ValidationError) -> list[Mapping[str, Any]]:

@@ -106,8 +106,8 @@ def expectation(fault: Mapping[str, Any], spot: Spot, value: Any) -> str:
 
 
 def _described(spot: Spot) -> str:
-    said = (spot.field.description or "") if spot.field is not None else ""
-    first = said.strip().partition("\n")[0].rstrip(".;:")
+    docstring = (spot.field.description or "") if spot.field is not None else ""
+    first = docstring.strip().partition("\n")[0].rstrip(".;:")
     return f": {first[0].lower()}{first[1:]}" if first else ""
 
 

@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Iterable
 
-from spacecloud.drivers.check import Check
 from spacecloud.drivers.docker import labels, releases
 from spacecloud.drivers.docker.doctor import pool_conflicts, preflight
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError
-from spacecloud.drivers.docker.gateway import admin, bootstrap
-from spacecloud.drivers.docker.host import system_specs
+from spacecloud.drivers.docker.gateway import admin
 from spacecloud.drivers.docker.host.firewall import Firewall
+from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership, names_of
 from spacecloud.drivers.docker.process import run
+from spacecloud.drivers.docker.run_directory import RunDirectory
+from spacecloud.drivers.driver import Check
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
@@ -23,7 +24,7 @@ MOST_LOOKS, BETWEEN_LOOKS_SECONDS = 4, 2.0
 """At the rules: a control plane looks at them every five seconds."""
 
 
-async def examine(engine: Engine, settings: Settings) -> tuple[Check, ...]:
+async def examine(engine: Engine, settings: Settings, networking: Networking) -> tuple[Check, ...]:
     checks = [
         _checked("rights", preflight.rights(), "root"),
         _checked("programs", preflight.missing_programs(), "iptables and ip are there"),
@@ -33,18 +34,18 @@ async def examine(engine: Engine, settings: Settings) -> tuple[Check, ...]:
         _checked("folders", preflight.folders(settings), str(settings.state_dir)),
     ]
     try:
-        checks += [await _engine(engine), await _pools(engine, settings)]
+        checks += [await _engine(engine), await _pools(engine, networking)]
         own = await preflight.own_processes(engine, settings)
         ports = (
             f"{settings.http_port}, {settings.mesh_port} and {settings.dns_port} are free or ours"
         )
-        checks.append(_checked("ports", preflight.taken_ports(settings, own), ports))
+        checks.append(_checked("ports", preflight.taken_ports(networking, own), ports))
         checks.append(await _strangers(engine, settings))
         checks += [await _part(engine, settings, part) for part in ("gateway", "resolver")]
     except (Transient, EngineError) as error:
-        said = f"{error}: start it (systemctl start docker), or set SPACE_CLOUD_DOCKER_HOST"
-        checks.append(Check("engine", said, ok=False))
-    checks += [await _rules(settings), await _connected(settings)]
+        message = f"{error}: start it (systemctl start docker), or set SPACE_CLOUD_DOCKER_HOST"
+        checks.append(Check("engine", message, ok=False))
+    checks += [await _rules(networking), await _connected(settings)]
     return tuple(checks)
 
 
@@ -56,31 +57,29 @@ async def _engine(engine: Engine) -> Check:
     return _checked("engine", preflight.engine_problems(info, version), said)
 
 
-async def _pools(engine: Engine, settings: Settings) -> Check:
+async def _pools(engine: Engine, networking: Networking) -> Check:
     routes, rules = await run(*pool_conflicts.LIST_ROUTES), await run("iptables-save")
     networks = await engine.get("networks")
-    said = f"{settings.subnet_pool} and {settings.vip_pool} are nobody else's"
-    return _checked("pools", pool_conflicts.conflicts(settings, networks, routes, rules), said)
+    fine = f"{networking.pools.subnets} and {networking.pools.vips} are nobody else's"
+    return _checked("pools", pool_conflicts.conflicts(networking, networks, routes, rules), fine)
 
 
 async def _part(engine: Engine, settings: Settings, part: str) -> Check:
-    found = await engine.find(f"containers/{system_specs.name(settings, part)}/json")
-    if found is None:
+    container = await engine.find(f"containers/{labels.part_name(settings.instance, part)}/json")
+    if container is None:
         return Check(part, "it does not run: space-cloud start", ok=False)
-    if not Ownership.of(settings).has("part", found):
-        name = system_specs.name(settings, part)
-        said = f"a container of its name is not ours: docker rm -f {name}, then space-cloud start"
-        return Check(part, said, ok=False)
-    state = found["State"]
+    if not Ownership.of(settings).has("part", container):
+        name = labels.part_name(settings.instance, part)
+        fix = f"docker rm -f {name}, then space-cloud start"
+        return Check(part, f"a container of its name is not ours: {fix}", ok=False)
+    state = container["State"]
     since = str(state["StartedAt"]).partition(".")[0].replace("T", " ")
     if state["Running"] and not state["Paused"]:
-        restarts = found["RestartCount"]
+        restarts = container["RestartCount"]
         again = f", started again {restarts} times by the engine" if restarts else ""
         return Check(part, f"runs since {since} UTC{again}", ok=True)
-    words = f"it is {state['Status']} (exit code {state['ExitCode']})"
-    return Check(
-        part, f"{words}: space-cloud start, then docker logs {found['Name'][1:]}", ok=False
-    )
+    fix = f"space-cloud start, then docker logs {container['Name'][1:]}"
+    return Check(part, f"it is {state['Status']} (exit code {state['ExitCode']}): {fix}", ok=False)
 
 
 async def _strangers(engine: Engine, settings: Settings) -> Check:
@@ -89,23 +88,23 @@ async def _strangers(engine: Engine, settings: Settings) -> Check:
     filters = {"label": [f"{labels.INSTANCE}={settings.instance}"]}
     containers = await engine.get("containers/json", all=True, filters=filters)
     networks = await engine.get("networks", filters=filters)
-    found = [
+    strangers = [
         *(" ".join(names_of(c)) for c in containers if not owner.has_container(c)),
         *(" ".join(names_of(n)) for n in networks if not owner.has("network", n)),
     ]
-    if not found:
+    if not strangers:
         return Check("labels", "only what is ours carries them", ok=True)
-    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-    said = (
-        f"{', '.join(sorted(found)[:MOST_NAMED])}{more} carry labels of this instance and were not "
-        "made by it; they are left alone: docker rm -f what nobody needs"
+    more = f" and {len(strangers) - MOST_NAMED} more" if len(strangers) > MOST_NAMED else ""
+    message = (
+        f"{', '.join(sorted(strangers)[:MOST_NAMED])}{more} carry labels of this instance and were "
+        "not made by it; they are left alone: docker rm -f what nobody needs"
     )
-    return Check("labels", said, ok=False)
+    return Check("labels", message, ok=False)
 
 
-async def _rules(settings: Settings) -> Check:
+async def _rules(networking: Networking) -> Check:
     try:
-        wrong = await _lasting_differences(Firewall(settings))
+        wrong = await _lasting_differences(Firewall(networking))
     except Transient as error:
         wrong = (str(error),)
     fix = ": space-cloud start mends them" if wrong else "all in place, and first"
@@ -127,15 +126,15 @@ async def _connected(settings: Settings) -> Check:
     what = "gateway's configuration"
     try:
         path = f"/stats?filter=^{CONNECTED.replace('.', '[.]')}$"
-        text = await admin.read(bootstrap.admin_socket(settings), path, ADMIN_SECONDS)
+        text = await admin.read(RunDirectory(settings.run_dir).admin_socket, path, ADMIN_SECONDS)
     except Transient as error:
         return Check(what, f"{error}: space-cloud start", ok=False)
     if text.decode().strip() == f"{CONNECTED}: 1":
         return Check(what, "the gateway hears the control plane", ok=True)
-    said = "the gateway does not hear the control plane and keeps what it had: space-cloud start"
-    return Check(what, said, ok=False)
+    message = "the gateway does not hear the control plane and keeps what it had: space-cloud start"
+    return Check(what, message, ok=False)
 
 
 def _checked(what: str, problems: Iterable[str], fine: str) -> Check:
-    said = tuple(problems)
-    return Check(what, "; ".join(said) if said else fine, ok=not said)
+    message = "; ".join(problems)
+    return Check(what, message or fine, ok=not message)

@@ -8,13 +8,16 @@ from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.host import firewall_rules as rules
+from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership, labels_of, names_of
 from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
 
-async def inventory(engine: Engine, settings: Settings) -> Mapping[str, Any]:
+async def inventory(
+    engine: Engine, settings: Settings, networking: Networking
+) -> Mapping[str, Any]:
     """Raises ``Transient`` where engine or kernel cannot be asked."""
     owner = Ownership.of(settings)
     try:
@@ -38,26 +41,26 @@ async def inventory(engine: Engine, settings: Settings) -> Mapping[str, Any]:
             for name in names_of(c)[:1]
         ],
         "networks": sorted(n["Name"] for n in networks if owner.has("network", n)),
-        "bridges": await _bridges(settings),
-        "chains": await _chains(settings),
-        "route": (await run("ip", "route", "show", "exact", str(settings.vip_pool))).strip(),
+        "bridges": await _bridges(networking),
+        "chains": await _chains(networking),
+        "route": (await run("ip", "route", "show", "exact", str(networking.pools.vips))).strip(),
     }
 
 
-async def _bridges(settings: Settings) -> list[str]:
+async def _bridges(networking: Networking) -> list[str]:
     shown = json.loads(await run("ip", "-json", "link", "show", "type", "bridge") or "[]")
     names = (str(link.get("ifname", "")) for link in shown)
-    return sorted(name for name in names if name.startswith(settings.interface_prefix))
+    return sorted(name for name in names if name.startswith(networking.interface_prefix))
 
 
-async def _chains(settings: Settings) -> dict[str, int]:
+async def _chains(networking: Networking) -> dict[str, int]:
     """Name, as in ``nat SC-…-NAT``, to the number of its rules."""
     found = rules.parse(await run("iptables-save"))
     return {
         f"{table} {chain}": len(its)
         for table, chains in found.items()
         for chain, its in chains.items()
-        if chain.startswith(f"{settings.chain_prefix}-")
+        if chain.startswith(f"{networking.chain_prefix}-")
     }
 
 

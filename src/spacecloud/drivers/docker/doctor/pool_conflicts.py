@@ -7,7 +7,7 @@ from typing import Any
 
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.host.firewall_rules import Found, parse
-from spacecloud.settings import Settings
+from spacecloud.drivers.docker.networking import Networking
 
 LIST_ROUTES = ("ip", "-4", "-json", "route", "show", "table", "all")
 SUBNET_VARIABLE, VIP_VARIABLE = "SPACE_CLOUD_SUBNET_POOL", "SPACE_CLOUD_VIP_POOL"
@@ -21,60 +21,65 @@ _NOWHERE = ("local", "broadcast", "multicast", "anycast")
 
 
 def conflicts(
-    settings: Settings, networks: Sequence[Mapping[str, Any]], routes: str, saved_rules: str = ""
+    networking: Networking,
+    networks: Sequence[Mapping[str, Any]],
+    routes: str,
+    saved_rules: str = "",
 ) -> tuple[str, ...]:
     """
     ``networks`` as the engine lists them, ``routes`` as ``ip -json`` prints them, and
     ``saved_rules`` as ``iptables-save`` does.
     """
-    pools = ((SUBNET_VARIABLE, settings.subnet_pool), (VIP_VARIABLE, settings.vip_pool))
+    pools = ((SUBNET_VARIABLE, networking.pools.subnets), (VIP_VARIABLE, networking.pools.vips))
     # The engine knows its networks by a name, the kernel only by their bridge.
     theirs = {
-        **_routes(settings, json.loads(routes or "[]")),
-        **_networks(settings, networks),
-        **_virtual(settings, parse(saved_rules)),
+        **_routes(networking, json.loads(routes or "[]")),
+        **_networks(networking, networks),
+        **_virtual(networking, parse(saved_rules)),
     }
-    said = [
+    problems = [
         f"the pool {pool} overlaps {_some(met)}, which would be cut off: choose another with "
         f"{variable}"
         for variable, pool in pools
         if (met := [what for network, what in theirs.items() if network.overlaps(pool)])
     ]
-    if settings.subnet_pool.overlaps(settings.vip_pool):
-        said.append(
-            f"the pools {settings.subnet_pool} and {settings.vip_pool} overlap: choose others "
-            f"with {SUBNET_VARIABLE} and {VIP_VARIABLE}"
+    if networking.pools.subnets.overlaps(networking.pools.vips):
+        problems.append(
+            f"the pools {networking.pools.subnets} and {networking.pools.vips} overlap: choose "
+            f"others with {SUBNET_VARIABLE} and {VIP_VARIABLE}"
         )
-    return tuple(said)
+    return tuple(problems)
 
 
-def _networks(settings: Settings, networks: Sequence[Mapping[str, Any]]) -> dict[IPv4Network, str]:
+def _networks(
+    networking: Networking, networks: Sequence[Mapping[str, Any]]
+) -> dict[IPv4Network, str]:
     return {
         network: f"the Docker network {found.get('Name')} ({network})"
         for found in networks
-        if (found.get("Labels") or {}).get(labels.INSTANCE) != settings.instance
+        if (found.get("Labels") or {}).get(labels.INSTANCE) != networking.instance
         for config in (found.get("IPAM") or {}).get("Config") or []
         if (network := _network(str(config.get("Subnet", "")))) is not None
     }
 
 
-def _routes(settings: Settings, routes: Iterable[Mapping[str, Any]]) -> dict[IPv4Network, str]:
+def _routes(networking: Networking, routes: Iterable[Mapping[str, Any]]) -> dict[IPv4Network, str]:
     found: dict[IPv4Network, str] = {}
     for route in routes:
         network = _network(str(route.get("dst", "")))
-        if network is None or _is_ours(settings, route, network):
+        if network is None or _is_ours(networking, route, network):
             continue
         by = f" (by {route['dev']})" if "dev" in route else ""
         found[network] = f"the route {route['dst']}{by}"
     return found
 
 
-def _virtual(settings: Settings, found: Found) -> dict[IPv4Network, str]:
+def _virtual(networking: Networking, found: Found) -> dict[IPv4Network, str]:
     """Pools of virtual IPs of other instances, which are no networks and have no route of note."""
     chains = {
         chain: rules
         for chain, rules in found.get("nat", {}).items()
-        if chain.startswith("SC-") and not chain.startswith(settings.chain_prefix)
+        if chain.startswith("SC-") and not chain.startswith(networking.chain_prefix)
     }
     return {
         network: f"the virtual IPs {network} of another instance (iptables chain {chain})"
@@ -89,13 +94,13 @@ def _destination(rule: str) -> str:
     return rest.partition(" ")[0]
 
 
-def _is_ours(settings: Settings, route: Mapping[str, Any], network: IPv4Network) -> bool:
+def _is_ours(networking: Networking, route: Mapping[str, Any], network: IPv4Network) -> bool:
     """Or nobody's. The route that closes the pool of virtual IPs says by itself whose it is."""
     if route.get("type") in _NOWHERE:
         return True
-    if str(route.get("dev", "")).startswith(settings.interface_prefix):
+    if str(route.get("dev", "")).startswith(networking.interface_prefix):
         return True
-    return route.get("type") == "unreachable" and network == settings.vip_pool
+    return route.get("type") == "unreachable" and network == networking.pools.vips
 
 
 def _some(met: Sequence[str]) -> str:

@@ -14,9 +14,10 @@ from spacecloud.drivers.docker.doctor import pool_conflicts
 from spacecloud.drivers.docker.doctor.port_owners import owners_of
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError
-from spacecloud.drivers.docker.gateway.bootstrap import admin_socket
+from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.process import run
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import Transient
 from spacecloud.settings import Settings
 
@@ -38,24 +39,28 @@ CLOCK_TOLERANCE_SECONDS = 60.0
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
 
-async def preflight(engine: Engine, settings: Settings) -> tuple[str, ...]:
+async def preflight(engine: Engine, settings: Settings, networking: Networking) -> tuple[str, ...]:
     """Empty when the machine is ready."""
-    found = [*rights(), *missing_programs(), *forwarding(), *disk(settings), *folders(settings)]
+    problems = [*rights(), *missing_programs(), *forwarding(), *disk(settings), *folders(settings)]
     try:
         routes, rules = await run(*pool_conflicts.LIST_ROUTES), await run("iptables-save")
     except Transient as error:
-        found.append(f"routes and rules of this machine cannot be listed: {error}")
+        problems.append(f"routes and rules of this machine cannot be listed: {error}")
         routes = rules = ""
     try:
-        found += engine_problems(await engine.get("info"), await engine.get("version"))
-        found += await of_a_lost_folder(engine, settings)
-        found += pool_conflicts.conflicts(settings, await engine.get("networks"), routes, rules)
-        found += taken_ports(settings, await own_processes(engine, settings))
+        problems += engine_problems(await engine.get("info"), await engine.get("version"))
+        problems += await of_a_lost_folder(engine, settings)
+        problems += pool_conflicts.conflicts(
+            networking, await engine.get("networks"), routes, rules
+        )
+        problems += taken_ports(networking, await own_processes(engine, settings))
     except Transient as error:
-        found.append(f"{error}: start it (systemctl start docker), or set SPACE_CLOUD_DOCKER_HOST")
+        problems.append(
+            f"{error}: start it (systemctl start docker), or set SPACE_CLOUD_DOCKER_HOST"
+        )
     except EngineError as error:
-        found.append(f"the Docker Engine refuses to tell about itself: {error}")
-    return tuple(found)
+        problems.append(f"the Docker Engine refuses to tell about itself: {error}")
+    return tuple(problems)
 
 
 def rights() -> Iterable[str]:
@@ -95,7 +100,7 @@ def disk(settings: Settings) -> Iterable[str]:
 
 
 def folders(settings: Settings) -> Iterable[str]:
-    longest = admin_socket(settings)
+    longest = RunDirectory(settings.run_dir).admin_socket
     if len(os.fsencode(longest)) > LONGEST_SOCKET_PATH:
         yield (
             f"the path {longest} is too long for a socket ({LONGEST_SOCKET_PATH} bytes): choose a "
@@ -104,7 +109,7 @@ def folders(settings: Settings) -> Iterable[str]:
 
 
 def clock(settings: Settings) -> Iterable[str]:
-    """Tokens expire and pauses end by it: one that was put back is worth a word."""
+    """Tokens expire and delays end by it: one that was put back is worth a word."""
     try:
         written = max(path.stat().st_mtime for path in settings.state_dir.glob("store.db*"))
     except (ValueError, OSError):
@@ -143,15 +148,15 @@ def engine_problems(info: Mapping[str, Any], version: Mapping[str, Any]) -> Iter
 
 async def own_processes(engine: Engine, settings: Settings) -> frozenset[int]:
     """Of our gateway and resolver, where they run already."""
-    filters = {"label": [f"{labels.INSTANCE}={settings.instance}", f"{labels.PREFIX}part"]}
-    found = set()
+    filters = {"label": [f"{labels.INSTANCE}={settings.instance}", labels.PART]}
+    ids = set()
     owner = Ownership.of(settings)
     for container in await engine.get("containers/json", filters=filters):
         if not owner.has("part", container):
             continue
         shown = await engine.find(f"containers/{container['Id']}/json")
-        found.add(int(shown["State"]["Pid"]) if shown is not None else 0)
-    return frozenset(found - {0})
+        ids.add(int(shown["State"]["Pid"]) if shown is not None else 0)
+    return frozenset(ids - {0})
 
 
 async def of_a_lost_folder(engine: Engine, settings: Settings) -> tuple[str, ...]:
@@ -171,15 +176,15 @@ async def of_a_lost_folder(engine: Engine, settings: Settings) -> tuple[str, ...
     )
 
 
-def taken_ports(settings: Settings, own: frozenset[int]) -> Iterable[str]:
+def taken_ports(networking: Networking, own: frozenset[int]) -> Iterable[str]:
     """Ports that somebody else has."""
     wanted = (
-        ("SPACE_CLOUD_HTTP_PORT", settings.http_port, socket.SOCK_STREAM),
-        ("SPACE_CLOUD_MESH_PORT", settings.mesh_port, socket.SOCK_STREAM),
-        ("SPACE_CLOUD_DNS_PORT", settings.dns_port, socket.SOCK_STREAM),
-        ("SPACE_CLOUD_DNS_PORT", settings.dns_port, socket.SOCK_DGRAM),
+        ("SPACE_CLOUD_HTTP_PORT", networking.http_port, socket.SOCK_STREAM),
+        ("SPACE_CLOUD_MESH_PORT", networking.mesh_port, socket.SOCK_STREAM),
+        ("SPACE_CLOUD_DNS_PORT", networking.dns_port, socket.SOCK_STREAM),
+        ("SPACE_CLOUD_DNS_PORT", networking.dns_port, socket.SOCK_DGRAM),
     )
-    yield from _same_ports(settings)
+    yield from _same_ports(networking)
     for variable, port, kind in wanted:
         if not _is_taken(port, kind):
             continue
@@ -191,8 +196,8 @@ def taken_ports(settings: Settings, own: frozenset[int]) -> Iterable[str]:
             yield f"{name} {port} is taken{by}: stop that, or choose another with {variable}"
 
 
-def _same_ports(settings: Settings) -> Iterable[str]:
-    ports = (settings.http_port, settings.mesh_port, settings.dns_port)
+def _same_ports(networking: Networking) -> Iterable[str]:
+    ports = (networking.http_port, networking.mesh_port, networking.dns_port)
     if len(set(ports)) < len(ports):
         yield (
             f"the ports for HTTP, the mesh and DNS must differ, and are {ports[0]}, {ports[1]} "

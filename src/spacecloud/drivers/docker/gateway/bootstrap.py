@@ -1,5 +1,5 @@
 """
-The document that Envoy starts with, and its arguments.
+The document that Envoy starts with, and its arguments. Pure.
 
 It holds what must be there before the control plane has spoken: where it is, the listener
 that all calls to virtual IPs pass, and clusters for the sockets. All else comes by xDS.
@@ -8,49 +8,34 @@ that all calls to virtual IPs pass, and clusters for the sockets. All else comes
 import json
 from pathlib import Path
 
+from spacecloud.drivers.docker.networking import Networking
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.mesh.envoy.clusters import NO_LIMITS
 from spacecloud.mesh.envoy.listeners import bound, deny
 from spacecloud.mesh.envoy.names import API_CLUSTER, CONTROL_CLUSTER, NOWHERE_CLUSTER
 from spacecloud.model.json import Json
-from spacecloud.settings import Settings
 
 
-def gateway_dir(settings: Settings) -> Path:
-    """Holds the sockets between control plane and Envoy; belongs to Envoy's user alone."""
-    return settings.run_dir / "gateway"
-
-
-def xds_socket(settings: Settings) -> Path:
-    return gateway_dir(settings) / "xds.sock"
-
-
-def admin_socket(settings: Settings) -> Path:
-    return gateway_dir(settings) / "admin.sock"
-
-
-def api_socket(settings: Settings) -> Path:
-    """Where the API listens; Envoy's user must be able to write to it."""
-    return settings.run_dir / "api.sock"
-
-
-def arguments(settings: Settings) -> list[str]:
-    """For the envoy binary. The folder ``settings.run_dir`` has the same path inside."""
+def arguments(
+    networking: Networking, run: RunDirectory, drain_seconds: int, log_level: str
+) -> list[str]:
+    """For the envoy binary. The run directory has the same path inside."""
     return [
         "--config-yaml",
-        json.dumps(document(settings), sort_keys=True, separators=(",", ":")),
+        json.dumps(document(networking, run), sort_keys=True, separators=(",", ":")),
         "--drain-time-s",
-        str(settings.listener_drain_seconds),
+        str(drain_seconds),
         "--disable-hot-restart",
         "--log-level",
-        "debug" if settings.log_level == "debug" else "warning",
+        "debug" if log_level == "debug" else "warning",
     ]
 
 
-def document(settings: Settings) -> Json:
+def document(networking: Networking, run: RunDirectory) -> Json:
     return {
-        "node": {"id": settings.instance, "cluster": "space-cloud"},
+        "node": {"id": networking.instance, "cluster": "space-cloud"},
         "admin": {
-            "address": {"pipe": {"path": str(admin_socket(settings)), "mode": 0o600}},
+            "address": {"pipe": {"path": str(run.admin_socket), "mode": 0o600}},
             "profile_path": "/dev/null",
         },
         "dynamic_resources": {
@@ -77,10 +62,10 @@ def document(settings: Settings) -> Json:
             "lds_config": {"ads": {}, "resource_api_version": "V3"},
         },
         "static_resources": {
-            "listeners": [_mesh_listener(settings.mesh_port)],
+            "listeners": [_mesh_listener(networking.mesh_port)],
             "clusters": [
-                _socket_cluster(CONTROL_CLUSTER, xds_socket(settings), _HTTP2),
-                _socket_cluster(API_CLUSTER, api_socket(settings), _HTTP1),
+                _socket_cluster(CONTROL_CLUSTER, run.xds_socket, _HTTP2),
+                _socket_cluster(API_CLUSTER, run.api_socket, _HTTP1),
                 {"name": NOWHERE_CLUSTER, "type": "STATIC", "connect_timeout": "1s"},
             ],
         },

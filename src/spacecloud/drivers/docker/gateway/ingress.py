@@ -43,14 +43,14 @@ class Ingress:
         try:
             await self._publish_table([rule for rule in table.rules if rule not in known])
         except Terminal:
-            found = await self._find_refused([r for r in table.rules if r not in known])
+            refused = await self._find_refused([r for r in table.rules if r not in known])
             await self._trial(())
-            if not found:
+            if not refused:
                 raise
-            known |= found
+            known |= refused
             await self._publish_table([rule for rule in table.rules if rule not in known])
         self._refused = known
-        return {rule.id: words for rule, words in known.items()}
+        return {rule.id: detail for rule, detail in known.items()}
 
     async def _publish_table(self, rules: Sequence[IngressRule]) -> None:
         await self._ads.apply(
@@ -63,11 +63,11 @@ class Ingress:
 
         Tried beside the live table, so what is served meanwhile does not change.
         """
-        words = await self._trial(rules)
-        if not words or not rules:
+        detail = await self._trial(rules)
+        if not detail or not rules:
             return {}
         if len(rules) == 1:
-            return {rules[0]: words}
+            return {rules[0]: detail}
         middle = len(rules) // 2
         first = await self._find_refused(rules[:middle])
         return first | await self._find_refused(rules[middle:])

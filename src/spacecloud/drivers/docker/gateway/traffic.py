@@ -6,11 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from spacecloud.drivers.docker.gateway import admin
-from spacecloud.drivers.docker.gateway.bootstrap import admin_socket, xds_socket
 from spacecloud.drivers.docker.gateway.ingress import Ingress
 from spacecloud.drivers.docker.gateway.revocation import Dialled, Guarded, Revocation
-from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
 from spacecloud.drivers.docker.netlink import OpenNetlink, open_netlink
+from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RunDirectory
 from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
 from spacecloud.drivers.docker.xds.denied_calls import DeniedCallLog
 from spacecloud.drivers.docker.xds.encoding import messages
@@ -42,6 +41,7 @@ class EnvoyTraffic:
         """``open_netlink`` opens sockets to the kernel in Envoy's network namespace."""
         self._revocation = Revocation(settings.mesh_port, open_netlink)
         self._settings = settings
+        self._run = RunDirectory(settings.run_dir)
         self._ads = Ads(settings.ack_timeout_seconds, self._disowned)
         self._ingress = Ingress(settings, self._ads)
         self._denied_calls = DeniedCallLog(self._ads.listener_names)
@@ -52,7 +52,7 @@ class EnvoyTraffic:
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
         """Listen for Envoy. It may come, go and come back while the block is open."""
-        socket = xds_socket(self._settings)
+        socket = self._run.xds_socket
         async with serving(socket, GATEWAY_UID, self._ads, self._denied_calls.hear):
             yield
 
@@ -84,9 +84,7 @@ class EnvoyTraffic:
         return frozenset(o for o in self._ads.owners() if o.project != PLATFORM_PROJECT)
 
     async def in_flight(self) -> Mapping[str, int]:
-        return await admin.in_flight(
-            admin_socket(self._settings), self._settings.ack_timeout_seconds
-        )
+        return await admin.in_flight(self._run.admin_socket, self._settings.ack_timeout_seconds)
 
     def denied_calls(self) -> AsyncIterator[DeniedCall]:
         return self._denied_calls.subscribe()

@@ -6,28 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from spacecloud.dns import zone
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import Transient
 from spacecloud.files import FOR_ALL, write_atomically
 from spacecloud.model.refs import HOST, ServiceKey
-from spacecloud.settings import Settings
-
-
-def names_dir(settings: Settings) -> Path:
-    """Mounted into the resolver, which is told by the kernel of every file that changes."""
-    return settings.run_dir / "names"
-
-
-def drafts_dir(settings: Settings) -> Path:
-    """Beside it: of a file that is not whole the resolver is told nothing."""
-    return settings.run_dir / "names.new"
 
 
 class DnsmasqNames:
     """Fulfils ``drivers.driver.Names``."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._dir = names_dir(settings)
-        self._drafts = drafts_dir(settings)
+    def __init__(self, run: RunDirectory) -> None:
+        self._dir = run.names
+        self._drafts = run.drafts
 
     async def publish(self, key: ServiceKey, names: zone.Names) -> None:
         await asyncio.to_thread(self._write, key, names)

@@ -6,7 +6,6 @@ there was one.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from pathlib import Path
 
 from spacecloud.drivers.docker.host import firewall_rules as rules
 from spacecloud.drivers.docker.host import kernel_rules
+from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.process import run
 from spacecloud.errors import Transient
-from spacecloud.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ IPV6 = Path("/proc/sys/net/ipv6")
 BRIDGE_FILTER = Path("/proc/sys/net/bridge")
 """There while the kernel shows bridged packets to iptables."""
 
-Wanted = Callable[[Settings, rules.Found], rules.Ruleset]
+Wanted = Callable[[Networking, rules.Found], rules.Ruleset]
 
 
 NFTABLES = "(nf_tables)"
@@ -56,12 +55,12 @@ class Family:
 
 
 class Firewall:
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, networking: Networking) -> None:
+        self._networking = networking
         self._families = [Family("iptables", _wanted)]
         if IPV6.exists():
             self._families.append(Family("ip6tables", rules.wanted_v6))
-        self._pool = str(settings.vip_pool)
+        self._pool = str(networking.pools.vips)
         self._stood = False
         self._right: State | None = None
         """What there was when all rules were found right."""
@@ -86,11 +85,11 @@ class Firewall:
         wrong: list[str] = []
         for family in self._families:
             found = await _settled(family)
-            if rules.is_absent(family.wanted(self._settings, found), found):
+            if rules.is_absent(family.wanted(self._networking, found), found):
                 wrong.append(f"there are no {family.program} rules of ours")
                 continue
             # Who looks once does not know how this machine prints what was written.
-            wanted = rules.as_printed(family.wanted(self._settings, found), found)
+            wanted = rules.as_printed(family.wanted(self._networking, found), found)
             wrong += rules.differences(wanted, found)
         if self._route_protocol() != self._protocol:
             wrong.append(f"the route that closes {self._pool} is missing")
@@ -99,7 +98,7 @@ class Firewall:
     async def remove(self) -> None:
         for family in self._families:
             found = await _found(family)
-            text = rules.removal(family.wanted(self._settings, found), found)
+            text = rules.removal(family.wanted(self._networking, found), found)
             if text:
                 await _restore(family, text)
             family.written = family.printed = None
@@ -110,13 +109,13 @@ class Firewall:
     async def _state(self) -> State | None:
         """None where the kernel does not number what our programs write."""
         if self._numbered is None:
-            said = [await run(family.program, "--version") for family in self._families]
-            self._numbered = all(NFTABLES in version for version in said)
+            versions = [await run(family.program, "--version") for family in self._families]
+            self._numbered = all(NFTABLES in version for version in versions)
         return _state() if self._numbered else None
 
     async def _ensure_family(self, family: Family) -> tuple[str, ...]:
         found = await _settled(family)
-        wanted = family.wanted(self._settings, found)
+        wanted = family.wanted(self._networking, found)
         expected = family.printed if family.written == wanted and family.printed else wanted
         wrong = rules.differences(expected, found)
         if not wrong:
@@ -144,12 +143,12 @@ class Firewall:
 
     @property
     def _protocol(self) -> int:
-        return route_protocol(self._settings)
+        return self._networking.route_protocol
 
     def _route_protocol(self) -> int | None:
         """Who says that they made the route that closes our pool; None: there is none."""
         try:
-            return kernel_rules.unreachable_route(self._settings.vip_pool)
+            return kernel_rules.unreachable_route(self._networking.pools.vips)
         except OSError as error:
             raise Transient(f"the kernel's routes cannot be read: {error.strerror}") from error
 
@@ -158,19 +157,14 @@ UNMARKED = 3
 """What a route says that was made by hand: ``RTPROT_BOOT``."""
 
 
-def route_protocol(settings: Settings) -> int:
-    """The mark of our routes: a number that no routing daemon has, of the instance's own."""
-    return 210 + hashlib.sha256(settings.instance.encode()).digest()[0] % 40
-
-
 def _state() -> State | None:
     generation = kernel_rules.rules_generation()
     return None if generation is None else (generation, BRIDGE_FILTER.exists())
 
 
-def _wanted(settings: Settings, found: rules.Found) -> rules.Ruleset:
+def _wanted(networking: Networking, found: rules.Found) -> rules.Ruleset:
     exempt = (rules.WITHIN_A_BRIDGE,) if BRIDGE_FILTER.exists() else ()
-    return rules.wanted(settings, found, exempt)
+    return rules.wanted(networking, found, exempt)
 
 
 async def _settled(family: Family) -> rules.Found:

@@ -25,7 +25,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from spacecloud.settings import Settings
+from spacecloud.drivers.docker.networking import Networking
 
 LINK_LOCAL = "169.254.0.0/16"
 FORWARD, DOCKER_USER = "FORWARD", "DOCKER-USER"
@@ -69,7 +69,7 @@ Found = Mapping[str, Mapping[str, Sequence[str]]]
 
 
 def wanted(
-    settings: Settings, found: Found, exempt: tuple[str, ...] = (WITHIN_A_BRIDGE,)
+    networking: Networking, found: Found, exempt: tuple[str, ...] = (WITHIN_A_BRIDGE,)
 ) -> Ruleset:
     """
     For IPv4, on a host that has the chains that were found.
@@ -77,15 +77,15 @@ def wanted(
     ``exempt``: what passes the forwarding chains without being forwarded. Empty where the
     kernel shows them no bridged packets: that rule alone would make it, for every bridge.
     """
-    name, prefix = settings.chain_prefix, f"{settings.interface_prefix}+"
+    name, prefix = networking.chain_prefix, f"{networking.interface_prefix}+"
     forward = _forwarding_chain(found)
     return Ruleset(
         name,
         chains=(
-            Chain("raw", f"{name}-RAW", _first_of_all(settings)),
-            Chain("nat", f"{name}-NAT", _redirects(settings)),
-            Chain("filter", f"{name}-IN", _to_host(settings)),
-            Chain("filter", f"{name}-FWD", (*_ANSWERS, *exempt, *_to_others(settings))),
+            Chain("raw", f"{name}-RAW", _first_of_all(networking)),
+            Chain("nat", f"{name}-NAT", _redirects(networking)),
+            Chain("filter", f"{name}-IN", _to_host(networking)),
+            Chain("filter", f"{name}-FWD", (*_ANSWERS, *exempt, *_to_others(networking))),
             Chain("filter", f"{name}-TO", (*_ANSWERS, *exempt, *_REFUSED)),
         ),
         jumps=(
@@ -98,10 +98,10 @@ def wanted(
     )
 
 
-def wanted_v6(settings: Settings, _found: Found) -> Ruleset:
-    name, ours = f"{settings.chain_prefix}-V6", f"-i {settings.interface_prefix}+"
+def wanted_v6(networking: Networking, _found: Found) -> Ruleset:
+    name, ours = f"{networking.chain_prefix}-V6", f"-i {networking.interface_prefix}+"
     return Ruleset(
-        settings.chain_prefix,
+        networking.chain_prefix,
         chains=(Chain("filter", name, ("-j DROP",)),),
         jumps=(
             Jump("filter", "INPUT", f"{ours} -j {name}"),
@@ -141,40 +141,40 @@ _REFUSED = (
 """Refused and not dropped: the caller knows at once."""
 
 
-def _first_of_all(settings: Settings) -> tuple[str, ...]:
+def _first_of_all(networking: Networking) -> tuple[str, ...]:
     """
     From 28 on the engine has a rule here for each container, and every packet walks that list.
 
     It protects containers' own addresses, so a virtual IP or the host's end of a network of
     ours, where the gateway's answers go, is accepted before it. What goes to a pod is not.
     """
-    pools = settings.pools
+    pools = networking.pools
     return (
         "-m rpfilter --invert -j DROP",
         f"-d {pools.vips} -j ACCEPT",
-        f"-d {settings.subnet_pool} -m addrtype --dst-type LOCAL -j ACCEPT",
+        f"-d {networking.pools.subnets} -m addrtype --dst-type LOCAL -j ACCEPT",
     )
 
 
-def _redirects(settings: Settings) -> tuple[str, ...]:
-    pools = settings.pools
+def _redirects(networking: Networking) -> tuple[str, ...]:
+    pools = networking.pools
     return (
         f"-d {pools.dns_vip}/32 -p udp -m udp --dport 53 -j REDIRECT --to-ports "
-        f"{settings.dns_port}",
+        f"{networking.dns_port}",
         f"-d {pools.dns_vip}/32 -p tcp -m tcp --dport 53 -j REDIRECT --to-ports "
-        f"{settings.dns_port}",
-        f"-d {pools.vips} -p tcp -j REDIRECT --to-ports {settings.mesh_port}",
+        f"{networking.dns_port}",
+        f"-d {pools.vips} -p tcp -j REDIRECT --to-ports {networking.mesh_port}",
     )
 
 
-def _to_host(settings: Settings) -> tuple[str, ...]:
+def _to_host(networking: Networking) -> tuple[str, ...]:
     """From a pod: what was redirected, answers, the public port. From anywhere: no inner port."""
-    ours = f"-i {settings.interface_prefix}+"
-    mesh, dns = settings.mesh_port, settings.dns_port
+    ours = f"-i {networking.interface_prefix}+"
+    mesh, dns = networking.mesh_port, networking.dns_port
     return (
         f"{ours} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
-        f"{ours} -m conntrack --ctstate DNAT --ctorigdst {settings.pools.vips} -j ACCEPT",
-        f"{ours} -p tcp -m tcp --dport {settings.http_port} -j ACCEPT",
+        f"{ours} -m conntrack --ctstate DNAT --ctorigdst {networking.pools.vips} -j ACCEPT",
+        f"{ours} -p tcp -m tcp --dport {networking.http_port} -j ACCEPT",
         *(f"{ours} {rule}" for rule in _REFUSED),
         f"-p tcp -m tcp --dport {mesh} -j REJECT --reject-with tcp-reset",
         f"-p tcp -m tcp --dport {dns} -j REJECT --reject-with tcp-reset",
@@ -182,8 +182,8 @@ def _to_host(settings: Settings) -> tuple[str, ...]:
     )
 
 
-def _to_others(settings: Settings) -> tuple[str, ...]:
-    closed = (str(settings.subnet_pool), LINK_LOCAL)
+def _to_others(networking: Networking) -> tuple[str, ...]:
+    closed = (str(networking.pools.subnets), LINK_LOCAL)
     return tuple(f"-d {network} {rule}" for network in closed for rule in _REFUSED)
 
 
@@ -204,19 +204,19 @@ def parse(saved: str) -> dict[str, dict[str, list[str]]]:
 
 def differences(ruleset: Ruleset, found: Found) -> tuple[str, ...]:
     """What is not as it should be, a sentence each; empty when nothing has to be done."""
-    said = [
+    problems = [
         f"the firewall chain {chain.name} was changed or missing"
         for chain in ruleset.chains
         if tuple(found.get(chain.table, {}).get(chain.name, ("?",))) != chain.rules
     ]
     for (table, origin), jumps in _jumps_by_origin(ruleset).items():
         if not _in_place(jumps, found.get(table, {}).get(origin, ())):
-            said.append(f"the jumps of {table} {origin} to our rules were missing or not first")
-    said += [
+            problems.append(f"the jumps of {table} {origin} to our rules were missing or not first")
+    problems += [
         f"a rule led to a chain of ours from where none should: {table} {origin} {rule}"
         for table, origin, rule in _strays(ruleset, found)
     ]
-    return tuple(said)
+    return tuple(problems)
 
 
 def is_absent(ruleset: Ruleset, found: Found) -> bool:
@@ -315,8 +315,8 @@ def _is_ours(chain: str, ruleset: Ruleset) -> bool:
 
 def _target(rule: str) -> str:
     """The chain that a rule leads to; empty where it leads to none."""
-    words = rule.split()
-    for option, target in itertools.pairwise(words):
+    options = rule.split()
+    for option, target in itertools.pairwise(options):
         if option in ("-j", "-g"):
             return target
     return ""

@@ -12,14 +12,12 @@ from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.concurrent import together
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, EngineError
-from spacecloud.drivers.docker.gateway import bootstrap
-from spacecloud.drivers.docker.host import system_specs
-from spacecloud.drivers.docker.host.dns import drafts_dir, names_dir
 from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.host.system_containers import Part, SystemContainers
-from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
+from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership, labels_of
 from spacecloud.drivers.docker.process import run
+from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RunDirectory
 from spacecloud.errors import DriverError, Transient
 from spacecloud.files import FOR_ALL, write_atomically
 from spacecloud.model.json import Json
@@ -33,19 +31,20 @@ REMOVAL_ROUNDS = 20
 BRIDGE_SECONDS = 1.0
 """Longer than an engine takes to remove a network."""
 
-REMOVAL_PAUSE_SECONDS = 0.1
+BETWEEN_ROUNDS_SECONDS = 0.1
 HOST_RESOLV_CONF = Path("/etc/resolv.conf")
 
 
 class DockerHost:
     """Fulfils ``drivers.driver.Host``."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, networking: Networking) -> None:
         self._engine = engine
-        self._settings = settings
+        self._networking = networking
+        self._run = RunDirectory(settings.run_dir)
         self._owner = Ownership.of(settings)
-        self._firewall = Firewall(settings)
-        self._system = SystemContainers(self._engine, settings)
+        self._firewall = Firewall(networking)
+        self._system = SystemContainers(self._engine, settings, networking)
 
     async def ensure(self) -> HostState:
         repaired: list[str] = []
@@ -59,13 +58,13 @@ class DockerHost:
         part: Part
         fixes: dict[str, str] = {}
         for part in ("gateway", "resolver"):
-            fixes[part] = f"docker logs {system_specs.name(self._settings, part)}"
+            fixes[part] = f"docker logs {labels.part_name(self._networking.instance, part)}"
             try:
                 repaired += await self._system.ensure(part)
                 running[part] = "running"
             except DriverError as error:
                 running[part] = "down"
-                name = system_specs.name(self._settings, part)
+                name = labels.part_name(self._networking.instance, part)
                 problems.append(PartDown(part, str(error), name))
         return HostState(tuple(repaired), tuple(problems), running, fixes)
 
@@ -84,13 +83,11 @@ class DockerHost:
         if left:
             raise Transient("; ".join(left))
         await self._remove_bridges()
-        for name in ("names", "names.new", "upstreams"):
-            await asyncio.to_thread(
-                shutil.rmtree, self._settings.run_dir / name, ignore_errors=True
-            )
+        for folder in (self._run.names, self._run.drafts, self._run.upstreams):
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _remove_containers(self) -> None:
-        """Tasks before the pauses they are in; again, until those are gone that were going."""
+        """Tasks before the sandboxes they are in; again, until those are gone that were going."""
         for _ in range(REMOVAL_ROUNDS):
             listed = await self._engine.get("containers/json", all=True, filters=self._ours)
             found = [c for c in listed if self._owner.has_container(c)]
@@ -99,7 +96,7 @@ class DockerHost:
             tasks = [c["Id"] for c in found if labels.TASK in labels_of(c)]
             await together(self._remove(id) for id in tasks)
             await together(self._remove(c["Id"]) for c in found if c["Id"] not in tasks)
-            await asyncio.sleep(REMOVAL_PAUSE_SECONDS)
+            await asyncio.sleep(BETWEEN_ROUNDS_SECONDS)
 
     async def _remove_networks(self) -> list[str]:
         left = []
@@ -114,7 +111,7 @@ class DockerHost:
 
     @property
     def _ours(self) -> Json:
-        return {"label": [f"{labels.INSTANCE}={self._settings.instance}"]}
+        return {"label": [f"{labels.INSTANCE}={self._networking.instance}"]}
 
     async def _remove_bridges(self) -> None:
         """
@@ -139,7 +136,7 @@ class DockerHost:
     async def _bridges(self) -> list[str]:
         shown = json.loads(await run("ip", "-json", "link", "show", "type", "bridge") or "[]")
         names = [str(link.get("ifname", "")) for link in shown]
-        return [name for name in names if name.startswith(self._settings.interface_prefix)]
+        return [name for name in names if name.startswith(self._networking.interface_prefix)]
 
     async def _remove(self, container: str) -> None:
         await self._engine.delete(
@@ -148,30 +145,19 @@ class DockerHost:
 
     def _folders(self) -> None:
         """They may be gone after a reboot."""
-        settings = self._settings
+        run = self._run
         try:
-            sockets = bootstrap.gateway_dir(settings)
-            for folder in (
-                sockets,
-                names_dir(settings),
-                drafts_dir(settings),
-                system_specs.upstreams_dir(settings),
-            ):
+            for folder in (run.gateway, run.names, run.drafts, run.upstreams):
                 folder.mkdir(parents=True, exist_ok=True)
                 folder.chmod(0o755)
-            os.chown(sockets, GATEWAY_UID, GATEWAY_UID)
-            sockets.chmod(0o700)
-            names = zone.hosts_file(zone.platform_names(str(settings.pools.host_vip)))
-            drafts = drafts_dir(settings)
-            _write(names_dir(settings) / zone.file_name(HOST), names, drafts)
+            os.chown(run.gateway, GATEWAY_UID, GATEWAY_UID)
+            run.gateway.chmod(0o700)
+            names = zone.hosts_file(zone.platform_names(str(self._networking.pools.host_vip)))
+            _write(run.names / zone.file_name(HOST), names, run.drafts)
             upstream = HOST_RESOLV_CONF.read_bytes() if HOST_RESOLV_CONF.exists() else b""
-            _write(
-                system_specs.upstreams_dir(settings) / "resolv.conf",
-                upstream.decode("utf-8", "replace"),
-                drafts,
-            )
+            _write(run.upstream_resolv_conf, upstream.decode("utf-8", "replace"), run.drafts)
         except OSError as error:
-            raise Transient(f"the folder {settings.run_dir} cannot be used: {error}") from error
+            raise Transient(f"the folder {run.path} cannot be used: {error}") from error
 
 
 def _write(path: Path, text: str, drafts: Path) -> None:

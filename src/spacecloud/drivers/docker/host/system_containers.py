@@ -5,15 +5,17 @@ import resource
 from pathlib import Path
 from typing import Literal
 
+from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, NOT_MODIFIED, EngineError
 from spacecloud.drivers.docker.gateway import bootstrap
 from spacecloud.drivers.docker.host import system_specs
-from spacecloud.drivers.docker.host.dns import names_dir
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.images.pulls import Pulls
+from spacecloud.drivers.docker.logs import last_lines
+from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership, labels_of
-from spacecloud.drivers.docker.pods.logs import last_lines
+from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.json import Json
 from spacecloud.settings import Settings
@@ -29,9 +31,11 @@ LAST_LINES = 3
 
 
 class SystemContainers:
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, networking: Networking) -> None:
         self._engine = engine
         self._settings = settings
+        self._networking = networking
+        self._run = RunDirectory(settings.run_dir)
         self._owner = Ownership.of(settings)
         self._seen: set[Part] = set()
         self._restarts: dict[str, int] = {}
@@ -42,7 +46,7 @@ class SystemContainers:
     async def ensure(self, part: Part) -> list[str]:
         """What had to be mended. ``Transient`` with the part's own words when it cannot run."""
         body = self._body(part, await self._image(part))
-        name = system_specs.name(self._settings, part)
+        name = labels.part_name(self._settings.instance, part)
         try:
             return await self._make_so(part, name, body)
         except EngineError as error:
@@ -65,16 +69,14 @@ class SystemContainers:
             await self._engine.post(f"containers/{made['Id']}/start", ok=(NOT_MODIFIED,))
             await self._see_it_stay(made["Id"])
             return [] if first else [f"the {part} was gone and was made again"]
-        said = await self._keep_running(part, found)
-        return [] if first else said
+        repairs = await self._keep_running(part, found)
+        return [] if first else repairs
 
     async def _is_other(self, name: str, found: Json, body: Json) -> bool:
         """Made from another configuration than the one wanted now?"""
         if not self._owner.has("part", found):
             raise Transient(f"a container of this name is not ours: docker rm -f {name} removes it")
-        return bool(
-            labels_of(found).get(system_specs.CONFIG) != body["Labels"][system_specs.CONFIG]
-        )
+        return bool(labels_of(found).get(labels.CONFIG) != body["Labels"][labels.CONFIG])
 
     async def _keep_running(self, part: Part, found: Json) -> list[str]:
         id, state = found["Id"], found["State"]
@@ -87,18 +89,17 @@ class SystemContainers:
                 self._restarts = {**self._restarts, id: found["RestartCount"]}
                 ended = found["RestartCount"] > before
                 return [f"the {part} ended, and the engine started it again"] if ended else []
-            said = f"the {part} was started again: its folder had been removed and made anew"
+            repair = f"the {part} was started again: its folder had been removed and made anew"
         else:
-            said = f"the {part} did not run and was started again"
+            repair = f"the {part} did not run and was started again"
         # A restart and not a start: the engine's own back-off would make it wait.
         await self._engine.post(f"containers/{id}/restart", t=0)
         await self._see_it_stay(id)
-        return [said]
+        return [repair]
 
     def _sees_our_folder(self, part: Part, pid: int) -> bool:
         """A folder that was removed lives on in who has mounted it, and gets nothing new."""
-        gateway_dir = bootstrap.gateway_dir(self._settings)
-        folder = gateway_dir if part == "gateway" else names_dir(self._settings)
+        folder = self._run.gateway if part == "gateway" else self._run.names
         try:
             return Path(f"/proc/{pid}/root{folder}").samefile(folder)
         except OSError:
@@ -116,16 +117,18 @@ class SystemContainers:
         if found is None or (found["State"]["Running"] and not found["RestartCount"]):
             return
         try:
-            said = await last_lines(self._engine, container, LAST_LINES)
+            output = await last_lines(self._engine, container, LAST_LINES)
         except NotFound:
             return
         code = found["State"]["ExitCode"]
-        raise Transient(f"it ended with code {code}: {' / '.join(said) or 'it said nothing'}")
+        raise Transient(f"it ended with code {code}: {' / '.join(output) or 'it said nothing'}")
 
     def _body(self, part: Part, image: str) -> Json:
         if part == "resolver":
-            return system_specs.resolver(self._settings, image)
-        return system_specs.gateway(self._settings, image, most_files())
+            return system_specs.resolver(self._networking, self._run, image)
+        drain_seconds, log_level = self._settings.listener_drain_seconds, self._settings.log_level
+        arguments = bootstrap.arguments(self._networking, self._run, drain_seconds, log_level)
+        return system_specs.gateway(self._networking, self._run, image, arguments, most_files())
 
     async def _image(self, part: Part) -> str:
         if part == "gateway" and self._settings.gateway_image:

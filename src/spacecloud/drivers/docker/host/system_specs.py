@@ -2,19 +2,12 @@
 
 import hashlib
 import json
-from pathlib import Path
 
 from spacecloud.drivers.docker import labels
-from spacecloud.drivers.docker.gateway import bootstrap
-from spacecloud.drivers.docker.host.dns import names_dir
-from spacecloud.drivers.docker.images.platform_images import GATEWAY_UID
+from spacecloud.drivers.docker.networking import Networking
+from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RunDirectory
 from spacecloud.model.json import Json
 from spacecloud.model.refs import MESH_DOMAIN
-from spacecloud.settings import Settings
-
-PART = labels.PREFIX + "part"
-CONFIG = labels.PREFIX + "config"
-"""Hash of what a part was made from: another one means that it is made anew."""
 
 NOBODY = "65534:65534"
 MOST_QUERIES = 1000
@@ -22,40 +15,32 @@ LOCAL_TTL_SECONDS = 5
 LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 
 
-def name(settings: Settings, part: str) -> str:
-    return f"{labels.scope(settings.instance)}-{part}"
-
-
-def upstreams_dir(settings: Settings) -> Path:
-    """A copy of the host's resolv.conf: the resolver follows its changes."""
-    return settings.run_dir / "upstreams"
-
-
-def gateway(settings: Settings, image: str, files: int) -> Json:
+def gateway(
+    networking: Networking, run: RunDirectory, image: str, arguments: list[str], files: int
+) -> Json:
     """In the host's namespace, without a capability: it listens on high ports only."""
-    run_dir, sockets = settings.run_dir, bootstrap.gateway_dir(settings)
-    body = _part(settings, "gateway", image, bootstrap.arguments(settings))
+    body = _part(networking, "gateway", image, arguments)
     body["User"] = f"{GATEWAY_UID}:{GATEWAY_UID}"
-    body["HostConfig"]["Binds"] = [f"{run_dir}:{run_dir}:ro", f"{sockets}:{sockets}"]
+    body["HostConfig"]["Binds"] = [f"{run.path}:{run.path}:ro", f"{run.gateway}:{run.gateway}"]
     _hashed(body)
     # Not part of the hash: it depends on the shell that the control plane was started from.
     body["HostConfig"]["Ulimits"] = [{"Name": "nofile", "Soft": files, "Hard": files}]
     return body
 
 
-def resolver(settings: Settings, image: str) -> Json:
-    names, upstreams = names_dir(settings), upstreams_dir(settings)
-    body = _part(settings, "resolver", image, resolver_arguments(settings))
+def resolver(networking: Networking, run: RunDirectory, image: str) -> Json:
+    names, upstreams = run.names, run.upstreams
+    body = _part(networking, "resolver", image, resolver_arguments(networking, run))
     body["User"] = NOBODY
     body["HostConfig"]["Binds"] = [f"{names}:{names}:ro", f"{upstreams}:{upstreams}:ro"]
     return _hashed(body)
 
 
-def resolver_arguments(settings: Settings) -> list[str]:
-    if settings.upstream_dns:
-        servers = ["--no-resolv", *(f"--server={server}" for server in settings.upstream_dns)]
+def resolver_arguments(networking: Networking, run: RunDirectory) -> list[str]:
+    if networking.upstream_dns:
+        servers = ["--no-resolv", *(f"--server={server}" for server in networking.upstream_dns)]
     else:
-        servers = [f"--resolv-file={upstreams_dir(settings)}/resolv.conf"]
+        servers = [f"--resolv-file={run.upstream_resolv_conf}"]
     return [
         "--keep-in-foreground",
         "--conf-file=/dev/null",
@@ -63,12 +48,12 @@ def resolver_arguments(settings: Settings) -> list[str]:
         "--user=",
         "--group=",
         "--pid-file=",
-        f"--port={settings.dns_port}",
+        f"--port={networking.dns_port}",
         # The rules close the port to others; these hold while there are no rules (at boot).
-        f"--interface={settings.interface_prefix}*",
+        f"--interface={networking.interface_prefix}*",
         "--except-interface=lo",
         "--no-hosts",
-        f"--hostsdir={names_dir(settings)}",
+        f"--hostsdir={run.names}",
         f"--local=/{MESH_DOMAIN}/",
         f"--local-ttl={LOCAL_TTL_SECONDS}",
         f"--dns-forward-max={MOST_QUERIES}",
@@ -76,11 +61,11 @@ def resolver_arguments(settings: Settings) -> list[str]:
     ]
 
 
-def _part(settings: Settings, part: str, image: str, arguments: list[str]) -> Json:
+def _part(networking: Networking, part: str, image: str, arguments: list[str]) -> Json:
     return {
         "Image": image,
         "Cmd": arguments,
-        "Labels": {labels.INSTANCE: settings.instance, PART: part},
+        "Labels": {labels.INSTANCE: networking.instance, labels.PART: part},
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
             "NetworkMode": "host",
@@ -95,5 +80,5 @@ def _part(settings: Settings, part: str, image: str, arguments: list[str]) -> Js
 
 def _hashed(body: Json) -> Json:
     text = json.dumps(body, sort_keys=True)
-    body["Labels"][CONFIG] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    body["Labels"][labels.CONFIG] = hashlib.sha256(text.encode()).hexdigest()[:12]
     return body

@@ -74,5 +74,5 @@ def _list(loader: Path, source: Path) -> str:
 
 def _path_in(line: str) -> str | None:
     """``libm.so.6 => /lib/libm.so.6 (0x7f…)`` or ``/lib64/ld-linux.so.2 (0x7f…)``."""
-    words = line.split("=>")[-1].split()
-    return words[0] if words and words[0].startswith("/") else None
+    fields = line.split("=>")[-1].split()
+    return fields[0] if fields and fields[0].startswith("/") else None

@@ -37,14 +37,14 @@ async def ensure_recipe(engine: Engine, wanted: Recipe) -> str:
     with _failing(wanted.repository):
         reference = await asyncio.to_thread(wanted.reference)
         async with asyncio.timeout(BUILD_TIMEOUT_SECONDS):
-            if (found := await _id_of(engine, reference)) is not None:
-                return found
+            if (id := await _id_of(engine, reference)) is not None:
+                return id
             logger.info("building %s", reference)
             await engine.load_image(_pieces(wanted, reference))
-            found = await _id_of(engine, reference)
-    if found is None:
+            id = await _id_of(engine, reference)
+    if id is None:
         raise Transient(f"build {reference}: the engine took it but does not list it")
-    return found
+    return id
 
 
 @contextlib.contextmanager
@@ -59,8 +59,8 @@ def _failing(name: str) -> Generator[None, None, None]:
 
 
 async def _id_of(engine: Engine, reference: str) -> str | None:
-    found = await engine.find(f"images/{reference}/json")
-    return None if found is None else str(found["Id"])
+    image = await engine.find(f"images/{reference}/json")
+    return None if image is None else str(image["Id"])
 
 
 async def _pieces(wanted: Recipe, reference: str) -> AsyncIterator[bytes]:

@@ -13,12 +13,11 @@ from spacecloud.drivers.docker.images.archive import architecture
 from spacecloud.drivers.docker.images.binaries import program
 from spacecloud.drivers.docker.images.pause import pause_program
 from spacecloud.drivers.docker.images.recipe import Entry, Folder, Recipe, Written
+from spacecloud.drivers.docker.run_directory import GATEWAY_UID
 from spacecloud.errors import Terminal
 
 Name = Literal["pause", "gateway", "resolver"]
 
-GATEWAY_UID = 65533
-"""Of the gateway's process; what it is to read or connect to must admit it."""
 
 RESOLVER_UID = 65534
 """``nobody``."""

@@ -32,20 +32,22 @@ class PullProgress:
 
     def note(self, message: Mapping[str, Any]) -> None:
         """One message of the engine's; those that speak of no layer change nothing."""
-        id, said = str(message.get("id", ""))[:LONGEST_ID], message.get("status")
-        if not isinstance(said, str) or (id not in self.layers and len(self.layers) >= MOST_LAYERS):
+        id, status = str(message.get("id", ""))[:LONGEST_ID], message.get("status")
+        if not isinstance(status, str) or (
+            id not in self.layers and len(self.layers) >= MOST_LAYERS
+        ):
             return
         layer = self.layers.get(id, Layer())
-        if said in WAITING:
+        if status in WAITING:
             self.layers[id] = replace(layer, is_downloaded=False, is_done=False)
-        elif said == "Downloading":
+        elif status == "Downloading":
             detail = message.get("progressDetail")
             detail = detail if isinstance(detail, Mapping) else {}
             current, total = _bytes(detail.get("current")), _bytes(detail.get("total"))
             self.layers[id] = replace(layer, current=current, total=total)
-        elif said in DOWNLOADED | DONE:
+        elif status in DOWNLOADED | DONE:
             self.layers[id] = Layer(
-                layer.total, layer.total, is_downloaded=True, is_done=said in DONE
+                layer.total, layer.total, is_downloaded=True, is_done=status in DONE
             )
 
     def view(self) -> PullView:
@@ -63,6 +65,6 @@ class PullProgress:
         return tuple(id for id, layer in self.layers.items() if not layer.is_downloaded)
 
 
-def _bytes(said: Any) -> int:
+def _bytes(count: Any) -> int:
     """A registry that does not say how large a layer is gives -1, or nothing."""
-    return min(max(said, 0), MOST_BYTES) if type(said) is int else 0
+    return min(max(count, 0), MOST_BYTES) if type(count) is int else 0

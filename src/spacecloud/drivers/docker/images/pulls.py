@@ -99,11 +99,11 @@ class Pulls:
                 fromImage=name,
                 tag=tag,
             ) as messages:
-                async for told in messages:
-                    if "error" in told:
-                        error = EngineError(IN_STREAM, str(told["error"]))
+                async for entry in messages:
+                    if "error" in entry:
+                        error = EngineError(IN_STREAM, str(entry["error"]))
                         raise _failure(image, error, progress.missing())
-                    progress.note(told)
+                    progress.note(entry)
                     if paced.is_due():
                         logger.info("%s", progress.view())
         except EngineError as error:

@@ -24,8 +24,8 @@ class Copied:
     source: Path
 
     def identity(self) -> str:
-        found = self.source.stat()
-        return f"{self.source} {found.st_size} {found.st_mtime_ns} {found.st_mode & 0o777:o}"
+        stat = self.source.stat()
+        return f"{self.source} {stat.st_size} {stat.st_mtime_ns} {stat.st_mode & 0o777:o}"
 
 
 @dataclass(frozen=True, slots=True)

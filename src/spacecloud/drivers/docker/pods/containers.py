@@ -3,6 +3,8 @@
 import io
 import tarfile
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from spacecloud.drivers.docker import labels
 from spacecloud.errors import Terminal
@@ -10,7 +12,6 @@ from spacecloud.model.json import Json
 from spacecloud.model.secret import SecretFacts, as_bytes
 from spacecloud.model.task import Task, is_variable
 from spacecloud.reasons.platform import SecretUnusable
-from spacecloud.settings import Settings
 from spacecloud.workloads.operations import CreateReplica
 
 Values = Mapping[str, Mapping[str, str]]
@@ -19,7 +20,7 @@ Values = Mapping[str, Mapping[str, str]]
 MIB = 1024 * 1024
 DEFAULT_MILLICORES = 250
 MOST_PROCESSES = 4096
-PAUSE_PROCESSES = 16
+SANDBOX_PROCESSES = 16
 LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 HARDENING = ["no-new-privileges"]
 SYSCTLS = {
@@ -34,6 +35,17 @@ SYSCTLS = {
 
 LONGEST_HOSTNAME = 63
 
+_DROPPED = {"default": ["NET_RAW", "MKNOD"], "restricted": ["ALL"]}
+"""Capabilities that tasks do not get."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodDefaults:
+    """What all replicas of an installation have in common."""
+
+    instance: str
+    restrict: Literal["default", "restricted"] = "default"
+
 
 def resolv_conf(nameserver: str, project: str) -> str:
     """A name with two dots is tried as it is first: ``api.shop.svc…`` costs one question."""
@@ -44,12 +56,12 @@ def resolv_conf(nameserver: str, project: str) -> str:
     )
 
 
-def pause(settings: Settings, op: CreateReplica, image: str, network: str, resolv: str) -> Json:
+def sandbox(pods: PodDefaults, op: CreateReplica, image: str, network: str, resolv: str) -> Json:
     """Holds the namespace: address, names. The engine starts it again, after a reboot too."""
     return {
         "Image": image,
         "Hostname": op.replica[:LONGEST_HOSTNAME].rstrip("-"),
-        "Labels": labels.pod_labels(settings.instance, op),
+        "Labels": labels.pod_labels(pods.instance, op),
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
             "NetworkMode": network,
@@ -57,7 +69,7 @@ def pause(settings: Settings, op: CreateReplica, image: str, network: str, resol
             "CapDrop": ["ALL"],
             "SecurityOpt": HARDENING,
             "ReadonlyRootfs": True,
-            "PidsLimit": PAUSE_PROCESSES,
+            "PidsLimit": SANDBOX_PROCESSES,
             "LogConfig": LOGS,
             "Binds": [f"{resolv}:/etc/resolv.conf:ro"],
             "Sysctls": SYSCTLS,
@@ -69,20 +81,20 @@ def pause(settings: Settings, op: CreateReplica, image: str, network: str, resol
 
 
 def task(
-    settings: Settings, op: CreateReplica, spec: Task, pause_id: str, resolv: str, values: Values
+    pods: PodDefaults, op: CreateReplica, spec: Task, sandbox_id: str, resolv: str, values: Values
 ) -> Json:
     resources = spec.resources
     memory = resources.memory * MIB
     config: Json = {
         "Image": op.images[spec.id],
         "Env": environment(spec, op.secrets, values),
-        "Labels": labels.task_labels(settings.instance, op, spec),
+        "Labels": labels.task_labels(pods.instance, op, spec),
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
-            "NetworkMode": f"container:{pause_id}",
+            "NetworkMode": f"container:{sandbox_id}",
             "RestartPolicy": {"Name": "no"},
             "Init": spec.docker.init,
-            "CapDrop": ["ALL"] if settings.restrict == "restricted" else ["NET_RAW", "MKNOD"],
+            "CapDrop": _DROPPED[pods.restrict],
             "SecurityOpt": HARDENING,
             "PidsLimit": MOST_PROCESSES,
             "LogConfig": LOGS,

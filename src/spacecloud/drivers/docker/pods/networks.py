@@ -6,30 +6,30 @@ from typing import Any
 from spacecloud.drivers.docker import labels, ownership
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import CONFLICT, EngineError, meaning
+from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.errors import Terminal
 from spacecloud.model.refs import ServiceKey
 from spacecloud.reasons.platform import NameTaken
-from spacecloud.settings import Settings
 
 INTERFACE_HASH_DIGITS = 9
 
 
-def interface(settings: Settings, key: ServiceKey) -> str:
+def interface(networking: Networking, key: ServiceKey) -> str:
     """Name of the bridge: ours by its prefix, at most 15 characters."""
     digest = hashlib.sha256(str(key).encode()).hexdigest()
-    return settings.interface_prefix + digest[:INTERFACE_HASH_DIGITS]
+    return networking.interface_prefix + digest[:INTERFACE_HASH_DIGITS]
 
 
 class Networks:
-    def __init__(self, engine: Engine, settings: Settings, owner: Ownership) -> None:
+    def __init__(self, engine: Engine, networking: Networking, owner: Ownership) -> None:
         self._engine = engine
-        self._settings = settings
+        self._networking = networking
         self._owner = owner
 
     async def subnet(self, key: ServiceKey) -> str | None:
         """Of our network of the service. ``Terminal`` when its name is somebody else's."""
-        name = labels.network_name(self._settings.instance, key)
+        name = labels.network_name(self._networking.instance, key)
         found = await self._engine.find(f"networks/{name}")
         if found is None:
             return None
@@ -38,7 +38,7 @@ class Networks:
         return subnet_of(found)
 
     async def all(self) -> dict[ServiceKey, str]:
-        filters = {"label": labels.of_instance(self._settings.instance)}
+        filters = {"label": labels.of_instance(self._networking.instance)}
         found = await self._engine.get("networks", filters=filters)
         return {
             key: subnet_of(network)
@@ -48,7 +48,7 @@ class Networks:
         }
 
     async def create(self, key: ServiceKey, subnet: str) -> None:
-        instance = self._settings.instance
+        instance = self._networking.instance
         name = labels.network_name(instance, key)
         first = subnet.rpartition("/")[0].rpartition(".")
         body = {
@@ -60,7 +60,7 @@ class Networks:
                 "Driver": "default",
                 "Config": [{"Subnet": subnet, "Gateway": f"{first[0]}.{int(first[2]) + 1}"}],
             },
-            "Options": {"com.docker.network.bridge.name": interface(self._settings, key)},
+            "Options": {"com.docker.network.bridge.name": interface(self._networking, key)},
             "Labels": self._owner.marked("network", name, labels.network_labels(instance, key)),
         }
         try:
@@ -72,7 +72,7 @@ class Networks:
             raise meaning(f"create network {subnet} of {key}", error, "create network") from error
 
     async def remove(self, key: ServiceKey) -> None:
-        name = labels.network_name(self._settings.instance, key)
+        name = labels.network_name(self._networking.instance, key)
         if await self.subnet(key) is None:
             return
         try:

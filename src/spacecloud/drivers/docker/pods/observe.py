@@ -38,7 +38,7 @@ class Seen:
     error: str = ""
     pid: int = 0
     has_address: bool = True
-    """On a network, with the address that it was made for. Said of a pause; tasks join it."""
+    """On a network, with the address that it was made for. Said of a sandbox; tasks join it."""
 
     @property
     def target(self) -> Target | None:
@@ -94,8 +94,8 @@ def workloads(
 
 
 def _replica(id: str, pod: list[Seen], health: Mapping[str, Health]) -> ObservedReplica:
-    pause = next((c for c in pod if not c.tag.task), None)
-    tag = (pause or pod[0]).tag
+    sandbox = next((c for c in pod if not c.tag.task), None)
+    tag = (sandbox or pod[0]).tag
     tasks = sorted((c for c in pod if c.tag.task), key=lambda c: c.tag.task)
     return ObservedReplica(
         id=id,
@@ -103,21 +103,21 @@ def _replica(id: str, pod: list[Seen], health: Mapping[str, Health]) -> Observed
         slot=tag.slot,
         revision=tag.revision,
         address=tag.address,
-        pause=_pause_state(pause),
+        sandbox=_sandbox_state(sandbox),
         expected_tasks=tag.expected_tasks,
-        tasks=tuple(_task(c, pause, health) for c in tasks),
+        tasks=tuple(_task(c, sandbox, health) for c in tasks),
         termination_grace_seconds=tag.termination_grace_seconds,
     )
 
 
-def _pause_state(
-    pause: Seen | None,
+def _sandbox_state(
+    sandbox: Seen | None,
 ) -> Literal["missing", "running", "stopped", "off its network"]:
-    if pause is None:
+    if sandbox is None:
         return "missing"
-    if pause.state != "running":
+    if sandbox.state != "running":
         return "stopped"
-    return "running" if pause.has_address else "off its network"
+    return "running" if sandbox.has_address else "off its network"
 
 
 def _has_address(tag: Tag, item: Json) -> bool:
@@ -128,7 +128,7 @@ def _has_address(tag: Tag, item: Json) -> bool:
     return any(network.get("IPAddress") == tag.address for network in networks.values())
 
 
-def _task(seen: Seen, pause: Seen | None, health: Mapping[str, Health]) -> ObservedTask:
+def _task(seen: Seen, sandbox: Seen | None, health: Mapping[str, Health]) -> ObservedTask:
     probe = seen.tag.probe or Probe()
     return ObservedTask(
         container=seen.id,
@@ -143,7 +143,7 @@ def _task(seen: Seen, pause: Seen | None, health: Mapping[str, Health]) -> Obser
         health=health.get(seen.id, Health()),
         grace_seconds=probe.grace_seconds,
         tolerated_failures=probe.failures,
-        orphaned=_is_astray(seen, pause),
+        orphaned=_is_orphaned(seen, sandbox),
         restart=seen.tag.restart,
         is_job=_is_job(seen.tag),
     )
@@ -153,14 +153,14 @@ def _is_job(tag: Tag) -> bool:
     return tag.restart != "always" and not tag.ports and tag.probe is None
 
 
-def _is_astray(seen: Seen, pause: Seen | None) -> bool:
-    """It joined the namespace of an earlier run of its pause."""
+def _is_orphaned(seen: Seen, sandbox: Seen | None) -> bool:
+    """It joined the namespace of an earlier run of its sandbox."""
     return (
-        pause is not None
+        sandbox is not None
         and seen.state == "running"
         and seen.started_at is not None
-        and pause.started_at is not None
-        and seen.started_at < pause.started_at
+        and sandbox.started_at is not None
+        and seen.started_at < sandbox.started_at
     )
 
 

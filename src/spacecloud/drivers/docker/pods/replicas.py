@@ -45,33 +45,40 @@ class EngineWithoutInit(Transient):
 
 class Pods:
     def __init__(
-        self, engine: Engine, settings: Settings, secret_values: SecretValues, owner: Ownership
+        self,
+        engine: Engine,
+        settings: Settings,
+        secret_values: SecretValues,
+        owner: Ownership,
+        sandbox_image: str = "",
     ) -> None:
+        """``sandbox_image``: its id, where it is known; else it is built when it is needed."""
         self._engine = engine
         self._settings = settings
+        self._defaults = containers.PodDefaults(settings.instance, settings.restrict)
         self._secret_values = secret_values
         self._owner = owner
-        self._pause_image = ""
+        self._sandbox_image = sandbox_image
         self._engine_init = True
         """Until the engine says that it has none."""
 
     async def create(self, op: CreateReplica) -> None:
         """
-        What is missing of it; all tasks start together once their pause runs.
+        What is missing of it; all tasks start together once their sandbox runs.
 
         They are made while it starts: that is the longer of the two by far.
         """
         probes = await self._check_images(op)
         values = {secret.id: await self._values(secret) for secret in op.secrets}
         resolv = await asyncio.to_thread(self._resolv_conf, op.ref.project)
-        pause_id = await self._pause(op, resolv)
+        sandbox_id = await self._sandbox(op, resolv)
         made: dict[str, str] = {}
 
         async def make(task: Task) -> None:
-            made[task.id] = await self._task(op, task, pause_id, resolv, values)
+            made[task.id] = await self._task(op, task, sandbox_id, resolv, values)
 
         making = (make(self._startable(task)) for task in _probed(op, probes))
-        await together((self._start(pause_id, f"pod {op.replica}"), *making))
+        await together((self._start(sandbox_id, f"pod {op.replica}"), *making))
         await together(self.start_task(made[id], f"task {op.replica}/{id}") for id in made)
 
     async def start_task(self, container: str, what: str) -> None:
@@ -100,7 +107,7 @@ class Pods:
         )
 
     async def remove(self, op: RemoveReplica) -> None:
-        """Tasks before the pause whose namespace they are in."""
+        """Tasks before the sandbox whose namespace they are in."""
         found = await self._of(op)
         tasks = [c["Id"] for c in found if labels.TASK in ownership.labels_of(c)]
         await together(self._remove(id) for id in tasks)
@@ -138,28 +145,28 @@ class Pods:
             probes[task.id] = probe_of(image.get("Config") or {})
         return probes
 
-    async def _pause(self, op: CreateReplica, resolv: str) -> str:
+    async def _sandbox(self, op: CreateReplica, resolv: str) -> str:
         name = labels.container_name(self._settings.instance, op.ref, op.slot, "")
         network = labels.network_name(self._settings.instance, op.ref.key)
-        image = await self._image_of_pause()
-        body = containers.pause(self._settings, op, image, network, resolv)
+        image = await self._image_of_sandbox()
+        body = containers.sandbox(self._defaults, op, image, network, resolv)
         try:
             return await self._made(name, op, body)
         except Transient:
             # Somebody may have removed the image: the next try looks, and builds it.
-            self._pause_image = ""
+            self._sandbox_image = ""
             raise
 
     async def _task(
         self,
         op: CreateReplica,
         task: Task,
-        pause_id: str,
+        sandbox_id: str,
         resolv: str,
         values: containers.Values,
     ) -> str:
         name = labels.container_name(self._settings.instance, op.ref, op.slot, task.id)
-        body = containers.task(self._settings, op, task, pause_id, resolv, values)
+        body = containers.task(self._defaults, op, task, sandbox_id, resolv, values)
         found = await self._made(name, op, body)
         files = containers.files(task, op.secrets, values)
         if files is not None:
@@ -244,10 +251,10 @@ class Pods:
             f"containers/{container}", ok=(NOT_FOUND, CONFLICT), force=True, v=True
         )
 
-    async def _image_of_pause(self) -> str:
-        if not self._pause_image:
-            self._pause_image = await ensure(self._engine, "pause")
-        return self._pause_image
+    async def _image_of_sandbox(self) -> str:
+        if not self._sandbox_image:
+            self._sandbox_image = await ensure(self._engine, "pause")
+        return self._sandbox_image
 
     def _resolv_conf(self, project: str) -> str:
         """Its path on the host. A pod that runs keeps the file that it has mounted."""
@@ -269,8 +276,8 @@ def create_failure(name: str, error: EngineError, op: CreateReplica) -> SpaceClo
         return Terminal(NoCommand(_image_without_command(name, op)))
     if not op.secrets:
         return meaning(f"create {name}", error, "create")
-    words = f"the Docker Engine refuses it (code {error.status})"
-    return row.failure(f"create {name}", words)
+    text = f"the Docker Engine refuses it (code {error.status})"
+    return row.failure(f"create {name}", text)
 
 
 def _image_without_command(name: str, op: CreateReplica) -> str:

@@ -8,14 +8,15 @@ from datetime import datetime
 from typing import Never
 
 from spacecloud.broadcast import Broadcast
-from spacecloud.drivers.docker import labels, ownership
+from spacecloud.drivers.docker import labels, logs, ownership
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError, meaning
 from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
 from spacecloud.drivers.docker.images.pull_queue import PullQueue
 from spacecloud.drivers.docker.images.pulls import Pulls
+from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership
-from spacecloud.drivers.docker.pods import logs, observe
+from spacecloud.drivers.docker.pods import observe
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.pods.observe import Seen
 from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues
@@ -69,6 +70,7 @@ class DockerWorkloads:
         self,
         engine: Engine,
         settings: Settings,
+        networking: Networking,
         secret_values: SecretValues,
         now: Callable[[], datetime],
     ) -> None:
@@ -76,8 +78,8 @@ class DockerWorkloads:
         self._settings = settings
         self._secret_values = secret_values
         self._owner = Ownership.of(settings)
-        self._told_strangers: set[str] = set()
-        self._networks = Networks(self._engine, settings, self._owner)
+        self._reported_strangers: set[str] = set()
+        self._networks = Networks(self._engine, networking, self._owner)
         self._pods = Pods(self._engine, settings, secret_values, self._owner)
         self._pulls = Pulls(self._engine, settings.pull_seconds)
         self._pull_queue = PullQueue(self._pulls, self._pull_ended, now)
@@ -304,13 +306,13 @@ class DockerWorkloads:
             for item in listing
             if not self._owner.has_container(item)
         }
-        for id in sorted(found.keys() - self._told_strangers):
+        for id in sorted(found.keys() - self._reported_strangers):
             logger.warning(
                 "container %s (%s) has labels of this instance and was not made by it: left alone",
                 found[id],
                 id[:12],
             )
-        self._told_strangers = set(found)
+        self._reported_strangers = set(found)
 
     async def _container(self, project: str, replica: str, task: str) -> str:
         filters = {

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -12,8 +13,8 @@ import aiohttp
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError, plain
 from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
-from spacecloud.drivers.docker.probes.listening import only_on_loopback
 from spacecloud.drivers.docker.probes.target import Target
+from spacecloud.drivers.docker.proc_net import bound_sockets
 from spacecloud.errors import Transient
 from spacecloud.model.json import Json
 from spacecloud.model.lines import message
@@ -136,6 +137,12 @@ class ProbeRunner:
 
 
 async def _nobody_listens(target: Target, port: int) -> NothingListens | OnlyOnLoopback:
-    if await asyncio.to_thread(only_on_loopback, target.pid, port):
+    if await asyncio.to_thread(_only_on_loopback, target.pid, port):
         return OnlyOnLoopback(port)
     return NothingListens(port)
+
+
+def _only_on_loopback(pid: int, port: int) -> bool:
+    """Something listens on the port, and none of it beyond loopback. False where it is unknown."""
+    listening = list(bound_sockets(port, socket.SOCK_STREAM, str(pid)))
+    return bool(listening) and all(one.address.is_loopback for one in listening)

@@ -54,7 +54,7 @@ class Prober:
         self._health: dict[str, Health] = {}
         self._targets: dict[str, Target] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
-        self._told: dict[str, _Telling] = {}
+        self._reported: dict[str, _Report] = {}
         self._asker: ProbeRunner | None = None
         self._group: asyncio.TaskGroup | None = None
 
@@ -86,7 +86,7 @@ class Prober:
             loop = self._watches.pop(container, None)
             if loop is not None:
                 loop.cancel()
-            for kept in (self._targets, self._health, self._told):
+            for kept in (self._targets, self._health, self._reported):
                 kept.pop(container, None)
 
     def watched(self) -> set[str]:
@@ -101,7 +101,7 @@ class Prober:
         is_old = target.started_at < self._began
         health = Health("unknown" if is_old else "starting")
         self._health[target.container] = health
-        self._told[target.container] = (health.state, False, None)
+        self._reported[target.container] = (health.state, False, None)
         self._watches[target.container] = self._group.create_task(
             self._ask_on(target, self._asker), name=f"probe {target.container[:12]}"
         )
@@ -125,9 +125,9 @@ class Prober:
     def _note(self, target: Target, probe: Probe, reason: ProbeReason | None) -> None:
         after = judged(self._health[target.container], reason, probe.failures)
         self._health[target.container] = after
-        telling = _telling(after, probe, self._now() - target.started_at)
-        if telling != self._told.get(target.container):
-            self._told[target.container] = telling
+        report = _report(after, probe, self._now() - target.started_at)
+        if report != self._reported.get(target.container):
+            self._reported[target.container] = report
             self._changed(target.container)
 
 
@@ -171,10 +171,10 @@ def judged(before: Health, reason: ProbeReason | None, tolerated: int) -> Health
             return replace(before, failures=failures, reason=reason)
 
 
-_Telling = tuple[HealthState, bool, ProbeReason | None]
+_Report = tuple[HealthState, bool, ProbeReason | None]
 
 
-def _telling(health: Health, probe: Probe, age: timedelta) -> _Telling:
+def _report(health: Health, probe: Probe, age: timedelta) -> _Report:
     """
     What a look would treat differently. Why a task is not ready is worth one only when it has had
     a moment: most are ready with their second answer or third.

@@ -109,8 +109,8 @@ class Ads:
         else:
             self._owned.pop(owner, None)
 
-    def _refused(self, kind: Kind, name: str, words: str) -> None:
-        logger.error("the gateway refuses what it took before: %s %s: %s", kind, name, words)
+    def _refused(self, kind: Kind, name: str, detail: str) -> None:
+        logger.error("the gateway refuses what it took before: %s %s: %s", kind, name, detail)
         owner = owner_of(name)
         if owner is not None:
             self._disowned(owner)

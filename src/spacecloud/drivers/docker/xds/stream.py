@@ -150,7 +150,7 @@ class Stream:
             held.pop(name, None)
             self._settle(push.kind, name, REMOVED)
 
-    def _hear_refusal(self, push: Push, words: str) -> None:
+    def _hear_refusal(self, push: Push, detail: str) -> None:
         for name in push.versions:
             self.held[push.kind][name] = UNSURE
         if len(push.versions) > 1:
@@ -162,9 +162,9 @@ class Stream:
         for name in (*push.versions, *push.removed):
             _, answer = self._waiting.get((push.kind, name), ("", None))
             if answer is None or answer.done():
-                self._refused(push.kind, name, words)
+                self._refused(push.kind, name, detail)
             else:
-                answer.set_exception(Terminal(GatewayRejected(message(words))))
+                answer.set_exception(Terminal(GatewayRejected(message(detail))))
 
     def _send(self, kind: Kind, sent: list[Message], removed: tuple[str, ...]) -> None:
         nonce = str(next(self._nonces))

@@ -1,4 +1,4 @@
-"""What tasks print, as whole lines."""
+"""What containers print, as whole lines."""
 
 import asyncio
 from collections import defaultdict
@@ -16,10 +16,10 @@ HEADER_BYTES = 8
 
 async def last_lines(engine: Engine, container: str, count: int) -> list[str]:
     """What it said at the end, for a message; ``Transient`` when the engine does not tell."""
-    said = lines(engine, container, follow=False, tail=count, since=None)
+    log = lines(engine, container, follow=False, tail=count, since=None)
     try:
         async with asyncio.timeout(CALL_SECONDS):
-            return [line.decode("utf-8", "replace").strip() async for line in said]
+            return [line.decode("utf-8", "replace").strip() async for line in log]
     except TimeoutError as error:
         raise Transient(f"the Docker Engine does not give the log of {container[:12]}") from error
 

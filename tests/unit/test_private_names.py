@@ -1,0 +1,73 @@
+"""What a module keeps for itself is used by itself alone: a test goes in by the front door."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = tuple(
+    path
+    for folder in ("src", "tests", "bench", "scripts")
+    for path in (ROOT / folder).rglob("*.py")
+)
+PUBLIC_ALL_THE_SAME = {"_replace", "_asdict", "_fields", "_exit"}
+"""Of the standard library: an underscore keeps them apart from what users name."""
+
+
+def private_uses(tree: ast.Module) -> Iterator[str]:
+    """Names with an underscore that come from another module or another kind of object."""
+    own = {
+        node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _is_set(node)
+    }
+    own |= {node.name for node in ast.walk(tree) if isinstance(node, _NAMED)}
+    own |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and _is_set(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names if _is_private(alias.name))
+        elif isinstance(node, ast.Attribute) and _is_private(node.attr):
+            is_mine = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            if not is_mine and node.attr not in own | PUBLIC_ALL_THE_SAME:
+                yield node.attr
+
+
+_NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def _is_set(node: ast.Attribute | ast.Name) -> bool:
+    """By a class of this module, on itself: an object of the same class may be asked for it."""
+    is_self = isinstance(node, ast.Name) or (
+        isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+    )
+    return is_self and isinstance(node.ctx, ast.Store)
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+@pytest.mark.parametrize(
+    ("text", "used"),
+    [
+        ("from shop.api import _hidden", ["_hidden"]),
+        ("import shop\nshop._hidden()", ["_hidden"]),
+        ("pods._image = ''", ["_image"]),
+        ("from shop.api import shown\nshown.name", []),
+        ("class A:\n def __init__(self): self._a = 1\n def __eq__(self, b): return b._a == 1", []),
+        ("point._replace(x=1)", []),
+    ],
+)
+def test_a_private_name_of_another_module_is_seen(text: str, used: list[str]) -> None:
+    assert list(private_uses(ast.parse(text))) == used
+
+
+def test_nobody_uses_what_another_module_keeps_for_itself() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in PROGRAMS
+        for name in private_uses(ast.parse(path.read_text()))
+    ]
+
+    assert len(PROGRAMS) > 200
+    assert found == []
