@@ -145,14 +145,17 @@ async def _left(instance: str) -> list[Any]:
         return [*containers, *networks]
 
 
-async def test_the_healthcheck_of_an_image_is_its_probe_where_none_is_declared(
+async def test_what_an_image_says_of_its_health_and_its_volumes_is_known(
     bench: Bench,
 ) -> None:
     test = 'HEALTHCHECK --timeout=2s CMD ["/usr/bin/call", "http", "http://127.0.0.1:1/"]'
     made = await create(bench.engine, {"Image": bench.image})
-    committed = await bench.engine.post("commit", {}, container=made.id, changes=test)
+    changes = f"{test}\nVOLUME /data /log"
+    committed = await bench.engine.post("commit", {}, container=made.id, changes=changes)
     await made.delete()
     try:
+        await bench.workloads.images([bench.image, committed["Id"]])
+        assert bench.workloads.volumes() == {committed["Id"]: ("/data", "/log")}
         asked = replace(bench.op(), images={"main": committed["Id"]})
         await bench.workloads.execute(asked)
 

@@ -348,7 +348,8 @@ def _task(name: str, replica: ObservedReplica, snapshot: Snapshot) -> TaskStatus
         state="completed" if task.is_completed else task.state,
         health=task.health.state if task.state == "running" else "",
         image=_image(task, replica, snapshot),
-        restarts=snapshot.situation.history.exits.get(task.container, 0),
+        # The last end of a task that is over was followed by none.
+        restarts=max(0, snapshot.situation.history.exits.get(task.container, 0) - task.is_over),
         exit_code=task.exit_code,
         reason=reason.code if reason is not None else "",
         message=str(reason or ""),
