@@ -33,6 +33,13 @@ def test_a_scale_that_automatic_scaling_overrules_is_not_judged() -> None:
     assert not [notice for notice in notices_of(service) if "maxReplicas" in notice]
 
 
+@pytest.mark.parametrize(("restart", "said"), [("always", True), ("on-failure", False)])
+def test_a_task_that_nobody_can_ask_is_told_so_unless_it_is_a_job(restart: str, said: bool) -> None:
+    told = notices_of(a_service(tasks=[a_task(ports=[], restart=restart)]))
+
+    assert any("running counts as ready" in notice for notice in told) == said
+
+
 def test_what_an_image_keeps_in_a_volume_is_said_once_the_image_is_known() -> None:
     spec = a_service(tasks=[a_task(docker={"image": "db:1"})])
     volumes = {"db:1": ("/data",), "sha256:new": ("/data", "/log")}

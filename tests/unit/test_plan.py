@@ -32,6 +32,7 @@ from spacecloud.workloads.operations import (
     PublishTraffic,
     PullImage,
     RecordRevision,
+    RestartTask,
     StopReplica,
 )
 from spacecloud.workloads.repair import restart_delay
@@ -449,6 +450,19 @@ def test_a_replica_may_take_as_long_as_its_service_says() -> None:
 
     assert [ends(going(None), s) for s in (29, 31)] == [False, True]
     assert [ends(going(300), s) for s in (31, 299, 301)] == [False, False, True]
+
+
+@pytest.mark.parametrize(("given", "grace"), [({}, None), (5, 5), (300, 60)])
+def test_a_task_that_does_not_answer_is_restarted_within_a_minute(
+    given: Any, grace: int | None
+) -> None:
+    spec = a_service(**({"terminationGracePeriodSeconds": given} if given else {}))
+    running = settled(a_situation(a_version(spec=spec)))
+    sick = changed(running, task={"health": Health("failing", 60, NothingListens(8080))})
+
+    restarts = [s.op for s in decide(sick).steps if isinstance(s.op, RestartTask)]
+
+    assert [op.grace_seconds for op in restarts] == [grace]
 
 
 def test_a_service_that_is_deleted_ends_as_it_had_declared() -> None:

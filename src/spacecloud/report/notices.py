@@ -66,7 +66,7 @@ def _service(spec: Service) -> Iterable[str]:
     for task in spec.tasks:
         if task.resources.gpu is not None:
             yield f"task {task.id}: resources.gpu is kept; this driver does not act on it"
-        if task.probe is None and not task.ports:
+        if task.probe is None and not task.ports and not task.is_job:
             yield f"task {task.id}: no port and no probe, so running counts as ready"
 
 

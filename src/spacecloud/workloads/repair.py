@@ -32,6 +32,9 @@ from spacecloud.workloads.situation import Declared, Situation
 
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=5)
+LONGEST_RESTART = timedelta(seconds=60)
+"""Between stop signal and end of a task that does not answer: it is to serve again soon."""
+
 STABLE_AFTER = timedelta(minutes=10)
 """A task that ran this long before it ended starts from the first delay again."""
 
@@ -136,7 +139,9 @@ def _look_after_running(
 def _grace(situation: Situation, replica: ObservedReplica) -> int | None:
     """In seconds; None where the platform's own holds."""
     limits = situation.termination_of(replica)
-    return None if limits == situation.termination else int(limits.grace.total_seconds())
+    if limits == situation.termination:
+        return None
+    return int(min(limits.grace, LONGEST_RESTART).total_seconds())
 
 
 def _grace_ends(situation: Situation, task: ObservedTask) -> datetime:
