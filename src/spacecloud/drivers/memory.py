@@ -48,6 +48,8 @@ class MemoryWorkloads:
         self._world: dict[ServiceKey, ObservedWorkloads] = {}
         self._images: dict[str, str] = {}
         self.image_volumes: dict[str, tuple[str, ...]] = {}
+        """Of images by reference, told once they are pulled."""
+
         self._pulls: dict[tuple[ServiceRef, str], ObservedPull] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
 
@@ -68,7 +70,8 @@ class MemoryWorkloads:
         return {reference: known.get(reference) for reference in references}
 
     def volumes(self) -> Mapping[str, tuple[str, ...]]:
-        return self.image_volumes
+        here = {r: v for r, v in self.image_volumes.items() if r in self._images}
+        return here | {self._images[reference]: folders for reference, folders in here.items()}
 
     def progress(self) -> Mapping[str, PullView]:
         return {}
