@@ -68,6 +68,7 @@ class Instance:
             "SPACE_CLOUD_HTTP_PORT": str(HTTP_PORT),
             "SPACE_CLOUD_MESH_PORT": str(HTTP_PORT + 1),
             "SPACE_CLOUD_DNS_PORT": str(HTTP_PORT + 2),
+            "SPACE_CLOUD_METRICS_PORT": str(HTTP_PORT + 3),
             "SPACE_CLOUD_SUBNET_POOL": SUBNET_POOL,
             "SPACE_CLOUD_SUBNET_PREFIX": "27",
             "SPACE_CLOUD_VIP_POOL": VIP_POOL,

@@ -3,8 +3,9 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from api_backend import StoreBackend
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
+from spacecloud.api.door import door
 from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
@@ -52,14 +54,23 @@ class Api:
 
 
 @asynccontextmanager
-async def an_api(folder: Path, *, exposed: bool = True) -> AsyncGenerator[Api]:
+async def an_api(
+    folder: Path, *, exposed: bool = True, origins: tuple[str, ...] = ()
+) -> AsyncGenerator[Api]:
     database = folder / "store.db"
     sealer = open_sealer(folder / "secret.key", database)
     async with SqliteStore.open(database, PoolAllocator(Pools()), sealer, now) as store:
-        auth = Auth.open(folder, now)
+        auth = Auth.open(folder, now, timedelta(days=30))
         password = auth.first_password or (folder / "admin-password").read_text().strip()
         backend = StoreBackend(store)
-        app = create_app(store, backend, auth, Facts("0.1.0", "docker"), now, exposed=exposed)
+        app = create_app(
+            store,
+            backend,
+            auth,
+            Facts("0.1.0", "docker"),
+            now,
+            door(exposed=exposed, origins=origins),
+        )
         token = await auth.login("admin", password, "local")
         async with _client(app) as stranger, _client(app) as client:
             client.headers["Authorization"] = f"Bearer {token}"
@@ -67,5 +78,6 @@ async def an_api(folder: Path, *, exposed: bool = True) -> AsyncGenerator[Api]:
 
 
 def _client(app: FastAPI) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app, raise_app_exceptions=True)
-    return httpx.AsyncClient(transport=transport, base_url="http://space-cloud")
+    # As on its socket, where a caller has no address but what the gateway says of it.
+    transport = httpx.ASGITransport(app, client=cast("Any", None))
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")

@@ -149,8 +149,8 @@ class EnvoyHost:
         process = await asyncio.create_subprocess_exec(
             *self._in_pod(subnet), *command, stdout=asyncio.subprocess.PIPE
         )
-        said, _ = await process.communicate()
-        return said
+        output, _ = await process.communicate()
+        return output
 
     def _in_pod(self, subnet: IPv4Network) -> tuple[str, ...]:
         return ("ip", "netns", "exec", self.network(subnet), sys.executable)

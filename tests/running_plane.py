@@ -24,6 +24,7 @@ import uvicorn
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
+from spacecloud.api.door import door
 from spacecloud.client.client import Client
 from spacecloud.drivers.memory import MemoryWorkloads, memory_driver
 from spacecloud.model.addresses import PoolAllocator, Pools
@@ -129,8 +130,10 @@ async def _serve(
         assert isinstance(driver.workloads, MemoryWorkloads)
         patience = TerminationLimits(drain=timedelta(seconds=0.1), grace=timedelta(seconds=0.1))
         plane = ControlPlane(store, driver, patience, now, http_port=4122, resync_seconds=30)
-        auth = Auth.open(own, now)
-        app = create_app(store, plane.queries, auth, Facts("0.1.0", "none"), now, exposed=False)
+        auth = Auth.open(own, now, timedelta(days=30))
+        app = create_app(
+            store, plane.queries, auth, Facts("0.1.0", "none"), now, door(exposed=False)
+        )
         server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
         )

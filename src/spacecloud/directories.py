@@ -22,7 +22,7 @@ OURS_IN_RUN = (
 
 
 def prepare(settings: Settings) -> None:
-    for folder, mode in ((settings.state_dir, 0o700), (settings.run_dir, 0o755)):
+    for folder, mode in ((settings.state_dir, 0o700), (settings.run_dir, 0o750)):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(mode)

@@ -12,8 +12,9 @@ import logging
 import os
 import resource
 import signal
+import socket
 import sys
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -25,17 +26,20 @@ from spacecloud import directories, installation, lock, supervisor
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
-from spacecloud.commands import diagnostics, start_stop
+from spacecloud.api.door import door
+from spacecloud.api.metrics import metrics_app
+from spacecloud.commands import diagnostics, first_password, start_stop
 from spacecloud.commands.context import Machine, check, need_root, read_settings
+from spacecloud.commands.group import Commands
 from spacecloud.drivers.docker.factory import (
     adopt,
+    api_listener,
     docker_driver,
     docker_host,
     examine,
     inventory,
     preflight,
 )
-from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.drivers.driver import Driver
 from spacecloud.drivers.memory import memory_driver
 from spacecloud.errors import (
@@ -47,7 +51,6 @@ from spacecloud.errors import (
     Unavailable,
 )
 from spacecloud.model.addresses import PoolAllocator
-from spacecloud.model.defaults import PASSWORD_FILE
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.settings import Settings
@@ -76,13 +79,13 @@ async def serve(settings: Settings) -> None:
     _collect_seldom()
     with _only_one(settings):
         installation.begin(settings)
-        auth = Auth.open(settings.state_dir, utc_now)
+        auth = Auth.open(settings.state_dir, utc_now, timedelta(days=settings.login_days))
         if auth.first_password is not None:
-            _tell_password(auth.first_password, settings)
+            first_password.tell(auth.first_password, settings)
         database = installation.database(settings)
         sealer = open_sealer(settings.state_dir / "secret.key", database)
         async with SqliteStore.open(
-            database, PoolAllocator(settings.pools), sealer, utc_now
+            database, PoolAllocator(settings.pools), sealer, utc_now, settings.own_ports
         ) as store:
             await _belong(settings, store)
             await _serve(settings, store, auth)
@@ -102,9 +105,18 @@ async def _serve(settings: Settings, store: SqliteStore, auth: Auth) -> None:
             resync_seconds=settings.resync_seconds,
         )
         app = create_app(
-            store, plane.queries, auth, facts(settings), utc_now, exposed=settings.expose_api
+            store,
+            plane.queries,
+            auth,
+            facts(settings),
+            utc_now,
+            door(
+                exposed=settings.expose_api,
+                names=settings.api_names,
+                origins=settings.api_origins,
+            ),
         )
-        await _run(settings, plane, _Server(_http(settings, app)))
+        await _run(settings, plane, _servers(settings, app, plane.queries.metrics))
 
 
 def facts(settings: Settings) -> Facts:
@@ -154,45 +166,70 @@ def _collect_seldom() -> None:
 class _Server(uvicorn.Server):
     """Leaves signals to us: the library's own handling ends the process before all is closed."""
 
+    def __init__(self, app: object, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            app,  # type: ignore[arg-type]
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+        super().__init__(config)
+        self._listener = listener
+
+    async def listen(self) -> None:
+        await self.serve([self._listener])
+
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
         yield
 
 
-def _tell_password(password: str, settings: Settings) -> None:
-    """To a person only: what is not a terminal is a log, which is kept and copied."""
-    shown = f" is {password}" if sys.stdout.isatty() else ""
-    click.echo(
-        f"first start: the password of admin{shown} (kept in {settings.state_dir / PASSWORD_FILE})"
-    )
+async def _run(settings: Settings, plane: ControlPlane, servers: Sequence[_Server]) -> None:
+    def end() -> None:
+        for server in servers:
+            server.should_exit = True
 
-
-async def _run(settings: Settings, plane: ControlPlane, server: uvicorn.Server) -> None:
+    for word in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(word, end)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(plane.run(), name="control-plane")
         logger.info("instance %s serves %s", settings.instance, settings.driver)
-        await server.serve()
+        async with asyncio.TaskGroup() as listening:
+            for number, server in enumerate(servers):
+                listening.create_task(server.listen(), name=f"http-{number}")
         running.cancel()
 
 
-def _http(settings: Settings, app: object) -> uvicorn.Config:
+def _servers(settings: Settings, app: object, metrics: Callable[[], bytes]) -> list[_Server]:
     """Behind the gateway the API has a socket; in memory there is no gateway, so a port."""
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
     if settings.driver == "docker":
-        config.uds = str(RunDirectory(settings.run_dir).api_socket)
+        servers = [_Server(app, api_listener(settings))]
     else:
-        config.host, config.port = "127.0.0.1", settings.http_port
-    return config
+        servers = [_Server(app, _on_loopback(settings.http_port, "HTTP"))]
+    if settings.metrics_port:
+        try:
+            listener = _on_loopback(settings.metrics_port, "METRICS")
+            servers.append(_Server(metrics_app(metrics), listener))
+        except Unavailable as error:
+            # Another instance may have it: what runs is worth more than its numbers.
+            logger.warning("no metrics: %s", error)
+    return servers
+
+
+def _on_loopback(port: int, name: str) -> socket.socket:
+    """``Unavailable`` with the setting that chooses another one."""
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise Unavailable(
+            f"port {port} of 127.0.0.1: {error.strerror}: choose another with "
+            f"SPACE_CLOUD_{name}_PORT"
+        ) from error
+    # asyncio does it only for sockets that name their protocol.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 @asynccontextmanager
@@ -226,7 +263,7 @@ async def remove(settings: Settings) -> None:
         await host.remove()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="spacecloud")
 def cli() -> None:
     """Space Cloud's control plane. What it runs goes on running when it does not."""

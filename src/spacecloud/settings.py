@@ -42,8 +42,21 @@ class Settings(BaseSettings):
     dns_port: int = Field(default=15053, ge=1, le=65535)
     """Where NAT brings the pods' DNS. Closed to the outside."""
 
+    metrics_port: int = Field(default=4123, ge=0, le=65535)
+    """On loopback alone: ``/metrics`` for Prometheus, without a token. 0: nowhere."""
+
     expose_api: bool = False
     """Answer the API's paths to callers that are not on loopback too."""
+
+    api_names: tuple[str, ...] = ()
+    """Names under which callers reach an API that is exposed, beside this machine's own and its
+    addresses: a request whose Host is another one is refused."""
+
+    api_origins: tuple[str, ...] = ()
+    """Origins whose pages may use the API beside its own, as in ``https://console.example.com``."""
+
+    login_days: float = Field(default=30, gt=0, le=3650)
+    """How long tokens of one login can be refreshed; then the password is asked for again."""
 
     subnet_pool: IPv4Network = IPv4Network("10.180.0.0/14")
     subnet_prefix: int = Field(default=25, ge=20, le=29)
@@ -74,6 +87,11 @@ class Settings(BaseSettings):
     """``restricted`` drops every capability of the tasks."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def own_ports(self) -> frozenset[int]:
+        """Of the host, where the platform itself listens."""
+        return frozenset({self.http_port, self.mesh_port, self.dns_port, self.metrics_port}) - {0}
 
     @property
     def pools(self) -> Pools:

@@ -133,17 +133,21 @@ def wait_until_it_works(
 
 def answers(settings: Settings) -> bool:
     """Does the API, by way of the gateway?"""
-    return _asked(settings, "/v1/config/env") == 200
+    return _asked(settings.http_port, "/v1/config/env") == 200
 
 
 def works(settings: Settings) -> bool:
     """Has all that it does on this machine been done once since it was started?"""
-    return _asked(settings, "/v1/api/health-check") == 200
+    return _asked(settings.http_port, "/v1/api/health-check") == 200
 
 
-def _asked(settings: Settings, path: str) -> int | None:
+def tells_metrics(settings: Settings) -> bool:
+    return _asked(settings.metrics_port, "/metrics") == 200
+
+
+def _asked(port: int, path: str) -> int | None:
     """The status of the answer; None without one."""
-    connection = http.client.HTTPConnection("127.0.0.1", settings.http_port, timeout=2)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", path)
         return connection.getresponse().status

@@ -800,7 +800,7 @@ async def test_a_write_says_what_it_changed(store: Store) -> None:
     async def twice(put: Callable[[Any], Awaitable[Written]], one: Any, other: Any) -> list[str]:
         return [(await put(document)).change for document in (one, one, other)]
 
-    said = {
+    changes = {
         "project": await twice(
             lambda given: store.put_project("bank", given),
             Project.model_validate({"name": "Bank"}),
@@ -833,7 +833,7 @@ async def test_a_write_says_what_it_changed(store: Store) -> None:
         ),
     }
 
-    assert said == {kind: ["created", "unchanged", "updated"] for kind in said}
+    assert changes == {kind: ["created", "unchanged", "updated"] for kind in changes}
 
 
 @pytest.mark.parametrize(

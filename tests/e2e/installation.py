@@ -58,6 +58,10 @@ class Installation:
         return 24200 + self._place
 
     @property
+    def metrics_port(self) -> int:
+        return 24300 + self._place
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http_port}"
 
@@ -94,6 +98,7 @@ class Installation:
             "SPACE_CLOUD_HTTP_PORT": str(self.http_port),
             "SPACE_CLOUD_MESH_PORT": str(self.mesh_port),
             "SPACE_CLOUD_DNS_PORT": str(self.dns_port),
+            "SPACE_CLOUD_METRICS_PORT": str(self.metrics_port),
             "SPACE_CLOUD_SUBNET_POOL": str(subnets),
             "SPACE_CLOUD_VIP_POOL": str(addresses),
             "SPACE_CLOUD_LISTENER_DRAIN_SECONDS": "2",

@@ -5,6 +5,7 @@ What runs must run on: by the same container, without a request lost.
 """
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -17,9 +18,11 @@ import httpx
 import pytest
 
 from e2e.installed import installed
+from e2e.machine import output
 from e2e.stage import Stage
 from eventually import wait_until
 from load import Load
+from other_user import as_nobody
 from spacecloud import installation
 from spacecloud.drivers.docker.ownership import MARK
 
@@ -50,8 +53,8 @@ def serves(stage: Stage) -> None:
     assert answer.status_code == 200, answer.text
 
 
-def docker(*words: str) -> str:
-    done = subprocess.run(["docker", *words], text=True, capture_output=True, timeout=60)
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], text=True, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -152,14 +155,14 @@ def test_a_state_folder_that_is_lost_is_told_and_all_that_runs_runs_on(stage: St
 
 
 def test_a_database_that_is_there_is_never_forgotten(stage: Stage) -> None:
-    said = stage.installation.program("space-cloud", "start", "--forget")
-    assert (said.returncode, "runs: space-cloud stop" in said.stderr) == (4, True), said
+    done = stage.installation.program("space-cloud", "start", "--forget")
+    assert (done.returncode, "runs: space-cloud stop" in done.stderr) == (4, True), done
 
     stage.installation.program("space-cloud", "stop", check=True)
-    said = stage.installation.program("space-cloud", "start", "--forget")
+    done = stage.installation.program("space-cloud", "start", "--forget")
 
-    assert said.returncode == 4, said
-    assert "never overwritten" in said.stderr
+    assert done.returncode == 4, done
+    assert "never overwritten" in done.stderr
 
 
 def test_whoever_forgets_on_purpose_begins_anew_and_undeclared_replicas_go(stage: Stage) -> None:
@@ -211,17 +214,17 @@ def test_an_image_with_our_labels_is_left_alone_and_disturbs_nothing(stage: Stag
         assert "ended with" not in log.rpartition("serves docker")[2]
         for name in strangers:
             assert log.count(f"container stranger-{stage.installation.instance}-{name} ") <= 2
-        told = stage.installation.program("space-cloud", "doctor")
-        assert told.returncode == 1
+        doctor = stage.installation.program("space-cloud", "doctor")
+        assert doctor.returncode == 1
         assert all(
-            f"stranger-{stage.installation.instance}-{name}" in told.stdout for name in strangers
+            f"stranger-{stage.installation.instance}-{name}" in doctor.stdout for name in strangers
         )
         inspected = stage.installation.program(
             "space-cloud", "inspect", "-o", "json", check=True
         ).stdout
         assert "stranger-" not in inspected
-        said = stage.user.cli("logs", "attack/web", "--tail", "1")
-        assert said.returncode == 0, said
+        done = stage.user.cli("logs", "attack/web", "--tail", "1")
+        assert done.returncode == 0, done
 
         stage.installation.program("space-cloud", "down", check=True)
 
@@ -241,10 +244,136 @@ def a_stranger(stage: Stage, name: str, its: dict[str, str]) -> str:
     """An image that carries labels, and a container of it by a plain docker run."""
     tag = f"stranger-{stage.installation.instance}-{name}"
     made = docker("create", stage.user.images["echo"])
-    words = " ".join(f"{label}={json.dumps(text)}" for label, text in its.items())
-    docker("commit", "--change", f"LABEL {words}", made, tag)
+    changes = " ".join(f"{label}={json.dumps(text)}" for label, text in its.items())
+    docker("commit", "--change", f"LABEL {changes}", made, tag)
     docker("rm", made)
     return docker("run", "-d", "--name", tag, tag)
+
+
+# ------------------------------------------------------------------ other users, and pages
+
+OPENING = """
+import sys
+for path in sys.argv[1:]:
+    with socket.socket(socket.AF_UNIX) as door:
+        try:
+            door.connect(path)
+            print("opened")
+        except OSError as error:
+            print(errno.errorcode[error.errno])
+"""
+
+
+def test_nobody_else_on_this_machine_opens_a_socket_of_the_platform(stage: Stage) -> None:
+    run_dir = stage.installation.run_dir
+    sockets = [run_dir / "api.sock", *(run_dir / "gateway").glob("*.sock")]
+    assert len(sockets) == 3
+
+    tried = as_nobody("import errno, socket", OPENING, *map(str, sockets))
+
+    assert tried.stdout.split() == ["EACCES"] * 3, tried
+    modes = [path.stat().st_mode & 0o7777 for path in (run_dir, run_dir / "api.sock")]
+    assert modes == [0o750, 0o660]
+
+
+def test_a_gateway_that_runs_finds_the_api_where_an_earlier_release_let_everybody_in(
+    stage: Stage,
+) -> None:
+    gateway = f"space-cloud-{stage.installation.instance}-gateway"
+    before = docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", gateway)
+    stage.installation.program("space-cloud", "stop", check=True)
+    os.chown(stage.installation.run_dir, 0, 0)
+    stage.installation.run_dir.chmod(0o755)
+    (stage.installation.run_dir / "api.sock").chmod(0o666)
+
+    stage.installation.program("space-cloud", "start", check=True)
+
+    assert docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", gateway) == before
+    assert stage.user.request("GET", "/v1/config/projects/*").status_code == 200
+    docker("restart", "-t", "0", gateway)
+    wait_until(lambda: answers(stage))
+    assert stage.user.request("GET", "/v1/config/projects/*").status_code == 200
+
+
+def answers(stage: Stage) -> None:
+    try:
+        serves(stage)
+    except httpx.HTTPError as error:
+        raise AssertionError(repr(error)) from error
+
+
+def test_a_page_at_the_owners_browser_is_refused_at_the_gateway_too(stage: Stage) -> None:
+    url = f"{stage.installation.url}/v1/config/login"
+    right = {"user": "admin", "key": stage.installation.password}
+    own = {"Origin": stage.installation.url}
+    pages: list[dict[str, str]] = [
+        {"Host": f"evil.example:{stage.installation.http_port}"},
+        {"Host": "evil.example", "X-Space-Cloud-Caller": "local"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ]
+
+    refused = [httpx.post(url, json=right, headers=page).status_code for page in pages * 4]
+    form = httpx.post(url, content=json.dumps(right), headers={"Content-Type": "text/plain"})
+    bare = httpx.post(url, content=json.dumps(right).encode())
+
+    assert refused == [403] * 16
+    assert form.status_code == 415
+    assert bare.status_code == 200
+    assert httpx.post(url, json=right, headers=own).status_code == 200
+
+
+def test_a_body_of_20_mib_is_answered_by_the_gateway_too(stage: Stage) -> None:
+    url = f"{stage.installation.url}/v1/runner/attack/services/large/v1"
+    right = {"Authorization": f"Bearer {stage.user.token}"}
+
+    for headers, status in ((right, 413), ({}, 401)):
+        answer = httpx.post(url, content=b"x" * (20 << 20), headers=headers, timeout=60)
+        assert answer.status_code == status
+        assert answer.json()["error"]
+
+
+def test_metrics_are_on_a_port_of_their_own_and_not_at_the_public_door(stage: Stage) -> None:
+    token = {"Authorization": f"Bearer {stage.user.token}"}
+    port = stage.installation.metrics_port
+
+    told = httpx.get(f"http://127.0.0.1:{port}/metrics")
+    public = httpx.get(f"{stage.installation.url}/metrics", headers=token)
+    listening = output("ss", "-Htln", f"sport = :{port}")
+
+    assert "space_cloud" in told.text
+    assert public.status_code == 404
+    assert [line.split()[3] for line in listening.splitlines()] == [f"127.0.0.1:{port}"]
+
+
+def test_no_project_reaches_a_port_of_the_platform_by_egress(stage: Stage) -> None:
+    ports = [stage.installation.http_port, stage.installation.metrics_port]
+
+    said = stage.user.request(
+        "POST", "/v1/config/projects/attack", {"egress": [{"port": port} for port in ports]}
+    )
+
+    assert said.status_code == 400
+    assert [m["path"] for m in said.json()["mistakes"]] == [
+        "spec.egress[0].port",
+        "spec.egress[1].port",
+    ]
+
+
+@pytest.mark.parametrize("name", ["admin-password", "jwt.key"])
+def test_a_file_that_is_no_text_is_named_by_start(stage: Stage, name: str) -> None:
+    path = stage.installation.state_dir / name
+    stage.installation.program("space-cloud", "stop", check=True)
+    before = path.read_bytes()
+    path.write_bytes(b"caf\xe9 au lait")
+    try:
+        refused = stage.installation.program("space-cloud", "serve")
+    finally:
+        path.write_bytes(before)
+
+    assert refused.returncode == 6
+    assert f"{path} is not UTF-8 text" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 # ------------------------------------------------------------------ upgrades

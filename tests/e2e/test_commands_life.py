@@ -67,10 +67,10 @@ def gateway(stage: Stage) -> int:
 
 def test_the_password_is_told_once_and_to_no_log(stage: Stage) -> None:
     password = (stage.installation.state_dir / "admin-password").read_text().strip()
-    said = stage.installation.program("space-cloud", "start", check=True).stdout
+    output = stage.installation.program("space-cloud", "start", check=True).stdout
     log = (stage.installation.state_dir / "space-cloud.log").read_text()
 
-    assert said.strip() == f"instance {stage.installation.instance} runs already"
+    assert output.strip() == f"instance {stage.installation.instance} runs already"
     assert "first start" in log
     assert password not in log
 
@@ -95,10 +95,10 @@ def test_wrong_logins_at_the_machine_do_not_lock_its_owner_out(stage: Stage) -> 
 
 
 def test_a_start_that_wants_it_otherwise_than_it_runs_says_what_to_do(stage: Stage) -> None:
-    said = stage.installation.program("space-cloud", "start", "--expose-api", check=True).stdout
+    output = stage.installation.program("space-cloud", "start", "--expose-api", check=True).stdout
 
-    assert "runs already; stop it first" in said
-    assert "--expose-api" in said
+    assert "runs already; stop it first" in output
+    assert "--expose-api" in output
 
 
 def test_an_api_that_is_not_exposed_any_more_answers_nobody_else_from_the_first_moment(
@@ -150,13 +150,13 @@ def output(*command: str) -> str:
 
 
 def test_what_runs_goes_on_without_the_control_plane(stage: Stage) -> None:
-    said = stage.installation.program("space-cloud", "stop", check=True).stdout
+    output = stage.installation.program("space-cloud", "stop", check=True).stdout
 
-    assert said.strip() == "stopped"
+    assert output.strip() == "stopped"
     assert processes(stage) == []
     reaches(stage)
-    said = stage.installation.program("space-cloud", "stop", check=True).stdout
-    assert said.strip() == f"instance {stage.installation.instance} does not run"
+    output = stage.installation.program("space-cloud", "stop", check=True).stdout
+    assert output.strip() == f"instance {stage.installation.instance} does not run"
 
 
 @pytest.fixture
@@ -184,11 +184,11 @@ def test_without_it_the_api_is_unavailable_and_the_cli_says_what_to_do(
     stage: Stage, stopped: None
 ) -> None:
     answer = httpx.get(f"{stage.installation.url}/v1/config/env", timeout=30)
-    said = stage.user.cli("get", "services", "-p", "life")
+    output = stage.user.cli("get", "services", "-p", "life")
 
     assert answer.status_code == 503
-    assert said.returncode == 6
-    assert "space-cloud start" in said.stderr
+    assert output.returncode == 6
+    assert "space-cloud start" in output.stderr
 
 
 def test_a_resolver_that_is_killed_without_it_is_back_with_its_names(
@@ -271,8 +271,8 @@ def test_the_api_answers_whatever_routes_an_installation_holds(stage: Stage) -> 
         assert httpx.get(f"{stage.installation.url}/large", timeout=2).status_code == 404
 
     wait_until(serves, within=30)
-    (said,) = stage.user.status("life", "web")["notServed"]
-    assert said.startswith("ingress route life/large is not served: modify: the value of 'x'")
+    (output,) = stage.user.status("life", "web")["notServed"]
+    assert output.startswith("ingress route life/large is not served: modify: the value of 'x'")
     for id in ("good", "large", "broken"):
         path = f"/v1/config/projects/life/routing/ingress/{id}"
         assert stage.user.request("DELETE", path).status_code == 200
@@ -313,10 +313,10 @@ def test_files_of_locks_that_nobody_holds_mean_nothing(stage: Stage) -> None:
         for name in ("serve.lock", "supervisor.lock"):
             (run_dir(stage) / name).write_text(str(stranger.pid))
 
-        said = stage.installation.program("space-cloud", "stop", check=True).stdout
+        output = stage.installation.program("space-cloud", "stop", check=True).stdout
         start(stage)
 
-        assert "does not run" in said
+        assert "does not run" in output
         assert stranger.poll() is None
         stranger.kill()
     answers(stage)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from e2e.installation import BIN, Installation
+from e2e.installation import Installation
 from e2e.installed import left
 from e2e.machine import listening_on
 from e2e.stage import Stage
+from other_user import as_nobody
 
 pytestmark = pytest.mark.docker
 
@@ -26,7 +27,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def refused(stage: Stage, *command: str) -> tuple[int, str]:
-    """Exit code and words of ``start``, which must not have started."""
+    """Exit code and sentence of ``start``, which must not have started."""
     done = stage.installation.program("space-cloud", *(command or ("start",)))
     assert done.returncode != 0, done.stdout
     assert "Traceback" not in done.stderr
@@ -35,7 +36,7 @@ def refused(stage: Stage, *command: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "words"),
+    ("variable", "value", "sentence"),
     [
         ("HTTP_PORT", "70000", "less than or equal to 65535"),
         ("HTTP_PORT", "many", "valid integer"),
@@ -49,14 +50,14 @@ def refused(stage: Stage, *command: str) -> tuple[int, str]:
 )
 @pytest.mark.parametrize("command", ["start", "serve", "doctor"])
 def test_a_setting_that_cannot_be_is_named_with_its_value(
-    stage: Stage, command: str, variable: str, value: str, words: str
+    stage: Stage, command: str, variable: str, value: str, sentence: str
 ) -> None:
     stage.installation.extra = {f"SPACE_CLOUD_{variable}": value}
     done = stage.installation.program("space-cloud", command)
 
     assert done.returncode == 2, done.stderr
     assert f"SPACE_CLOUD_{variable}: " in done.stderr
-    assert words in done.stderr
+    assert sentence in done.stderr
     assert value in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -64,21 +65,21 @@ def test_a_setting_that_cannot_be_is_named_with_its_value(
 def test_every_wrong_setting_is_told_at_once(stage: Stage) -> None:
     stage.installation.extra = {"SPACE_CLOUD_HTTP_PORT": "0", "SPACE_CLOUD_SUBNET_PREFIX": "31"}
 
-    code, said = refused(stage)
+    code, message = refused(stage)
 
     assert code == 2
-    assert "SPACE_CLOUD_HTTP_PORT" in said
-    assert "SPACE_CLOUD_SUBNET_PREFIX" in said
+    assert "SPACE_CLOUD_HTTP_PORT" in message
+    assert "SPACE_CLOUD_SUBNET_PREFIX" in message
 
 
 def test_a_port_that_is_taken_is_named_with_who_has_it(stage: Stage) -> None:
     with listening_on(stage.installation.http_port):
-        code, said = refused(stage)
+        code, message = refused(stage)
 
     assert code == 6
-    assert f"port {stage.installation.http_port} is taken by" in said
-    assert f"(process {os.getpid()})" in said
-    assert "SPACE_CLOUD_HTTP_PORT" in said
+    assert f"port {stage.installation.http_port} is taken by" in message
+    assert f"(process {os.getpid()})" in message
+    assert "SPACE_CLOUD_HTTP_PORT" in message
 
 
 @pytest.mark.parametrize("pool", ["SUBNET_POOL", "VIP_POOL"])
@@ -87,11 +88,11 @@ def test_a_pool_that_would_cut_off_a_route_of_this_machine_is_refused(
 ) -> None:
     taken = stage.installation.environment[f"SPACE_CLOUD_{pool}"].replace(".0/17", ".64/26")
     with a_route_to(taken, "brstranger"):
-        code, said = refused(stage)
+        code, message = refused(stage)
 
     assert code == 6
-    assert f"overlaps the route {taken} (by brstranger)" in said
-    assert f"SPACE_CLOUD_{pool}" in said
+    assert f"overlaps the route {taken} (by brstranger)" in message
+    assert f"SPACE_CLOUD_{pool}" in message
 
 
 @contextlib.contextmanager
@@ -105,22 +106,22 @@ def a_route_to(network: str, device: str) -> Iterator[None]:
         ip("link", "delete", device)
 
 
-def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=60)
+def ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True, timeout=60)
 
 
 @pytest.mark.parametrize("folder", ["state", "run"])
 def test_a_file_where_a_folder_should_be_is_said(stage: Stage, folder: str) -> None:
     (stage.installation.folder / folder).write_text("in the way")
 
-    code, said = refused(stage)
+    code, message = refused(stage)
 
     assert code == 6
     assert (
         f"the folder {stage.installation.folder / folder / stage.installation.instance} cannot be used"
-        in said
+        in message
     )
-    assert f"SPACE_CLOUD_{folder.upper()}" in said
+    assert f"SPACE_CLOUD_{folder.upper()}" in message
 
 
 @pytest.mark.parametrize("folder", ["state", "run"])
@@ -131,13 +132,13 @@ def test_a_folder_on_a_read_only_disk_is_said(stage: Stage, folder: str) -> None
         ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(there)], check=True, timeout=60
     )
     try:
-        code, said = refused(stage)
+        code, message = refused(stage)
     finally:
         subprocess.run(["umount", str(there)], check=True, timeout=60)
 
     assert code == 6
-    assert "Read-only file system" in said
-    assert f"SPACE_CLOUD_{folder.upper()}" in said
+    assert "Read-only file system" in message
+    assert f"SPACE_CLOUD_{folder.upper()}" in message
 
 
 def test_a_disk_without_room_is_said(stage: Stage) -> None:
@@ -147,13 +148,13 @@ def test_a_disk_without_room_is_said(stage: Stage) -> None:
         ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(there)], check=True, timeout=60
     )
     try:
-        code, said = refused(stage)
+        code, message = refused(stage)
     finally:
         subprocess.run(["umount", str(there)], check=True, timeout=60)
 
     assert code == 6
-    assert f"MiB are free below {there}" in said
-    assert "SPACE_CLOUD_STATE" in said
+    assert f"MiB are free below {there}" in message
+    assert "SPACE_CLOUD_STATE" in message
 
 
 def test_an_engine_that_is_not_there_is_said_by_every_command_that_needs_it(stage: Stage) -> None:
@@ -162,13 +163,13 @@ def test_an_engine_that_is_not_there_is_said_by_every_command_that_needs_it(stag
     }
 
     for command in ("start", "serve", "setup"):
-        code, said = refused(stage, command)
+        code, message = refused(stage, command)
         assert code == 6
-        assert "systemctl start docker" in said
-        assert "SPACE_CLOUD_DOCKER_HOST" in said
+        assert "systemctl start docker" in message
+        assert "SPACE_CLOUD_DOCKER_HOST" in message
     for command in ("down", "inspect"):
-        code, said = refused(stage, command)
-        assert "the Docker Engine cannot be reached" in said
+        code, message = refused(stage, command)
+        assert "the Docker Engine cannot be reached" in message
     doctor = stage.installation.program("space-cloud", "doctor")
     assert doctor.returncode == 1
     assert "BAD  engine" in doctor.stdout
@@ -178,26 +179,18 @@ def test_an_engine_that_is_not_there_is_said_by_every_command_that_needs_it(stag
 def test_a_path_too_long_for_a_socket_is_said_before_it_fails(stage: Stage) -> None:
     stage.installation.extra = {"SPACE_CLOUD_RUN": str(stage.installation.folder / ("r" * 80))}
 
-    code, said = refused(stage)
+    code, message = refused(stage)
 
     assert code == 6
-    assert "too long for a socket" in said
-    assert "SPACE_CLOUD_RUN" in said
+    assert "too long for a socket" in message
+    assert "SPACE_CLOUD_RUN" in message
 
 
 @pytest.mark.parametrize("command", ["start", "serve", "setup", "stop", "down", "destroy"])
 def test_who_is_not_root_is_told_so_and_nothing_else(stage: Stage, command: str) -> None:
-    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    program = [str(BIN / "space-cloud"), command]
+    loaded, done_by = "from spacecloud.server import main", "main()"
 
-    done = subprocess.run(
-        [*nobody, *program],
-        env=stage.installation.environment,
-        text=True,
-        capture_output=True,
-        cwd="/",
-        timeout=60,
-    )
+    done = as_nobody(loaded, done_by, command, env=stage.installation.environment)
 
     assert done.returncode == 5
     assert done.stderr.strip() == (

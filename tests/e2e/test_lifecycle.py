@@ -162,12 +162,12 @@ def test_a_crashed_task_is_started_again_and_status_says_why(stage: Stage) -> No
          "http://127.0.0.1:8080/crash?code=3"],
         capture_output=True, timeout=60)  # fmt: skip
 
-    def told() -> None:
+    def reported() -> None:
         events = stage.user.events(PROJECT, "api")
         exits = [e["message"] for e in events if e["kind"] == "TaskExited"]
         assert any("code 3" in message for message in exits), exits
 
-    wait_until(told)
+    wait_until(reported)
     stage.user.wait_until_ready(PROJECT, "api")
 
 
@@ -253,10 +253,10 @@ def test_an_apply_that_is_overtaken_is_told_so(stage: Stage) -> None:
         wait_until(accepted)
         stage.user.apply(PROJECT, "late")
         assert process.stdout is not None
-        said = process.stdout.read()
+        output = process.stdout.read()
 
     assert process.returncode != 0
-    assert "superseded" in said
+    assert "superseded" in output
     stage.user.wait_until_ready(PROJECT, "late")
     stage.user.delete(PROJECT, "late")
     stage.user.wait_until_gone(PROJECT, "late")
@@ -323,20 +323,20 @@ def test_the_progress_of_a_pull_is_shown_to_the_one_who_waits_for_it(stage: Stag
             progress = rf"pulling {re.escape(image)}: 0 of 3 layers, (\d+) of \d+ MB"
 
             def shown() -> None:
-                said = stage.user.cli("status", f"{PROJECT}/heavy", check=True).stdout
-                assert re.search(rf"next +{progress}", said), said
+                output = stage.user.cli("status", f"{PROJECT}/heavy", check=True).stdout
+                assert re.search(rf"next +{progress}", output), output
 
             wait_until(shown)
             (pull,) = stage.user.status(PROJECT, "heavy")["pulls"]
             why = stage.user.cli("why", f"{PROJECT}/heavy").stdout
             lines, _ = waiting.communicate(timeout=60)
 
-        told = [int(megabytes) for megabytes in re.findall(progress, lines)]
+        progress_mb = [int(megabytes) for megabytes in re.findall(progress, lines)]
         assert (pull["layers"], pull["layersDone"], pull["image"]) == (3, 0, image)
         assert 0 < pull["bytesDone"] < pull["bytes"] <= sum(registry.layer_sizes())
         assert "pulling" in why
-        assert len(told) >= 2
-        assert told[0] < told[-1]
+        assert len(progress_mb) >= 2
+        assert progress_mb[0] < progress_mb[-1]
         stage.user.delete(PROJECT, "heavy")
         stage.user.wait_until_gone(PROJECT, "heavy")
         # Where the deletion came before the end of the pull there is none.
@@ -421,10 +421,10 @@ def test_a_task_that_is_never_started_again_fails_at_its_first_end(stage: Stage)
 def test_an_app_on_loopback_only_is_told_so(stage: Stage) -> None:
     stage.user.apply(PROJECT, "shy", tasks=[stage.user.task("shy", env={"LISTEN": "127.0.0.1"})])
 
-    def told() -> None:
+    def reported() -> None:
         assert "listens on 127.0.0.1:8080 only" in stage.user.status(PROJECT, "shy")["message"]
 
-    wait_until(told)
+    wait_until(reported)
     stage.user.delete(PROJECT, "shy")
     stage.user.wait_until_gone(PROJECT, "shy")
 

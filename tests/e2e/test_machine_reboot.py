@@ -86,9 +86,9 @@ def forget_rules(stage: Stage) -> None:
             if line.startswith(f":{prefix}"):
                 chains.append((table, line.split()[0][1:]))
             elif line.startswith("-A") and prefix in line and f"-A {prefix}" not in line:
-                words = line.split()
+                fields = line.split()
                 subprocess.run(
-                    [program, "-w", "-t", table, "-D", *words[1:]], check=True, timeout=60
+                    [program, "-w", "-t", table, "-D", *fields[1:]], check=True, timeout=60
                 )
         for table, chain in chains:
             subprocess.run([program, "-w", "-t", table, "-F", chain], check=True, timeout=60)

@@ -140,11 +140,11 @@ def check_pairs(
         for (callee, target), answer in zip(asked, answers, strict=True):
             tried += 1
             reached = voice(callee) in answer["got"] or answer["got"] == "pong"
-            told = f"{caller.name} -> {callee.name} {target[:3]}: {answer}"
+            call = f"{caller.name} -> {callee.name} {target[:3]}: {answer}"
             if reached != expected(caller, callee):
-                wrong.append(told)
+                wrong.append(call)
             if not reached and target.kind == "tcp" and answer["error"] == "TimeoutError":
-                silent.append(told)
+                silent.append(call)
     assert wrong == []
     assert silent == [] or may_be_silent
     assert tried == among

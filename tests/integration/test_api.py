@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from api_client import Api, an_api
+from spacecloud.api.metrics import metrics_app
 from spacecloud.api.routes.session import MOST_LOGIN_BYTES
 from spacecloud.model.declared import Event
 
@@ -126,7 +128,7 @@ async def test_an_id_that_is_no_dns_label_is_named_with_the_rule(api: Api, servi
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "sentence"),
     [
         (b"", "empty"),
         (b"{", "not JSON"),
@@ -148,7 +150,7 @@ async def test_an_id_that_is_no_dns_label_is_named_with_the_rule(api: Api, servi
     ],
 )
 async def test_a_body_that_is_no_document_is_a_clear_error(
-    api: Api, body: bytes, words: str
+    api: Api, body: bytes, sentence: str
 ) -> None:
     for path in (API_V1, "/v1/config/plan", "/v1/config/login"):
         answer = await api.client.post(path, content=body)
@@ -157,7 +159,7 @@ async def test_a_body_that_is_no_document_is_a_clear_error(
             assert answer.status_code == 413
         else:
             assert answer.status_code == 400
-            assert words in answer.json()["error"]
+            assert sentence in answer.json()["error"]
 
 
 async def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
@@ -167,8 +169,10 @@ async def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
     assert "5 MiB" in answer.json()["error"]
 
 
-@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded"])
-async def test_a_body_is_json_whatever_its_content_type_says(api: Api, kind: str | None) -> None:
+@pytest.mark.parametrize(
+    "kind", [None, "application/json", "Application/JSON; charset=utf-8", "application/x+json"]
+)
+async def test_a_body_that_does_not_say_what_it_is_is_json(api: Api, kind: str | None) -> None:
     headers = {"Content-Type": kind} if kind else {}
 
     answer = await api.client.post(
@@ -275,10 +279,10 @@ async def test_routes_are_listed_flat_with_their_services_id(api: Api) -> None:
 async def test_roles_are_kept_and_their_lack_of_effect_is_said(api: Api) -> None:
     rules = [{"apiGroups": [""], "verbs": ["get"], "resources": ["pods"]}]
     roles = f"{SHOP}/service-roles"
-    said = await api.post(f"{roles}/api/reader", {"type": "Project", "rules": rules})
+    answer = await api.post(f"{roles}/api/reader", {"type": "Project", "rules": rules})
 
     expected = {"id": "reader", "project": "shop", "service": "api", "type": "project"}
-    assert said["notices"]
+    assert answer["notices"]
     for query in ("", "?serviceId=*&roleId=*", "?serviceID=api&roleID=reader"):
         assert await api.get(roles + query) == [{**expected, "rules": rules}]
     assert await api.get(f"{roles}?roleId=other") == []
@@ -328,13 +332,13 @@ async def test_a_route_that_puts_another_out_of_reach_or_leads_nowhere_says_so(a
     async def notices(id: str, target: dict[str, object]) -> list[str]:
         route = {"source": {"hosts": ["*"], "url": "/a"}, "targets": [target]}
         answer = await api.client.post(f"{INGRESS}/{id}", json=route)
-        said: list[str] = answer.json()["notices"]
-        return said
+        notices: list[str] = answer.json()["notices"]
+        return notices
 
     assert await notices("first", there) == []
     (second,) = await notices("second", there)
     (first,) = await notices("first", there)
-    *_, nowhere = sorted(await notices("second", lost), key=lambda said: "ghost" in said)
+    *_, nowhere = sorted(await notices("second", lost), key=lambda notice: "ghost" in notice)
 
     assert second == first
     assert "shop/second is never reached: shop/first answers" in second
@@ -444,11 +448,37 @@ async def test_the_docs_page_needs_nothing_from_outside(api: Api) -> None:
         assert (await api.stranger.get(f"/docs/assets/{asset}")).status_code == 200
 
 
-async def test_metrics_are_in_prometheus_format(api: Api) -> None:
-    answer = await api.client.get("/metrics")
+def asking_for_metrics(api: Api, caller: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(metrics_app(api.backend.metrics), client=(caller, 50_000))
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost:4123")
+
+
+async def test_metrics_are_in_prometheus_format_and_need_no_token(api: Api) -> None:
+    async with asking_for_metrics(api, "127.0.0.1") as prometheus:
+        answer = await prometheus.get("/metrics")
+        elsewhere = await prometheus.get("/v1/config/env")
 
     assert answer.text == "space_cloud_up 1\n"
     assert answer.headers["content-type"].startswith("text/plain")
+    assert elsewhere.status_code == 404
+
+
+@pytest.mark.attack
+async def test_metrics_are_told_to_no_page_and_nobody_beyond(api: Api) -> None:
+    claims: list[dict[str, str]] = [
+        {"Host": "evil.example"},
+        {"Host": "evil.example", "X-Space-Cloud-Caller": "local"},
+        {"Host": "evil.example", "X-Forwarded-For": "local"},
+        {"Origin": "https://evil.example"},
+    ]
+
+    async with asking_for_metrics(api, "127.0.0.1") as page:
+        refused = [await page.get("/metrics", headers=headers) for headers in claims]
+    async with asking_for_metrics(api, "192.0.2.9") as beyond:
+        refused.append(await beyond.get("/metrics", headers={"X-Space-Cloud-Caller": "127.0.0.1"}))
+
+    assert [answer.status_code for answer in refused] == [403] * 5
+    assert (await api.client.get("/metrics")).status_code == 404
 
 
 async def test_every_answer_has_a_request_id_and_is_not_to_be_kept(api: Api) -> None:
@@ -462,16 +492,17 @@ async def test_every_answer_has_a_request_id_and_is_not_to_be_kept(api: Api) -> 
     assert {a.headers["cache-control"] for a in (given, bad, refused)} == {"no-store"}
 
 
-async def test_any_origin_may_ask_but_brings_no_credentials(api: Api) -> None:
-    asked = {"Origin": "https://ui.example.com", "Access-Control-Request-Method": "DELETE"}
+async def test_no_page_of_another_origin_is_told_anything(api: Api) -> None:
+    here = {"X-Space-Cloud-Caller": "127.0.0.1", "Origin": "https://ui.example.com"}
+    asked = {**here, "Access-Control-Request-Method": "DELETE"}
 
     preflight = await api.stranger.options(API_V1, headers=asked)
-    answer = await api.stranger.get("/v1/config/env", headers={"Origin": "https://a.example"})
+    answer = await api.stranger.get("/v1/config/env", headers=here)
 
-    assert preflight.status_code == 200
-    assert "DELETE" in preflight.headers["access-control-allow-methods"]
-    assert answer.headers["access-control-allow-origin"] == "*"
-    assert "access-control-allow-credentials" not in answer.headers
+    assert (preflight.status_code, answer.status_code) == (403, 403)
+    for refused in (preflight, answer):
+        assert not [name for name in refused.headers if name.startswith("access-control")]
+        assert "SPACE_CLOUD_API_ORIGINS" in refused.json()["error"]
 
 
 async def test_an_unknown_path_and_a_wrong_method_are_sentences(api: Api) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from api_client import Api, an_api
@@ -72,7 +73,7 @@ async def test_every_operation_lets_a_token_in(api: Api) -> None:
     ],
 )
 async def test_a_path_that_only_looks_open_is_closed(api: Api, path: str) -> None:
-    answer = await api.stranger.get(f"http://space-cloud{path}")
+    answer = await api.stranger.get(f"http://localhost{path}")
 
     assert answer.status_code == 401
 
@@ -82,7 +83,7 @@ async def test_a_path_that_only_looks_open_is_closed(api: Api, path: str) -> Non
     ["/docs/../metrics", "/docs/%2e%2e/metrics", "/docs/assets/../../metrics", "/docs/x/metrics"],
 )
 async def test_nothing_is_reached_through_the_folder_of_the_docs(api: Api, path: str) -> None:
-    answer = await api.stranger.get(f"http://space-cloud{path}")
+    answer = await api.stranger.get(f"http://localhost{path}")
 
     assert answer.status_code in (401, 404)
     assert "space_cloud_up" not in answer.text
@@ -127,6 +128,87 @@ async def test_a_login_that_is_none_is_a_400_that_shows_no_password(api: Api, bo
 
     assert answer.status_code == 400
     assert "s3cret" not in answer.text
+
+
+HERE = {"X-Space-Cloud-Caller": "127.0.0.1"}
+"""As the gateway says it of a browser on this machine."""
+
+
+async def guess(api: Api, **headers: str) -> httpx.Response:
+    """As a page sends it without a preflight, which has no Content-Type."""
+    body = b'{"user": "admin", "key": "s3cret-guess"}'
+    return await api.stranger.post("/v1/config/login", content=body, headers={**HERE, **headers})
+
+
+FOREIGN: tuple[dict[str, str], ...] = (
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://localhost:3000"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Host": "evil.example", "Origin": "http://evil.example"},
+    {"Host": "127.0.0.1.evil.example:4122"},
+    {"Host": "localhost.evil.example"},
+)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("exposed", [True, False])
+async def test_a_page_of_a_stranger_neither_guesses_nor_keeps_the_owner_out(
+    tmp_path: Path, exposed: bool
+) -> None:
+    async with an_api(tmp_path, exposed=exposed) as api:
+        for headers in FOREIGN:
+            for _ in range(FAILURES_PER_SOURCE):
+                refused = await guess(api, **headers)
+                assert refused.status_code == 403, headers
+                assert "access-control-allow-origin" not in refused.headers
+
+        own = [await guess(api) for _ in range(2)]
+        body = {"user": "admin", "key": api.password}
+        same = {**HERE, "Origin": "http://localhost"}
+        owner = await api.stranger.post("/v1/config/login", json=body, headers=same)
+
+    assert [answer.status_code for answer in own] == [401, 401]
+    assert owner.status_code == 200
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
+async def test_what_a_page_sends_without_a_preflight_is_no_document(api: Api, kind: str) -> None:
+    for path in ("/v1/config/login", "/v1/config/check", "/v1/runner/shop/services/api/v1"):
+        answer = await api.client.post(path, content=b"{}", headers={"Content-Type": kind})
+
+        assert answer.status_code == 415
+        assert answer.json()["code"] == "unsupported_media_type"
+        assert "application/json" in answer.json()["error"]
+
+
+async def test_a_name_that_is_not_the_apis_is_told_with_the_setting(api: Api) -> None:
+    answer = await api.stranger.get("/v1/config/env", headers={**HERE, "Host": "console.lan:4122"})
+
+    assert answer.status_code == 403
+    assert """SPACE_CLOUD_API_NAMES='["console.lan"]'""" in answer.json()["error"]
+
+
+async def test_the_owner_lets_pages_of_another_origin_in(tmp_path: Path) -> None:
+    page = {**HERE, "Origin": "https://ui.example.com"}
+    asked = {**page, "Access-Control-Request-Method": "DELETE"}
+    async with an_api(tmp_path, origins=("https://UI.example.com/",)) as api:
+        preflight = await api.stranger.options("/v1/config/login", headers=asked)
+        body = {"user": "admin", "key": api.password}
+        login = await api.stranger.post("/v1/config/login", json=body, headers=page)
+        other = await api.stranger.options(
+            "/v1/config/login", headers={**asked, "Origin": "https://evil.example"}
+        )
+
+    assert preflight.status_code == 200
+    assert "DELETE" in preflight.headers["access-control-allow-methods"]
+    assert login.headers["access-control-allow-origin"] == page["Origin"]
+    assert "access-control-allow-credentials" not in login.headers
+    assert other.status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -202,7 +202,7 @@ def test_every_mistake_is_a_line_with_file_and_place(plane: Plane, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("arguments", "sentence"),
     [
         (["apply"], "which file? Name one with -f"),
         (["apply", "-f", "/nowhere.yaml"], "cannot read /nowhere.yaml: No such file"),
@@ -223,9 +223,9 @@ def test_every_mistake_is_a_line_with_file_and_place(plane: Plane, tmp_path: Pat
     ],
 )
 def test_wrong_words_are_a_sentence_and_exit_code_2(
-    plane: Plane, words: list[str], sentence: str
+    plane: Plane, arguments: list[str], sentence: str
 ) -> None:
-    done = plane.cli(*words, given=SERVICE)
+    done = plane.cli(*arguments, given=SERVICE)
 
     assert done.code == 2, done
     assert sentence in done.err

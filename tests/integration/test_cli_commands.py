@@ -1,13 +1,18 @@
 """The commands of ``space-cli`` beside apply, as processes against a running control plane."""
 
 import json
-from collections.abc import Generator
+import re
+import subprocess
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from running_plane import Plane, a_running_plane
+from spacecloud import server
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop" / "shop.yaml"
 
@@ -73,7 +78,7 @@ def test_wide_lists_say_more(shop: Plane) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "known"),
+    ("arguments", "known"),
     [
         (["svc", "shop/cache@v1"], "cache"),
         (["projects"], "shop"),
@@ -92,9 +97,9 @@ def test_wide_lists_say_more(shop: Plane) -> None:
     ],
 )
 def test_everything_is_listed_in_singular_plural_and_the_originals_spelling(
-    shop: Plane, words: list[str], known: str
+    shop: Plane, arguments: list[str], known: str
 ) -> None:
-    done = shop.cli("get", *words)
+    done = shop.cli("get", *arguments)
 
     assert done.code == 0, done.err
     assert known in done.out
@@ -114,13 +119,23 @@ def test_secret_values_are_never_shown(shop: Plane) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("arguments", "sentence"),
     [
-        (["get", "services", "nope"], "there is no service nope in project shop"),
-        (["get", "services", "api", "v9"], "there is no service api v9 in project shop"),
-        (["get", "services", "api", "v9", "-o", "yaml"], "serviceID(api) or version(v9) not"),
+        (["get", "services", "nope"], "there is no service shop/nope"),
+        (["get", "services", "api", "v9"], "there is no service shop/api@v9"),
+        (["get", "services", "api", "v9", "-o", "yaml"], "there is no service shop/api@v9"),
         (["get", "secrets", "nope"], "secret(nope) not present"),
         (["get", "projects", "nope"], "there is no project nope"),
+        (["get", "services", "-p", "shpo"], "there is no project shpo: did you mean shop?"),
+        (["get", "replicas", "-p", "typo"], "there is no project typo"),
+        (["get", "secrets", "-p", "typo", "-o", "json"], "there is no project typo"),
+        (["get", "services", "typo/api"], "there is no project typo"),
+        (["events", "-p", "typo"], "there is no project typo"),
+        (["events", "-f", "-p", "typo"], "there is no project typo"),
+        (["delete", "svc", "nope"], "there is no service shop/nope"),
+        (["delete", "SVC", "api@v9"], "there is no service shop/api@v9; there is v1"),
+        (["delete", "ingress", "nope"], "has no ingress route nope"),
+        (["delete", "role", "api", "nope"], "service shop/api has no role nope"),
         (["status", "shop/nope"], "there is no service shop/nope"),
         (["logs", "nope"], "there is no service and no replica shop/nope"),
         (["logs", "api", "--replica", "nope"], "there is no replica nope"),
@@ -132,9 +147,9 @@ def test_secret_values_are_never_shown(shop: Plane) -> None:
     ],
 )
 def test_what_does_not_exist_is_an_error_of_its_own(
-    shop: Plane, words: list[str], sentence: str
+    shop: Plane, arguments: list[str], sentence: str
 ) -> None:
-    done = shop.cli(*words)
+    done = shop.cli(*arguments)
 
     assert done.code == 3, done
     assert sentence in done.err
@@ -149,7 +164,7 @@ def test_the_status_says_replicas_addresses_policy_and_events(shop: Plane) -> No
 
     assert out.startswith("shop/api@v1  ready  2 of 2 replicas ready\n")
     (replica, _) = json.loads(shop.cli("status", "shop/api", "-o", "json").out)[0]["replicas"]
-    for words in (
+    for text in (
         f"revision   1 ({replica['revision']})",
         "domain     api.shop.svc.cluster.local, api-v1-internal.shop.svc.cluster.local",
         "called by  shop/web",
@@ -157,7 +172,7 @@ def test_the_status_says_replicas_addresses_policy_and_events(shop: Plane) -> No
         "api--v1--0  ready",
         "EndpointsPublished",
     ):
-        assert words in out
+        assert text in out
 
 
 def test_the_status_tells_of_a_route_that_never_answers(shop: Plane) -> None:
@@ -168,10 +183,10 @@ def test_the_status_tells_of_a_route_that_never_answers(shop: Plane) -> None:
     )
     applied = shop.cli("apply", "-f", "-", given=hidden)
 
-    told = "ingress route shop/hidden is never reached: "
-    assert told in applied.out
-    assert told in shop.cli("status", "shop/web").out
-    assert told not in shop.cli("status", "shop/api").out
+    warning = "ingress route shop/hidden is never reached: "
+    assert warning in applied.out
+    assert warning in shop.cli("status", "shop/web").out
+    assert warning not in shop.cli("status", "shop/api").out
     shop.cli("delete", "ingress-route", "hidden", "--yes")
 
 
@@ -187,6 +202,80 @@ def test_what_happened_is_told_newest_last(shop: Plane) -> None:
 
     assert [e["at"] for e in found] == sorted(e["at"] for e in found)
     assert {e["service"] for e in found} == {"api"}
+
+
+def test_times_have_their_dates(shop: Plane) -> None:
+    stamp = re.compile(r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\b")
+    listed = shop.cli("get", "events").out.splitlines()[1:]
+    told = shop.cli("events").out.splitlines()[1:]
+    status = shop.cli("status", "shop/api").out.partition("  events\n")[2].splitlines()[1:]
+
+    for lines in (listed, told, status):
+        assert lines
+        assert all(stamp.search(line) for line in lines), lines
+
+
+def test_events_that_are_followed_begin_now(shop: Plane) -> None:
+    last = shop.cli("events").out.splitlines()[-1]
+    following, with_the_last = (
+        shop.start_cli("events", "-f"),
+        shop.start_cli("events", "-f", "--limit", "1"),
+    )
+    try:
+        before = first_line(with_the_last, lambda n: None)
+        first = first_line(following, lambda n: apply_late(shop, n))
+    finally:
+        for process in (following, with_the_last):
+            process.send_signal(2)
+            process.communicate(timeout=10)
+        shop.cli("delete", "svc", "shop/late@v1")
+
+    assert before.split() == last.split()
+    assert "shop/late" in first
+    assert shop.cli("events", "-f", "-o", "json").code == 2
+
+
+def apply_late(shop: Plane, number: int) -> None:
+    task = {"id": "main", "docker": {"image": "late:1"}, "env": {"N": str(number)}}
+    meta = {"project": "shop", "serviceId": "late", "version": "v1"}
+    document = {"type": "service", "meta": meta, "spec": {"tasks": [task]}}
+    assert shop.cli("apply", "-f", "-", given=json.dumps(document)).code == 0
+
+
+def first_line(process: "subprocess.Popen[str]", meanwhile: Callable[[int], None]) -> str:
+    """What happens before it has begun to follow is not shown: so something happens until then."""
+    assert process.stdout is not None
+    with ThreadPoolExecutor(1) as pool:
+        line = pool.submit(process.stdout.readline)
+        for number in range(30):
+            meanwhile(number)
+            if wait([line], timeout=1).done:
+                return line.result()
+        process.kill()
+        raise AssertionError("nothing was shown")
+
+
+@pytest.mark.parametrize("command", ["setup", "start", "stop", "down", "destroy", "doctor"])
+def test_a_command_of_the_other_program_is_pointed_at(shop: Plane, command: str) -> None:
+    done = shop.cli(command, "--expose-api")
+
+    assert done.code == 2
+    assert f"`space-cloud {command}`" in done.err
+
+
+@pytest.mark.parametrize("command", ["apply", "get", "logs", "login"])
+def test_and_the_other_way_round(command: str) -> None:
+    done = CliRunner().invoke(server.cli, [command, "-f", "x.yaml"])
+
+    assert done.exit_code == 2
+    assert f"`space-cli {command}`" in done.output
+
+
+@pytest.mark.parametrize("command", ["apply", "plan", "delete"])
+def test_the_option_for_files_says_what_it_takes(shop: Plane, command: str) -> None:
+    said = " ".join(shop.cli(command, "--help").out.split())
+
+    assert "A file, a folder of them, or - for the input" in said
 
 
 def test_the_logs_of_all_replicas_come_together_and_of_one_as_they_are(shop: Plane) -> None:

@@ -115,9 +115,9 @@ def test_what_is_read_back_as_yaml_changes_nothing(plane: Plane, tmp_path: Path)
     kept = plane.wait_for(plane.store.secret_values("shop", "db"))
     assert set(changes.values()) == {"unchanged"}
     assert json.loads(planned.out)["services"] == []
-    said = [line for line in applied.out.splitlines() if "note: " not in line]
-    assert len(said) == len(changes)
-    assert all(line.endswith(" unchanged") for line in said), said
+    lines = [line for line in applied.out.splitlines() if "note: " not in line]
+    assert len(lines) == len(changes)
+    assert all(line.endswith(" unchanged") for line in lines), lines
     assert plane.wait_for(plane.store.versions("shop", "api"))[0].generation > generation
     assert kept == {"PASS": "s3cret"}
     assert "s3cret" not in "".join(read)
@@ -169,9 +169,9 @@ def test_a_deployment_goes_on_after_ctrl_c_and_that_is_said(
 def test_the_outcome_for_programs_is_one_json_value(plane: Plane, tmp_path: Path) -> None:
     done = plane.cli("apply", "-f", a_file(tmp_path), "--wait", "-o", "json")
 
-    said = json.loads(done.out)
-    assert said["documents"][0]["change"] == "created"
-    assert said["services"][0]["state"] == "ready"
+    answer = json.loads(done.out)
+    assert answer["documents"][0]["change"] == "created"
+    assert answer["services"][0]["state"] == "ready"
 
 
 def test_variables_are_replaced_only_when_that_is_asked(plane: Plane, tmp_path: Path) -> None:

@@ -218,10 +218,10 @@ async def _check(
     listed, kept = await api.get(listing), await beside(api)
 
     (envelope,) = _read(write(as_documents(listed)))
-    said = await api.post(envelope.path, dict(envelope.document))
+    answer = await api.post(envelope.path, dict(envelope.document))
 
     assert envelope.path == path
-    assert said.get("change", "unchanged") == "unchanged"
+    assert answer.get("change", "unchanged") == "unchanged"
     assert (await api.get(listing), await beside(api)) == (listed, kept)
 
 

@@ -68,10 +68,10 @@ def test_a_deployment_is_watched_live_until_it_is_ready(plane: Plane) -> None:
 def test_a_project_is_removed_when_the_question_is_answered(plane: Plane) -> None:
     plane.cli("apply", "-f", str(SHOP))
 
-    no, said = on_a_terminal(plane, "delete", "project", "shop", prompt=ASKED, typed=b"n\n")
+    no, output = on_a_terminal(plane, "delete", "project", "shop", prompt=ASKED, typed=b"n\n")
     yes, _ = on_a_terminal(plane, "delete", "project", "shop", prompt=ASKED, typed=b"y\n")
 
-    assert ASKED.decode() in said
+    assert ASKED.decode() in output
     assert (no, yes) == (130, 0)
     assert plane.wait_for(plane.store.projects()) == []
 
@@ -95,11 +95,11 @@ def test_each_shell_gets_its_script(plane: Plane, shell: str) -> None:
 
 
 def test_bash_completes_commands_and_things(plane: Plane) -> None:
-    def completed(words: str) -> set[str]:
+    def completed(line: str) -> set[str]:
         variables = {
             "_SPACE_CLI_COMPLETE": "bash_complete",
-            "COMP_WORDS": words,
-            "COMP_CWORD": str(len(words.split(" ")) - 1),
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(line.split(" ")) - 1),
         }
         lines = plane.cli(**variables).out.splitlines()
         return {line.partition(",")[2] for line in lines}
@@ -142,8 +142,8 @@ spec: {tasks: [{id: main, docker: {image: "api:1"}}]}
 """
 
 
-def _deploy_what_says(plane: Plane, said: bytes) -> None:
-    plane.workloads.output = [said]
+def _deploy_what_says(plane: Plane, output: bytes) -> None:
+    plane.workloads.output = [output]
     assert plane.cli("apply", "-f", "-", "--wait", given=DOCUMENT).code == 0
 
 
@@ -159,15 +159,15 @@ def test_a_terminal_gets_the_colours_of_a_log_and_obeys_nothing_else(plane: Plan
 
 @pytest.mark.attack
 def test_a_pipe_gets_a_log_as_it_was_written(plane: Plane) -> None:
-    said = HOSTILE.encode() + b"\xff\r\n"
-    _deploy_what_says(plane, said)
+    output = HOSTILE.encode() + b"\xff\r\n"
+    _deploy_what_says(plane, output)
 
     command = [sys.executable, "-m", "spacecloud.cli.main", "logs", "shop/api"]
     done = subprocess.run(
         command, env=plane.environment, capture_output=True, check=True, timeout=60
     )
 
-    assert done.stdout == said
+    assert done.stdout == output
 
 
 @pytest.mark.attack

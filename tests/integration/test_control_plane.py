@@ -91,15 +91,15 @@ async def test_it_works_once_the_gateway_was_told_by_this_process(setup: Setup) 
         assert await setup.plane.queries.healthy()
 
     async def waits(table: IngressTable) -> dict[str, str]:
-        await told.wait()
+        await published.wait()
         return {}
 
-    told = asyncio.Event()
+    published = asyncio.Event()
     setattr(setup.traffic, "publish_ingress", waits)  # noqa: B010 - a method of an instance
 
     with pytest.raises(AssertionError):
         await eventually(works, within=0.2)
-    told.set()
+    published.set()
     await eventually(works)
 
 
@@ -127,12 +127,12 @@ async def test_a_route_that_the_gateway_refuses_is_told_where_it_is_looked_for(
         await setup.store.put_ingress("shop", id, IngressRoute.model_validate(route))
     sentence = "ingress route shop/bad is not served: the gateway refuses it: header value too long"
 
-    async def told() -> None:
+    async def reported() -> None:
         status = await setup.status()
         assert status.urls == ("http://localhost:4122/good",)
         assert status.not_served == (sentence,)
 
-    await eventually(told)
+    await eventually(reported)
     await setup.settles()
     first = (await setup.plane.queries.why("shop", "api", None))[0]
     assert (first.severity, first.problem) == ("error", sentence)
@@ -398,12 +398,12 @@ async def test_a_first_look_that_fails_is_told_until_one_succeeds(
     setattr(setup.workloads, "images", fails)  # noqa: B010 - a method of an instance
     await setup.store.put_service(API, a_service())
 
-    async def told() -> None:
+    async def reported() -> None:
         status = await setup.status()
         assert status.state == "progressing"
         assert str(error) in status.message
 
-    await eventually(told)
+    await eventually(reported)
     (finding, *_) = await setup.plane.queries.why("shop", "api", None)
     assert (finding.severity, finding.subject) == ("error", "shop/api@v1")
     assert str(error) in finding.problem

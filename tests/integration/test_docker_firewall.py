@@ -96,7 +96,7 @@ async def test_removal_leaves_nothing_of_ours_and_touches_nothing_else(
 
 
 @pytest.mark.parametrize(
-    ("damage", "words"),
+    ("damage", "sentence"),
     [
         ("iptables -w -t nat -F {chains}-NAT", "chain {chains}-NAT was changed"),
         ("iptables -w -D {chains}-IN 1", "chain {chains}-IN was changed"),
@@ -114,7 +114,7 @@ async def test_removal_leaves_nothing_of_ours_and_touches_nothing_else(
 )
 @pytest.mark.usefixtures("alone")
 async def test_what_was_meddled_with_is_told_and_mended(
-    networking: Networking, damage: str, words: str
+    networking: Networking, damage: str, sentence: str
 ) -> None:
     names = {
         "chains": networking.chain_prefix,
@@ -127,9 +127,9 @@ async def test_what_was_meddled_with_is_told_and_mended(
     command = damage.format(**names).split()
     await run(*command)
 
-    told = await firewall.ensure()
+    repairs = await firewall.ensure()
 
-    assert any(words.format(**names) in sentence for sentence in told), told
+    assert any(sentence.format(**names) in repair for repair in repairs), repairs
     assert await firewall.ensure() == ()
     if command[-1] == "ACCEPT" and "-I" in command:
         # Not ours, so it was left; only its place was taken.

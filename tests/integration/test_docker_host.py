@@ -71,7 +71,7 @@ async def test_a_bare_host_is_made_ready_and_left_alone_after_that(scene: Scene)
 
 @pytest.mark.parametrize("part", ["gateway", "resolver"])
 @pytest.mark.parametrize(
-    ("damage", "words"),
+    ("damage", "sentence"),
     [
         ("delete", "was gone and was made again"),
         ("stop", "did not run and was started again"),
@@ -80,7 +80,7 @@ async def test_a_bare_host_is_made_ready_and_left_alone_after_that(scene: Scene)
     ],
 )
 async def test_a_part_that_is_broken_is_mended_and_told(
-    scene: Scene, part: str, damage: str, words: str
+    scene: Scene, part: str, damage: str, sentence: str
 ) -> None:
     await scene.host.ensure()
     await scene.host.ensure()
@@ -104,7 +104,7 @@ async def test_a_part_that_is_broken_is_mended_and_told(
 
     mended = await scene.host.ensure()
 
-    assert mended.repaired == (f"the {part} {words}",)
+    assert mended.repaired == (f"the {part} {sentence}",)
     assert mended.parts == RUNNING
     state = (await scene.shown(part))["State"]
     assert (state["Running"], state["Paused"]) == (True, False)

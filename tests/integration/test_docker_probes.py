@@ -87,12 +87,12 @@ async def test_a_young_run_is_starting_until_it_answers(scene: Scene) -> None:
 
     assert (await scene.health(target)).state == "starting"
 
-    async def told() -> None:
+    async def reported() -> None:
         health = await scene.health(target)
         assert (health.state, health.reason) == ("starting", NothingListens(PORT))
         assert scene.changes
 
-    await eventually(told, within=30)
+    await eventually(reported, within=30)
     async with listening(PORT):
         await scene.becomes(target, "ready")
 

@@ -10,13 +10,13 @@ from typing import cast
 
 import pytest
 
-from bridged_pods import Pod, pods, settings_of
+from bridged_pods import Pod, inside, pods, settings_of
 from docker_objects import DOCKER_HOST, Container
 from eventually import eventually
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.factory import networking_of
-from spacecloud.drivers.docker.host import system_specs
+from spacecloud.drivers.docker.host import firewall_rules, system_specs
 from spacecloud.drivers.docker.host.dns import DnsmasqNames
 from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.host.host import DockerHost
@@ -188,7 +188,7 @@ async def test_names_of_the_outside_are_answered_by_the_outside(
 async def test_the_host_and_strangers_cannot_use_the_resolver(scene: Scene) -> None:
     await Firewall(networking_of(scene.settings)).remove()
 
-    async def told() -> str:
+    async def answer() -> str:
         reader, writer = await asyncio.open_connection("127.0.0.1", scene.settings.dns_port)
         try:
             return (await reader.read(1)).decode()
@@ -197,7 +197,7 @@ async def test_the_host_and_strangers_cannot_use_the_resolver(scene: Scene) -> N
 
     async with asyncio.timeout(30):
         with suppress(ConnectionError):
-            assert await told() == ""
+            assert await answer() == ""
 
 
 async def test_the_resolver_is_nobody_and_may_nothing(scene: Scene) -> None:
@@ -213,3 +213,62 @@ async def test_the_resolver_is_nobody_and_may_nothing(scene: Scene) -> None:
     capabilities = [line.split()[1] for line in status.splitlines() if line.startswith("Cap")]
     assert set(capabilities) == {"0000000000000000"}
     assert "Uid:\t65534" in status
+
+
+HOLDING = """
+import socket, sys, time
+held = []
+for _ in range(int(sys.argv[2])):
+    held.append(socket.socket())
+    held[-1].settimeout(2)
+    try:
+        held[-1].connect((sys.argv[1], 53))
+    except OSError:
+        held.pop()
+print(len(held), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.attack
+async def test_no_replica_takes_all_tcp_connections_of_the_resolver(scene: Scene) -> None:
+    await scene.names.publish(API, NAMES)
+    holding = await asyncio.create_subprocess_exec(
+        *("ip", "netns", "exec", scene.pod.name, "python3", "-c", HOLDING),
+        *(scene.pod.nameserver, "40"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert holding.stdout is not None
+    try:
+        async with asyncio.timeout(120):
+            held = int(await holding.stdout.readline())
+        answer = await scene.other.dns("api.shop.svc.cluster.local", "A", "--tcp")
+    finally:
+        holding.kill()
+        await holding.wait()
+
+    assert held == firewall_rules.DNS_CONNECTIONS
+    assert (answer["rcode"], answer["answers"]) == ("NOERROR", 1)
+
+
+CHAOS = """
+import socket, struct, sys
+for name in ("version", "servers", "cachesize", "hits"):
+    asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    asked.settimeout(5)
+    labels = b"".join(bytes([len(l)]) + l.encode() for l in (name, "bind")) + bytes(1)
+    head = struct.pack(">HHHHHH", 7, 0x100, 1, 0, 0, 0)
+    asked.sendto(head + labels + struct.pack(">HH", 16, 3), (sys.argv[1], 53))
+    print(struct.unpack(">H", asked.recv(2000)[6:8])[0])
+"""
+
+
+@pytest.mark.attack
+async def test_the_resolver_tells_nothing_of_itself(scene: Scene) -> None:
+    before = list(scene.upstream.asked)
+
+    told = await inside(scene.pod.name, "python3", "-c", CHAOS, scene.pod.nameserver)
+
+    assert told.split() == ["0"] * 4
+    assert scene.upstream.asked == before

@@ -25,6 +25,7 @@ from mesh_host import (
     traffic_of,
 )
 from mesh_world import a_spec, a_world
+from spacecloud.drivers.docker.gateway.api_listener import listen
 from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import Terminal
 from spacecloud.ingress.table import read, table
@@ -193,10 +194,7 @@ async def test_a_websocket_passes(live: Mesh) -> None:
 
 
 def the_api(live: Mesh) -> socket.socket:
-    path = RunDirectory(live.host.settings.run_dir).api_socket
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(str(path))
-    path.chmod(0o666)
+    server = listen(RunDirectory(live.host.settings.run_dir))
     server.listen()
     server.setblocking(False)
     return server

@@ -329,10 +329,10 @@ async def test_grpc_passes_both_ways_and_reads_a_refusal(live: Mesh) -> None:
     await live.apply(world)
     async with live.host.program(live.subnet("shop/web"), str(APPS / "grpc_echo" / "app.py")):
 
-        async def call(caller: str, *words: str) -> Any:
+        async def call(caller: str, *arguments: str) -> Any:
             target = f"{live.vip('shop/web')}:50051"
             return json.loads(
-                await live.host.output(live.subnet(caller), str(CALL_GRPC), target, *words)
+                await live.host.output(live.subnet(caller), str(CALL_GRPC), target, *arguments)
             )
 
         async def ready() -> bool:

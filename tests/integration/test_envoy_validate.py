@@ -118,10 +118,10 @@ def test_envoy_accepts_what_is_made_of_any_world(tmp_path: Path, world: Declared
         for face in Policy(world).faces().values()
     ]
 
-    said = validate(tmp_path, static(Settings(run=tmp_path), *every))
+    output = validate(tmp_path, static(Settings(run=tmp_path), *every))
 
-    assert said.strip().endswith("OK")
-    assert "deprecated" not in said.lower()
+    assert output.strip().endswith("OK")
+    assert "deprecated" not in output.lower()
 
 
 def test_envoy_accepts_ingress_and_doors(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_envoy_accepts_ingress_and_doors(tmp_path: Path) -> None:
     world = a_world({"shop/web": a_spec()})
     routes = table(read(StoredDocument("shop", str(n), d) for n, d in enumerate(documents)), world)
 
-    said = validate(
+    output = validate(
         tmp_path,
         static(
             Settings(run=tmp_path, http_port=21122, mesh_port=21001),
@@ -157,8 +157,8 @@ def test_envoy_accepts_ingress_and_doors(tmp_path: Path) -> None:
         ),
     )
 
-    assert said.strip().endswith("OK")
-    assert "deprecated" not in said.lower()
+    assert output.strip().endswith("OK")
+    assert "deprecated" not in output.lower()
 
 
 def test_the_arguments_are_those_of_the_binary(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_no_route_that_anybody_can_write_spoils_the_others(
     world = a_world({"shop/web": a_spec()})
     routes = table(read(StoredDocument("shop", str(n), d) for n, d in enumerate(written)), world)
 
-    said = validate(
+    output = validate(
         tmp_path,
         static(
             Settings(run=tmp_path),
@@ -227,7 +227,7 @@ def test_no_route_that_anybody_can_write_spoils_the_others(
         ),
     )
 
-    assert said.strip().endswith("OK"), said
+    assert output.strip().endswith("OK"), output
 
 
 def accepted(document: dict[str, Any]) -> bool:
@@ -254,7 +254,7 @@ def test_envoy_accepts_every_ingress_route_that_is_accepted(
     known = read(StoredDocument("shop", str(n), document) for n, document in enumerate(kept))
     assert len(table(known, world).rules) == len(kept)
 
-    said = validate(
+    output = validate(
         tmp_path,
         static(
             Settings(run=tmp_path),
@@ -264,7 +264,7 @@ def test_envoy_accepts_every_ingress_route_that_is_accepted(
         ),
     )
 
-    assert said.strip().endswith("OK"), said
+    assert output.strip().endswith("OK"), output
 
 
 @pytest.mark.attack
@@ -287,8 +287,8 @@ def test_envoy_accepts_every_service_that_is_accepted(
 
     every = [service_resources(face, ()) for face in Policy(world).faces().values()]
 
-    said = validate(tmp_path, static(Settings(run=tmp_path), *every))
-    assert said.strip().endswith("OK"), said
+    output = validate(tmp_path, static(Settings(run=tmp_path), *every))
+    assert output.strip().endswith("OK"), output
 
 
 @pytest.mark.attack
@@ -301,15 +301,15 @@ def test_envoy_accepts_whitelists_of_thousands(tmp_path: Path) -> None:
 
     every = [service_resources(Policy(world).face(ServiceKey("shop", "web")), ())]
 
-    said = validate(tmp_path, static(Settings(run=tmp_path), *every))
-    assert said.strip().endswith("OK"), said
+    output = validate(tmp_path, static(Settings(run=tmp_path), *every))
+    assert output.strip().endswith("OK"), output
 
 
 def test_what_envoy_refuses_is_seen_by_these_tests(tmp_path: Path) -> None:
     rule = IngressRule("shop/r", ("*",), (), "prefix", "/", "", ())
     bad = replace(rule, request_headers=(HeaderEdit("x", "v" * 20_000, "set"),))
 
-    said = validate(
+    output = validate(
         tmp_path,
         static(
             Settings(run=tmp_path),
@@ -318,4 +318,4 @@ def test_what_envoy_refuses_is_seen_by_these_tests(tmp_path: Path) -> None:
         ),
     )
 
-    assert not said.strip().endswith("OK")
+    assert not output.strip().endswith("OK")

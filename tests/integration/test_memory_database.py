@@ -12,16 +12,17 @@ from eventually import eventually
 pytestmark = pytest.mark.attack
 
 
-def a_control_plane(folder: Path, port: int, *words: str) -> "subprocess.Popen[str]":
+def a_control_plane(folder: Path, port: int, *arguments: str) -> "subprocess.Popen[str]":
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("SPACE_CLOUD_")},
         "SPACE_CLOUD_STATE": str(folder / "state"),
         "SPACE_CLOUD_RUN": str(folder / "run"),
         "SPACE_CLOUD_HTTP_PORT": str(port),
+        "SPACE_CLOUD_METRICS_PORT": "0",
         "SPACE_CLOUD_DRIVER": "memory",
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "spacecloud.server", *words],
+        [sys.executable, "-m", "spacecloud.server", *arguments],
         env=environment,
         text=True,
         stdout=subprocess.PIPE,
@@ -54,15 +55,15 @@ async def test_a_lost_database_is_refused_and_forgotten_only_on_purpose(
 
     for command in ("serve", "start"):
         with a_control_plane(tmp_path, unused_tcp_port, command) as refused:
-            said, _ = refused.communicate(timeout=30)
-        assert refused.returncode == 6, said
-        assert "store.db is missing" in said
-        assert "space-cloud start --forget" in said
+            output, _ = refused.communicate(timeout=30)
+        assert refused.returncode == 6, output
+        assert "store.db is missing" in output
+        assert "space-cloud start --forget" in output
         assert {path.name: path.read_bytes() for path in state.iterdir()} == before
 
     with a_control_plane(tmp_path, unused_tcp_port, "start", "--forget") as started:
-        said, _ = started.communicate(timeout=60)
-    assert started.returncode == 0, said
+        output, _ = started.communicate(timeout=60)
+    assert started.returncode == 0, output
     with a_control_plane(tmp_path, unused_tcp_port, "stop") as stopped:
         stopped.communicate(timeout=60)
     assert (state / "installation").read_text() == secret

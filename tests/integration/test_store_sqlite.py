@@ -16,7 +16,7 @@ from time import perf_counter
 
 import pytest
 
-from spacecloud.errors import Unavailable
+from spacecloud.errors import InvalidSpec, Unavailable
 from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.declared import Change, Event
 from spacecloud.model.project import Project
@@ -61,11 +61,12 @@ asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
 """
 
 
-def opened(folder: Path, pools: Pools = Pools()) -> AbstractAsyncContextManager[SqliteStore]:
+def opened(
+    folder: Path, pools: Pools = Pools(), own_ports: frozenset[int] = frozenset()
+) -> AbstractAsyncContextManager[SqliteStore]:
     path = folder / "store.db"
-    return SqliteStore.open(
-        path, PoolAllocator(pools), open_sealer(folder / "secret.key", path), lambda: NOW
-    )
+    sealer = open_sealer(folder / "secret.key", path)
+    return SqliteStore.open(path, PoolAllocator(pools), sealer, lambda: NOW, own_ports)
 
 
 @pytest.fixture
@@ -389,3 +390,21 @@ async def test_what_is_remembered_of_the_declared_is_what_a_fresh_look_says(
             assert held is known or held != known
         before = now
     assert before.services
+
+
+@pytest.mark.attack
+async def test_a_project_is_given_no_port_of_the_platform_itself(tmp_path: Path) -> None:
+    """Whoever comes from the host's loopback counts as somebody on this machine."""
+    asked = [{"port": port} for port in (5432, 4122, 15001)]
+    project = Project.model_validate({"egress": asked})
+    async with opened(tmp_path, own_ports=frozenset({4122, 4123, 15001})) as store:
+        async with store.rehearsal() as draft:
+            for tried in (store, draft):
+                with pytest.raises(InvalidSpec) as caught:
+                    await tried.put_project("shop", project)
+                assert [(m.path, m.value) for m in caught.value.mistakes] == [
+                    ("spec.egress[1].port", 4122),
+                    ("spec.egress[2].port", 15001),
+                ]
+        assert await store.projects() == []
+        await store.put_project("shop", Project.model_validate({"egress": [{"port": 5432}]}))

@@ -6,17 +6,20 @@ from pathlib import Path
 import jwt
 import pytest
 
-from spacecloud.api.auth import TOKEN_LIFE, Auth
+from spacecloud.api.auth import Auth
 from spacecloud.api.login_limit import (
     FAILURES_IN_ALL,
     FAILURES_PER_SOURCE,
     LoginLimit,
     LoginLimited,
 )
+from spacecloud.api.tokens import TOKEN_LIFE
 from spacecloud.errors import Unauthorized, Unavailable
+from spacecloud.secrets.keyfile import open_sealer
 
 KEY = "k" * 64
 PASSWORD = "correct-horse"
+LOGIN_LIFE = timedelta(days=30)
 
 
 class Clock:
@@ -34,7 +37,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def auth(clock: Clock) -> Auth:
-    return Auth(PASSWORD, KEY, clock)
+    return Auth(PASSWORD, KEY, clock, LOGIN_LIFE)
 
 
 async def fail(auth: Auth, source: str) -> None:
@@ -45,8 +48,8 @@ async def fail(auth: Auth, source: str) -> None:
 async def test_the_password_is_made_once_and_only_its_owner_can_read_it(
     tmp_path: Path, clock: Clock
 ) -> None:
-    first = Auth.open(tmp_path, clock)
-    second = Auth.open(tmp_path, clock)
+    first = Auth.open(tmp_path, clock, LOGIN_LIFE)
+    second = Auth.open(tmp_path, clock, LOGIN_LIFE)
 
     assert first.first_password is not None
     assert len(first.first_password) >= 32
@@ -60,7 +63,7 @@ async def test_a_password_that_the_owner_wrote_is_the_one_that_counts(
 ) -> None:
     (tmp_path / "admin-password").write_text("chosen by me\n")
 
-    auth = Auth.open(tmp_path, clock)
+    auth = Auth.open(tmp_path, clock, LOGIN_LIFE)
 
     assert await auth.login("admin", "chosen by me", "x")
     assert (tmp_path / "admin-password").stat().st_mode & 0o777 == 0o600
@@ -72,7 +75,7 @@ def test_an_empty_password_file_is_an_error_and_not_an_open_door(
     (tmp_path / "admin-password").write_text("\n")
 
     with pytest.raises(Unavailable, match="admin-password"):
-        Auth.open(tmp_path, clock)
+        Auth.open(tmp_path, clock, LOGIN_LIFE)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,10 @@ async def test_a_token_is_what_the_originals_clients_expect(auth: Auth, clock: C
         "id": "admin",
         "role": "admin",
         "exp": int((clock.time + TOKEN_LIFE).timestamp()),
+        "auth_time": int(clock.time.timestamp()),
+        "pwd": claims["pwd"],
     }
+    assert PASSWORD not in str(claims)
 
 
 async def test_a_token_lasts_seven_days_and_can_be_renewed(auth: Auth, clock: Clock) -> None:
@@ -111,6 +117,69 @@ async def test_a_token_lasts_seven_days_and_can_be_renewed(auth: Auth, clock: Cl
     with pytest.raises(Unauthorized, match="expired"):
         auth.user(token)
     assert auth.user(renewed) == "admin"
+
+
+@pytest.mark.attack
+async def test_a_new_password_ends_the_tokens_that_were_given_for_the_old_one(
+    clock: Clock,
+) -> None:
+    old = await Auth(PASSWORD, KEY, clock, LOGIN_LIFE).login("admin", PASSWORD, "x")
+    changed = Auth("another-horse", KEY, clock, LOGIN_LIFE)
+
+    for use in (changed.user, changed.refresh):
+        with pytest.raises(Unauthorized, match=r"the password was changed .*: log in again"):
+            use(old)
+    assert changed.user(await changed.login("admin", "another-horse", "x")) == "admin"
+    assert Auth(PASSWORD, KEY, clock, LOGIN_LIFE).user(old) == "admin"
+
+
+@pytest.mark.attack
+async def test_a_token_is_refreshed_for_thirty_days_of_one_login_and_no_longer(
+    auth: Auth, clock: Clock
+) -> None:
+    token = await auth.login("admin", PASSWORD, "x")
+    for _ in range(29):
+        clock.time += timedelta(days=1)
+        token = auth.refresh(token)
+    clock.time += timedelta(days=1) - timedelta(seconds=1)
+    token = auth.refresh(token)
+    assert auth.user(token) == "admin"
+
+    clock.time += timedelta(seconds=1)
+
+    for use in (auth.user, auth.refresh):
+        with pytest.raises(Unauthorized, match="log in again"):
+            use(token)
+
+
+async def test_a_shorter_life_of_logins_holds_for_tokens_that_were_given_before(
+    auth: Auth, clock: Clock
+) -> None:
+    token = await auth.login("admin", PASSWORD, "x")
+    clock.time += timedelta(days=2)
+
+    with pytest.raises(Unauthorized, match=r"the login is older than 1\.5 days: log in again"):
+        Auth(PASSWORD, KEY, clock, timedelta(days=1.5)).user(token)
+
+
+def test_a_token_of_an_earlier_release_is_refused_with_what_to_do(auth: Auth) -> None:
+    with pytest.raises(Unauthorized, match="of an earlier release: log in again"):
+        auth.user(forged())
+
+
+@pytest.mark.parametrize("name", ["admin-password", "jwt.key"])
+def test_a_file_that_is_not_text_is_named(tmp_path: Path, clock: Clock, name: str) -> None:
+    (tmp_path / name).write_bytes(b"caf\xe9 au lait")
+
+    with pytest.raises(Unavailable, match=rf"{name} is not UTF-8 text \(byte 3\)"):
+        Auth.open(tmp_path, clock, LOGIN_LIFE)
+
+
+def test_a_key_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "secret.key").write_bytes(b"caf\xe9 au lait")
+
+    with pytest.raises(Unavailable, match=r"secret.key: it is not text"):
+        open_sealer(tmp_path / "secret.key", tmp_path / "store.db")
 
 
 def forged(**changes: object) -> str:
@@ -132,6 +201,10 @@ def forged(**changes: object) -> str:
         forged(id=None),
         forged(exp="never"),
         forged(id=7),
+        forged(auth_time="now", pwd="x"),
+        forged(auth_time=1_893_456_000, pwd=1),
+        forged(auth_time=1_893_456_000, pwd="x"),
+        forged(auth_time=1_893_456_000, pwd="ä"),
     ],
 )
 def test_a_token_that_is_not_ours_is_refused(auth: Auth, token: str) -> None:

@@ -39,9 +39,9 @@ def test_a_row_that_fails_says_so_and_is_no_goal_reached(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(bench, "QUIET_SECONDS", 0.01)
     monkeypatch.setattr(engine, "remove_all", lambda: None)
-    said = Console(file=io.StringIO(), width=200)
+    console = Console(file=io.StringIO(), width=200)
 
-    (figure,) = bench.measured("mesh", broken, None, None, said)  # type: ignore[arg-type]
+    (figure,) = bench.measured("mesh", broken, None, None, console)  # type: ignore[arg-type]
 
     assert (figure.ours, figure.goal) == (None, None)
     assert "no such thing" in figure.note
@@ -51,8 +51,8 @@ def test_a_row_that_does_not_exist_is_named_with_those_that_do(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert bench.main(["mash"]) == 2
-    assert "mash" in (said := capsys.readouterr().err)
-    assert all(row in said for row in bench.ROWS)
+    assert "mash" in (errors := capsys.readouterr().err)
+    assert all(row in errors for row in bench.ROWS)
 
 
 def test_what_a_machine_lacks_is_named_under_the_table() -> None:

@@ -130,7 +130,7 @@ SHAPES: tuple[Shape, ...] = (
 )
 
 
-def told(text: str) -> Faults:
+def faults_of(text: str) -> Faults:
     faults = Faults("x.yaml")
     parse(text, faults, {})
     return faults
@@ -140,20 +140,20 @@ def told(text: str) -> Faults:
 def test_reading_a_file_takes_a_time_linear_to_its_size(shape: Shape) -> None:
     small, large = shape(8), shape(32)
 
-    assert_linear(lambda: told(small), lambda: told(large), 4)
+    assert_linear(lambda: faults_of(small), lambda: faults_of(large), 4)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_reading_a_file_takes_a_bounded_memory_per_byte(shape: Shape) -> None:
     text = shape(16)
-    told(text)
+    faults_of(text)
 
-    assert peak_bytes(lambda: told(text)) < 1000 * len(text)
+    assert peak_bytes(lambda: faults_of(text)) < 1000 * len(text)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_is_printed_is_short_however_much_is_wrong(shape: Shape) -> None:
-    found = told(shape(100)).found
+    found = faults_of(shape(100)).found
 
     assert len(found) <= MOST_MISTAKES
     assert sum(len(str(mistake)) for mistake in found) < 100 * KB
@@ -162,14 +162,14 @@ def test_what_is_printed_is_short_however_much_is_wrong(shape: Shape) -> None:
 def test_three_thousand_documents_are_read_in_seconds() -> None:
     text = "---\n".join(SERVICE % n for n in range(3000))
 
-    assert takes_less_than(5, lambda: told(text))
+    assert takes_less_than(5, lambda: faults_of(text))
 
 
 def test_documents_are_read_in_a_bounded_memory_per_byte() -> None:
     """Measuring costs many times the reading, and the bound is one of each byte."""
     text = "---\n".join(SERVICE % n for n in range(300))
 
-    assert peak_bytes(lambda: told(text)) < 200 * len(text)
+    assert peak_bytes(lambda: faults_of(text)) < 200 * len(text)
 
 
 def test_more_mistakes_than_are_told_are_counted(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_the_values_of_a_file_are_counted() -> None:
     trees("[" + "0," * (MOST_VALUES - 1) + "]", at_most)
 
     assert not at_most.count
-    assert "more than 100000 values" in str(told("[" + "0," * MOST_VALUES + "]").found[0])
+    assert "more than 100000 values" in str(faults_of("[" + "0," * MOST_VALUES + "]").found[0])
 
 
 values = st.recursive(
@@ -206,6 +206,6 @@ def test_any_shape_costs_what_its_size_allows(some: list[str], times: int) -> No
     text = "".join(some) * times
     kilobytes = 1 + len(text) / KB
 
-    assert processor_seconds(lambda: told(text)) < 0.02 + 0.02 * kilobytes
-    assert peak_bytes(lambda: told(text)) < 200_000 + 2000 * KB * kilobytes
-    assert len(told(text).found) <= MOST_MISTAKES
+    assert processor_seconds(lambda: faults_of(text)) < 0.02 + 0.02 * kilobytes
+    assert peak_bytes(lambda: faults_of(text)) < 200_000 + 2000 * KB * kilobytes
+    assert len(faults_of(text).found) <= MOST_MISTAKES

@@ -323,8 +323,8 @@ def shown(op: CreateReplica, task: str, **state: Any) -> dict[str, Any]:
 
 def seen(*items: dict[str, Any], **health: Health) -> Any:
     found = [s for item in items if (s := observe.inspected(item)) is not None]
-    said = {f"id-{task}": one for task, one in health.items()}
-    return observe.workloads(REF.key, "10.180.0.0/25", found, said).replicas
+    health_of = {f"id-{task}": one for task, one in health.items()}
+    return observe.workloads(REF.key, "10.180.0.0/25", found, health_of).replicas
 
 
 def test_a_replica_with_all_its_tasks_ready_is_ready() -> None:

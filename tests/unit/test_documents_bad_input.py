@@ -67,9 +67,9 @@ def test_aliases_that_multiply_are_refused_at_once() -> None:
     for n in range(1, 30):
         lines.append(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]")
 
-    told = mistake("\n".join(lines))
+    message = mistake("\n".join(lines))
 
-    assert told == "shop.yaml:5: aliases repeat more than 20000 values: write out what is meant"
+    assert message == "shop.yaml:5: aliases repeat more than 20000 values: write out what is meant"
 
 
 def test_aliases_that_do_not_multiply_are_welcome() -> None:
@@ -89,7 +89,7 @@ spec:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("a: &a\n  b: *a\n", "shop.yaml:2: the anchor &a contains itself"),
         ("[" * 5000, "shop.yaml:1: this is nested deeper than 60 levels"),
@@ -100,8 +100,8 @@ spec:
         ("a: .inf", "not a number that can be used"),
     ],
 )
-def test_what_yaml_offers_and_nobody_needs_is_refused(text: str, told: str) -> None:
-    assert told in mistakes(text)[0]
+def test_what_yaml_offers_and_nobody_needs_is_refused(text: str, message: str) -> None:
+    assert message in mistakes(text)[0]
 
 
 def test_a_key_that_is_given_twice_names_both_lines() -> None:
@@ -114,10 +114,10 @@ def test_a_key_that_is_given_twice_names_both_lines() -> None:
 
 
 def test_an_unknown_kind_is_told_with_the_nearest() -> None:
-    told = mistake("type: servcie\nmeta: {}\nspec: {}\n")
+    message = mistake("type: servcie\nmeta: {}\nspec: {}\n")
 
-    assert told.startswith("shop.yaml:1: type: one of project, secret, service, ")
-    assert told.endswith("did you mean service? (got 'servcie')")
+    assert message.startswith("shop.yaml:1: type: one of project, secret, service, ")
+    assert message.endswith("did you mean service? (got 'servcie')")
 
 
 def test_missing_parts_and_ids_are_all_told() -> None:
@@ -131,12 +131,12 @@ def test_missing_parts_and_ids_are_all_told() -> None:
 @pytest.mark.parametrize("kind", ["project", "serviceId", "version"])
 def test_an_id_of_64_characters_is_refused_with_its_length(kind: str) -> None:
     meta = {"project": "shop", "serviceId": "api", "version": "v1", kind: "a" * 64}
-    told = mistake(
+    message = mistake(
         f"type: service\nmeta: {meta}\nspec: {{tasks: [{{id: a, docker: {{image: x}}}}]}}"
     )
 
-    assert told.startswith(f"shop.yaml:2: meta.{kind}: lower-case letters, digits")
-    assert "this has 64 characters" in told
+    assert message.startswith(f"shop.yaml:2: meta.{kind}: lower-case letters, digits")
+    assert "this has 64 characters" in message
 
 
 def test_a_version_that_yaml_reads_as_a_number_asks_for_quotes() -> None:
@@ -176,19 +176,19 @@ def test_an_unknown_part_of_the_envelope_is_told_with_the_nearest() -> None:
 def test_a_wrong_value_is_told_with_line_path_and_what_is_expected(
     fields: str, path: str, expected: str
 ) -> None:
-    told = mistake(task(fields))
+    message = mistake(task(fields))
 
-    assert told.startswith(f"shop.yaml:5: spec.tasks[0].{path}: {expected}")
+    assert message.startswith(f"shop.yaml:5: spec.tasks[0].{path}: {expected}")
 
 
 def test_one_port_in_two_tasks_names_both() -> None:
-    told = mistake(
+    message = mistake(
         SERVICE
         + "    - {id: a, docker: {image: x}, ports: [{port: 80}]}\n"
         + "    - {id: b, docker: {image: x}, ports: [{port: 80}]}\n"
     )
 
-    assert "port 80 is in task a and in task b" in told
+    assert "port 80 is in task a and in task b" in message
 
 
 def test_udp_and_volumes_are_refused_with_the_reason() -> None:
@@ -212,13 +212,13 @@ def test_the_mistakes_of_all_documents_and_files_are_told_together(tmp_path: Pat
 
 
 def test_a_secret_value_is_never_repeated() -> None:
-    told = mistakes(
+    messages = mistakes(
         "type: secret\nmeta: {project: shop, id: db}\n"
         "spec:\n  type: env\n  data:\n    PIN: 271828\n    LIST: [hunter2]\n"
     )
 
-    assert [t.partition(": spec.")[0] for t in told] == ["shop.yaml:6", "shop.yaml:7"]
-    assert not any("271828" in t or "hunter2" in t for t in told)
+    assert [t.partition(": spec.")[0] for t in messages] == ["shop.yaml:6", "shop.yaml:7"]
+    assert not any("271828" in t or "hunter2" in t for t in messages)
 
 
 def test_a_document_that_is_declared_twice_names_both_places(tmp_path: Path) -> None:
@@ -237,13 +237,13 @@ def test_files_that_are_not_there_or_hold_nothing_are_told(tmp_path: Path) -> No
     (tmp_path / "folder").mkdir()
     (tmp_path / "latin.yaml").write_bytes(b"a: b\nc: \xff\n")
 
-    for name, told in (
+    for name, message in (
         ("gone.yaml", "No such file"),
         ("empty.yaml", "there is no document"),
         ("folder", "holds no"),
         ("latin.yaml", "latin.yaml:2: this is not UTF-8"),
     ):
-        with pytest.raises(InvalidSpec, match=told):
+        with pytest.raises(InvalidSpec, match=message):
             read([str(tmp_path / name)])
 
 
@@ -284,9 +284,11 @@ def test_standard_input_is_a_file_called_dash(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_variable_without_a_value_is_told_with_its_line() -> None:
-    told = mistakes(task("env: {A: 'x${TOKEN}'}"), {})
+    messages = mistakes(task("env: {A: 'x${TOKEN}'}"), {})
 
-    assert told == ["shop.yaml:5: ${TOKEN} has no value: give it with --env TOKEN=… or --env-file"]
+    assert messages == [
+        "shop.yaml:5: ${TOKEN} has no value: give it with --env TOKEN=… or --env-file"
+    ]
 
 
 def test_what_is_no_variable_is_told() -> None:

@@ -150,16 +150,16 @@ TERMINAL = {
 """Those where only another document or another image helps."""
 
 
-@pytest.mark.parametrize(("operation", "status", "words", "reason"), SEEN)
+@pytest.mark.parametrize(("operation", "status", "answer", "reason"), SEEN)
 def test_a_refusal_is_sorted_by_one_table(
-    operation: Operation, status: int, words: str, reason: str
+    operation: Operation, status: int, answer: str, reason: str
 ) -> None:
-    error = EngineError(status, words)
+    error = EngineError(status, answer)
 
     assert row_of(operation, error).reason == reason
-    told = meaning("do it", error, operation)
-    assert isinstance(told, Terminal if reason in TERMINAL else Transient)
-    assert str(told).startswith("do it: ")
+    failure = meaning("do it", error, operation)
+    assert isinstance(failure, Terminal if reason in TERMINAL else Transient)
+    assert str(failure).startswith("do it: ")
 
 
 def test_every_row_has_been_seen() -> None:

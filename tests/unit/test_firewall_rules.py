@@ -205,9 +205,9 @@ def test_every_rule_that_is_missing_is_missed(table: str, chain: str) -> None:
         tables = ensured(a_host(), ONE)
         del tables[table][chain][index]
 
-        (said,) = differences(tables, ONE)
+        (problem,) = differences(tables, ONE)
 
-        assert chain in said
+        assert chain in problem
         assert ensured(tables, ONE) == good
 
 
@@ -231,10 +231,10 @@ def test_a_rule_above_ours_is_moved_below_and_kept(table: str, origin: str, rule
     if rule.startswith("-j SC"):
         tables[table]["SC-not-ours"] = []
 
-    (said,) = differences(tables, ONE)
+    (problem,) = differences(tables, ONE)
     mended = ensured(tables, ONE)
 
-    assert f"{table} {origin}" in said
+    assert f"{table} {origin}" in problem
     assert rule in mended[table][origin]
     assert differences(mended, ONE) == ()
 
@@ -256,7 +256,7 @@ def test_a_chain_that_leads_into_ours_from_elsewhere_is_cut_off() -> None:
     tables = ensured(a_host(), ONE)
     tables["filter"]["OUTPUT"].append(f"-j {ONE.chain_prefix}-IN")
 
-    assert any("OUTPUT" in said for said in differences(tables, ONE))
+    assert any("OUTPUT" in problem for problem in differences(tables, ONE))
     assert ensured(tables, ONE) == ensured(a_host(), ONE)
 
 

@@ -66,12 +66,12 @@ def test_one_face_reads_as_it_is_written_down() -> None:
     )
     replicas = (Endpoint("v1", "10.120.0.2"), Endpoint("v1", "10.120.0.3", draining=True))
 
-    told = [
+    resources = [
         {"kind": kind, **resource}
         for kind, _, resource in service_resources(Policy(world).face(API), replicas)
     ]
 
-    assert json.loads(GOLDEN.read_text()) == json.loads(json.dumps(told))
+    assert json.loads(GOLDEN.read_text()) == json.loads(json.dumps(resources))
 
 
 @settings(max_examples=50, deadline=None)

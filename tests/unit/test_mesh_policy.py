@@ -10,7 +10,7 @@ from mesh_world import a_spec, a_world, peers
 from spacecloud.errors import NotFound
 from spacecloud.mesh.addressing import SourceMatcher
 from spacecloud.mesh.authorization import Callers
-from spacecloud.mesh.host_ports import host_ports
+from spacecloud.mesh.host_ports import asking_for, host_ports
 from spacecloud.mesh.policy import Policy, affected, face, faces
 from spacecloud.model.declared import Declared, StoredDocument
 from spacecloud.model.refs import ServiceKey
@@ -262,3 +262,18 @@ def test_host_ports_open_for_the_projects_that_ask() -> None:
         HostPortAccess(5432, ("10.120.0.0/21", "10.120.8.0/21")),
         HostPortAccess(6379, ("10.120.0.0/21",)),
     )
+
+
+@pytest.mark.attack
+def test_ports_of_the_platform_itself_open_for_nobody_whatever_was_declared_before() -> None:
+    declared = a_world({"shop/api": a_spec(), "bank/bill": a_spec()})
+    projects = [
+        StoredDocument("shop", "shop", {"egress": [{"port": 4122}, {"port": 6379}]}),
+        StoredDocument("bank", "bank", {"egress": [{"port": 5432}]}),
+    ]
+    own = frozenset({4122, 15001})
+
+    opened = host_ports(declared.addresses, projects, own)
+
+    assert [access.port for access in opened] == [5432, 6379]
+    assert asking_for(own, projects) == {"shop": [4122]}

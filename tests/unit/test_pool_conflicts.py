@@ -38,10 +38,10 @@ def test_a_machine_that_goes_elsewhere_has_no_conflict() -> None:
     ],
 )
 def test_a_route_inside_a_pool_is_named_with_its_fix(destination: str, variable: str) -> None:
-    (said,) = conflicts(NETWORKING, [], routes(destination, dev="tun0"))
+    (problem,) = conflicts(NETWORKING, [], routes(destination, dev="tun0"))
 
-    assert f"the route {destination} (by tun0)" in said
-    assert said.endswith(f"choose another with {variable}")
+    assert f"the route {destination} (by tun0)" in problem
+    assert problem.endswith(f"choose another with {variable}")
 
 
 def test_a_route_round_both_pools_is_said_of_both() -> None:
@@ -65,35 +65,35 @@ def test_what_is_ours_is_no_conflict() -> None:
 
 
 def test_an_unreachable_route_of_another_size_is_not_ours() -> None:
-    (said,) = conflicts(NETWORKING, [], routes("10.184.0.0/17", type="unreachable"))
+    (problem,) = conflicts(NETWORKING, [], routes("10.184.0.0/17", type="unreachable"))
 
-    assert "10.184.0.0/17" in said
+    assert "10.184.0.0/17" in problem
 
 
 def test_another_instance_s_networks_are_named_by_the_engine_s_name() -> None:
     shown = routes("10.180.0.0/25", dev="scabc-0123")
 
-    (said,) = conflicts(NETWORKING, [a_network("theirs", "10.180.0.0/25", "there")], shown)
+    (problem,) = conflicts(NETWORKING, [a_network("theirs", "10.180.0.0/25", "there")], shown)
 
-    assert "the Docker network theirs (10.180.0.0/25)" in said
-    assert "the route" not in said
+    assert "the Docker network theirs (10.180.0.0/25)" in problem
+    assert "the route" not in problem
 
 
 def test_many_conflicts_are_one_sentence() -> None:
     shown = routes(*(f"10.180.{n}.0/24" for n in range(200)), dev="eth1")
 
-    (said,) = conflicts(NETWORKING, [], shown)
+    (problem,) = conflicts(NETWORKING, [], shown)
 
-    assert " and 197 more, which would be cut off" in said
-    assert len(said) < 300
+    assert " and 197 more, which would be cut off" in problem
+    assert len(problem) < 300
 
 
 def test_pools_that_overlap_each_other_are_refused() -> None:
     overlapping = Pools(IPv4Network("10.180.0.0/14"), vips=IPv4Network("10.181.0.0/16"))
 
-    (said,) = conflicts(a_networking(pools=overlapping), [], "")
+    (problem,) = conflicts(a_networking(pools=overlapping), [], "")
 
-    assert "SPACE_CLOUD_SUBNET_POOL and SPACE_CLOUD_VIP_POOL" in said
+    assert "SPACE_CLOUD_SUBNET_POOL and SPACE_CLOUD_VIP_POOL" in problem
 
 
 def test_networks_without_addresses_are_passed_over() -> None:
@@ -112,8 +112,10 @@ def test_another_instance_s_virtual_ips_are_seen_by_its_rules() -> None:
     saved = "\n".join(("*nat", ":PREROUTING ACCEPT [0:0]", *lines, "COMMIT"))
     own = saved.replace(other, NETWORKING.chain_prefix)
 
-    (said,) = conflicts(NETWORKING, [], "", saved)
+    (problem,) = conflicts(NETWORKING, [], "", saved)
 
-    assert f"the virtual IPs 10.184.0.0/16 of another instance (iptables chain {other}-NAT)" in said
-    assert "SPACE_CLOUD_VIP_POOL" in said
+    assert (
+        f"the virtual IPs 10.184.0.0/16 of another instance (iptables chain {other}-NAT)" in problem
+    )
+    assert "SPACE_CLOUD_VIP_POOL" in problem
     assert conflicts(NETWORKING, [], "", own) == ()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from spacecloud.drivers.docker.images.pull_progress import LONGEST_ID, MOST_LAYERS, PullProgress
 
 
-def told(*messages: tuple[str, str] | tuple[str, str, int, int]) -> PullProgress:
+def progress_of(*messages: tuple[str, str] | tuple[str, str, int, int]) -> PullProgress:
     progress = PullProgress("app:1")
     for id, status, *counts in messages:
         detail = dict(zip(("current", "total"), counts, strict=False))
@@ -20,28 +20,30 @@ def told(*messages: tuple[str, str] | tuple[str, str, int, int]) -> PullProgress
 @pytest.mark.parametrize(
     ("progress", "sentence"),
     [
-        (told(), "pulling app:1"),
-        (told(("1", "Pulling from library/app")), "pulling app:1"),
-        (told(("a", "Pulling fs layer"), ("b", "Waiting")), "pulling app:1: 0 of 2 layers"),
+        (progress_of(), "pulling app:1"),
+        (progress_of(("1", "Pulling from library/app")), "pulling app:1"),
+        (progress_of(("a", "Pulling fs layer"), ("b", "Waiting")), "pulling app:1: 0 of 2 layers"),
         (
-            told(("a", "Already exists"), ("b", "Downloading", 2_000_000, 9_000_000)),
+            progress_of(("a", "Already exists"), ("b", "Downloading", 2_000_000, 9_000_000)),
             "pulling app:1: 1 of 2 layers, 2 of 9 MB",
         ),
         (
-            told(("b", "Downloading", 2_000_000, 9_000_000), ("b", "Download complete")),
+            progress_of(("b", "Downloading", 2_000_000, 9_000_000), ("b", "Download complete")),
             "pulling app:1: 0 of 1 layer, 9 of 9 MB",
         ),
         (
-            told(("b", "Downloading", 1, 9_000_000), ("b", "Extracting", 5, 9_000_000)),
+            progress_of(("b", "Downloading", 1, 9_000_000), ("b", "Extracting", 5, 9_000_000)),
             "pulling app:1: 0 of 1 layer, 9 of 9 MB",
         ),
-        (told(("b", "Downloading", 5_000_000, -1)), "pulling app:1: 0 of 1 layer"),
+        (progress_of(("b", "Downloading", 5_000_000, -1)), "pulling app:1: 0 of 1 layer"),
         (
-            told(("b", "Extracting", 1, 2), ("b", "Pull complete"), ("", "Digest: sha256:1")),
+            progress_of(
+                ("b", "Extracting", 1, 2), ("b", "Pull complete"), ("", "Digest: sha256:1")
+            ),
             "pulling app:1: 1 of 1 layer",
         ),
         (
-            told(("b", "Download complete"), ("b", "Pulling fs layer")),
+            progress_of(("b", "Download complete"), ("b", "Pulling fs layer")),
             "pulling app:1: 0 of 1 layer",
         ),
     ],
@@ -52,7 +54,7 @@ def test_a_pull_is_told_by_its_layers(progress: PullProgress, sentence: str) -> 
 
 @pytest.mark.parametrize("message", [{}, {"id": None}, {"id": 3, "status": 4}, {"status": "x"}])
 def test_what_speaks_of_no_layer_changes_nothing(message: dict[str, Any]) -> None:
-    progress = told(("a", "Already exists"))
+    progress = progress_of(("a", "Already exists"))
 
     progress.note(message)
 
@@ -60,7 +62,7 @@ def test_what_speaks_of_no_layer_changes_nothing(message: dict[str, Any]) -> Non
 
 
 def test_the_layers_that_are_not_here_are_the_ones_that_can_have_failed() -> None:
-    progress = told(
+    progress = progress_of(
         ("a", "Already exists"), ("b", "Download complete"), ("c", "Waiting"), ("d", "Downloading")
     )
 

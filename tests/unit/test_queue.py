@@ -95,7 +95,7 @@ async def test_several_workers_share_the_keys() -> None:
 async def test_a_failure_of_one_key_is_told_tried_again_and_stops_no_other() -> None:
     errors = {"a": Transient("no"), "b": Terminal("never"), "c": ZeroDivisionError("bug")}
     attempts = dict.fromkeys((*errors, "good"), 0)
-    told: list[tuple[str, Exception]] = []
+    failures: list[tuple[str, Exception]] = []
     mended: set[str] = set()
     all_mended = asyncio.Event()
 
@@ -109,7 +109,9 @@ async def test_a_failure_of_one_key_is_told_tried_again_and_stops_no_other() -> 
         return None
 
     queue = KeyQueue[str](now)
-    controller = Controller[str]("test", queue, reconcile, lambda k, r: told.append((k, r)), now)
+    controller = Controller[str](
+        "test", queue, reconcile, lambda k, r: failures.append((k, r)), now
+    )
     for key in attempts:
         queue.add(key)
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
@@ -118,7 +120,7 @@ async def test_a_failure_of_one_key_is_told_tried_again_and_stops_no_other() -> 
         running.cancel()
 
     assert attempts == {"a": 3, "b": 3, "c": 3, "good": 1}
-    assert sorted(key for key, _ in told) == ["a", "a", "b", "b", "c", "c"]
+    assert sorted(key for key, _ in failures) == ["a", "a", "b", "b", "c", "c"]
 
 
 def test_retries_slow_down_to_half_a_minute() -> None:

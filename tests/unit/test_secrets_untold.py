@@ -41,10 +41,10 @@ def a_creation(*secrets: SecretFacts) -> CreateReplica:
 
 @pytest.mark.parametrize("key", ["=K", "A=B", "1A", "", "A B", "A\n", f"A={MARKER}", MARKER + " "])
 def test_the_key_of_an_env_secret_is_the_name_of_a_variable(key: str) -> None:
-    with pytest.raises(InvalidSpec, match="is no name of an environment variable") as told:
+    with pytest.raises(InvalidSpec, match="is no name of an environment variable") as failure:
         validate(Secret, {"type": "env", "data": {"GOOD": "x", key: MARKER}}, "spec")
 
-    assert MARKER not in f"{told.value} {told.value.mistakes}"
+    assert MARKER not in f"{failure.value} {failure.value.mistakes}"
 
 
 @pytest.mark.parametrize("key", ["A", "_a", "a.b-c_1"])
@@ -55,10 +55,10 @@ def test_a_name_of_a_variable_is_a_key(key: str) -> None:
 def test_a_key_that_an_earlier_release_took_is_not_given_to_the_engine() -> None:
     task = Task.model_validate(a_task(secrets=["creds"]))
 
-    with pytest.raises(Terminal, match="secret creds has a key") as told:
+    with pytest.raises(Terminal, match="secret creds has a key") as failure:
         environment(task, (FACTS,), {"creds": {"=K": MARKER}})
 
-    assert MARKER not in str(told.value)
+    assert MARKER not in str(failure.value)
 
 
 @pytest.mark.parametrize(("status", "kind"), [(400, Terminal), (500, Transient)])
@@ -67,10 +67,10 @@ def test_what_the_engine_says_of_a_create_with_secrets_is_not_repeated(
 ) -> None:
     error = EngineError(status, f"invalid environment variable: =K={MARKER}")
 
-    told = create_failure("api-main", error, a_creation(FACTS))
+    failure = create_failure("api-main", error, a_creation(FACTS))
 
-    assert isinstance(told, kind)
-    assert str(told) == f"create api-main: the Docker Engine refuses it (code {status})"
+    assert isinstance(failure, kind)
+    assert str(failure) == f"create api-main: the Docker Engine refuses it (code {status})"
     assert "no space" in str(create_failure("x", EngineError(500, "no space"), a_creation()))
 
 

@@ -34,7 +34,7 @@ class Desk:
         }
         self.refused: list[tuple[Kind, str, str]] = []
         self.talk = Stream(
-            lambda kind: self.desired[kind], lambda *words: self.refused.append(words)
+            lambda kind: self.desired[kind], lambda *refusal: self.refused.append(refusal)
         )
 
     def hear(self, kind: Kind, *names: str, **kept: str) -> None:
@@ -52,7 +52,7 @@ class Desk:
             request.error_detail.message = refusal
         self.talk.hear(request)
 
-    def said(self) -> list[DeltaDiscoveryResponse]:
+    def sent(self) -> list[DeltaDiscoveryResponse]:
         found = []
         while not self.talk.outbox.empty():
             found.append(self.talk.outbox.get_nowait())
@@ -69,7 +69,7 @@ async def test_the_first_question_is_answered_even_when_there_is_nothing() -> No
     desk.hear("clusters", "*")
     desk.hear("clusters", "*")
 
-    assert names(desk.said()) == [[]]
+    assert names(desk.sent()) == [[]]
 
 
 async def test_what_envoy_kept_is_not_sent_again() -> None:
@@ -78,7 +78,7 @@ async def test_what_envoy_kept_is_not_sent_again() -> None:
 
     desk.hear("clusters", "*", **{"a/a|1": same.version, "a/b|1": "older", "a/c|1": "unknown"})
 
-    assert names(desk.said()) == [["a/b|1"]]
+    assert names(desk.sent()) == [["a/b|1"]]
     assert desk.talk.held["clusters"].keys() == {"a/a|1", "a/b|1", "a/c|1"}
 
 
@@ -89,17 +89,17 @@ async def test_endpoints_are_sent_when_asked_for_and_again_when_asked_again() ->
     desk.hear("endpoints", "a/a|1", "a/b|1")
     desk.hear("endpoints", "a/a|1")
 
-    assert names(desk.said()) == [["a/a|1"], ["a/a|1"]]
+    assert names(desk.sent()) == [["a/a|1"], ["a/a|1"]]
 
 
 async def test_a_refusal_of_several_is_traced_by_sending_each_alone() -> None:
     good, bad = a_cluster("a/a|1"), a_cluster("b/b|1")
     desk = Desk(good, bad)
     desk.hear("clusters", "*")
-    (both,) = desk.said()
+    (both,) = desk.sent()
 
     desk.answer(both, "one is bad")
-    first, second = desk.said()
+    first, second = desk.sent()
     desk.answer(first)
     desk.answer(second, "this one")
 
@@ -112,13 +112,13 @@ async def test_whoever_waits_hears_the_refusal() -> None:
     message = a_cluster("a/a|1")
     desk = Desk(message)
     desk.hear("clusters", "*")
-    desk.said()
+    desk.sent()
     bringing = asyncio.ensure_future(
         desk.talk.bring("clusters", {message.name: a_cluster("a/a|1", alt_stat_name="x")})
     )
     await asyncio.sleep(0)
 
-    desk.answer(desk.said()[0], "no")
+    desk.answer(desk.sent()[0], "no")
 
     with pytest.raises(Terminal, match="the gateway refuses it: no"):
         await bringing
@@ -130,13 +130,13 @@ async def test_a_changed_cluster_brings_its_endpoints_again() -> None:
     old, load = a_cluster("a/a|1"), some_endpoints("a/a|1")
     desk.hear("clusters", "*", **{old.name: old.version})
     desk.hear("endpoints", load.name, **{load.name: load.version})
-    desk.said()
+    desk.sent()
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_bring(desk, a_cluster("a/a|1", alt_stat_name="x"), load))
         for _ in range(2):
             await asyncio.sleep(0)
-            (response,) = desk.said()
+            (response,) = desk.sent()
             desk.answer(response)
             await asyncio.sleep(0)
 
@@ -183,4 +183,4 @@ async def test_what_envoy_turns_out_to_hold_already_is_as_good_as_acknowledged()
     desk.hear("endpoints", load.name, **{load.name: load.version})
 
     await asyncio.wait_for(bringing, 1)
-    assert desk.said() == []
+    assert desk.sent() == []

@@ -13,6 +13,7 @@ from spacecloud.api import problems
 from spacecloud.api.auth import Auth
 from spacecloud.api.backend import Backend
 from spacecloud.api.dependencies import Dependencies, Facts
+from spacecloud.api.door import Door, Doorkeeper
 from spacecloud.api.lingering_close import LingeringClose
 from spacecloud.api.middleware import OPEN, OPEN_FOLDER, Authentication, RequestId
 from spacecloud.api.routes import (
@@ -51,10 +52,8 @@ def create_app(
     auth: Auth,
     facts: Facts,
     now: Callable[[], datetime],
-    *,
-    exposed: bool,
+    door: Door,
 ) -> FastAPI:
-    """``exposed``: to callers beyond this machine too."""
     # The docs page brings its own scripts: the machine may have no way to the Internet.
     app: FastAPI = FastAPIOffline(
         title=TITLE,
@@ -69,13 +68,15 @@ def create_app(
         app.include_router(module.router)
     _describe(app)
     # The last one added is the first to be asked.
-    app.add_middleware(Authentication, auth=auth, exposed=exposed)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=["*"],
-        allow_methods=METHODS,
-        allow_headers=["Authorization", "Content-Type"],
-    )
+    app.add_middleware(Authentication, auth=auth)
+    if door.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(door.origins),
+            allow_methods=METHODS,
+            allow_headers=["Authorization", "Content-Type"],
+        )
+    app.add_middleware(Doorkeeper, door=door)
     app.add_middleware(RequestId)
     app.add_middleware(LingeringClose)
     return app

@@ -2,7 +2,8 @@
 Who may use the API: one admin, a password made at first start, tokens signed by this machine.
 
 The password is in a file that only its owner can read; to change it, write another one into
-the file and restart. Tokens die with ``jwt.key``: delete it to log everybody out.
+the file and restart: the tokens that were given for the old one end. Tokens die with ``jwt.key``
+too: delete it to log everybody out.
 """
 
 import asyncio
@@ -14,38 +15,40 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-import jwt
-
 from spacecloud.api.login_limit import LoginLimit
+from spacecloud.api.tokens import Tokens
 from spacecloud.errors import Unauthorized, Unavailable
 from spacecloud.files import OWNER_ONLY, write_durably
 from spacecloud.model.defaults import ADMIN, PASSWORD_FILE
 
 KEY_FILE = "jwt.key"
-KEY_ID = "sc-admin-kid"
-ALGORITHM = "HS256"
-TOKEN_LIFE = timedelta(days=7)
 
 
 class Auth:
     """Its repr shows neither password nor key."""
 
     def __init__(
-        self, password: str, key: str, now: Callable[[], datetime], *, first: str | None = None
+        self,
+        password: str,
+        key: str,
+        now: Callable[[], datetime],
+        login_life: timedelta,
+        *,
+        first: str | None = None,
     ) -> None:
         self._password = password
-        self._key = key
+        self._tokens = Tokens(key, password, now, login_life)
         self._now = now
         self._limit = LoginLimit()
         self.first_password = first
         """The password when it was made just now, to be shown once; else None."""
 
     @classmethod
-    def open(cls, folder: Path, now: Callable[[], datetime]) -> Self:
+    def open(cls, folder: Path, now: Callable[[], datetime], login_life: timedelta) -> Self:
         """Read password and key, or make them. ``Unavailable`` when that fails."""
         password, is_new = _read_or_make(folder / PASSWORD_FILE)
         key, _ = _read_or_make(folder / KEY_FILE)
-        return cls(password, key, now, first=password if is_new else None)
+        return cls(password, key, now, login_life, first=password if is_new else None)
 
     async def login(self, user: str, password: str, source: str) -> str:
         """A token. ``Unauthorized`` for wrong credentials, ``LoginLimited`` for too many."""
@@ -54,34 +57,15 @@ class Auth:
         if not (_equal(user, ADMIN) & _equal(password, self._password)):
             self._limit.failed(source, self._now())
             raise Unauthorized("the user or the password is wrong")
-        return self._token(user)
+        return self._tokens.issue(user)
 
     def refresh(self, token: str) -> str:
-        return self._token(self.user(token))
+        """Of the same login. ``Unauthorized`` with the reason."""
+        return self._tokens.refresh(token)
 
     def user(self, token: str) -> str:
         """Whose token it is. ``Unauthorized`` with the reason."""
-        try:
-            # The expiry is checked below, by the one clock that this process has.
-            claims = jwt.decode(
-                token,
-                self._key,
-                algorithms=[ALGORITHM],
-                options={"require": ["exp", "id"], "verify_exp": False},
-            )
-        except jwt.PyJWTError as error:
-            raise Unauthorized("the token is not valid: log in again") from error
-        expiry, user = claims["exp"], claims["id"]
-        if not isinstance(expiry, int) or not isinstance(user, str):
-            raise Unauthorized("the token is not valid: log in again")
-        if expiry <= self._now().timestamp():
-            raise Unauthorized("the token has expired: log in again")
-        return user
-
-    def _token(self, user: str) -> str:
-        expiry = int((self._now() + TOKEN_LIFE).timestamp())
-        claims = {"id": user, "role": "admin", "exp": expiry}
-        return jwt.encode(claims, self._key, ALGORITHM, headers={"kid": KEY_ID})
+        return self._tokens.user(token)
 
 
 def _equal(given: str, wanted: str) -> bool:
@@ -99,6 +83,11 @@ def _read_or_make(path: Path) -> tuple[str, bool]:
             return text, False
         text = secrets.token_urlsafe(32)
         write_durably(path, text + "\n", OWNER_ONLY)
+    except UnicodeDecodeError as error:
+        raise Unavailable(
+            f"{path} is not UTF-8 text (byte {error.start}): write it anew as UTF-8, or delete it "
+            "to have another one made"
+        ) from error
     except OSError as error:
         raise Unavailable(f"cannot use {path}: {error.strerror}") from error
     return text, True

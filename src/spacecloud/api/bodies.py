@@ -1,6 +1,8 @@
 """
-Request bodies: JSON whatever their Content-Type says, strict in form, bounded in size.
+Request bodies: JSON, strict in form, bounded in size.
 
+A body without a Content-Type is JSON; one that says to be anything else is refused: texts and
+forms are what a browser sends for a page of another origin without asking.
 Everything that later code could stumble over is refused here, with its place: numbers that
 are no numbers, text that is no text, the same key twice, nesting without end. A body costs a
 time and a memory linear to its size, whatever is in it.
@@ -26,13 +28,15 @@ MOST_VALUES = 100_000
 DEEPEST = 64
 READ_SECONDS = 60
 LONGEST_SHOWN = 60
+JSON_TYPES = ("", "application/json")
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 """Also one that does not end, so that none is looked at twice."""
 
 
 async def read_object(request: Request, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
-    """The JSON object of the body. ``InvalidSpec`` when it is none; 413 when it is too large."""
+    """The JSON object of the body. ``InvalidSpec`` when it is none; 413 or 415 unread."""
+    _check_type(request.headers.get("content-type", ""))
     given = parse(await _read(request, most_bytes))
     if not isinstance(given, dict):
         raise InvalidSpec(f"the body must be a JSON object, not {_name(given)}")
@@ -78,6 +82,15 @@ async def _read(request: Request, most_bytes: int) -> bytes:
     except TimeoutError:
         raise HTTPException(408, f"the body did not arrive within {READ_SECONDS} s") from None
     return bytes(body)
+
+
+def _check_type(given: str) -> None:
+    kind = given.partition(";")[0].strip().lower()
+    if kind not in JSON_TYPES and not (kind.startswith("application/") and kind.endswith("+json")):
+        shown = shortened(kind, LONGEST_SHOWN)
+        raise HTTPException(
+            415, f"the body says to be {shown}: send it as Content-Type: application/json"
+        )
 
 
 def _too_large(most_bytes: int) -> HTTPException:

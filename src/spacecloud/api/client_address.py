@@ -12,14 +12,14 @@ SOCKET = "local"
 
 
 def address(scope: Scope) -> str:
-    """The socket has no addresses, so the gateway names its caller in a header."""
+    """The socket has no addresses, so the gateway names its caller in a header, and nobody else."""
+    client = scope.get("client")
+    if client:
+        return str(client[0])
     headers = Headers(scope=scope)
     # One that was started by an earlier release says it at the end of the other header.
     forwarded = headers.get(CALLER_HEADER) or headers.get("x-forwarded-for", "").rpartition(",")[2]
-    if forwarded:
-        return forwarded.strip()[:64]
-    client = scope.get("client")
-    return client[0] if client else SOCKET
+    return forwarded.strip()[:64] if forwarded else SOCKET
 
 
 def is_beyond_this_machine(address: str) -> bool:

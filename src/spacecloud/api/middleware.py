@@ -11,9 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spacecloud.api.auth import Auth
-from spacecloud.api.client_address import address, is_beyond_this_machine
 from spacecloud.api.problems import problem
-from spacecloud.errors import Forbidden, SpaceCloudError, Unauthorized
+from spacecloud.errors import SpaceCloudError, Unauthorized
 
 OPEN = frozenset(
     {"/v1/config/login", "/v1/config/env", "/v1/api/health-check", "/openapi.json", "/docs"}
@@ -31,12 +30,9 @@ def bearer(scope: Scope) -> str:
 
 
 class Authentication:
-    """The gateway keeps others out too; after a restart it does so by what it was told before."""
-
-    def __init__(self, app: ASGIApp, auth: Auth, *, exposed: bool) -> None:
+    def __init__(self, app: ASGIApp, auth: Auth) -> None:
         self._app = app
         self._auth = auth
-        self._exposed = exposed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -47,11 +43,7 @@ class Authentication:
             await self._app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
-        if scope["type"] != "http":
-            return
-        if not self._exposed and is_beyond_this_machine(address(scope)):
-            raise Forbidden("the API answers on its own machine only: start it with --expose-api")
-        if not _is_open(scope["path"]):
+        if scope["type"] == "http" and not _is_open(scope["path"]):
             self._auth.user(bearer(scope))
 
 

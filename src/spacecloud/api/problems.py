@@ -97,7 +97,13 @@ def _in_words(fault: Mapping[str, Any]) -> str:
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     where = f"{request.method} {shortened(request.url.path, LONGEST_PATH)}"
-    known = {404: "not_found", 405: "method_not_allowed", 408: "timeout", 413: "too_large"}
+    known = {
+        404: "not_found",
+        405: "method_not_allowed",
+        408: "timeout",
+        413: "too_large",
+        415: "unsupported_media_type",
+    }
     sentences = {
         404: f"the API has no {where}: see /docs",
         405: f"the API has no {where}, but the path exists with another method: see /docs",

@@ -112,7 +112,6 @@ BATCH = _body(
     }
 )
 LOG_LINES: Responses = {200: {"description": "Lines.", "content": {"text/plain": {"schema": TEXT}}}}
-METRICS: Responses = LOG_LINES
 
 
 def describe(

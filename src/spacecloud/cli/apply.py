@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spacecloud.cli.exit_codes import INTERRUPTED, CommandEnd
-from spacecloud.cli.files import read_files, variable_options
+from spacecloud.cli.files import FILES_HELP, read_files, variable_options
 from spacecloud.cli.output import output_option, structured
 from spacecloud.cli.session import Session, session_options
 from spacecloud.cli.source_locations import with_source_locations
@@ -19,7 +19,9 @@ Accepted = dict[str, Any]
 
 
 @click.command()
-@click.option("-f", "--file", "paths", multiple=True, envvar="FILE", metavar="FILE|FOLDER|-")
+@click.option(
+    "-f", "--file", "paths", multiple=True, envvar="FILE", metavar="FILE|FOLDER|-", help=FILES_HELP
+)
 @click.argument("more_paths", nargs=-1)
 @variable_options
 @click.option("--wait/--no-wait", "is_waiting", help="Until all services are ready.")

@@ -1,27 +1,32 @@
 """``space-cli delete``: remove what is named, or what is in files."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from spacecloud.cli.exit_codes import INTERRUPTED, CommandEnd
-from spacecloud.cli.files import read_files, variable_options
+from spacecloud.cli.files import FILES_HELP, read_files, variable_options
+from spacecloud.cli.listings import singular
 from spacecloud.cli.output import joined
 from spacecloud.cli.references import located, reference
 from spacecloud.cli.session import Session, session_options
 from spacecloud.client.client import Client
 from spacecloud.errors import InvalidSpec, NotFound
+from spacecloud.model.kinds import KINDS, Kind, kind_named
 
 if TYPE_CHECKING:
     from spacecloud.model.envelope import Envelope
+
+Ids = tuple[str, ...]
+"""As they are typed, or in the order of a kind's ``ids``."""
 
 
 @click.command()
 @click.argument("thing", required=False)
 @click.argument("names", nargs=-1)
-@click.option("-f", "--file", "paths", multiple=True, metavar="FILE|FOLDER|-")
+@click.option("-f", "--file", "paths", multiple=True, metavar="FILE|FOLDER|-", help=FILES_HELP)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before a project is removed.")
 @variable_options
 @session_options
@@ -76,28 +81,47 @@ def _confirm(given: Sequence["Envelope"], *, is_sure: bool) -> None:
 
 def _named(thing: str, names: tuple[str, ...], session: Session, client: Client) -> "Envelope":
     from spacecloud.model.envelope import Envelope
-    from spacecloud.model.kinds import kind_named
     from spacecloud.model.resource import Resource
     from spacecloud.model.validation.mistakes import did_you_mean
 
-    kind = kind_named({"routes": "service-route", "roles": "service-role"}.get(thing, thing))
+    kind = kind_named(singular(thing) or thing)
     if kind is None:
-        known = ("project", *_IDS)
+        known = tuple(each.name for each in KINDS)
         raise InvalidSpec(f"{thing} cannot be deleted; {did_you_mean(thing, known)}")
-    if kind.name == "project":
-        (project,) = _exactly(names, "project shop") if names else (session.wanted_project,)
-        if not project:
-            raise InvalidSpec("which project? As in `delete project shop`")
-        client.projects(project)
-        return Envelope(kind, {"project": project}, Resource(), {})
-    ids = _IDS[kind.name](names, session, client)
+    ids = _ids(kind, names, session, client)
     return Envelope(kind, dict(zip(kind.ids, ids, strict=True)), Resource(), {})
 
 
-Ids = tuple[str, ...]
+def _ids(kind: Kind, names: Ids, session: Session, client: Client) -> Ids:
+    """``NotFound`` where there is none, as far as deleting it would not say so."""
+    match kind.name:
+        case "project":
+            return _project(names, session, client)
+        case "service":
+            return _service(names, session, client)
+        case "service-role":
+            return _service_role(names, session, client)
+    if kind.ids == ("project",):
+        _exactly(names, kind.name, 0)
+        return (session.project(client),)
+    project, id = _project_and_id(kind, names, session, client)
+    match kind.name:
+        case "secret":
+            client.secrets(project, id)
+        case "service-route":
+            client.service_routes(project, id)
+    return project, id
 
 
-def _service(names: tuple[str, ...], session: Session, client: Client) -> Ids:
+def _project(names: Ids, session: Session, client: Client) -> Ids:
+    (project,) = _exactly(names, "project shop") if names else (session.wanted_project,)
+    if not project:
+        raise InvalidSpec("which project? As in `delete project shop`")
+    client.projects(project)
+    return (project,)
+
+
+def _service(names: Ids, session: Session, client: Client) -> Ids:
     if not 1 <= len(names) <= 2:
         raise InvalidSpec("which service? As in `delete service api v1`")
     ref = located(names[0], names[1] if len(names) == 2 else "", session, client)
@@ -112,28 +136,7 @@ def _service(names: tuple[str, ...], session: Session, client: Client) -> Ids:
     return ref.project, ref.service, version
 
 
-def _secret(names: tuple[str, ...], session: Session, client: Client) -> Ids:
-    project, id = _project_and_id(names, "secret db", session, client)
-    client.secrets(project, id)
-    return project, id
-
-
-def _ingress_route(names: tuple[str, ...], session: Session, client: Client) -> Ids:
-    return _project_and_id(names, "ingress-route web", session, client)
-
-
-def _ingress_global(names: tuple[str, ...], session: Session, client: Client) -> Ids:
-    _exactly(names, "ingress-global", 0)
-    return (session.project(client),)
-
-
-def _service_route(names: tuple[str, ...], session: Session, client: Client) -> Ids:
-    project, id = _project_and_id(names, "service-route api", session, client)
-    client.service_routes(project, id)
-    return project, id
-
-
-def _service_role(names: tuple[str, ...], session: Session, client: Client) -> Ids:
+def _service_role(names: Ids, session: Session, client: Client) -> Ids:
     service, role = _exactly(names, "service-role api reader", 2)
     ref = located(service, "", session, client)
     if not client.service_roles(ref.project, ref.service, role):
@@ -141,27 +144,15 @@ def _service_role(names: tuple[str, ...], session: Session, client: Client) -> I
     return ref.project, ref.service, role
 
 
-def _project_and_id(
-    names: tuple[str, ...], example: str, session: Session, client: Client
-) -> tuple[str, str]:
-    (name,) = _exactly(names, example)
+def _project_and_id(kind: Kind, names: Ids, session: Session, client: Client) -> tuple[str, str]:
+    (name,) = _exactly(names, f"{kind.name} shop/api")
     typed = reference(name) if "/" in name else None
     if typed is not None:
         return typed.project, typed.service
     return session.project(client), name
 
 
-def _exactly(names: tuple[str, ...], example: str, number: int = 1) -> tuple[str, ...]:
+def _exactly(names: Ids, example: str, number: int = 1) -> Ids:
     if len(names) != number:
         raise InvalidSpec(f"that is not what can be deleted: as in `delete {example}`")
     return names
-
-
-_IDS: dict[str, Callable[[tuple[str, ...], Session, Client], Ids]] = {
-    "service": _service,
-    "secret": _secret,
-    "ingress-routes": _ingress_route,
-    "ingress-global": _ingress_global,
-    "service-route": _service_route,
-    "service-role": _service_role,
-}

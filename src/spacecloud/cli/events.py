@@ -7,48 +7,70 @@ from typing import Any
 import click
 
 from spacecloud.cli.output import EVENT_HEADINGS, event_rows, output_option, structured
-from spacecloud.cli.references import located
+from spacecloud.cli.references import check_project, located
 from spacecloud.cli.session import Session, session_options
 from spacecloud.cli.table import table
-from spacecloud.errors import Unavailable
+from spacecloud.client.client import Client
+from spacecloud.errors import InvalidSpec, Unavailable
 
 LOOK_SECONDS = 1.0
+SHOWN = 50
+MOST_PER_LOOK = 1000
 
 
 @click.command()
 @click.argument("service", required=False)
-@click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("-f", "--follow", is_flag=True, help="What happens from now on, as it happens.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    help=f"The last N. Default: {SHOWN}, and with -f none.",
+    metavar="N",
+)
 @output_option("json", "yaml")
 @session_options
 def events(
-    session: Session, service: str | None, follow: bool, limit: int, form: str | None
+    session: Session, service: str | None, follow: bool, limit: int | None, form: str | None
 ) -> None:
     """What happened: in all projects, in one (-p), or to one service (shop/api)."""
+    if form and follow:
+        raise InvalidSpec("-f prints lines for people: choose it or -o")
     client = session.client()
     project, id = session.wanted_project or None, None
     if service is not None:
         ref = located(service, "", session, client)
         project, id = ref.project, ref.service
-    events = client.events(project, id, limit)[::-1]
-    if form:
-        click.echo(structured(events, form))
+    if follow:
+        _follow(client, project, id, limit or 0)
         return
-    if events:
-        click.echo(table(EVENT_HEADINGS, event_rows(events)))
+    found = client.events(project, id, limit or SHOWN)[::-1]
+    if not found and project:
+        check_project(client, project)
+    if form:
+        click.echo(structured(found, form))
+    elif found:
+        click.echo(table(EVENT_HEADINGS, event_rows(found)))
     else:
         click.echo("nothing has happened yet", err=True)
-    seen = {_name(event) for event in events}
-    while follow:
+
+
+def _follow(client: Client, project: str | None, id: str | None, limit: int) -> None:
+    """Until Ctrl-C. A control plane that is away is waited for."""
+    found = client.events(project, id, MOST_PER_LOOK)[::-1]
+    if not found and project:
+        check_project(client, project)
+    for row in event_rows(found[max(len(found) - limit, 0) :] if limit else []):
+        click.echo("  ".join(row))
+    seen = {_name(event) for event in found}
+    while True:
         sys.stdout.flush()
         time.sleep(LOOK_SECONDS)
         try:
-            latest = client.events(project, id, limit)[::-1]
+            latest = client.events(project, id, MOST_PER_LOOK)[::-1]
         except Unavailable as error:
             click.echo(f"{error}", err=True)
             continue
-        fresh = [event for event in latest if _name(event) not in seen]
-        for row in event_rows(fresh):
+        for row in event_rows([event for event in latest if _name(event) not in seen]):
             click.echo("  ".join(row))
         seen = {_name(event) for event in latest}
 

@@ -12,6 +12,8 @@ from spacecloud.errors import InvalidSpec
 if TYPE_CHECKING:
     from spacecloud.model.envelope import Envelope
 
+FILES_HELP = "A file, a folder of them, or - for the input; as often as needed."
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 

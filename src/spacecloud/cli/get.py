@@ -6,7 +6,7 @@ import click
 
 from spacecloud.cli.listings import THINGS, Listing, Wanted
 from spacecloud.cli.output import joined, output_option, structured
-from spacecloud.cli.references import reference
+from spacecloud.cli.references import Reference, check_project, reference
 from spacecloud.cli.session import Session, session_options
 from spacecloud.cli.table import table
 from spacecloud.client.client import Client
@@ -77,7 +77,15 @@ def _wanted(
 
 
 def _must_exist(found: Any, thing: Listing, wanted: Wanted) -> None:
-    if not found and wanted.id:
+    """The thing that is named, or else the project that it would be in."""
+    if found:
+        return
+    if wanted.project:
+        check_project(wanted.client, wanted.project)
+    if wanted.id and thing.names[1] == "service":
+        ref = Reference(wanted.project, wanted.id, wanted.more or "")
+        raise NotFound(f"there is no service {ref}")
+    if wanted.id:
         name = " ".join(filter(None, (wanted.id, wanted.more)))
         place = f" in project {wanted.project}" if wanted.project else ""
         raise NotFound(f"there is no {thing.names[1]} {name}{place}")

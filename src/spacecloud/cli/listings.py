@@ -8,6 +8,7 @@ from spacecloud.cli.envelopes import envelopes
 from spacecloud.cli.output import EVENT_HEADINGS, event_rows, joined
 from spacecloud.cli.table import shorten
 from spacecloud.client.client import Client, Document
+from spacecloud.errors import NotFound
 
 LONGEST_MESSAGE = 70
 SHOWN_EVENTS = 50
@@ -43,7 +44,11 @@ class Listing:
 
 
 def _service_documents(wanted: Wanted) -> list[Document]:
-    listed = wanted.client.services(wanted.project, wanted.id, wanted.more)
+    try:
+        listed = wanted.client.services(wanted.project, wanted.id, wanted.more)
+    except NotFound:
+        # In the words that the original's client knows; the command has better ones.
+        return []
     return envelopes("service", wanted.project, listed)
 
 
@@ -238,3 +243,9 @@ THINGS = (
         _role_rows,
     ),
 )
+
+
+def singular(name: str) -> str | None:
+    """Of a thing under any of its names, the one that other commands know it by."""
+    found = next((each for each in THINGS if name.lower() in each.names), None)
+    return None if found is None else found.names[1]

@@ -62,7 +62,22 @@ COMMANDS = {
 """Name, which is also the module and the function in it, and help."""
 
 
+OF_THE_OTHER = frozenset(
+    {"setup", "start", "stop", "down", "destroy", "serve", "inspect", "doctor"}
+)
+"""Commands of ``space-cloud``, on the control plane's machine."""
+
+
 class Commands(click.Group):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] in OF_THE_OTHER:
+            raise click.UsageError(
+                f"{args[0]} is done to a machine: it is `space-cloud {args[0]}`.", ctx
+            )
+        return super().resolve_command(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 import click
@@ -45,10 +45,8 @@ def count(number: int, one: str) -> str:
 
 
 def moment(text: str) -> str:
-    """A time of the API as the reader's clock has it, with the date where it is not today's."""
-    at = datetime.fromisoformat(text).astimezone()
-    now = datetime.now(UTC).astimezone()
-    return at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d %H:%M:%S")
+    """A time of the API as the reader's clock has it: an output is kept, and read another day."""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def joined(items: Iterable[Any], nothing: str = "-") -> str:

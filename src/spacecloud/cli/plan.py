@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from spacecloud.cli.files import read_files, variable_options
+from spacecloud.cli.files import FILES_HELP, read_files, variable_options
 from spacecloud.cli.output import count, output_option, structured
 from spacecloud.cli.progress import progress
 from spacecloud.cli.session import Session, session_options
@@ -16,7 +16,9 @@ COLOURS = {"create": "green", "update": "yellow", "delete": "red"}
 
 
 @click.command()
-@click.option("-f", "--file", "paths", multiple=True, envvar="FILE", metavar="FILE|FOLDER|-")
+@click.option(
+    "-f", "--file", "paths", multiple=True, envvar="FILE", metavar="FILE|FOLDER|-", help=FILES_HELP
+)
 @click.argument("more_paths", nargs=-1)
 @variable_options
 @click.option("--delete", "is_deletion", is_flag=True, help="What deleting them would change.")

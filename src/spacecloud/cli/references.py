@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from spacecloud.cli.session import Session
 from spacecloud.client.client import Client
-from spacecloud.errors import InvalidSpec
+from spacecloud.errors import InvalidSpec, NotFound
 
 
 class Reference(NamedTuple):
@@ -34,3 +34,20 @@ def located(text: str, version: str, session: Session, client: Client) -> Refere
     """With the project in which the command acts, where none was typed."""
     found = reference(text, version)
     return found if found.project else found._replace(project=session.project(client))
+
+
+def check_project(client: Client, project: str) -> None:
+    """``NotFound`` for one that does not exist, with the one that may have been meant."""
+    known = [str(each["id"]) for each in client.projects()]
+    if project in known:
+        return
+    from difflib import get_close_matches
+
+    from spacecloud.model.refs import PLATFORM_PROJECT
+
+    if project == PLATFORM_PROJECT:
+        return
+
+    near = get_close_matches(project, known, 1)
+    hint = f": did you mean {near[0]}?" if near else ""
+    raise NotFound(f"there is no project {project}{hint}")

@@ -48,6 +48,7 @@ BY_STATUS: dict[int, type[SpaceCloudError]] = {
     405: NotFound,
     409: Conflict,
     413: InvalidSpec,
+    415: InvalidSpec,
     429: TooManyRequests,
     502: Unavailable,
     503: Unavailable,

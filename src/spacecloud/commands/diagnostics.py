@@ -86,7 +86,18 @@ def _processes(settings: Settings) -> list[Check]:
             _api(settings, url, answers=answers, works=works),
             ok=works,
         ),
+        *_metrics(settings),
     ]
+
+
+def _metrics(settings: Settings) -> list[Check]:
+    if not settings.metrics_port:
+        return []
+    url = f"http://127.0.0.1:{settings.metrics_port}/metrics"
+    if supervisor.tells_metrics(settings):
+        return [Check("metrics", f"{url} answers", ok=True)]
+    said = f"{url} does not answer: is the port another program's? SPACE_CLOUD_METRICS_PORT"
+    return [Check("metrics", said, ok=False)]
 
 
 def _api(settings: Settings, url: str, *, answers: bool, works: bool) -> str:

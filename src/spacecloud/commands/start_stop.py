@@ -8,8 +8,8 @@ import click
 from spacecloud import directories, installation, supervisor
 from spacecloud.commands import systemd
 from spacecloud.commands.context import Machine, check, need_root, read_settings
+from spacecloud.commands.first_password import FirstPassword
 from spacecloud.errors import Conflict, InvalidSpec
-from spacecloud.model.defaults import PASSWORD_FILE
 from spacecloud.settings import Settings
 
 SERVE = (sys.executable, "-m", "spacecloud.server", "serve")
@@ -37,7 +37,7 @@ def setup(machine: Machine, expose_api: bool, timeout: float) -> None:  # noqa: 
         return
     supervisor.stop(settings)
     asyncio.run(check(machine, settings))
-    with _Password(settings):
+    with FirstPassword(settings):
         systemd.set_up(settings)
         supervisor.wait_until_it_works(settings, timeout)
     click.echo(f"{systemd.unit_name(settings)} is enabled and runs: journalctl -u it for its log")
@@ -151,7 +151,7 @@ def _start(machine: Machine, settings: Settings, timeout_seconds: float) -> None
     supervisor.refuse_a_second(settings)
     asyncio.run(check(machine, settings))
     command = [*SERVE, *(["--expose-api"] if settings.expose_api else [])]
-    with _Password(settings):
+    with FirstPassword(settings):
         supervisor.start(command, settings, timeout_seconds)
     click.echo(f"instance {settings.instance} runs; its log is {supervisor.log_path(settings)}")
 
@@ -168,19 +168,3 @@ def _take_down(machine: Machine, settings: Settings) -> None:
     _stop(settings)
     if settings.driver == "docker":
         asyncio.run(machine.remove(settings))
-
-
-class _Password:
-    """Say it once: when what is done inside has made it."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._path = settings.state_dir / PASSWORD_FILE
-        self._known = self._path.exists()
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        if not self._known and self._path.exists():
-            password = self._path.read_text().strip()
-            click.echo(f"first start: the password of admin is {password} (kept in {self._path})")

@@ -203,3 +203,6 @@ class Driver:
     host: Host
     revocation: Revocation | None = None
     """None where policy is asked all the time, as a sidecar does."""
+
+    own_ports: frozenset[int] = frozenset()
+    """Of the host, where the platform itself listens: no project is let in there."""

@@ -21,7 +21,7 @@ from enum import Enum
 from spacecloud.drivers.driver import Driver, Revocation
 from spacecloud.errors import DriverError
 from spacecloud.ingress import table
-from spacecloud.mesh.host_ports import host_ports
+from spacecloud.mesh.host_ports import asking_for, host_ports
 from spacecloud.model.refs import PLATFORM, ServiceKey
 from spacecloud.model.status import HostState
 from spacecloud.model.traffic import HostPortAccess, IngressTable
@@ -89,6 +89,7 @@ class Platform:
         self._background = background
         self._queue = queue
         self._now = now
+        self._told_closed: Mapping[str, list[int]] = {}
         self._running: dict[Job, Begun[datetime | None]] = {}
         self._errors: dict[Job, FailureReason] = {}
         self._acknowledged: set[Job] = set()
@@ -207,8 +208,22 @@ class Platform:
 
     async def _publish_host_ports(self) -> None:
         policy = await self._policies.policy()
-        wanted = host_ports(policy.declared.addresses, await self._store.projects())
+        projects = await self._store.projects()
+        own = self._driver.own_ports
+        self._tell_closed(asking_for(own, projects))
+        wanted = host_ports(policy.declared.addresses, projects, own)
         if wanted != self._host_ports:
             self._host_ports = None
             await self._driver.edge.publish_host_ports(wanted)
             self._host_ports = wanted
+
+    def _tell_closed(self, closed: Mapping[str, list[int]]) -> None:
+        """Of projects that an earlier release has accepted."""
+        for project, ports in closed.items():
+            if self._told_closed.get(project) != ports:
+                text = (
+                    f"project {project}: egress to {', '.join(map(str, ports))} stays closed: "
+                    "the platform itself listens there"
+                )
+                self._events.record(PLATFORM, "HostPortClosed", text, "warning")
+        self._told_closed = closed

@@ -1,7 +1,7 @@
 """Projects as rows; the keys in their documents sealed beside them, in the same transaction."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from spacecloud.errors import Conflict, InvalidSpec, Mistake
 from spacecloud.model.declared import Change, StoredDocument
@@ -23,7 +23,11 @@ def ensure_project(db: Session, project: str) -> bool:
     return created
 
 
-def put_project(db: Session, sealer: Sealer, id: str, project: Project) -> Written:
+def put_project(
+    db: Session, sealer: Sealer, own_ports: Container[int], id: str, project: Project
+) -> Written:
+    """``own_ports``: of the host, where the platform itself listens."""
+    _check_egress(own_ports, id, project)
     created = ensure_project(db, id)
     document = json.loads(as_kept(project, "id"))
     stored = _values(db, sealer, id)
@@ -69,6 +73,21 @@ def seal_what_is_clear(db: Session, sealer: Sealer) -> bool:
 
 def all_is_sealed(db: Session) -> None:
     db.run("DELETE FROM counters WHERE name = 'in clear'")
+
+
+def _check_egress(own_ports: Container[int], id: str, project: Project) -> None:
+    """The API takes who comes from the host's loopback for somebody on this machine."""
+    mistakes = tuple(
+        Mistake(
+            f"spec.egress[{number}].port",
+            "is a port of the platform itself, which no project may reach: choose another one",
+            access.port,
+        )
+        for number, access in enumerate(project.egress)
+        if access.port in own_ports
+    )
+    if mistakes:
+        raise InvalidSpec(f"project {id} asks for ports of the platform itself", mistakes)
 
 
 def _put(db: Session, sealer: Sealer, id: str, text: str, values: Mapping[str, str]) -> None:

@@ -38,12 +38,18 @@ class SqliteStore:
     """Fulfils ``store.port.Store``."""
 
     def __init__(
-        self, database: Database, allocator: Allocator, sealer: Sealer, now: Callable[[], datetime]
+        self,
+        database: Database,
+        allocator: Allocator,
+        sealer: Sealer,
+        now: Callable[[], datetime],
+        own_ports: frozenset[int] = frozenset(),
     ) -> None:
         self._database = database
         self._allocator = allocator
         self._sealer = sealer
         self._now = now
+        self._own_ports = own_ports
         self._declared = DeclaredReader()
         self._read = database.read
         self._write = database.write
@@ -51,7 +57,12 @@ class SqliteStore:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, path: Path, allocator: Allocator, sealer: Sealer, now: Callable[[], datetime]
+        cls,
+        path: Path,
+        allocator: Allocator,
+        sealer: Sealer,
+        now: Callable[[], datetime],
+        own_ports: frozenset[int] = frozenset(),
     ) -> AsyncGenerator[Self]:
         """``Unavailable`` when the file or the key is not the right one, with what to do."""
         async with Database.open(path) as database:
@@ -60,12 +71,12 @@ class SqliteStore:
                 await database.rewrite()
                 await database.write(project_rows.all_is_sealed)
             await database.write(revision_rows.adopt_pinned_images)
-            yield cls(database, allocator, sealer, now)
+            yield cls(database, allocator, sealer, now, own_ports)
 
     @asynccontextmanager
     async def rehearsal(self) -> AsyncGenerator["SqliteStore"]:
         async with self._database.copy() as database:
-            yield SqliteStore(database, self._allocator, self._sealer, self._now)
+            yield SqliteStore(database, self._allocator, self._sealer, self._now, self._own_ports)
 
     async def installation(self) -> bytes | None:
         """The secret of the installation that it belongs to; None where it knows none yet."""
@@ -78,9 +89,15 @@ class SqliteStore:
         )
 
     async def put_project(self, id: str, project: Project) -> Written:
-        sealer = self._sealer
+        sealer, own_ports = self._sealer, self._own_ports
         return await self._write(
-            partial(project_rows.put_project, sealer=sealer, id=id, project=project)
+            partial(
+                project_rows.put_project,
+                sealer=sealer,
+                own_ports=own_ports,
+                id=id,
+                project=project,
+            )
         )
 
     async def projects(self, id: str | None = None) -> list[StoredDocument]:

@@ -3,8 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST
+from fastapi.responses import JSONResponse
 
 from spacecloud.api.bodies import read_object
 from spacecloud.api.declare import declare
@@ -16,7 +15,7 @@ from spacecloud.api.parameters import (
     wanted,
 )
 from spacecloud.api.responses import done, result, views
-from spacecloud.api.schemas import BATCH, DOCUMENTS, METRICS, gives, lists
+from spacecloud.api.schemas import BATCH, DOCUMENTS, gives, lists
 from spacecloud.errors import InvalidSpec
 from spacecloud.model.status import EventView, PlanView, event_view
 
@@ -74,9 +73,3 @@ async def list_events(
 async def usage() -> JSONResponse:
     """The original's counters of anonymous usage; none are kept."""
     return result([])
-
-
-@router.get("/metrics", responses=METRICS, response_class=Response)
-async def metrics(api: Api) -> Response:
-    """For Prometheus."""
-    return Response(api.backend.metrics(), media_type=CONTENT_TYPE_LATEST)

@@ -1,5 +1,6 @@
 """The Docker driver put together: one engine, one Envoy, one resolver, one host."""
 
+import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -10,6 +11,7 @@ from spacecloud.drivers.docker.doctor import checks
 from spacecloud.drivers.docker.doctor import inventory as stock
 from spacecloud.drivers.docker.doctor import preflight as requirements
 from spacecloud.drivers.docker.engine import connect
+from spacecloud.drivers.docker.gateway.api_listener import listen
 from spacecloud.drivers.docker.gateway.traffic import EnvoyTraffic
 from spacecloud.drivers.docker.host.dns import DnsmasqNames
 from spacecloud.drivers.docker.host.host import DockerHost
@@ -38,7 +40,13 @@ async def docker_driver(
                 names=DnsmasqNames(RunDirectory(settings.run_dir)),
                 host=DockerHost(engine, settings, networking),
                 revocation=gateway,
+                own_ports=settings.own_ports,
             )
+
+
+def api_listener(settings: Settings) -> socket.socket:
+    """Where the gateway brings requests to the API. ``Unavailable`` where there is no place."""
+    return listen(RunDirectory(settings.run_dir))
 
 
 @asynccontextmanager
@@ -79,5 +87,6 @@ def networking_of(settings: Settings) -> Networking:
         http_port=settings.http_port,
         mesh_port=settings.mesh_port,
         dns_port=settings.dns_port,
+        metrics_port=settings.metrics_port,
         upstream_dns=settings.upstream_dns,
     )

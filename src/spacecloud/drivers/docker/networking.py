@@ -23,6 +23,9 @@ class Networking:
     dns_port: int
     """Where NAT brings the pods' DNS."""
 
+    metrics_port: int = 0
+    """On loopback alone; 0: nowhere."""
+
     upstream_dns: tuple[str, ...] = ()
     """Resolvers for outside names; empty: the host's own."""
 

@@ -13,7 +13,7 @@ class RunDirectory:
 
     @property
     def api_socket(self) -> Path:
-        """Where the API listens; Envoy's user must be able to write to it."""
+        """Where the API listens, for root and Envoy's group alone: see ``api_listener``."""
         return self.path / "api.sock"
 
     @property

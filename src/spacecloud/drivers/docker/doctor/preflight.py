@@ -197,12 +197,13 @@ def taken_ports(networking: Networking, own: frozenset[int]) -> Iterable[str]:
 
 
 def _same_ports(networking: Networking) -> Iterable[str]:
-    ports = (networking.http_port, networking.mesh_port, networking.dns_port)
+    http, mesh, dns = networking.http_port, networking.mesh_port, networking.dns_port
+    ports = (http, mesh, dns, *([networking.metrics_port] if networking.metrics_port else []))
     if len(set(ports)) < len(ports):
         yield (
-            f"the ports for HTTP, the mesh and DNS must differ, and are {ports[0]}, {ports[1]} "
-            f"and {ports[2]}: choose others with SPACE_CLOUD_HTTP_PORT, SPACE_CLOUD_MESH_PORT "
-            "and SPACE_CLOUD_DNS_PORT"
+            f"the ports for HTTP, the mesh, DNS and metrics must differ, and are {http}, {mesh}, "
+            f"{dns} and {networking.metrics_port}: choose others with SPACE_CLOUD_HTTP_PORT, "
+            "SPACE_CLOUD_MESH_PORT, SPACE_CLOUD_DNS_PORT and SPACE_CLOUD_METRICS_PORT"
         )
 
 

@@ -32,6 +32,9 @@ FORWARD, DOCKER_USER = "FORWARD", "DOCKER-USER"
 LIKE_OURS = re.compile(r"(^| )-j SC-[0-9a-f]{6}-[A-Z0-9]+$")
 """How every instance's jumps look: the order among those is nobody's concern."""
 
+DNS_CONNECTIONS = 16
+"""Over TCP, of one replica at a time: each is a process of the resolver until it ends."""
+
 WITHIN_A_BRIDGE = "-m physdev --physdev-is-bridged -j RETURN"
 """Bridged packets pass here too where the kernel is told so; they never leave their service."""
 
@@ -168,11 +171,17 @@ def _redirects(networking: Networking) -> tuple[str, ...]:
 
 
 def _to_host(networking: Networking) -> tuple[str, ...]:
-    """From a pod: what was redirected, answers, the public port. From anywhere: no inner port."""
+    """
+    From a pod: what was redirected, answers, the public port. From anywhere: no inner port.
+
+    No replica takes all of the resolver's TCP connections from the others.
+    """
     ours = f"-i {networking.interface_prefix}+"
     mesh, dns = networking.mesh_port, networking.dns_port
     return (
         f"{ours} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        f"{ours} -p tcp -m tcp --dport {dns} -m connlimit --connlimit-above {DNS_CONNECTIONS} "
+        "--connlimit-mask 32 --connlimit-saddr -j REJECT --reject-with tcp-reset",
         f"{ours} -m conntrack --ctstate DNAT --ctorigdst {networking.pools.vips} -j ACCEPT",
         f"{ours} -p tcp -m tcp --dport {networking.http_port} -j ACCEPT",
         *(f"{ours} {rule}" for rule in _REFUSED),

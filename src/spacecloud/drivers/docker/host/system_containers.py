@@ -11,10 +11,12 @@ from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, NOT_MOD
 from spacecloud.drivers.docker.gateway import bootstrap
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.images.ensure import ensure
+from spacecloud.drivers.docker.images.platform_images import DNSMASQ_PATH
 from spacecloud.drivers.docker.images.pulls import Pulls
 from spacecloud.drivers.docker.logs import last_lines
 from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership, labels_of
+from spacecloud.drivers.docker.process import run
 from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.json import Json
@@ -42,6 +44,8 @@ class SystemContainers:
         """Container id to how often the engine had started it again when we looked last."""
 
         self._images: dict[Part, str] = {}
+        self._known_options = ""
+        """Of the resolver's program, in its own words."""
 
     async def ensure(self, part: Part) -> list[str]:
         """What had to be mended. ``Transient`` with the part's own words when it cannot run."""
@@ -125,7 +129,7 @@ class SystemContainers:
 
     def _body(self, part: Part, image: str) -> Json:
         if part == "resolver":
-            return system_specs.resolver(self._networking, self._run, image)
+            return system_specs.resolver(self._networking, self._run, image, self._known_options)
         drain_seconds, log_level = self._settings.listener_drain_seconds, self._settings.log_level
         arguments = bootstrap.arguments(self._networking, self._run, drain_seconds, log_level)
         return system_specs.gateway(self._networking, self._run, image, arguments, most_files())
@@ -136,6 +140,9 @@ class SystemContainers:
         known = self._images.get(part, "")
         if not known:
             known = self._images[part] = await ensure(self._engine, part)
+            if part == "resolver":
+                # The image is made of this machine's own.
+                self._known_options = await run(DNSMASQ_PATH, "--help")
         return known
 
     async def _image_that_is_here(self, part: Part) -> str:

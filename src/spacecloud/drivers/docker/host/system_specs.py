@@ -11,6 +11,7 @@ from spacecloud.model.refs import MESH_DOMAIN
 
 NOBODY = "65534:65534"
 MOST_QUERIES = 1000
+MOST_TCP_CONNECTIONS = 256
 LOCAL_TTL_SECONDS = 5
 LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 
@@ -28,9 +29,11 @@ def gateway(
     return body
 
 
-def resolver(networking: Networking, run: RunDirectory, image: str) -> Json:
+def resolver(networking: Networking, run: RunDirectory, image: str, known_options: str) -> Json:
+    """``known_options``: what the image's dnsmasq says that it understands."""
     names, upstreams = run.names, run.upstreams
-    body = _part(networking, "resolver", image, resolver_arguments(networking, run))
+    arguments = [*resolver_arguments(networking, run), *resolver_limits(known_options)]
+    body = _part(networking, "resolver", image, arguments)
     body["User"] = NOBODY
     body["HostConfig"]["Binds"] = [f"{names}:{names}:ro", f"{upstreams}:{upstreams}:ro"]
     return _hashed(body)
@@ -55,10 +58,21 @@ def resolver_arguments(networking: Networking, run: RunDirectory) -> list[str]:
         "--no-hosts",
         f"--hostsdir={run.names}",
         f"--local=/{MESH_DOMAIN}/",
+        "--local=/bind/",
         f"--local-ttl={LOCAL_TTL_SECONDS}",
         f"--dns-forward-max={MOST_QUERIES}",
         *servers,
     ]
+
+
+def resolver_limits(known_options: str) -> list[str]:
+    """
+    Of the newer releases: nothing is told of the resolver itself (its upstreams, its cache), and
+    its TCP connections are enough for many replicas at the limit that the rules set for each.
+    """
+    wanted = ("--no-ident", f"--max-tcp-connections={MOST_TCP_CONNECTIONS}")
+    known = {word.partition("=")[0] for word in known_options.split()}
+    return [option for option in wanted if option.partition("=")[0] in known]
 
 
 def _part(networking: Networking, part: str, image: str, arguments: list[str]) -> Json:

@@ -1,7 +1,7 @@
 """What the engine shows, as the world that decisions are made from. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -24,18 +24,13 @@ NEVER = "0001-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One container: what it says of itself, and how it is."""
+class Container:
+    """One container: what its labels say, and how it is."""
 
     tag: Tag
-    id: str
-    state: State
-    image: str
-    started_at: datetime | None = None
-    exited_at: datetime | None = None
-    exit_code: int | None = None
-    out_of_memory: bool = False
-    error: str = ""
+    run: ObservedTask
+    """As of a task. Of a sandbox its state and its times mean the same; it has no probe."""
+
     pid: int = 0
     has_address: bool = True
     """On a network, with the address that it was made for. Said of a sandbox; tasks join it."""
@@ -43,57 +38,58 @@ class Seen:
     @property
     def target(self) -> Target | None:
         """Whom to probe; None where there is nothing to ask."""
-        if not self.tag.task or self.state != "running" or self.started_at is None:
+        tag, run = self.tag, self.run
+        if not tag.task or run.state != "running" or run.started_at is None:
             return None
-        tag = self.tag
         return Target(
-            self.id, self.started_at, tag.address, self.pid, tag.ports, tag.probe, tag.ref.key
+            run.container, run.started_at, tag.address, self.pid, tag.ports, tag.probe, tag.ref.key
         )
 
 
-def listed(item: Json) -> Seen | None:
+def listed(item: Json) -> Container | None:
     """From a listing: whether it runs, not since when."""
     tag = labels.read(item["Labels"] or {})
     if tag is None:
         return None
-    return Seen(
-        tag, item["Id"], _state(item["State"]), item["ImageID"], has_address=_has_address(tag, item)
-    )
+    run = ObservedTask(item["Id"], tag.task, _state(item["State"]), item["ImageID"])
+    return Container(tag, run, has_address=_has_address(tag, item))
 
 
-def inspected(item: Json) -> Seen | None:
+def inspected(item: Json) -> Container | None:
     tag = labels.read(item["Config"]["Labels"] or {})
     if tag is None:
         return None
-    state = item["State"]
-    ended = _state(state["Status"]) == "exited"
-    return Seen(
-        tag=tag,
-        id=item["Id"],
-        state=_state(state["Status"]),
+    its, state = item["State"], _state(item["State"]["Status"])
+    ended = state == "exited"
+    run = ObservedTask(
+        container=item["Id"],
+        task=tag.task,
+        state=state,
         image=item["Image"],
-        started_at=_time(state["StartedAt"]),
-        exited_at=_time(state["FinishedAt"]) if ended else None,
-        exit_code=state["ExitCode"] if ended else None,
-        out_of_memory=bool(state.get("OOMKilled")) and ended,
-        error=message(state.get("Error") or ""),
-        pid=state.get("Pid") or 0,
-        has_address=_has_address(tag, item),
+        started_at=_time(its["StartedAt"]),
+        exited_at=_time(its["FinishedAt"]) if ended else None,
+        exit_code=its["ExitCode"] if ended else None,
+        out_of_memory=bool(its.get("OOMKilled")) and ended,
+        error=message(its.get("Error") or "") if state != "running" else "",
     )
+    return Container(tag, run, its.get("Pid") or 0, _has_address(tag, item))
 
 
 def workloads(
-    key: ServiceKey, subnet: str | None, seen: Iterable[Seen], health: Mapping[str, Health]
+    key: ServiceKey,
+    subnet: str | None,
+    containers: Iterable[Container],
+    health: Mapping[str, Health],
 ) -> ObservedWorkloads:
     """``health``: container id to what its probes say."""
-    pods: dict[str, list[Seen]] = {}
-    for container in seen:
+    pods: dict[str, list[Container]] = {}
+    for container in containers:
         pods.setdefault(container.tag.replica, []).append(container)
     replicas = tuple(_replica(id, pods[id], health) for id in sorted(pods))
     return ObservedWorkloads(key, subnet, replicas)
 
 
-def _replica(id: str, pod: list[Seen], health: Mapping[str, Health]) -> ObservedReplica:
+def _replica(id: str, pod: list[Container], health: Mapping[str, Health]) -> ObservedReplica:
     sandbox = next((c for c in pod if not c.tag.task), None)
     tag = (sandbox or pod[0]).tag
     tasks = sorted((c for c in pod if c.tag.task), key=lambda c: c.tag.task)
@@ -111,11 +107,11 @@ def _replica(id: str, pod: list[Seen], health: Mapping[str, Health]) -> Observed
 
 
 def _sandbox_state(
-    sandbox: Seen | None,
+    sandbox: Container | None,
 ) -> Literal["missing", "running", "stopped", "off its network"]:
     if sandbox is None:
         return "missing"
-    if sandbox.state != "running":
+    if sandbox.run.state != "running":
         return "stopped"
     return "running" if sandbox.has_address else "off its network"
 
@@ -128,24 +124,18 @@ def _has_address(tag: Tag, item: Json) -> bool:
     return any(network.get("IPAddress") == tag.address for network in networks.values())
 
 
-def _task(seen: Seen, sandbox: Seen | None, health: Mapping[str, Health]) -> ObservedTask:
-    probe = seen.tag.probe or Probe()
-    return ObservedTask(
-        container=seen.id,
-        task=seen.tag.task,
-        state=seen.state,
-        image=seen.image,
-        started_at=seen.started_at,
-        exited_at=seen.exited_at,
-        exit_code=seen.exit_code,
-        out_of_memory=seen.out_of_memory,
-        error=seen.error if seen.state != "running" else "",
-        health=health.get(seen.id, Health()),
+def _task(
+    container: Container, sandbox: Container | None, health: Mapping[str, Health]
+) -> ObservedTask:
+    probe = container.tag.probe or Probe()
+    return replace(
+        container.run,
         grace_seconds=probe.grace_seconds,
         tolerated_failures=probe.failures,
-        orphaned=_is_orphaned(seen, sandbox),
-        restart=seen.tag.restart,
-        is_job=_is_job(seen.tag),
+        health=health.get(container.run.container, Health()),
+        orphaned=sandbox is not None and _is_orphaned(container.run, sandbox.run),
+        restart=container.tag.restart,
+        is_job=_is_job(container.tag),
     )
 
 
@@ -153,14 +143,13 @@ def _is_job(tag: Tag) -> bool:
     return tag.restart != "always" and not tag.ports and tag.probe is None
 
 
-def _is_orphaned(seen: Seen, sandbox: Seen | None) -> bool:
+def _is_orphaned(task: ObservedTask, sandbox: ObservedTask) -> bool:
     """It joined the namespace of an earlier run of its sandbox."""
     return (
-        sandbox is not None
-        and seen.state == "running"
-        and seen.started_at is not None
+        task.state == "running"
+        and task.started_at is not None
         and sandbox.started_at is not None
-        and seen.started_at < sandbox.started_at
+        and task.started_at < sandbox.started_at
     )
 
 

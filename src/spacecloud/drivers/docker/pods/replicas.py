@@ -261,7 +261,7 @@ class Pods:
         path = self._settings.state_dir / "resolv" / f"{project}.conf"
         wanted = containers.resolv_conf(str(self._settings.pools.dns_vip), project)
         try:
-            if not path.exists() or path.read_text() != wanted:
+            if not path.exists() or path.read_text("utf-8", "replace") != wanted:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_durably(path, wanted, FOR_ALL)
         except OSError as error:

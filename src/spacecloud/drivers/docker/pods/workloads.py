@@ -18,7 +18,7 @@ from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import observe
 from spacecloud.drivers.docker.pods.networks import Networks
-from spacecloud.drivers.docker.pods.observe import Seen
+from spacecloud.drivers.docker.pods.observe import Container
 from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues
 from spacecloud.drivers.docker.probes.prober import Prober
 from spacecloud.drivers.driver import Hint, LogRequest
@@ -116,10 +116,10 @@ class DockerWorkloads:
                 subnet = await self._networks.subnet(key)
                 listing = await self._engine.get("containers/json", all=True, filters=filters)
                 ours = [item for item in listing if self._owner.has("replica", item)]
-                seen = await self._inspect([item["Id"] for item in ours])
+                containers = await self._inspect([item["Id"] for item in ours])
         except EngineError as error:
             raise meaning(f"look at {key}", error) from error
-        return observe.workloads(key, subnet, seen, self._health(key, seen))
+        return observe.workloads(key, subnet, containers, self._health(key, containers))
 
     async def observe_all(self) -> Mapping[ServiceKey, ObservedWorkloads]:
         filters = {"label": labels.of_instance(self._settings.instance)}
@@ -128,16 +128,16 @@ class DockerWorkloads:
             listing = await self._engine.get("containers/json", all=True, filters=filters)
         except EngineError as error:
             raise Transient(f"look at everything: {error}") from error
-        by_service: dict[ServiceKey, list[Seen]] = {key: [] for key in subnets}
+        by_service: dict[ServiceKey, list[Container]] = {key: [] for key in subnets}
         self._owner.forget_all_but(listing)
         self._tell_strangers(listing)
         for item in listing:
-            seen = self._listed(item)
-            if seen is not None:
-                by_service.setdefault(seen.tag.ref.key, []).append(seen)
+            container = self._listed(item)
+            if container is not None:
+                by_service.setdefault(container.tag.ref.key, []).append(container)
         return {
-            key: observe.workloads(key, subnets.get(key), seen, {})
-            for key, seen in by_service.items()
+            key: observe.workloads(key, subnets.get(key), containers, {})
+            for key, containers in by_service.items()
         }
 
     async def images(self, references: Iterable[str]) -> Mapping[str, str | None]:
@@ -226,16 +226,16 @@ class DockerWorkloads:
         )
         self._pull_queue.start(self._group, op, credentials)
 
-    async def _inspect(self, ids: list[str]) -> list[Seen]:
-        found: dict[str, Seen] = {}
+    async def _inspect(self, ids: list[str]) -> list[Container]:
+        found: dict[str, Container] = {}
         inspections = asyncio.Semaphore(MOST_INSPECTIONS)
 
         async def one(id: str) -> None:
             async with inspections:
                 item = await self._engine.find(f"containers/{id}/json")
-            seen = _readable(observe.inspected, item) if item is not None else None
-            if seen is not None:
-                found[id] = seen
+            container = _readable(observe.inspected, item) if item is not None else None
+            if container is not None:
+                found[id] = container
 
         if len(ids) == 1:
             await one(ids[0])
@@ -252,8 +252,8 @@ class DockerWorkloads:
                 raise Transient(f"inspect containers: {failed[0]}") from failed[0]
         return [found[id] for id in ids if id in found]
 
-    def _health(self, key: ServiceKey, seen: list[Seen]) -> dict[str, Health]:
-        targets = [container.target for container in seen]
+    def _health(self, key: ServiceKey, containers: list[Container]) -> dict[str, Health]:
+        targets = [container.target for container in containers]
         running = {target.container for target in targets if target is not None}
         gone = {c for c in self._prober.watched() if self._services.get(c) == key} - running
         self._prober.forget(gone)
@@ -295,7 +295,7 @@ class DockerWorkloads:
         elif self._owner.has("part", container):
             self._hints.send(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))
 
-    def _listed(self, item: Json) -> Seen | None:
+    def _listed(self, item: Json) -> Container | None:
         """None where it is not ours."""
         return _readable(observe.listed, item) if self._owner.has("replica", item) else None
 
@@ -326,20 +326,20 @@ class DockerWorkloads:
             listing = await self._engine.get("containers/json", all=True, filters=filters)
         except EngineError as error:
             raise meaning(f"look for {replica}", error) from error
-        seen = [s for item in listing if (s := self._listed(item)) is not None]
-        pod = [s for s in seen if s.tag.replica == replica]
+        containers = [c for item in listing if (c := self._listed(item)) is not None]
+        pod = [c for c in containers if c.tag.replica == replica]
         if not pod:
             raise NotFound(f"there is no replica {replica} in project {project}")
         wanted = task or pod[0].tag.expected_tasks[0]
         for container in pod:
             if container.tag.task == wanted:
-                return container.id
+                return container.run.container
         raise NotFound(
             f"replica {replica} has no task {wanted}: it has {', '.join(pod[0].tag.expected_tasks)}"
         )
 
 
-def _readable(read: Callable[[Json], Seen | None], item: Json) -> Seen | None:
+def _readable(read: Callable[[Json], Container | None], item: Json) -> Container | None:
     """One of ours that the engine tells nothing sensible of is not one that is missing."""
     try:
         return read(dict(item))

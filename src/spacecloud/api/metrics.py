@@ -1,0 +1,32 @@
+"""
+The metrics, as Prometheus wants them: on a port of their own, which loopback alone reaches.
+
+No token is asked for, as by any exporter on this machine: they tell names and numbers of services,
+and nothing that was declared. A page in a browser gets nothing, as at the API's door.
+"""
+
+from collections.abc import Callable
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from spacecloud.api.door import Door, Doorkeeper
+
+PATH = "/metrics"
+
+
+def metrics_app(render: Callable[[], bytes]) -> Starlette:
+    async def metrics(request: Request) -> Response:
+        return Response(render(), media_type=CONTENT_TYPE_LATEST)
+
+    async def elsewhere(request: Request) -> Response:
+        return PlainTextResponse(f"there is nothing but {PATH} here\n", 404)
+
+    return Starlette(
+        routes=[Route(PATH, metrics), Route("/{path:path}", elsewhere)],
+        middleware=[Middleware(Doorkeeper, door=Door(exposed=False))],
+    )
