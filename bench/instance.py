@@ -152,8 +152,12 @@ class Instance:
     # ------------------------------------------------------------------ what is asked of it
 
     def apply(self, service: str, *, project: str = PROJECT, **given: Any) -> int:
-        """The generation. ``given``: of the service; without tasks it is the server's."""
+        """
+        The generation. ``given``: of the service; without tasks it is the server's. It is
+        confirmed as soon as it serves: what is measured is how long that takes.
+        """
         given.setdefault("tasks", [self.task()])
+        given.setdefault("rollout", {"confirmSeconds": 0})
         answer = self.api.post(f"/v1/runner/{project}/services/{service}/v1", json=given)
         answer.raise_for_status()
         return int(answer.json()["generation"])

@@ -129,7 +129,7 @@ def _declare(stage: Instance, projects: int) -> None:
         there = {status["serviceId"] for status in stage.statuses(project)}
         for service in (f"s{n}" for n in range(EACH)):
             if service not in there:
-                stage.apply(service, project=project, scale={"replicas": 0})
+                stage.apply(service, project=project, scale={"maxReplicas": 0})
     _until_asleep(stage, projects)
 
 
@@ -176,7 +176,7 @@ class _Changes:
         whitelists: dict[str, list[str]] = {} if service in self._refuses else {"whitelists": []}
         answered = self._caller.start(lambda: _answers(address, expected))
         began = time.perf_counter()
-        self._stage.apply(service, project=NEAR, scale={"replicas": 0}, **whitelists)
+        self._stage.apply(service, project=NEAR, scale={"maxReplicas": 0}, **whitelists)
         ended = answered.result()
         self._refuses ^= {service}
         return ended - began

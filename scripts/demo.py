@@ -40,7 +40,7 @@ def main() -> int:
         step("logging in", lambda: login(settings, url))
         step(
             "deploying examples/shop",
-            lambda: run("space-cli", "apply", "-f", "examples/shop/shop.yaml", "--wait"),
+            lambda: run("space-cli", "apply", "-f", "examples/shop/shop.yaml", "--wait=serving"),
         )
         report = step(f"asking {url}/report.json", lambda: ask(f"{url}/report.json"))
     except Failed as failure:

@@ -46,7 +46,9 @@ def a_task(**given: Any) -> dict[str, Any]:
 
 
 def a_service(**given: Any) -> Service:
+    """Confirmed as soon as it serves, unless a test is about that."""
     given.setdefault("tasks", [a_task()])
+    given.setdefault("rollout", {"confirmSeconds": 0})
     return Service.model_validate(given)
 
 
@@ -59,13 +61,16 @@ def a_version(
     order: int = 0,
     images: Mapping[str, str] | None = None,
 ) -> DeclaredVersion:
+    """With ``images``: recorded and confirmed."""
+    revision = a_revision(spec or a_service(), images) if images else None
     return DeclaredVersion(
         ref=ServiceRef(key.project, key.service, name),
         spec=spec or a_service(),
         generation=generation,
         order=order,
-        revision=a_revision(spec or a_service(), images) if images else None,
+        revision=revision,
         resolved=generation if images else 0,
+        confirmed=revision,
     )
 
 
@@ -126,6 +131,9 @@ def _as_recorded(situation: Situation, version: DeclaredVersion) -> DeclaredVers
         revision=before.revision,
         resolved=before.resolved,
         completed=before.completed,
+        confirmed=before.confirmed,
+        serving_since=before.serving_since,
+        failure=before.failure if before.generation == version.generation else None,
     )
 
 

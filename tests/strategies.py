@@ -162,6 +162,7 @@ services = objects(
         "version": texts,
         "scale": scales,
         "autoScale": auto_scales,
+        "rollout": objects({}, {"confirmSeconds": st.integers(0, 600) | st.floats(0, 600)}),
         "labels": st.dictionaries(st.text("abc./-", min_size=1, max_size=9), texts, max_size=3),
         "affinity": st.lists(affinities, max_size=2),
         "whitelists": st.lists(peers, max_size=3),

@@ -136,12 +136,21 @@ class Plane:
 
     def is_ready(self, project: str, service: str, replicas: int) -> dict[str, Any]:
         """Status of its only version, which has been looked at and serves as declared."""
+        return self._serves(project, service, replicas, "ready")
+
+    def is_rolled_back(self, project: str, service: str, replicas: int) -> dict[str, Any]:
+        """What was declared last was given up, and what was before it serves."""
+        status = self._serves(project, service, replicas, "failed")
+        assert status["reason"] == "RolledBack", (status["reason"], status["message"])
+        return status
+
+    def _serves(self, project: str, service: str, replicas: int, state: str) -> dict[str, Any]:
         found = [s for s in self.statuses(project) if s["serviceId"] == service]
         assert len(found) == 1, found
         (status,) = found
         shown = (status["state"], status["message"], status["nextStep"])
         assert status["observedGeneration"] == status["generation"], shown
-        assert status["state"] == "ready", shown
+        assert status["state"] == state, shown
         assert status["desiredReplicas"] == status["readyReplicas"] == replicas, status
         assert len(status["replicas"]) == replicas, status
         return status

@@ -5,6 +5,7 @@ What a service lives through, in a project of its own; every chapter ends where 
 |---------|--------------------------------------------------------|-------------------|
 | create  | a secret, the service, an ingress route                | 1                 |
 | roll    | another environment: a new revision, new before old    | 1                 |
+| relapse | a revision that ends a second after it listens         | 1, the old one    |
 | grow    | two replicas                                           | 2                 |
 | policy  | whom it lets in and whom it calls; a second route      | 2                 |
 | mend    | a task is killed, another one says that it is not well | 2                 |
@@ -24,13 +25,14 @@ from chaos import world
 from chaos.plane import Plane
 from chaos.world import World
 
-Chapter = Literal["create", "roll", "grow", "policy", "mend", "shrink", "delete"]
-ROUND: tuple[Chapter, ...] = ("roll", "grow", "policy", "mend", "shrink")
+Chapter = Literal["create", "roll", "relapse", "grow", "policy", "mend", "shrink", "delete"]
+ROUND: tuple[Chapter, ...] = ("roll", "relapse", "grow", "policy", "mend", "shrink")
 CHAPTERS: tuple[Chapter, ...] = ("create", *ROUND, "delete")
 WARM: tuple[Chapter, ...] = ("roll", "grow", "policy", "shrink")
 """In these no request may be lost: nobody has hurt the replicas themselves."""
 
 SERVICE = "web"
+CONFIRM_SECONDS, RELAPSE_CONFIRM_SECONDS, RELAPSE_SECONDS = 0.5, 10, 1
 PROBE = {
     "type": "http",
     "path": "/health",
@@ -60,6 +62,7 @@ class Scenario:
         chapters: dict[Chapter, Callable[[], None]] = {
             "create": self._create,
             "roll": self._roll,
+            "relapse": self._relapse,
             "grow": self._grow,
             "policy": self._policy,
             "mend": self._mend,
@@ -88,7 +91,10 @@ class Scenario:
             projects = self._plane.ask("GET", f"/v1/config/projects/{self.project}")
             assert projects.status_code == 404, projects.text
             return
-        self._plane.is_ready(self.project, SERVICE, self._replicas)
+        if chapter == "relapse":
+            self._plane.is_rolled_back(self.project, SERVICE, self._replicas)
+        else:
+            self._plane.is_ready(self.project, SERVICE, self._replicas)
         there = world.addresses(self._plane, self.project)
         assert world.served(self._plane, self.project) == there
         assert len(there) == self._replicas
@@ -117,6 +123,11 @@ class Scenario:
     def _roll(self) -> None:
         self._revision += 1
         self._apply()
+
+    def _relapse(self) -> None:
+        """What serves in the end is what was declared before."""
+        env = {"NAME": "relapse", "DIE_SECONDS": str(RELAPSE_SECONDS)}
+        self._apply(env, RELAPSE_CONFIRM_SECONDS)
 
     def _grow(self) -> None:
         self._replicas = 2
@@ -156,16 +167,19 @@ class Scenario:
     def _routes(self) -> str:
         return f"/v1/config/projects/{self.project}/routing/ingress"
 
-    def _apply(self) -> None:
+    def _apply(
+        self, env: dict[str, str] | None = None, confirm_seconds: float = CONFIRM_SECONDS
+    ) -> None:
         task = self._plane.user.task(
             SERVICE,
-            env={"NAME": f"r{self._revision}"},
+            env=env or {"NAME": f"r{self._revision}"},
             secrets=["file"],
             docker={"image": self._image, "imagePullPolicy": "always"},
             probe=PROBE,
         )
         spec: dict[str, Any] = {
             "tasks": [task],
+            "rollout": {"confirmSeconds": confirm_seconds},
             "scale": {
                 "replicas": self._replicas,
                 "minReplicas": self._replicas,

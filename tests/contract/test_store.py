@@ -20,12 +20,12 @@ import pytest
 
 from spacecloud.errors import Conflict, InvalidSpec, NotFound
 from spacecloud.model.addresses import Addresses, Allocation, Grant, Held, PoolAllocator, Pools
-from spacecloud.model.declared import Change, DeclaredService, Event
+from spacecloud.model.declared import Change, DeclaredService, DeclaredVersion, Event
 from spacecloud.model.envelope import MODELS, Envelope
 from spacecloud.model.kinds import KINDS, kind_named
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
-from spacecloud.model.revision import Revision
+from spacecloud.model.revision import Revision, RevisionFailure
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import REDACTED, Secret, SecretFacts, as_bytes
 from spacecloud.model.service import Service
@@ -1182,3 +1182,83 @@ async def test_a_redacted_value_in_either_field_keeps_what_is_stored(store: Stor
             "shop", "new", Secret.model_validate({**given, "binaryData": {"b": REDACTED}})
         )
     assert [m.path for m in caught.value.mistakes] == ["spec.binaryData.b"]
+
+
+A_FAILURE = RevisionFailure("api--v1--1/main", "Exited", "exited with code 1", "mend it")
+
+
+async def the_only_version(store: Store) -> DeclaredVersion:
+    (version,) = await store.versions()
+    return version
+
+
+async def test_a_revision_is_confirmed_once_it_has_served(store: Store) -> None:
+    accepted = await store.put_service(API, a_service())
+    its = (API, accepted.generation)
+    await store.record_revision(*its, a_revision(1))
+    recorded = await the_only_version(store)
+
+    await store.record_serving(*its, 1)
+    serving = await the_only_version(store)
+    await store.confirm_revision(*its, 1)
+    confirmed = await the_only_version(store)
+
+    assert (recorded.is_confirmed, recorded.serving_since) == (False, None)
+    assert (serving.is_confirmed, serving.serving_since) == (False, NOW)
+    assert confirmed.is_confirmed
+    assert confirmed.confirmed == confirmed.revision
+
+
+async def test_a_revision_is_given_up_for_one_generation_and_what_was_confirmed_stays(
+    store: Store,
+) -> None:
+    first = await store.put_service(API, a_service())
+    await store.record_revision(API, first.generation, a_revision(1))
+    await store.confirm_revision(API, first.generation, 1)
+    labelled = a_service(labels={"a": "b"})
+    second = await store.put_service(API, labelled)
+    await store.record_revision(API, second.generation, a_revision(2))
+    await store.record_serving(API, second.generation, 2)
+
+    await store.fail_revision(API, second.generation, 2, A_FAILURE)
+    failed = await the_only_version(store)
+    third = await store.put_service(API, labelled)
+    await store.record_revision(API, third.generation, a_revision(2))
+    again = await the_only_version(store)
+
+    assert (failed.failure, failed.serving_since) == (A_FAILURE, None)
+    assert failed.confirmed is not None
+    assert failed.confirmed.number == 1
+    assert failed.running == a_service()
+    assert (again.failure, again.is_confirmed, again.running) == (None, False, labelled)
+
+
+async def test_a_verdict_on_what_is_not_the_latest_any_more_is_no_news(store: Store) -> None:
+    first = await store.put_service(API, a_service())
+    await store.record_revision(API, first.generation, a_revision(1))
+    second = await store.put_service(API, a_service(labels={"a": "b"}))
+    unresolved = await the_only_version(store)
+
+    for generation, number in ((first.generation, 1), (second.generation, 1)):
+        await store.record_serving(API, generation, number)
+        await store.confirm_revision(API, generation, number)
+        await store.fail_revision(API, generation, number, A_FAILURE)
+
+    assert await the_only_version(store) == unresolved
+
+
+async def test_the_last_confirmed_revision_is_kept_however_many_fail_after_it(
+    store: Store,
+) -> None:
+    accepted = await store.put_service(API, a_service())
+    await store.record_revision(API, accepted.generation, a_revision(1))
+    await store.confirm_revision(API, accepted.generation, 1)
+
+    for number in range(2, 15):
+        accepted = await store.put_service(API, a_service(labels={"a": str(number)}))
+        await store.record_revision(API, accepted.generation, a_revision(number))
+
+    version = await the_only_version(store)
+    assert [r.number for r in await store.revisions(API)] == [*range(14, 4, -1), 1]
+    assert version.confirmed is not None
+    assert version.confirmed.number == 1

@@ -85,6 +85,70 @@ def test_a_new_revision_that_never_gets_ready_leaves_the_old_one_serving(
     stage.user.wait_until_ready(PROJECT, "web")
 
 
+def test_a_new_revision_that_does_not_last_is_given_up_and_the_old_one_serves_on(
+    stage: Stage, load: Load
+) -> None:
+    """It listens at once, takes requests, and ends after two seconds."""
+    wait_until(lambda: _is_alone(stage, "ready"))
+    before = _revisions(stage, "web")
+    task = stage.user.task("web", env={"DIE_SECONDS": "2"})
+    document = _yaml("web", task, rollout={"confirmSeconds": 5})
+
+    with load.running():
+        done = stage.user.cli("apply", "--wait", "-f", "-", given=document)
+        wait_until(lambda: _is_alone(stage, "failed"))
+        ended = time.monotonic()
+        time.sleep(0.5)
+
+    print(f"{len(load.answers)} requests, {len(load.losses)} lost")
+    assert _revisions(stage, "web") == before
+    assert done.returncode == 1, done.stdout
+    assert re.search(r"serving after \d+\.\d s, confirming \d s", done.stdout), done.stdout
+    assert "did not last, revision" in done.stderr
+    assert "exited with code 3; last said: web listens | web gives up" in done.stderr
+    # Those that met the dead one before the push may be lost, and none once the old one is back.
+    assert [when for when, _ in load.losses if when > ended] == []
+    assert max(load.outages(), default=0) < 10 * PUSH_SECONDS
+    assert load.answers[-1] > ended
+    assert [e["kind"] for e in stage.user.events(PROJECT, "web")].count("RevisionFailed") == 1
+    stage.user.apply(PROJECT, "web")
+    stage.user.wait_until_ready(PROJECT, "web")
+    assert _revisions(stage, "web") == before
+
+
+PUSH_SECONDS = 0.5
+"""From the end of a task to endpoints without it."""
+
+
+def _is_alone(stage: Stage, state: str) -> None:
+    status = stage.user.status(PROJECT, "web")
+    assert (status["state"], len(status["replicas"])) == (state, 1)
+
+
+def test_a_service_without_ports_that_does_not_last_is_given_up_too(stage: Stage) -> None:
+    def a_task(program: str) -> dict[str, Any]:
+        docker = {"image": stage.user.images["echo"], "cmd": ["-c", program]}
+        return {"id": "main", "docker": docker}
+
+    stage.user.apply(PROJECT, "worker", tasks=[a_task("import time; time.sleep(3600)")])
+    stage.user.wait_until_ready(PROJECT, "worker")
+    before = _revisions(stage, "worker")
+
+    brief = a_task("import time; time.sleep(3)")
+    stage.user.apply(PROJECT, "worker", tasks=[brief], rollout={"confirmSeconds": 5})
+    message = stage.user.wait_until_failed(PROJECT, "worker")
+
+    assert "revision 2 did not last, revision 1 serves" in message
+    assert "exited with code 0" in message
+
+    def alone() -> None:
+        assert _revisions(stage, "worker") == before
+
+    wait_until(alone)
+    stage.user.delete(PROJECT, "worker")
+    stage.user.wait_until_gone(PROJECT, "worker")
+
+
 def test_a_request_in_flight_is_finished_before_its_replica_is_stopped(stage: Stage) -> None:
     before = _revisions(stage, "web")
     slow = threading.Thread(target=lambda: answers.append(_slow(stage)), daemon=True)
@@ -234,7 +298,7 @@ def test_of_two_applies_at_once_the_last_acknowledged_wins_whole(stage: Stage) -
 
 def test_an_apply_that_is_overtaken_is_told_so(stage: Stage) -> None:
     slow = {**stage.user.task("late", env={"START_SECONDS": "20"})}
-    document = _yaml(stage, "late", slow)
+    document = _yaml("late", slow)
     with subprocess.Popen(
         [str(BIN / "space-cli"), "apply", "-f", "-", "--wait"],
         env=stage.installation.environment,
@@ -262,13 +326,13 @@ def test_an_apply_that_is_overtaken_is_told_so(stage: Stage) -> None:
     stage.user.wait_until_gone(PROJECT, "late")
 
 
-def _yaml(stage: Stage, service: str, task: dict[str, Any]) -> str:
+def _yaml(service: str, task: dict[str, Any], **given: Any) -> str:
     return json.dumps(
         {
             "api": "/v1/runner/{project}/services/{serviceId}/{version}",
             "type": "service",
             "meta": {"project": PROJECT, "serviceId": service, "version": "v1"},
-            "spec": {"tasks": [task]},
+            "spec": {"tasks": [task], **given},
         }
     )
 

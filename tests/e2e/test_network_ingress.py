@@ -108,7 +108,7 @@ def test_the_api_answers_on_loopback_alone(stage: Stage) -> None:
 
 
 def test_a_route_to_a_service_without_replicas_says_unavailable(stage: Stage) -> None:
-    stage.user.apply(PROJECT, "none", scale={"replicas": 0, "minReplicas": 0})
+    stage.user.apply(PROJECT, "none", scale={"maxReplicas": 0})
     stage.user.ingress(PROJECT, "none", "/none", "none")
 
     def unavailable() -> None:

@@ -45,8 +45,12 @@ class User:
         return httpx.request(method, url, json=body, headers=headers, timeout=REQUEST_SECONDS)
 
     def apply(self, project: str, service: str, version: str = "v1", **spec: Any) -> int:
-        """Generation of what was accepted. Without tasks: the echo service."""
+        """
+        Generation of what was accepted. Without tasks: the echo service. Confirmed as soon as it
+        serves, unless a test is about that.
+        """
         spec.setdefault("tasks", [self.task(service)])
+        spec.setdefault("rollout", {"confirmSeconds": 0})
         answer = self.request("POST", f"/v1/runner/{project}/services/{service}/{version}", spec)
         assert answer.status_code == 200, answer.text
         return int(answer.json()["generation"])

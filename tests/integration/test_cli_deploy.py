@@ -1,6 +1,7 @@
 """``space-cli`` as a process against a running control plane: from a file to a ready service."""
 
 import json
+import re
 import signal
 import time
 from collections.abc import Generator
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from eventually import holds_within
-from running_plane import Plane, a_running_plane
+from running_plane import COMMAND_SECONDS, Plane, a_running_plane
+from spacecloud.model.refs import ServiceKey
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop" / "shop.yaml"
 SERVICE = """
@@ -17,6 +19,7 @@ type: service
 meta: {project: shop, serviceId: api, version: v1}
 spec:
   tasks: [{id: main, docker: {image: IMAGE}, ports: [{port: 80}]}]
+  rollout: {confirmSeconds: 0}
 """
 
 
@@ -40,11 +43,11 @@ def a_file(folder: Path, image: str = "api:1") -> str:
 
 
 def test_the_example_is_deployed_and_its_addresses_are_printed(plane: Plane) -> None:
-    done = plane.cli("apply", "-f", str(SHOP), "--wait")
+    done = plane.cli("apply", "-f", str(SHOP), "--wait=serving")
 
     assert done.code == 0, done.err
     assert "service shop/api@v1 created" in done.out
-    assert "shop/web@v1 ready  web.shop.svc.cluster.local  http://localhost:4122/" in done.out
+    assert "shop/web@v1 serving  web.shop.svc.cluster.local  http://localhost:4122/" in done.out
     assert done.err == ""
 
 
@@ -60,10 +63,76 @@ def test_a_volume_of_an_image_is_told_once_it_is_pulled(plane: Plane, tmp_path: 
     assert "VOLUME" in status.out
 
 
-def test_nothing_changes_when_it_is_applied_again_and_plan_says_so(plane: Plane) -> None:
-    plane.cli("apply", "-f", str(SHOP), "--wait")
+RELEASE = """
+type: service
+meta: {project: shop, serviceId: api, version: VERSION}
+spec:
+  rollout: {confirmSeconds: SECONDS}
+  tasks: [{id: main, docker: {image: "api:1"}, ports: [{port: 80}], env: {A: VALUE}}]
+"""
 
-    again = plane.cli("apply", "-f", str(SHOP), "--wait")
+
+def a_release(value: str, seconds: int, version: str = "v1") -> str:
+    text = RELEASE.replace("VALUE", f"'{value}'").replace("SECONDS", str(seconds))
+    return text.replace("VERSION", version)
+
+
+def test_what_serves_is_waited_for_until_it_is_confirmed_unless_serving_is_enough(
+    plane: Plane,
+) -> None:
+    confirmed = plane.cli("apply", "--wait", "-f", "-", given=a_release("1", 1))
+    serving = plane.cli("apply", "-f", "-", "--wait=serving", given=a_release("2", 600))
+    listed = plane.cli("get", "services")
+
+    assert confirmed.code == serving.code == 0, (confirmed.err, serving.err)
+    assert "shop/api@v1 ready  " in confirmed.out
+    assert "shop/api@v1 serving  " in serving.out
+    assert "it serves, and is confirmed when it has for 600 s" in listed.out
+
+
+def test_a_revision_that_does_not_last_ends_the_waiting_with_its_reason(plane: Plane) -> None:
+    plane.cli("apply", "--wait=serving", "-f", "-", given=a_release("1", 0))
+    waiting = plane.start_cli("apply", "--wait", "-f", "-")
+    assert waiting.stdin is not None
+    assert waiting.stdout is not None
+    waiting.stdin.write(a_release("2", 600))
+    waiting.stdin.close()
+    while not re.search(r"serving after \d+\.\d s, confirming \d+ s", waiting.stdout.readline()):
+        assert waiting.poll() is None, "it ended"
+
+    plane.loop.call_soon_threadsafe(plane.workloads.kill, ServiceKey("shop", "api"), "api--v1--1")
+
+    assert waiting.wait(COMMAND_SECONDS) == 1
+    assert waiting.stderr is not None
+    assert "revision 2 did not last, revision 1 serves" in waiting.stderr.read()
+    waiting.stdout.close()
+    waiting.stderr.close()
+
+
+def test_the_domain_that_is_printed_leads_to_the_version_that_was_applied(plane: Plane) -> None:
+    first = plane.cli("apply", "--wait=serving", "-f", "-", given=a_release("1", 0))
+    second = plane.cli("apply", "--wait=serving", "-f", "-", given=a_release("1", 0, "v2"))
+    listed = plane.cli("get", "services", "-o", "wide").out.splitlines()
+
+    assert "shop/api@v1 ready  api.shop.svc.cluster.local" in first.out
+    assert "shop/api@v2 ready  api-v2-internal.shop.svc.cluster.local" in second.out
+    assert "api-v2-internal.shop.svc.cluster.local" in listed[2]
+    assert "api-v2-internal" not in listed[1]
+
+
+def test_a_file_may_follow_the_option_to_wait(plane: Plane, tmp_path: Path) -> None:
+    done = plane.cli("apply", "--wait", a_file(tmp_path))
+
+    assert done.code == 0, done.err
+    assert "shop/api@v1 ready" in done.out
+    assert plane.cli("apply", "--wait", "--no-wait", a_file(tmp_path)).out.count("ready") == 0
+    assert plane.cli("apply", "--wait=never", a_file(tmp_path)).code == 2
+
+
+def test_nothing_changes_when_it_is_applied_again_and_plan_says_so(plane: Plane) -> None:
+    plane.cli("apply", "-f", str(SHOP), "--wait=serving")
+
+    again = plane.cli("apply", "-f", str(SHOP), "--wait=serving")
     planned = plane.cli("plan", "-f", str(SHOP))
 
     assert again.code == planned.code == 0
@@ -100,7 +169,7 @@ def test_what_is_read_back_as_yaml_changes_nothing(plane: Plane, tmp_path: Path)
     (tmp_path / "secret.yaml").write_text(
         "type: secret\nmeta: {project: shop, id: db}\nspec: {type: env, data: {PASS: s3cret}}\n"
     )
-    plane.cli("apply", "-f", str(tmp_path / "secret.yaml"), "-f", str(SHOP), "--wait")
+    plane.cli("apply", "-f", str(tmp_path / "secret.yaml"), "-f", str(SHOP), "--wait=serving")
     generation = plane.wait_for(plane.store.versions("shop", "api"))[0].generation
 
     read = [

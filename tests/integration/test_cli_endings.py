@@ -13,7 +13,7 @@ SHOP = Path(__file__).parents[2] / "examples" / "shop" / "shop.yaml"
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Generator[Plane]:
     with a_running_plane(tmp_path_factory.mktemp("plane")) as running:
-        running.cli("apply", "-f", str(SHOP), "--wait")
+        running.cli("apply", "-f", str(SHOP), "--wait=serving")
         yield running
 
 

@@ -28,7 +28,8 @@ from spacecloud.reconcile import controller
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
-from spacecloud.workloads.operations import CreateNetwork
+from spacecloud.workloads.observed import ObservedWorkloads
+from spacecloud.workloads.operations import CreateNetwork, CreateReplica
 from spacecloud.workloads.situation import TerminationLimits
 
 API = ServiceRef("shop", "api", "v1")
@@ -105,6 +106,12 @@ async def test_it_works_once_the_gateway_was_told_by_this_process(setup: Setup) 
 
 def a_service(**given: Any) -> Service:
     task = {"id": "main", "docker": {"image": given.pop("image", "api:1")}, "ports": [{"port": 80}]}
+    return a_release(task, **given)
+
+
+def a_release(task: dict[str, Any], **given: Any) -> Service:
+    """Confirmed as soon as it serves, unless a test is about that."""
+    given.setdefault("rollout", {"confirmSeconds": 0})
     return Service.model_validate({"tasks": [task], **given})
 
 
@@ -218,7 +225,7 @@ async def test_a_secret_that_changes_is_a_revision_whose_values_are_kept(setup: 
 
     task = {"id": "main", "docker": {"image": "api:1"}, "secrets": ["db"]}
     await setup.store.put_secret("shop", "db", a_secret("old"))
-    await setup.store.put_service(API, Service.model_validate({"tasks": [task]}))
+    await setup.store.put_service(API, a_release(task))
     await setup.settles()
     await setup.store.put_secret("shop", "db", a_secret("new"))
 
@@ -317,7 +324,7 @@ async def test_a_task_that_ends_is_started_again(setup: Setup) -> None:
 
 
 async def test_what_plan_says_is_what_is_done_and_then_there_is_nothing_left(setup: Setup) -> None:
-    spec = {"tasks": [{"id": "main", "docker": {"image": "api:1"}, "ports": [{"port": 80}]}]}
+    spec = a_service().as_given()
 
     shown = await setup.plane.queries.plan([an_envelope(spec)], delete=False)
 
@@ -337,10 +344,10 @@ async def test_what_plan_says_is_what_is_done_and_then_there_is_nothing_left(set
 
 async def test_a_plan_names_the_fields_that_differ_and_the_steps_to_come(setup: Setup) -> None:
     task = {"id": "main", "docker": {"image": "api:1"}, "ports": [{"port": 80}]}
-    await setup.store.put_service(API, Service.model_validate({"tasks": [task]}))
+    await setup.store.put_service(API, a_release(task))
     await setup.settles()
 
-    changed = {"tasks": [{**task, "env": {"LOG": "debug"}}]}
+    changed = a_release({**task, "env": {"LOG": "debug"}}).as_given()
     shown = await setup.plane.queries.plan([an_envelope(changed)], delete=False)
 
     assert shown.documents[0].fields == ("tasks[0].env",)
@@ -422,3 +429,79 @@ async def test_an_image_of_an_earlier_release_hurts_nobody(setup: Setup) -> None
 
     await setup.settles(ServiceRef("shop", "web", "v1"))
     assert (await setup.status()).desired_replicas == 1
+
+
+async def serving(setup: Setup, generation: int) -> ServiceStatus:
+    """Of that generation, and not confirmed yet."""
+
+    async def check() -> None:
+        status = await setup.status()
+        assert status.observed_generation == generation, status
+        assert status.confirmed_at is not None, status
+
+    await eventually(check)
+    return await setup.status()
+
+
+async def test_a_new_revision_that_ends_is_given_up_for_the_one_that_stayed(setup: Setup) -> None:
+    setup.workloads.output = [b"no database\n"]
+    await setup.store.put_service(API, a_service())
+    before = await setup.settles()
+    rollout = {"confirmSeconds": 60}
+    await setup.store.put_service(API, a_service(labels={"new": "1"}, rollout=rollout))
+    during = await serving(setup, before.generation + 1)
+    (old,) = before.replicas
+    (new,) = [replica for replica in during.replicas if replica.id != old.id]
+
+    setup.workloads.kill(API.key, new.id)
+
+    failed = await setup.settles(state="failed")
+    assert f"revision 2 did not last, revision 1 serves: {new.id}/main" in failed.message
+    assert "no database" in failed.message
+
+    async def gone() -> None:
+        status = await setup.status()
+        assert [(r.id, r.ready, r.draining) for r in status.replicas] == [(old.id, True, False)]
+        assert status.next_step == ""
+
+    await eventually(gone)
+    await _has_kinds(setup, "RevisionFailed")
+    (finding, *_) = await setup.plane.queries.why("shop", "api", None)
+    assert (finding.severity, finding.reason) == ("error", "RolledBack")
+    # It is not tried again until somebody says so.
+    created = len([op for op in setup.workloads.executed if isinstance(op, CreateReplica)])
+    assert created == 2
+    await setup.store.put_service(API, a_service(labels={"new": "1"}))
+    assert (await setup.settles()).revision == 2
+
+
+async def test_nothing_is_looked_at_while_a_revision_is_to_be_confirmed(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service())
+    before = await setup.settles()
+    rollout = {"confirmSeconds": 600}
+    await setup.store.put_service(API, a_service(labels={"new": "1"}, rollout=rollout))
+    await serving(setup, before.generation + 1)
+    looks = 0
+    observe = setup.workloads.observe
+
+    async def counted(key: ServiceKey) -> ObservedWorkloads:
+        nonlocal looks
+        looks += 1
+        return await observe(key)
+
+    async def idle() -> None:
+        so_far = looks
+        await asyncio.sleep(1)
+        assert looks == so_far
+
+    setup.workloads.observe = counted  # type: ignore[method-assign]
+    await eventually(idle)
+
+
+async def test_the_moment_of_confirmation_wakes_the_service(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service(rollout={"confirmSeconds": 1}))
+
+    status = await setup.settles()
+
+    assert (status.confirmed_revision, status.revision) == (1, 1)
+    await eventually(lambda: _has_kinds(setup, "RevisionConfirmed"))

@@ -1,10 +1,12 @@
 """When waiting for a deployment is over, and what came of it."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from spacecloud.cli.deployment import Awaited, Outcome, view_of
+from spacecloud.cli.deployment import Awaited, Outcome, View, view_of, with_progress
 
 OURS = Awaited("shop", "api", "v1", generation=5)
 
@@ -62,3 +64,25 @@ def test_a_view_says_why_it_waits() -> None:
 
     assert view.replicas == "1/2"
     assert view.message == "pulling; wait until api--v1--0 is ready"
+
+
+SERVING = a_status("progressing", serving=True, confirmedAt="2026-01-01T12:00:08+00:00")
+AT = datetime(2026, 1, 1, 12, 0, 5, tzinfo=UTC)
+
+
+def test_what_serves_is_waited_for_until_it_is_confirmed_unless_serving_is_enough() -> None:
+    assert view_of(OURS, [SERVING]).outcome == "waiting"
+    assert view_of(OURS, [SERVING], "serving").outcome == "ready"
+    assert view_of(OURS, [a_status("progressing", serving=False)], "serving").outcome == "waiting"
+
+
+def test_since_when_it_serves_and_for_how_long_it_has_to_is_told_once() -> None:
+    first = with_progress(view_of(OURS, [SERVING]), View(OURS), 1.41, AT)
+    later = with_progress(view_of(OURS, [SERVING]), first, 2.9, AT.replace(second=7))
+    failed = with_progress(
+        view_of(OURS, [a_status("failed", message="did not last")]), later, 3, AT
+    )
+
+    assert first.message == later.message == "serving after 1.4 s, confirming 3 s"
+    assert failed.message == "did not last"
+    assert replace(first, progress="").message == ""

@@ -124,12 +124,12 @@ def test_an_older_replica_that_serves_beside_a_new_one_in_trouble_is_degraded() 
 
 
 def test_none_wanted_and_none_there_is_asleep() -> None:
-    asleep = settled(a_situation(a_version(spec=a_service(scale={"replicas": 0}))))
+    asleep = settled(a_situation(a_version(spec=a_service(scale={"maxReplicas": 0}))))
 
     found = status(asleep)
 
     assert found.state == "asleep"
-    assert "minReplicas" in findings([found], FINE)[0].fix
+    assert "maxReplicas" in findings([found], FINE)[0].fix
 
 
 def test_a_gateway_that_is_down_is_the_first_to_mend() -> None:
@@ -218,3 +218,65 @@ def test_a_program_that_the_init_cannot_start_is_failed_at_once() -> None:
 
     assert (found.state, found.reason) == ("failed", "ContainerCannotRun")
     assert "exec /no/such: No such file or directory" in found.message
+
+
+CONFIRMING = a_version(spec=a_service(rollout={"confirmSeconds": 5}))
+
+
+def on_trial() -> Situation:
+    situation = a_situation(CONFIRMING)
+    while not status(situation).confirmed_at:
+        for step in decide(situation).steps:
+            situation = simulate(situation, step.op)
+    return situation
+
+
+def test_what_serves_and_is_not_confirmed_is_progressing_and_said_to_serve() -> None:
+    found = status(on_trial())
+
+    assert (found.state, found.reason, found.serving) == ("progressing", "Confirming", True)
+    assert (found.ready_replicas, found.confirmed_revision) == (1, 0)
+    assert found.confirmed_at == later(5)
+    assert "confirmed when it has for 5 s" in findings([found], FINE)[0].problem
+    confirmed = status(settled(on_trial()))
+    assert (confirmed.state, confirmed.confirmed_revision, confirmed.serving) == ("ready", 1, True)
+
+
+def test_a_first_revision_that_did_not_last_has_failed_until_it_does() -> None:
+    exited = {"state": "exited", "exited_at": NOON, "exit_code": 137}
+    ended = changed(on_trial(), task=exited)
+    failed = ended
+    for step in decide(ended).steps:
+        failed = simulate(failed, step.op)
+
+    before, after = status(ended), status(failed)
+
+    assert (before.state, before.reason) == ("progressing", "Exited")
+    assert (after.state, after.reason, after.serving) == ("failed", "NotConfirmed", False)
+    assert "revision 1 did not last: web--v1--0/main: exited with code 137" in after.message
+    assert findings([after], FINE)[0].severity == "error"
+    assert status(settled(failed)).state == "ready"
+
+
+def test_a_revision_that_was_given_up_has_failed_though_the_one_before_it_serves() -> None:
+    spec = a_service(tasks=[a_task(env={"A": "2"})], rollout={"confirmSeconds": 5})
+    second = declaring(settled(on_trial()), a_version(spec=spec, generation=2))
+    while not status(second).confirmed_at:
+        for step in decide(second).steps:
+            second = simulate(second, step.op)
+    exited = {"state": "exited", "exited_at": second.now, "exit_code": 1}
+    ended = changed(second, only="web--v1--1", task=exited)
+
+    seen = [status(ended).state]
+    while decided := decide(ended):
+        for step in decided.steps:
+            ended = simulate(ended, step.op)
+        seen.append(status(ended).state)
+    found = status(ended)
+
+    # Nobody who waits is told "ready" between the two.
+    assert set(seen) == {"progressing", "failed"}
+    assert (found.state, found.reason) == ("failed", "RolledBack")
+    assert (found.revision, found.confirmed_revision, found.ready_replicas) == (2, 1, 1)
+    assert "revision 2 did not last, revision 1 serves: web--v1--1/main" in found.message
+    assert "apply again" in findings([found], FINE)[0].fix

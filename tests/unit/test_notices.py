@@ -1,5 +1,7 @@
 """What a document's author is told of what will not be as it looks."""
 
+from typing import Any
+
 import pytest
 
 from builders import a_service, a_task
@@ -51,3 +53,28 @@ def test_what_an_image_keeps_in_a_volume_is_said_once_the_image_is_known() -> No
     assert "database outside" in one
     assert "/data, /log as VOLUMEs" in two
     assert list(volumes_of(spec, {"main": "sha256:other"}, volumes)) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"autoScale": {"minReplicas": 0, "maxReplicas": 10}},
+        {"scale": {"minReplicas": 0, "replicas": 0, "maxReplicas": 10}},
+        {"scale": {}},
+    ],
+)
+def test_a_service_that_would_sleep_runs_one_replica_and_says_so(given: dict[str, Any]) -> None:
+    service = a_service(**given)
+
+    assert declared_replicas(service) == 1
+    assert "minReplicas is 0: one replica runs all the same" in notices_of(service)[0]
+    assert service.as_given() == {**a_service().as_given(), **given}
+
+
+def test_none_run_only_where_the_scale_allows_none() -> None:
+    none = a_service(scale={"maxReplicas": 0})
+
+    assert declared_replicas(none) == 0
+    assert notices_of(none) == ()
+    assert declared_replicas(a_service(scale={"replicas": 1})) == 1
+    assert not [n for n in notices_of(a_service(scale={"replicas": 1})) if "minReplicas" in n]

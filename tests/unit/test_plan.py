@@ -50,7 +50,8 @@ def test_a_new_service_gets_network_names_images_replica_and_traffic() -> None:
 [] -> #3 resolve v1 to revision 1: main=aaaa: generation 1 has no revision yet
 [0, 3] -> #4 create replica web--v1--0 at 10.180.0.2 (revision r1): 1 wanted, slot 0 is empty
 [0, 1, 2, 3, 4] -> #5 wait until web--v1--0 is ready: not every task is ready
-[5] -> #6 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready\
+[5] -> #6 publish endpoints [v1=10.180.0.2]: 10.180.0.2 ready
+[6] -> #7 confirm revision 1 of v1: all replicas take requests\
 """)
 
 
@@ -72,11 +73,12 @@ def test_a_changed_image_is_replaced_new_before_old() -> None:
 [0, 1] -> #2 wait until web--v1--1 is ready: not every task is ready
 [2] -> #3 publish endpoints [v1=10.180.0.2, v1=10.180.0.3]: 10.180.0.3 ready
 [3] -> #4 publish endpoints [v1=10.180.0.2 draining, v1=10.180.0.3]: 10.180.0.2 draining
-[4] -> #5 wait until web--v1--0 has no request in flight: replaced by revision r1
-[5] -> #6 stop replica web--v1--0: replaced by revision r1; nothing in flight
-[6] -> #7 wait until web--v1--0 has stopped: asked to end
-[7] -> #8 publish endpoints [v1=10.180.0.3]: 10.180.0.2 gone
-[8] -> #9 remove replica web--v1--0: replaced by revision r1\
+[3] -> #5 confirm revision 2 of v1: all replicas take requests
+[4, 5] -> #6 wait until web--v1--0 has no request in flight: replaced by revision r1
+[6] -> #7 stop replica web--v1--0: replaced by revision r1; nothing in flight
+[7] -> #8 wait until web--v1--0 has stopped: asked to end
+[8] -> #9 publish endpoints [v1=10.180.0.3]: 10.180.0.2 gone
+[9] -> #10 remove replica web--v1--0: replaced by revision r1\
 """)
 
 
@@ -333,7 +335,7 @@ def test_a_network_with_another_subnet_is_made_anew() -> None:
 
 
 def test_nothing_wanted_costs_the_engine_nothing() -> None:
-    text = str(plan(a_situation(a_version(spec=a_service(scale={"replicas": 0})))))
+    text = str(plan(a_situation(a_version(spec=a_service(scale={"maxReplicas": 0})))))
 
     assert "publish names" in text
     assert "create network" not in text
@@ -406,14 +408,8 @@ def test_a_job_that_fails_is_run_again_where_its_policy_says_so() -> None:
 def test_a_job_beside_a_server_takes_nothing_out_of_traffic_when_it_is_done() -> None:
     tasks = [a_task(), a_task(id="migrate", restart="on-failure", ports=[])]
     running = settled(a_situation(a_version(spec=a_service(tasks=tasks))))
-    before = running.observed.workloads
-    ended = tuple(
-        replace(t, state="exited", exited_at=NOON, exit_code=0) if t.task == "migrate" else t
-        for t in before.replicas[0].tasks
-    )
-    after = replace(before, replicas=(replace(before.replicas[0], tasks=ended),))
 
-    assert not decide(replace(running, observed=replace(running.observed, workloads=after)))
+    assert not decide(with_task(running, "migrate", {**EXITED, "exit_code": 0}))
 
 
 def test_a_task_that_is_never_started_again_is_not_restarted_for_its_probe() -> None:
@@ -425,6 +421,30 @@ def test_a_task_that_is_never_started_again_is_not_restarted_for_its_probe() -> 
 
     assert "restart task" not in plan
     assert "publish endpoints []" in plan
+
+
+@pytest.mark.parametrize(("restart", "code"), [("on-failure", 0), ("on-failure", 3), ("never", 3)])
+def test_a_job_that_ends_is_not_given_up_as_what_did_not_last(restart: str, code: int) -> None:
+    tasks = [a_task(), a_task(id="migrate", restart=restart, ports=[])]
+    for its in (tasks, tasks[1:]):
+        spec = a_service(tasks=its, rollout={"confirmSeconds": 5})
+        trial = a_situation(a_version(spec=spec))
+        for _ in range(4):
+            for step in decide(trial).steps:
+                trial = simulate(trial, step.op)
+        ended = with_task(trial, "migrate", {**EXITED, "exit_code": code})
+
+        assert "give up" not in shown(decide(ended))
+
+
+def with_task(situation: Situation, id: str, given: dict[str, Any]) -> Situation:
+    before = situation.observed.workloads
+    replicas = tuple(
+        replace(r, tasks=tuple(replace(t, **given) if t.task == id else t for t in r.tasks))
+        for r in before.replicas
+    )
+    after = replace(before, replicas=replicas)
+    return replace(situation, observed=replace(situation.observed, workloads=after))
 
 
 # ------------------------------------------------------------------ how long an end may take

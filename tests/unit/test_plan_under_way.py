@@ -75,7 +75,7 @@ def test_the_same_image_of_a_later_apply_is_still_wanted() -> None:
 def test_a_pull_that_the_declaration_does_not_need_any_more_is_cancelled() -> None:
     running = ObservedPull(PULL, "running")
     none_wanted = a_version(
-        spec=a_service(tasks=[a_task(docker={"image": "far:1"})], scale={"replicas": 0})
+        spec=a_service(tasks=[a_task(docker={"image": "far:1"})], scale={"maxReplicas": 0})
     )
 
     for situation in (a_situation(a_version()), a_situation(none_wanted), a_situation()):
@@ -166,7 +166,7 @@ def test_an_older_replica_without_a_verdict_is_not_stopped_before_it_drains() ->
     restarted = with_health(
         replace(running, observed=replace(running.observed, published=None)), Health("unknown")
     )
-    none_wanted = declaring(restarted, a_version(spec=a_service(scale={"replicas": 0})))
+    none_wanted = declaring(restarted, a_version(spec=a_service(scale={"maxReplicas": 0})))
 
     assert not [op for op in ops(none_wanted) if isinstance(op, StopReplica)]
 

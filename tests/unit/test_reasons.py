@@ -64,6 +64,9 @@ EXAMPLES: tuple[Reason, ...] = (
     services.LookFailed(platform.EngineFailed("look at shop/web", "the engine's words")),
     services.Asleep(),
     services.Progressing("pulling web:1"),
+    services.Confirming(5),
+    services.RolledBack(2, 1, "web--v1--1/main", "exited with code 1; last said: no database"),
+    services.NotConfirmed(1, "web--v1--0/main", "exited with code 1; last said: no database"),
     services.RouteNotServed("ingress route shop/web is not served: the gateway's words"),
     services.CallDenied("shop/web", 6379, 2, "add shop/web to the whitelists of shop/db"),
     services.NoCaller(),
@@ -90,6 +93,7 @@ EXAMPLES: tuple[Reason, ...] = (
     steps.ImageMissing(),
     steps.PullAlways(),
     steps.RevisionReplaced("4f1d09c2"),
+    steps.RevisionGivenUp(2),
     steps.NoneWanted(),
     steps.Surplus(1),
     steps.Idle(steps.Surplus(1)),
@@ -101,6 +105,8 @@ EXAMPLES: tuple[Reason, ...] = (
     steps.NotReadyInTime(60, tasks.NothingListens(8080)),
     steps.NotEveryTaskReady(),
     steps.UnderWay(),
+    steps.AllServe(),
+    steps.Lasted(5),
 )
 
 

@@ -65,7 +65,9 @@ def deploy(stage: Stage) -> None:
 
 
 def apply(stage: Stage, service: str) -> None:
-    stage.user.apply(PROJECT, service, tasks=[stage.user.task(service, secrets=["conf"])])
+    """As an older release takes it, which has no ``rollout``."""
+    task = stage.user.task(service, secrets=["conf"])
+    stage.user.apply(PROJECT, service, tasks=[task], rollout=None)
 
 
 def containers(stage: Stage) -> list[str]:

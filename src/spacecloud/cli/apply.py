@@ -1,6 +1,6 @@
 """``space-cli apply``: declare what is in files, and wait for it where that is asked."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -12,19 +12,39 @@ from spacecloud.cli.source_locations import with_source_locations
 from spacecloud.client.client import Client
 
 if TYPE_CHECKING:
-    from spacecloud.cli.deployment import Awaited
+    from spacecloud.cli.deployment import Awaited, Goal
     from spacecloud.model.envelope import Envelope
 
 Accepted = dict[str, Any]
 
 
-@click.command()
+WAIT, NO_WAIT = "--wait", "no"
+
+
+class _OptionalGoal(click.Command):
+    """``--wait`` alone, which takes no following word for its value."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        bare = {WAIT: f"{WAIT}=confirmed", "--no-wait": f"{WAIT}={NO_WAIT}"}
+        spelled = [bare.get(arg, arg) for arg in args[:end]]
+        return super().parse_args(ctx, spelled + args[end:])
+
+
+@click.command(cls=_OptionalGoal)
 @click.option(
     "-f", "--file", "paths", multiple=True, envvar="FILE", metavar="FILE|FOLDER|-", help=FILES_HELP
 )
 @click.argument("more_paths", nargs=-1)
 @variable_options
-@click.option("--wait/--no-wait", "is_waiting", help="Until all services are ready.")
+@click.option(
+    WAIT,
+    "until",
+    type=click.Choice(["confirmed", "serving", NO_WAIT]),
+    metavar="[=serving]",
+    help="Until all services are ready, and have lasted for rollout.confirmSeconds; "
+    "--wait=serving: until they take requests.",
+)
 @click.option(
     "--timeout", default=300.0, show_default=True, help="Seconds to wait.", metavar="SECONDS"
 )
@@ -36,7 +56,7 @@ def apply(
     more_paths: tuple[str, ...],
     env_files: tuple[str, ...],
     env: tuple[str, ...],
-    is_waiting: bool,
+    until: "Goal | Literal['no'] | None",
     timeout: float,
     form: str | None,
 ) -> None:
@@ -57,7 +77,9 @@ def apply(
             accepted.append((envelope, _apply(client, envelope)))
             if form is None:
                 _tell(*accepted[-1])
-        outcome = _wait(client, accepted, timeout, form) if is_waiting else None
+        outcome = None
+        if until == "confirmed" or until == "serving":
+            outcome = _wait(client, accepted, timeout, until, form)
     except KeyboardInterrupt:
         _tell_interruption(len(accepted), len(envelopes))
         raise CommandEnd(INTERRUPTED) from None
@@ -89,7 +111,11 @@ def _tell_interruption(accepted: int, wanted: int) -> None:
 
 
 def _wait(
-    client: Client, accepted: "list[tuple[Envelope, Accepted]]", timeout: float, form: str | None
+    client: Client,
+    accepted: "list[tuple[Envelope, Accepted]]",
+    timeout: float,
+    goal: "Goal",
+    form: str | None,
 ) -> "Any":
     from spacecloud.cli.wait import wait
 
@@ -98,7 +124,7 @@ def _wait(
         for envelope, answer in accepted
         if envelope.kind.name == "service"
     ]
-    return wait(client, awaited, timeout, is_quiet=form is not None)
+    return wait(client, awaited, timeout, goal, is_quiet=form is not None)
 
 
 def _awaited(envelope: "Envelope", answer: Accepted) -> "Awaited":

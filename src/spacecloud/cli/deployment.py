@@ -7,14 +7,20 @@ What is known of one applied service at one moment, from its status.
 | of an earlier apply, or not looked at yet | waiting     |                         |
 | failed                                    | failed      | at once                 |
 | ready, completed or asleep                | ready       | when all are settled    |
+| serves and is not confirmed yet           | waiting     |                         |
+| … where serving is all that is awaited    | ready       | when all are settled    |
 | anything else                             | waiting     |                         |
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Literal
 
 Status = dict[str, Any]
+Goal = Literal["confirmed", "serving"]
+"""What is waited for."""
+
 Outcome = Literal["waiting", "ready", "failed", "superseded"]
 
 OUTCOMES: Mapping[str, Outcome] = {
@@ -46,6 +52,8 @@ class View:
     awaited: Awaited
     outcome: Outcome = "waiting"
     status: Status = field(default_factory=dict)
+    progress: str = ""
+    """Since when it serves and for how long it has to, once it does."""
 
     @property
     def state(self) -> str:
@@ -63,11 +71,15 @@ class View:
     def message(self) -> str:
         if self.outcome == "superseded" or self.outcome == "ready":
             return ""
+        if self.progress:
+            return self.progress
+        if self.outcome == "failed":
+            return str(self.status.get("message", ""))
         parts = (self.status.get("message"), self.status.get("nextStep"))
         return "; ".join(str(part) for part in parts if part)
 
 
-def view_of(awaited: Awaited, statuses: Iterable[Status]) -> View:
+def view_of(awaited: Awaited, statuses: Iterable[Status], goal: Goal = "confirmed") -> View:
     """By the table above."""
     status = next((s for s in statuses if _is_of(s, awaited)), None)
     if status is None or status["state"] == "removing":
@@ -76,7 +88,21 @@ def view_of(awaited: Awaited, statuses: Iterable[Status]) -> View:
         return View(awaited, "superseded", status)
     if min(status["generation"], status["observedGeneration"]) < awaited.generation:
         return View(awaited, "waiting", {**status, "state": "progressing"})
-    return View(awaited, OUTCOMES.get(status["state"], "waiting"), status)
+    outcome = OUTCOMES.get(status["state"], "waiting")
+    if outcome == "waiting" and goal == "serving" and status.get("serving"):
+        outcome = "ready"
+    return View(awaited, outcome, status)
+
+
+def with_progress(view: View, before: View, seconds: float, now: datetime) -> View:
+    """Told as it was seen first, ``seconds`` after the apply: a line is not said every second."""
+    if view.outcome != "waiting" or not view.status.get("confirmedAt"):
+        return view
+    if before.progress:
+        return replace(view, progress=before.progress)
+    left = (datetime.fromisoformat(view.status["confirmedAt"]) - now).total_seconds()
+    progress = f"serving after {seconds:.1f} s, confirming {max(0, left):.0f} s"
+    return replace(view, progress=progress)
 
 
 def _is_of(status: Status, awaited: Awaited) -> bool:

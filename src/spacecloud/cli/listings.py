@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spacecloud.cli.envelopes import envelopes
-from spacecloud.cli.output import EVENT_HEADINGS, event_rows, joined
+from spacecloud.cli.output import EVENT_HEADINGS, domain_of, event_rows, joined
 from spacecloud.cli.table import shorten
 from spacecloud.client.client import Client, Document
 from spacecloud.errors import NotFound
@@ -75,7 +75,7 @@ def _service_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
         )
         if wanted.is_wide:
             named = images.get((each["serviceId"], each["version"]), ())
-            row = (*row[:-1], each["revision"] or "-", each["domain"], joined(named), row[-1])
+            row = (*row[:-1], each["revision"] or "-", domain_of(each), joined(named), row[-1])
         rows.append(row)
     return headings, rows
 

@@ -40,6 +40,12 @@ def state(name: str) -> str:
     return click.style(name, fg=COLOURS.get(name))
 
 
+def domain_of(status: dict[str, Any]) -> str:
+    """The one that leads to this version: the service's own leads to the oldest."""
+    is_default = status["defaultVersion"]
+    return str(status["domain"] if is_default else status["versionDomain"])
+
+
 def count(number: int, one: str) -> str:
     return f"{number} {one}" if number == 1 else f"{number} {one}s"
 

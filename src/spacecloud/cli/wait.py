@@ -5,13 +5,22 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 import click
 
-from spacecloud.cli.deployment import Awaited, Outcome, Status, View, view_of
+from spacecloud.cli.deployment import (
+    Awaited,
+    Goal,
+    Outcome,
+    Status,
+    View,
+    view_of,
+    with_progress,
+)
 from spacecloud.cli.exit_codes import FAILED, SUPERSEDED, TIMED_OUT
-from spacecloud.cli.output import state
+from spacecloud.cli.output import domain_of, state
 from spacecloud.client.client import Client
 from spacecloud.errors import Unavailable
 
@@ -32,17 +41,23 @@ class Screen(Protocol):
 
 
 def wait(
-    client: Client, awaited: Sequence[Awaited], timeout_seconds: float, *, is_quiet: bool
+    client: Client,
+    awaited: Sequence[Awaited],
+    timeout_seconds: float,
+    goal: Goal = "confirmed",
+    *,
+    is_quiet: bool,
 ) -> End:
     """Shows how it goes on, and at the end what came of it."""
     views: Sequence[View] = [View(each) for each in awaited]
-    ends_at = time.monotonic() + timeout_seconds
+    began = time.monotonic()
+    ends_at = began + timeout_seconds
     interval = FIRST_INTERVAL_SECONDS
     with _screen(is_quiet=is_quiet) as screen:
         while not _is_over(views):
             note = ""
             try:
-                views = _look(client, views)
+                views = _look(client, views, goal, began)
             except Unavailable as error:
                 # It may be restarting; what it was told goes on when it is back.
                 note = str(error)
@@ -54,10 +69,16 @@ def wait(
     return _end(views, timeout_seconds, is_quiet=is_quiet)
 
 
-def _look(client: Client, views: Sequence[View]) -> list[View]:
+def _look(client: Client, views: Sequence[View], goal: Goal, began: float) -> list[View]:
     projects = {view.awaited.project for view in views}
     statuses = {project: client.status(project) for project in sorted(projects)}
-    return [view_of(view.awaited, statuses[view.awaited.project]) for view in views]
+    seconds, now = time.monotonic() - began, datetime.now(UTC)
+    return [
+        with_progress(
+            view_of(view.awaited, statuses[view.awaited.project], goal), view, seconds, now
+        )
+        for view in views
+    ]
 
 
 def _is_over(views: Sequence[View]) -> bool:
@@ -88,7 +109,8 @@ _CODES: tuple[tuple[Outcome, int], ...] = (
 def _tell_success(view: View) -> None:
     status = view.status
     urls = "  ".join(status["urls"])
-    click.echo(f"{view.awaited} {state(view.state)}  {status['domain']}  {urls}".rstrip())
+    told = "serving" if status["state"] == "progressing" else state(view.state)
+    click.echo(f"{view.awaited} {told}  {domain_of(status)}  {urls}".rstrip())
     for notice in status["notices"]:
         # What is known of an image once it is here.
         if notice not in view.awaited.notices:

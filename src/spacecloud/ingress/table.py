@@ -164,13 +164,13 @@ class _Finder:
         for declared in sorted(service.versions, key=lambda v: v.order):
             if version not in ("", declared.ref.version):
                 continue
-            for port in declared.spec.ports:
+            for port in declared.running.ports:
                 if port.port == written.port and port.protocol == "http":
                     chosen = declared.ref.version
                     return IngressTarget(service.key, chosen, port.port, written.weight)
                 if port.port == written.port:
                     return f"port {port.port} of {service.key} speaks tcp: a route needs http"
-        offered = sorted({p.port for v in service.versions for p in v.spec.ports})
+        offered = sorted({p.port for v in service.versions for p in v.running.ports})
         return f"{service.key} has no port {written.port}" + (
             f": it has {', '.join(map(str, offered))}" if offered else ""
         )

@@ -124,7 +124,7 @@ def _entries(service: DeclaredService, allocation: Allocation) -> Iterable[Entry
     general: set[int] = set()
     for version in sorted(service.versions, key=lambda v: v.order):
         name = version.ref.version
-        for port in version.spec.ports:
+        for port in version.running.ports:
             yield Entry(str(allocation.versions[name]), port.port, port.protocol, name)
             if port.port not in general:
                 general.add(port.port)
@@ -134,7 +134,7 @@ def _entries(service: DeclaredService, allocation: Allocation) -> Iterable[Entry
 
 def _ports(service: DeclaredService, entries: Iterable[Entry]) -> Iterable[VersionPort]:
     for version in service.versions:
-        for port in version.spec.ports:
+        for port in version.running.ports:
             yield VersionPort(version.ref.version, port.port, port.protocol)
     for entry in entries:
         if entry.of_service and entry.protocol == "tcp":

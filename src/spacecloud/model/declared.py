@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from spacecloud.model.addresses import Addresses
 from spacecloud.model.refs import ServiceKey, ServiceRef
-from spacecloud.model.revision import Revision
+from spacecloud.model.revision import Revision, RevisionFailure
 from spacecloud.model.service import Service
+from spacecloud.model.stored import STORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,15 @@ class DeclaredVersion:
     completed: int = 0
     """Number of the revision whose replicas were all completed; 0: none was."""
 
+    confirmed: Revision | None = None
+    """The last one that served for as long as ``rollout.confirmSeconds`` asks."""
+
+    serving_since: datetime | None = None
+    """When all replicas of the latest revision took requests for the first time."""
+
+    failure: RevisionFailure | None = None
+    """Why the latest revision was given up for this generation; None where it was not."""
+
     @property
     def is_completed(self) -> bool:
         """Was all of what this generation runs done once?"""
@@ -38,11 +50,35 @@ class DeclaredVersion:
         return self.completed == latest and self.resolved == self.generation
 
     @property
+    def is_confirmed(self) -> bool:
+        """Is the latest revision?"""
+        latest, confirmed = self.revision, self.confirmed
+        return latest is not None and confirmed is not None and latest.number == confirmed.number
+
+    @property
+    def fallback(self) -> Service | None:
+        """The confirmed revision's document; None where the latest is all that there is."""
+        return _parsed(self.confirmed) if self.confirmed and not self.is_confirmed else None
+
+    @property
+    def running(self) -> Service:
+        """What callers meet: what is declared, or what was returned to when that failed."""
+        return (self.fallback if self.failure is not None else None) or self.spec
+
+    @property
     def images(self) -> Mapping[str, str]:
         """Task id to image id, as resolved for this generation; empty until then."""
         if self.revision is None or self.resolved != self.generation:
             return {}
         return self.revision.images
+
+
+def _parsed(revision: Revision) -> Service | None:
+    """None where this release does not take it any more."""
+    try:
+        return Service.model_validate(dict(revision.document), context=STORED)
+    except ValidationError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

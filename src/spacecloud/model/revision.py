@@ -61,6 +61,18 @@ class Revision:
         return _versions(self.secrets) == _versions(secrets)
 
 
+@dataclass(frozen=True, slots=True)
+class RevisionFailure:
+    """Why a revision was given up before it was confirmed, in words that stay when it is gone."""
+
+    subject: str
+    """``replica/task``."""
+
+    code: str
+    message: str
+    fix: str = ""
+
+
 def hash_of(document: Document, images: Mapping[str, str], secrets: Iterable[SecretFacts]) -> str:
     """``images``: task id to image id. A secret counts with its version, never its values."""
     ingredients = _ingredients(document, images, secrets)

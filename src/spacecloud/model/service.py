@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from spacecloud.model.refs import Id
 from spacecloud.model.resource import Resource, Whole
+from spacecloud.model.rollout import CONFIRM_SECONDS, RolloutPolicy
 from spacecloud.model.scale import AutoScale, Scale
 from spacecloud.model.task import Port, Task
 from spacecloud.model.validation.located import NO_VOLUMES, located
@@ -54,6 +55,7 @@ class Service(Resource):
     version: str | None = None
     scale: Scale | None = None
     auto_scale: AutoScale | None = None
+    rollout: RolloutPolicy | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     tasks: tuple[Task, ...] = Field(min_length=1, max_length=32)
     """They start together, share one network namespace and stop together."""
@@ -118,13 +120,35 @@ class Service(Resource):
 
 
 def declared_replicas(service: Service) -> int:
-    """How many run while nothing scales: ``autoScale``, else ``scale``, else 1."""
+    """
+    How many run while nothing scales: ``autoScale``, else ``scale``, else 1.
+
+    A request does not wake a service yet, so one runs where 0 is the floor. None do only where
+    ``scale`` allows none at all.
+    """
+    return 1 if would_sleep(service) else _written_replicas(service)
+
+
+def would_sleep(service: Service) -> bool:
+    """Is none to run until a request comes?"""
+    allowed = service.auto_scale is not None or service.scale is None or service.scale.max_replicas
+    return bool(allowed) and _written_replicas(service) == 0
+
+
+def _written_replicas(service: Service) -> int:
     if service.auto_scale is not None:
         return service.auto_scale.min_replicas
     if service.scale is not None:
         scale = service.scale
         return max(scale.min_replicas, min(scale.replicas, scale.max_replicas))
     return 1
+
+
+def confirm_seconds(service: Service) -> float:
+    """How long a new revision serves before it is confirmed; of jobs what counts is their end."""
+    if all(task.is_job for task in service.tasks):
+        return 0
+    return service.rollout.confirm_seconds if service.rollout is not None else CONFIRM_SECONDS
 
 
 def callers_of(service: Service, project: Id) -> tuple[Peer, ...]:

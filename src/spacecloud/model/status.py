@@ -14,8 +14,8 @@ from spacecloud.reasons.union import FailureReason
 
 State = Literal["ready", "completed", "progressing", "degraded", "failed", "removing", "asleep"]
 """
-``ready``: what is declared runs and the gateway knows. ``completed``: all of it has ended with 0
-and is not started again, as its ``restart`` says. ``progressing``: on its way.
+``ready``: what is declared runs, is confirmed, and the gateway knows. ``completed``: all of it has
+ended with 0 and is not started again, as its ``restart`` says. ``progressing``: on its way.
 ``degraded``: serves, but not as declared. ``failed``: nothing more will be tried, or every try
 fails; ``message`` says why. ``removing``: deleted, not yet gone. ``asleep``: zero replicas wanted.
 """
@@ -141,6 +141,16 @@ class ServiceStatus(View):
 
     revision_hash: str = ""
     """Of the same one: what its replicas carry as their ``revision``."""
+
+    confirmed_revision: int = 0
+    """Number of the last one that has served for ``rollout.confirmSeconds``; 0: none yet."""
+
+    serving: bool = False
+    """As many replicas as are wanted take requests, of what was applied last: it is ready, or
+    will be if it lasts until it is confirmed."""
+
+    confirmed_at: datetime | None = None
+    """When it is, while that is all that is waited for."""
 
     state: State = "progressing"
     message: Told = ""

@@ -45,7 +45,7 @@ class LookFailed(BaseReason):
 @dataclass(frozen=True, slots=True)
 class Asleep(BaseReason):
     code = "NoReplicaWanted"
-    remedy = "set minReplicas (of autoScale, else of scale) to 1 or more"
+    remedy = "set scale.maxReplicas to 1 or more"
 
     def __str__(self) -> str:
         return "no replica is wanted"
@@ -63,6 +63,74 @@ class Progressing(BaseReason):
     @property
     def fix(self) -> str:
         return f"wait: {self.next_step}" if self.next_step else "wait a moment"
+
+
+@dataclass(frozen=True, slots=True)
+class Confirming(BaseReason):
+    """A new revision serves as declared, and may yet turn out not to last."""
+
+    seconds: float
+
+    code = "Confirming"
+
+    @property
+    def fix(self) -> str:
+        return f"wait: it is confirmed when it has served for {self.seconds:g} s"
+
+    def __str__(self) -> str:
+        return f"it serves, and is confirmed when it has for {self.seconds:g} s"
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack(BaseReason):
+    """A new revision did not last, and the one before it serves again."""
+
+    revision: int
+    serving: int
+    """The revision that was returned to."""
+
+    subject: str
+    why: str
+    """A plain line of bounded length, as ``fix_of_cause`` is."""
+
+    fix_of_cause: str = ""
+
+    code = "RolledBack"
+
+    @property
+    def fix(self) -> str:
+        return _then(self.fix_of_cause, "apply again: the same document is tried once more, too")
+
+    def __str__(self) -> str:
+        return (
+            f"revision {self.revision} did not last, revision {self.serving} serves: "
+            f"{self.subject}: {self.why}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NotConfirmed(BaseReason):
+    """The first revision did not last: there is nothing to return to."""
+
+    revision: int
+    subject: str
+    why: str
+    """A plain line of bounded length, as ``fix_of_cause`` is."""
+
+    fix_of_cause: str = ""
+
+    code = "NotConfirmed"
+
+    @property
+    def fix(self) -> str:
+        return _then(self.fix_of_cause, "apply again: until then it is restarted")
+
+    def __str__(self) -> str:
+        return f"revision {self.revision} did not last: {self.subject}: {self.why}"
+
+
+def _then(first: str, then: str) -> str:
+    return f"{first or 'mend it'}; then {then}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +189,9 @@ ServiceReason = (
     | LookFailed
     | Asleep
     | Progressing
+    | Confirming
+    | RolledBack
+    | NotConfirmed
     | RouteNotServed
     | CallDenied
     | NoCaller

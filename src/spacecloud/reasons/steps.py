@@ -212,6 +212,16 @@ class RevisionReplaced(BaseReason):
 
 
 @dataclass(frozen=True, slots=True)
+class RevisionGivenUp(BaseReason):
+    revision: int
+
+    code = "RevisionGivenUp"
+
+    def __str__(self) -> str:
+        return f"revision {self.revision} is given up"
+
+
+@dataclass(frozen=True, slots=True)
 class NoneWanted(BaseReason):
     code = "ScaledToZero"
 
@@ -234,6 +244,7 @@ GoingReason = (
     | NotDeclared
     | VersionRemoved
     | RevisionReplaced
+    | RevisionGivenUp
     | NoneWanted
     | Surplus
     | NetworkDiffers
@@ -326,8 +337,28 @@ class UnderWay(BaseReason):
         return "it has been begun"
 
 
+@dataclass(frozen=True, slots=True)
+class AllServe(BaseReason):
+    code = "AllReplicasServe"
+
+    def __str__(self) -> str:
+        return "all replicas take requests"
+
+
+@dataclass(frozen=True, slots=True)
+class Lasted(BaseReason):
+    seconds: float
+
+    code = "Confirmed"
+
+    def __str__(self) -> str:
+        return f"it has served for {self.seconds:g} s"
+
+
 StepReason = (
     GoingReason
+    | AllServe
+    | Lasted
     | NothingLeft
     | PullNotWanted
     | NetworkMissing

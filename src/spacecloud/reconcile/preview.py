@@ -86,6 +86,9 @@ class Preview:
         was = next((v for v in service.versions if v.ref == version.ref), None) if service else None
         if was is None or was.generation == version.generation or was.spec != version.spec:
             return version
+        if was.failure is not None:
+            # What was given up is tried once more.
+            return version
         if any(t.docker.image_pull_policy == "always" for t in version.spec.tasks):
             return version
         wanted = {task.id: task.docker.image for task in version.spec.tasks}

@@ -6,8 +6,10 @@ longer, an observation or an operation, goes on beside it, and its end is a hint
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from spacecloud.drivers.driver import Driver
@@ -16,6 +18,7 @@ from spacecloud.mesh.policy import Policy
 from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey
 from spacecloud.reasons.services import BeingObserved, LookFailed, NotObserved
+from spacecloud.reasons.tasks import Exited, OutOfMemory
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.execute import execute
@@ -26,15 +29,20 @@ from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.service_state import Look, ServiceState
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.store.port import NextRevision, Secrets, Store
+from spacecloud.workloads.confirmation import failure_of
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.observed import Observed, ObservedWorkloads, Published
 from spacecloud.workloads.operations import (
+    ConfirmRevision,
+    FailRevision,
     Op,
     PublishNames,
     PublishTraffic,
     RecordCompletion,
     RecordRevision,
+    RecordServing,
     ReleaseAddresses,
+    StoreOp,
     Wait,
     WithdrawTraffic,
     WorkloadOp,
@@ -224,17 +232,45 @@ class ServiceReconciler:
             case PublishNames():
                 await self._driver.names.publish(op.key, op.names)
                 self._state(key).names = op.names
+            case (
+                RecordRevision()
+                | RecordCompletion()
+                | RecordServing()
+                | ConfirmRevision()
+                | FailRevision()
+                | ReleaseAddresses()
+            ):
+                await self._record(op)
+            case Wait():
+                raise AssertionError("waits are not carried out")
+            case _:
+                await self._driver.workloads.execute(op)
+
+    async def _record(self, op: StoreOp) -> None:
+        match op:
             case RecordRevision():
                 next = NextRevision(op.number, op.hash, dict(op.images), op.secrets)
                 await self._store.record_revision(op.ref, op.generation, next)
             case RecordCompletion():
                 await self._store.record_completion(op.ref, op.number)
+            case RecordServing():
+                await self._store.record_serving(op.ref, op.generation, op.number)
+            case ConfirmRevision():
+                await self._store.confirm_revision(op.ref, op.generation, op.number)
+            case FailRevision():
+                await self._fail(op)
             case ReleaseAddresses():
                 await self._store.release(op.key)
-            case Wait():
-                raise AssertionError("waits are not carried out")
-            case _:
-                await self._driver.workloads.execute(op)
+
+    async def _fail(self, op: FailRevision) -> None:
+        """With its last words, which go with its replica; without where they cannot be read."""
+        why = op.why
+        if isinstance(why, Exited | OutOfMemory):
+            with contextlib.suppress(SpaceCloudError):
+                words = await self._last_words(op.ref.project, op.replica, op.task)
+                why = replace(why, last_output=words)
+        failure = failure_of(op, why)
+        await self._store.fail_revision(op.ref, op.generation, op.number, failure)
 
     def _settle(self, state: ServiceState) -> bool:
         """Take in what has ended; was there anything?"""
@@ -258,15 +294,16 @@ class ServiceReconciler:
 
     async def _note_exit(self, state: ServiceState, seen: Exit) -> None:
         replica, task = seen.replica, seen.task
-        lines = await self._driver.workloads.last_lines(
-            state.key.project, replica.id, task.task, LAST_LINES
-        )
-        words = message(" | ".join(line.strip() for line in lines if line.strip()), LONGEST_WORDS)
+        words = await self._last_words(state.key.project, replica.id, task.task)
         state.recorder.last_output[task.container] = words
         if task.is_over and task.exited_at is not None and task.exited_at < self._began:
             # Told by the process before this one, which saw it.
             return
         self._tell(state.key, exit_of(replica, task, words))
+
+    async def _last_words(self, project: str, replica: str, task: str) -> str:
+        lines = await self._driver.workloads.last_lines(project, replica, task, LAST_LINES)
+        return message(" | ".join(line.strip() for line in lines if line.strip()), LONGEST_WORDS)
 
     def _tell(self, key: ServiceKey, telling: Telling) -> None:
         self._events.record(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from spacecloud.model.project import Project
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
-from spacecloud.model.service import Service, declared_replicas
+from spacecloud.model.service import Service, declared_replicas, would_sleep
 
 
 def notices_of(spec: Resource) -> tuple[str, ...]:
@@ -46,13 +46,12 @@ def volumes_of(
 
 def _service(spec: Service) -> Iterable[str]:
     run = declared_replicas(spec)
+    if would_sleep(spec):
+        yield "minReplicas is 0: one replica runs all the same, as no request wakes a service yet"
     if spec.auto_scale is not None and spec.auto_scale.triggers:
-        yield (
-            f"autoScale.triggers are kept; as many replicas as minReplicas ({run}) "
-            "run, whatever the load"
-        )
+        yield f"autoScale.triggers are kept; {_running(run)}, whatever the load"
     elif spec.scale is not None and spec.scale.max_replicas > run:
-        yield f"scale: as many replicas as minReplicas ({run}) run, whatever the load"
+        yield f"scale: {_running(run)}, whatever the load"
     elif (
         spec.auto_scale is None
         and spec.scale is not None
@@ -68,6 +67,10 @@ def _service(spec: Service) -> Iterable[str]:
             yield f"task {task.id}: resources.gpu is kept; this driver does not act on it"
         if task.probe is None and not task.ports and not task.is_job:
             yield f"task {task.id}: no port and no probe, so running counts as ready"
+
+
+def _running(replicas: int) -> str:
+    return "1 replica runs" if replicas == 1 else f"{replicas} replicas run"
 
 
 def _ingress(spec: IngressRoute) -> Iterable[str]:

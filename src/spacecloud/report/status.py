@@ -5,13 +5,15 @@ How a version is doing, in the words that a person reads.
 |---------------------------------------------------------|-------------|
 | the latest apply was not looked at yet, or that failed  | progressing |
 | the engine or the gateway refuse it as written          | failed      |
+| the latest revision was given up before it was confirmed | failed     |
 | a task ended three times in a row and is not ready      | failed      |
 | there is no such program in the image                   | failed      |
 | a task ended for good, and not with 0                   | failed      |
 | none are wanted, none run                               | asleep      |
 | as many as are wanted have ended for good, with 0       | completed   |
 | as many serve, and a job among them still runs          | progressing |
-| as many serve as are wanted, of the wanted revision     | ready       |
+| as many serve as are wanted, of the wanted revision: confirmed | ready |
+| … not confirmed yet                                     | progressing |
 | some serve, but not as declared, and a task is in trouble | degraded  |
 | anything else                                           | progressing |
 """
@@ -22,7 +24,7 @@ from datetime import datetime, timedelta
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceRef, short_image
-from spacecloud.model.service import declared_replicas
+from spacecloud.model.service import confirm_seconds, declared_replicas
 from spacecloud.model.status import (
     DeniedCallView,
     EventView,
@@ -33,7 +35,15 @@ from spacecloud.model.status import (
     State,
     TaskStatus,
 )
-from spacecloud.reasons.services import Asleep, BeingObserved, LookFailed, NotObserved
+from spacecloud.reasons.services import (
+    Asleep,
+    BeingObserved,
+    Confirming,
+    LookFailed,
+    NotConfirmed,
+    NotObserved,
+    RolledBack,
+)
 from spacecloud.reasons.tasks import (
     CrashLoop,
     Ending,
@@ -47,8 +57,8 @@ from spacecloud.reasons.tasks import (
 from spacecloud.reasons.union import Reason
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.observed import ObservedReplica, ObservedTask
-from spacecloud.workloads.operations import AwaitPull, Op, PullImage, Wait
-from spacecloud.workloads.rollout import serves
+from spacecloud.workloads.operations import AwaitConfirmed, AwaitPull, Op, PullImage, Wait
+from spacecloud.workloads.rollout import serves, wanted_revision
 from spacecloud.workloads.situation import Declared, Resolution, in_service
 
 CRASHES_UNTIL_FAILED = 3
@@ -106,6 +116,9 @@ def status_of(
         observed_generation=seen.generation if seen is not None else 0,
         revision=version.revision.number if version.revision is not None else 0,
         revision_hash=version.revision.hash if version.revision is not None else "",
+        confirmed_revision=version.confirmed.number if version.confirmed is not None else 0,
+        serving=verdict.state == "ready" or isinstance(verdict.reason, Confirming),
+        confirmed_at=_confirmed_at(version.ref, snapshot),
         state=verdict.state,
         message=verdict.message,
         reason=verdict.reason.code if verdict.reason is not None else "",
@@ -118,7 +131,7 @@ def status_of(
         domain=version.ref.key.domain,
         version_domain=version.ref.domain,
         default_version=service.versions[0].ref == version.ref,
-        ports=tuple(f"{p.port}/{p.protocol}" for p in version.spec.ports),
+        ports=tuple(f"{p.port}/{p.protocol}" for p in version.running.ports),
         urls=relations.urls,
         not_served=relations.not_served,
         admits=relations.admits,
@@ -165,24 +178,40 @@ def _verdict(
 ) -> Verdict:
     if snapshot is None or seen is None or seen.generation < version.generation:
         return Verdict("progressing", unobserved)
-    situation = snapshot.situation
-    refused = situation.history.refused.get((version.ref, version.generation))
+    refused = _refused(seen, snapshot)
     if refused is not None:
         return Verdict("failed", refused)
+    resolution, found = wanted_revision(snapshot.situation, seen)
+    if found is not None:
+        # Until the store knows, the latest revision is all that was decided upon.
+        return Verdict("progressing", found.why, f"{found.replica}/{found.task}")
+    return _of_replicas(seen, snapshot, resolution)
+
+
+def _refused(version: DeclaredVersion, snapshot: Snapshot) -> Reason | None:
+    """Why it will not be as it is declared."""
+    situation = snapshot.situation
+    refused = situation.history.refused.get((version.ref, version.generation))
     rejected = situation.history.rejected_publication
+    if refused is not None:
+        return refused
     if rejected is not None and snapshot.plan.problems:
-        return Verdict("failed", rejected[1])
-    resolution = situation.resolution(seen)
+        return rejected[1]
+    return _failure(version) if situation.has_failed(version) else None
+
+
+def _of_replicas(version: DeclaredVersion, snapshot: Snapshot, resolution: Resolution) -> Verdict:
+    situation = snapshot.situation
     replicas = _replicas(version.ref, snapshot)
     current = [r for r in replicas if r.revision == resolution.revision]
     serving = sum(serves(r, situation) for r in current)
-    wanted = _wanted(version, snapshot)
+    wanted = situation.wanted(version)
     dead_end = _dead_end(current, serving, snapshot)
     if dead_end is not None:
         return dead_end
     if wanted == 0:
         return Verdict("progressing") if replicas else Verdict("asleep", Asleep())
-    arrived = _arrived(current, serving, wanted, resolution, snapshot)
+    arrived = _arrived(version, current, serving, resolution, snapshot)
     if arrived is not None:
         return arrived
     others = [r for r in replicas if serves(r, situation)]
@@ -193,25 +222,43 @@ def _verdict(
 
 
 def _dead_end(current: list[ObservedReplica], serving: int, snapshot: Snapshot) -> Verdict | None:
-    over = [failed for r in current if (failed := _failure(r, snapshot))]
+    over = [failed for r in current if (failed := _end(r, snapshot))]
     loops = [loop for r in current if (loop := _crash_loop(r, snapshot))]
     return next(iter(over + loops * (serving == 0)), None)
 
 
 def _arrived(
+    version: DeclaredVersion,
     current: list[ObservedReplica],
     serving: int,
-    wanted: int,
     resolution: Resolution,
     snapshot: Snapshot,
 ) -> Verdict | None:
     """All that is wanted is there, or done."""
+    wanted = snapshot.situation.wanted(version)
     completed = sum(r.is_completed for r in current)
     if resolution.is_completed or completed >= wanted:
         return Verdict("completed", snapshot.last_error)
     if serving + completed < wanted or not _is_published(snapshot):
         return None
-    return _running_job(current) or Verdict("ready", snapshot.last_error)
+    return _running_job(current) or _of_serving(version, resolution, snapshot)
+
+
+def _of_serving(version: DeclaredVersion, resolution: Resolution, snapshot: Snapshot) -> Verdict:
+    seconds = confirm_seconds(version.spec)
+    if seconds and not resolution.is_confirmed:
+        return Verdict("progressing", Confirming(seconds))
+    return Verdict("ready", snapshot.last_error)
+
+
+def _failure(version: DeclaredVersion) -> Reason | None:
+    failure, latest = version.failure, version.revision
+    if failure is None or latest is None:
+        return None
+    told = (failure.subject, failure.message, failure.fix)
+    if version.fallback is None or version.confirmed is None:
+        return NotConfirmed(latest.number, *told)
+    return RolledBack(latest.number, version.confirmed.number, *told)
 
 
 def _first_trouble(replicas: list[ObservedReplica], snapshot: Snapshot) -> Verdict:
@@ -273,7 +320,7 @@ def _running_job(replicas: list[ObservedReplica]) -> Verdict | None:
     return None
 
 
-def _failure(replica: ObservedReplica, snapshot: Snapshot) -> Verdict | None:
+def _end(replica: ObservedReplica, snapshot: Snapshot) -> Verdict | None:
     for task in replica.tasks:
         if task.is_over and not task.is_completed:
             reason = NotRestarted(_ending(task, snapshot))
@@ -379,6 +426,12 @@ def _next_step(ref: ServiceRef, snapshot: Snapshot | None, pulls: tuple[PullView
     ops = [s.op for s in snapshot.plan.steps if getattr(s.op, "ref", ref) == ref]
     ops.sort(key=_urgency)
     return str(ops[0]) if ops else ""
+
+
+def _confirmed_at(ref: ServiceRef, snapshot: Snapshot | None) -> datetime | None:
+    steps = snapshot.plan.steps if snapshot is not None else ()
+    waits = (s.op for s in steps if isinstance(s.op, AwaitConfirmed) and s.op.ref == ref)
+    return next((op.until for op in waits), None)
 
 
 def _urgency(op: Op) -> int:

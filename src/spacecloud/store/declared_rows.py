@@ -19,13 +19,15 @@ from spacecloud.errors import Unavailable
 from spacecloud.model.addresses import Addresses, Allocation
 from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.revision import Revision
 from spacecloud.model.service import Service
 from spacecloud.model.stored import STORED
-from spacecloud.store import revision_rows
+from spacecloud.store import revision_rows, verdict_rows
 from spacecloud.store.address_rows import address, network, read_blocks
 from spacecloud.store.database import Session
 
 Found = tuple[DeclaredService, Allocation]
+VERDICT_COLUMNS = 4
 
 
 class DeclaredReader:
@@ -91,7 +93,8 @@ def _read(db: Session, known: Declared, only: ServiceKey | None = None) -> dict[
     vips: dict[ServiceKey, dict[str, IPv4Address]] = {}
     for project, service, version, vip, *facts in db.rows(
         "SELECT v.project, v.service, v.version, v.vip, v.generation, v.spec, v.place,"
-        f" v.applied_at, v.resolved, v.completed, {revision_rows.COLUMNS}"
+        " v.applied_at, v.resolved, v.completed, v.confirmed, v.serving_since, v.failed, v.failure,"
+        f" {revision_rows.COLUMNS}"
         " FROM versions AS v LEFT JOIN revisions AS r ON r.number = v.revision"
         " AND (r.project, r.service, r.version) = (v.project, v.service, v.version)"
         f"{versions_where} ORDER BY v.project, v.service, v.place",
@@ -99,7 +102,8 @@ def _read(db: Session, known: Declared, only: ServiceKey | None = None) -> dict[
     ):
         ref = ServiceRef(project, service, version)
         vips.setdefault(ref.key, {})[version] = address(vip)
-        versions.setdefault(ref.key, []).append(_version(ref, facts, known.services.get(ref.key)))
+        before = known.services.get(ref.key)
+        versions.setdefault(ref.key, []).append(_version(db, ref, facts, before))
     found: dict[ServiceKey, Found] = {}
     for project, service, subnet, vip in db.rows(
         f"SELECT project, service, subnet, vip FROM services{where} ORDER BY project, service",
@@ -108,9 +112,9 @@ def _read(db: Session, known: Declared, only: ServiceKey | None = None) -> dict[
         key = ServiceKey(project, service)
         allocation = Allocation(network(subnet), address(vip), vips.get(key, {}))
         built = DeclaredService(key, tuple(versions.get(key, ())))
-        before, held = known.services.get(key), known.addresses.services.get(key)
+        was, held = known.services.get(key), known.addresses.services.get(key)
         found[key] = (
-            before if before is not None and _same(before, built) else built,
+            was if was is not None and _same(was, built) else built,
             held if held == allocation and held is not None else allocation,
         )
     return found
@@ -122,16 +126,19 @@ def _same(known: DeclaredService, built: DeclaredService) -> bool:
     )
 
 
-def _version(ref: ServiceRef, facts: list[Any], service: DeclaredService | None) -> DeclaredVersion:
-    """A generation is never used twice: within one, only what is recorded changes."""
-    generation, text, place, applied_at, resolved, completed, *row = facts
-    revision = revision_rows.revision_from(ref.project, row) if row[0] is not None else None
+def _version(
+    db: Session, ref: ServiceRef, facts: list[Any], service: DeclaredService | None
+) -> DeclaredVersion:
+    """A generation is never used twice: within one, only the revision and its verdict change."""
+    generation, text, place, applied_at, resolved, completed, *rest = facts
+    verdict, row = rest[:VERDICT_COLUMNS], rest[VERDICT_COLUMNS:]
+    latest = revision_rows.revision_from(ref.project, row) if row[0] is not None else None
+    recorded = _recorded(db, ref, generation, resolved, latest, verdict)
+    recorded["completed"] = completed
     for known in service.versions if service is not None else ():
         if known.generation == generation:
-            recorded = (revision, resolved, completed)
-            if (known.revision, known.resolved, known.completed) == recorded:
-                return known
-            return replace(known, revision=revision, resolved=resolved, completed=completed)
+            is_same = all(getattr(known, name) == value for name, value in recorded.items())
+            return known if is_same else replace(known, **recorded)
     try:
         spec = Service.model_validate_json(text, context=STORED)
     except ValidationError as error:
@@ -140,4 +147,24 @@ def _version(ref: ServiceRef, facts: list[Any], service: DeclaredService | None)
             f"it again ({error.error_count()} mistakes)"
         ) from error
     when = datetime.fromisoformat(applied_at)
-    return DeclaredVersion(ref, spec, generation, place, revision, resolved, when, completed)
+    return DeclaredVersion(ref, spec, generation, place, applied_at=when, **recorded)
+
+
+def _recorded(
+    db: Session,
+    ref: ServiceRef,
+    generation: int,
+    resolved: int,
+    latest: Revision | None,
+    verdict: list[Any],
+) -> dict[str, Any]:
+    """Fields of a declared version: its revisions, and what became of the latest."""
+    confirmed, serving_since, failed, failure = verdict
+    is_latest = latest is not None and latest.number == confirmed
+    return {
+        "revision": latest,
+        "resolved": resolved,
+        "confirmed": latest if is_latest else revision_rows.revision(db, ref, confirmed),
+        "serving_since": datetime.fromisoformat(serving_since) if serving_since else None,
+        "failure": verdict_rows.failure_from(failure) if failed == generation else None,
+    }

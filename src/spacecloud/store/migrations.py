@@ -254,6 +254,16 @@ BINARY_VALUES = (
 
 COMPLETIONS = ("ALTER TABLE versions ADD COLUMN completed INTEGER NOT NULL DEFAULT 0",)
 
+CONFIRMED = (
+    # Of the latest revision, but for the first, which may be an earlier one. What an earlier
+    # release has recorded counts as confirmed.
+    "ALTER TABLE versions ADD COLUMN confirmed INTEGER",
+    "ALTER TABLE versions ADD COLUMN serving_since TEXT",
+    "ALTER TABLE versions ADD COLUMN failed INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE versions ADD COLUMN failure TEXT NOT NULL DEFAULT '{}'",
+    "UPDATE versions SET confirmed = revision",
+)
+
 MIGRATIONS = (
     FIRST,
     WHICH_CHANGED,
@@ -263,4 +273,5 @@ MIGRATIONS = (
     REASONS,
     BINARY_VALUES,
     COMPLETIONS,
+    CONFIRMED,
 )

@@ -21,7 +21,7 @@ from spacecloud.model.declared import (
 )
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
-from spacecloud.model.revision import Revision
+from spacecloud.model.revision import Revision, RevisionFailure
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret, SecretFacts
 from spacecloud.model.service import Service
@@ -140,8 +140,30 @@ class Services(Protocol):
         """All replicas of that revision are done; nothing happens when it is not the latest."""
         ...
 
+    async def record_serving(self, ref: ServiceRef, generation: int, number: int) -> None:
+        """
+        Write down that all replicas of the latest revision take requests, from now on.
+
+        Of this and the next two: nothing happens when that is not the latest generation, or not
+        its revision, any more.
+        """
+        ...
+
+    async def confirm_revision(self, ref: ServiceRef, generation: int, number: int) -> None:
+        """It is what is returned to when a later one fails. It is not a failed one any more."""
+        ...
+
+    async def fail_revision(
+        self, ref: ServiceRef, generation: int, number: int, failure: RevisionFailure
+    ) -> None:
+        """Give it up for this generation: a later one may try it again."""
+        ...
+
     async def revisions(self, ref: ServiceRef) -> list[Revision]:
-        """Those that are kept of a declared version, newest first: the last ten."""
+        """
+        Those that are kept of a declared version, newest first: the last ten, and the last one
+        that was confirmed.
+        """
         ...
 
     async def release(self, key: ServiceKey) -> None:

@@ -1,5 +1,6 @@
 """
-Revisions as rows: written once, never changed, the last ten of each version kept.
+Revisions as rows: written once, never changed, the last ten of each version kept, and the last
+one that was confirmed.
 
 The values of a secret's version stay for as long as a kept revision names them.
 """
@@ -16,7 +17,7 @@ from spacecloud.model.revision import Revision
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.model.stored import STORED
-from spacecloud.store import legacy_revision, secret_rows
+from spacecloud.store import legacy_revision, secret_rows, verdict_rows
 from spacecloud.store.database import Session
 from spacecloud.store.port import NextRevision
 
@@ -45,6 +46,7 @@ def record_revision(
             return
         _insert(db, now, ref, generation, next, document)
         _forget_oldest(db, ref)
+        verdict_rows.begin(db, ref)
     elif next.number != latest:
         return
     _point(db, ref, next.number, generation)
@@ -66,6 +68,15 @@ def revisions(db: Session, ref: ServiceRef) -> list[Revision]:
         f"SELECT {COLUMNS} FROM revisions AS r{OF_THIS_VERSION} ORDER BY number DESC", *ref
     )
     return [revision_from(ref.project, row) for row in rows]
+
+
+def revision(db: Session, ref: ServiceRef, number: int | None) -> Revision | None:
+    if number is None:
+        return None
+    row = db.row(
+        f"SELECT {COLUMNS} FROM revisions AS r{OF_THIS_VERSION} AND number = ?", *ref, number
+    )
+    return revision_from(ref.project, row) if row is not None else None
 
 
 def revision_from(project: str, row: Iterable[Any]) -> Revision:
@@ -112,6 +123,7 @@ def _adopt(db: Session, ref: ServiceRef, images: Mapping[str, str]) -> None:
     next = NextRevision(1, legacy_revision.hash_of(spec, secrets, images), images, secrets)
     _insert(db, datetime.fromisoformat(applied_at), ref, generation, next, document)
     _point(db, ref, 1, generation)
+    db.run("UPDATE versions SET confirmed = 1" + OF_THIS_VERSION, *ref)
 
 
 def _insert(
@@ -149,6 +161,8 @@ def _forget_oldest(db: Session, ref: ServiceRef) -> None:
     oldest_kept = (
         " AND number <= (SELECT max(number) FROM revisions"
         " WHERE project = ?1 AND service = ?2 AND version = ?3) - ?4"
+        " AND number IS NOT (SELECT confirmed FROM versions"
+        " WHERE project = ?1 AND service = ?2 AND version = ?3)"
     )
     gone = "DELETE FROM revisions WHERE project = ?1 AND service = ?2 AND version = ?3"
     if db.run(gone + oldest_kept, *ref, KEPT_REVISIONS):

@@ -17,7 +17,7 @@ from spacecloud.model.declared import (
 )
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
-from spacecloud.model.revision import Revision
+from spacecloud.model.revision import Revision, RevisionFailure
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret, SecretFacts
 from spacecloud.model.service import Service
@@ -28,6 +28,7 @@ from spacecloud.store import (
     revision_rows,
     secret_rows,
     service_rows,
+    verdict_rows,
 )
 from spacecloud.store.database import Database
 from spacecloud.store.declared_rows import DeclaredReader
@@ -142,6 +143,24 @@ class SqliteStore:
 
     async def record_completion(self, ref: ServiceRef, number: int) -> None:
         await self._write(partial(revision_rows.record_completion, ref=ref, number=number))
+
+    async def record_serving(self, ref: ServiceRef, generation: int, number: int) -> None:
+        write, since = verdict_rows.serving, self._now()
+        await self._write(
+            partial(write, ref=ref, generation=generation, number=number, since=since)
+        )
+
+    async def confirm_revision(self, ref: ServiceRef, generation: int, number: int) -> None:
+        write = verdict_rows.confirm
+        await self._write(partial(write, ref=ref, generation=generation, number=number))
+
+    async def fail_revision(
+        self, ref: ServiceRef, generation: int, number: int, failure: RevisionFailure
+    ) -> None:
+        write = verdict_rows.fail
+        await self._write(
+            partial(write, ref=ref, generation=generation, number=number, failure=failure)
+        )
 
     async def revisions(self, ref: ServiceRef) -> list[Revision]:
         return await self._read(lambda db: revision_rows.revisions(db, ref))

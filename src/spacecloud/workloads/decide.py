@@ -33,6 +33,7 @@ from spacecloud.reasons.steps import (
 )
 from spacecloud.reasons.tasks import Completed
 from spacecloud.reasons.union import Reason
+from spacecloud.workloads.confirmation import giving_up, judge
 from spacecloud.workloads.drain import drain
 from spacecloud.workloads.holding import hold
 from spacecloud.workloads.observed import ObservedReplica, Published
@@ -53,7 +54,7 @@ from spacecloud.workloads.operations import (
 )
 from spacecloud.workloads.plan import Plan, PlanBuilder, Steps
 from spacecloud.workloads.repair import repair
-from spacecloud.workloads.rollout import Rollout, VersionRollout, creation, roll_out
+from spacecloud.workloads.rollout import Rollout, VersionRollout, creation, roll_out, serves
 from spacecloud.workloads.situation import (
     Declared,
     Leaving,
@@ -84,7 +85,7 @@ def _cancel_pulls(situation: Situation, rollout: Rollout, builder: PlanBuilder) 
         situation.pulling(v.version, task)
         for v in rollout.versions
         if v.wanted
-        for task in v.version.spec.tasks
+        for task in v.resolution.spec.tasks
     ]
     for pull in situation.observed.pulls:
         if pull.state == "running" and pull.op not in wanted:
@@ -100,8 +101,11 @@ def _keep(situation: Situation, declared: Declared, rollout: Rollout, builder: P
     taken |= {op.address for op in situation.history.under_way if isinstance(op, CreateReplica)}
     for version in rollout.versions:
         _version(situation, declared, version, taken, network, builder)
+    unrecorded = {v.version.ref for v in rollout.versions if v.broken is not None}
     for replica, cause in rollout.going:
-        drain(situation, replica, rollout.endpoints, cause, builder, after=published)
+        # What is given up goes when the store knows why: it is the evidence.
+        if replica.ref not in unrecorded:
+            drain(situation, replica, rollout.endpoints, cause, builder, after=published)
 
 
 def _take_away(
@@ -252,17 +256,35 @@ def _version(
         builder.problem(refused)
     # What is over needs no sandbox, and is not run again for want of one.
     rebuilt = [r for r in rollout.staying if r.sandbox != "running" and not r.is_over]
-    for replica in rollout.staying:
+    for replica in (*rollout.staying, *rollout.warm):
         if replica not in rebuilt:
             repair(situation, declared, replica, rollout, builder)
     if refused is not None:
         return
+    _judge(situation, rollout, builder)
     before = network
     if rollout.wanted and not rollout.resolution.is_recorded:
         before += _resolve(situation, rollout, builder)
     for replica in rebuilt:
         _rebuild(declared, rollout, replica, before, builder)
     _fill(declared, rollout, taken, before, builder)
+
+
+def _judge(situation: Situation, rollout: VersionRollout, builder: PlanBuilder) -> None:
+    """Of the latest revision: it lasts, it does not, or that has to be seen."""
+    version, resolution = rollout.version, rollout.resolution
+    latest = version.revision
+    if latest is None or version.is_confirmed or not rollout.wanted:
+        return
+    if rollout.broken is not None:
+        builder.add(giving_up(version, latest.number, rollout.broken), rollout.broken.why)
+    elif (
+        resolution.is_recorded
+        and resolution.number == latest.number
+        and len(rollout.serving) >= rollout.wanted
+        and all(serves(replica, situation) for replica in rollout.serving)
+    ):
+        judge(situation, version, resolution, rollout.serving, builder)
 
 
 def _fill(

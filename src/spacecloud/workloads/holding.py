@@ -16,14 +16,17 @@ from spacecloud.workloads.operations import (
     AwaitEnd,
     AwaitRetry,
     CancelPull,
+    ConfirmRevision,
     CreateNetwork,
     CreateReplica,
+    FailRevision,
     Op,
     PublishNames,
     PublishTraffic,
     PullImage,
     RecordCompletion,
     RecordRevision,
+    RecordServing,
     ReleaseAddresses,
     RemoveNetwork,
     RemoveReplica,
@@ -63,7 +66,13 @@ def subject(op: Op) -> Subject:
             its = ("names",)
         case PullImage(ref=ref, image=image) | CancelPull(pull=PullImage(ref=ref, image=image)):
             its = ("pull", ref.version, image)
-        case RecordRevision() | RecordCompletion():
+        case (
+            RecordRevision()
+            | RecordCompletion()
+            | RecordServing()
+            | ConfirmRevision()
+            | FailRevision()
+        ):
             its = ("revision", op.ref.version)
         case ReleaseAddresses():
             its = ("addresses",)

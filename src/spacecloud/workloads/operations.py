@@ -8,6 +8,8 @@ from spacecloud.model.refs import ServiceKey, ServiceRef, replica_id, short_imag
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.model.traffic import Endpoint, Face
+from spacecloud.reasons.steps import Unhealthy
+from spacecloud.reasons.tasks import Ending
 
 
 class Operation:
@@ -93,6 +95,45 @@ class RecordCompletion(Operation):
 
     def __str__(self) -> str:
         return f"record that revision {self.number} of {self.ref.version} is completed"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordServing(Operation):
+    """Write down that all replicas of a revision take requests: from then on it is on trial."""
+
+    ref: ServiceRef
+    generation: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"note that revision {self.number} of {self.ref.version} serves"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmRevision(Operation):
+    """Write down that a revision lasts: it is what is returned to from now on."""
+
+    ref: ServiceRef
+    generation: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"confirm revision {self.number} of {self.ref.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class FailRevision(Operation):
+    """Write down that a revision did not last, and why, before its replicas go."""
+
+    ref: ServiceRef
+    generation: int
+    number: int
+    replica: str
+    task: str
+    why: Ending | Unhealthy
+
+    def __str__(self) -> str:
+        return f"give up revision {self.number} of {self.ref.version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +275,16 @@ class AwaitReady(Wait):
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitConfirmed(Wait):
+    ref: ServiceRef
+    number: int
+    until: datetime
+
+    def __str__(self) -> str:
+        return f"wait until revision {self.number} of {self.ref.version} is confirmed"
+
+
+@dataclass(frozen=True, slots=True)
 class AwaitIdle(Wait):
     replica: str
     until: datetime | None = None
@@ -295,9 +346,25 @@ WorkloadOp = (
 )
 """What a driver's Workloads carries out."""
 
-StoreOp = RecordRevision | RecordCompletion | ReleaseAddresses
+StoreOp = (
+    RecordRevision
+    | RecordCompletion
+    | RecordServing
+    | ConfirmRevision
+    | FailRevision
+    | ReleaseAddresses
+)
 TrafficOp = PublishTraffic | WithdrawTraffic
-WaitOp = AwaitPull | AwaitReady | AwaitIdle | AwaitStopped | AwaitRestart | AwaitEnd | AwaitRetry
+WaitOp = (
+    AwaitPull
+    | AwaitReady
+    | AwaitConfirmed
+    | AwaitIdle
+    | AwaitStopped
+    | AwaitRestart
+    | AwaitEnd
+    | AwaitRetry
+)
 Op = WorkloadOp | StoreOp | TrafficOp | PublishNames | WaitOp
 
 

@@ -3,34 +3,42 @@ Which replicas stay, which go, which are missing: new before old.
 
 Per version, with ``n`` wanted and ``s`` current ones that the gateway acknowledged:
 
-| replica of                  | what becomes of it                                     |
-|-----------------------------|--------------------------------------------------------|
-| the wanted revision         | the best ``n`` stay, the rest go                       |
-| an older revision           | the best ``n - s`` stay until new ones serve; rest go  |
-| a version that is not declared | goes                                                |
+| replica of                     | what becomes of it                                      |
+|--------------------------------|---------------------------------------------------------|
+| the wanted revision            | the best ``n`` stay, the rest go                        |
+| an older revision              | the best ``n - s`` stay until new ones serve; rest go   |
+| the last confirmed revision    | those that would go stay, without traffic, until the    |
+|                                | wanted one is confirmed: ``n`` of it in all             |
+| a version that is not declared | goes                                                    |
 
 A replica whose tasks are all completed counts as one that serves. All that is missing of the new
 revision is created at once: the surge is the whole version.
-While the revision is unknown (its images are not resolved) nothing is replaced.
+While the revision is unknown (its images are not resolved) nothing is replaced. The wanted
+revision is the confirmed one where the latest did not last (``confirmation``).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spacecloud.model.declared import DeclaredVersion
+from spacecloud.model.service import confirm_seconds
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reasons.steps import (
     GoingReason,
     NoneWanted,
+    RevisionGivenUp,
     RevisionReplaced,
     Surplus,
     VersionRemoved,
 )
+from spacecloud.workloads.confirmation import Broken, broken
 from spacecloud.workloads.observed import ObservedReplica
 from spacecloud.workloads.operations import CreateReplica
 from spacecloud.workloads.situation import (
     Declared,
     Resolution,
     Situation,
+    fallback_of,
     in_service,
     is_live,
     may_serve,
@@ -45,11 +53,20 @@ class VersionRollout:
     staying: tuple[ObservedReplica, ...]
     """Current ones and, until those serve, older ones."""
 
+    warm: tuple[ObservedReplica, ...]
+    """Of the confirmed revision, without traffic: to return to."""
+
     going: tuple[tuple[ObservedReplica, GoingReason], ...]
     """With the cause."""
 
     missing: tuple[int, ...]
     """Slots to fill."""
+
+    serving: tuple[ObservedReplica, ...] = ()
+    """Current ones that callers reach."""
+
+    broken: Broken | None = None
+    """Why the latest revision is given up, which the store does not know yet."""
 
     is_done: bool = False
     """As many replicas as are wanted are completed."""
@@ -77,7 +94,8 @@ def roll_out(situation: Situation) -> Rollout:
     strays = [(r, VersionRemoved()) for r in observed if r.ref not in declared]
     going = sorted([*strays, *(g for v in versions for g in v.going)], key=lambda g: g[0].id)
     staying = [r for v in versions for r in v.staying]
-    return Rollout(versions, tuple(going), _endpoints(situation, staying, [g[0] for g in going]))
+    drained = [*(r for v in versions for r in v.warm), *(g[0] for g in going)]
+    return Rollout(versions, tuple(going), _endpoints(situation, staying, drained))
 
 
 def serves(replica: ObservedReplica, situation: Situation) -> bool:
@@ -100,50 +118,129 @@ def creation(
         revision=resolution.revision,
         address=address,
         subnet=str(declared.subnet),
-        spec=version.spec,
+        spec=resolution.spec,
         images=resolution.images,
         secrets=resolution.secrets,
     )
 
 
+def wanted_revision(
+    situation: Situation, version: DeclaredVersion
+) -> tuple[Resolution, Broken | None]:
+    """What is to run, and what broke where that is not, or not for long, the latest revision."""
+    resolution, wanted = situation.resolution(version), situation.wanted(version)
+    kept = _best(_of_revision(situation, version, resolution.revision), wanted, situation)
+    found = broken(situation, version, resolution, kept)
+    if found is None:
+        return resolution, None
+    return fallback_of(version) or resolution, found
+
+
 def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
-    wanted, resolution = situation.wanted(version), situation.resolution(version)
-    revision = resolution.revision
+    wanted = situation.wanted(version)
+    resolution, found = wanted_revision(situation, version)
     replicas = [r for r in situation.observed.workloads.replicas if r.ref == version.ref]
-    current = [r for r in replicas if revision in (None, r.revision)]
-    older = [r for r in replicas if r not in current]
-
+    current = _of_revision(situation, version, resolution.revision)
     kept = _best(current, wanted, situation)
+    serving = tuple(r for r in kept if _has_taken_over(r, version, situation))
     completed = sum(r.is_completed for r in kept)
-    serving = (
-        wanted if resolution.is_completed else completed + sum(serves(r, situation) for r in kept)
-    )
-    waiting = [r for r in older if r.sandbox == "running" and not r.is_over]
-    guard = _best(waiting, max(0, wanted - serving), situation)
+    covered = wanted if resolution.is_completed else completed + len(serving)
+    older = [r for r in replicas if r not in current and r.sandbox == "running" and not r.is_over]
+    if _is_given_up(version, resolution):
+        # Those that still serve do until the others are back; the rest is not worth a start.
+        older = [r for r in older if may_serve(r)]
+    guard = _best(older, max(0, wanted - covered), situation)
+    staying = (*kept, *guard)
+    warm = _warm(situation, version, resolution, staying)
 
-    cause = RevisionReplaced(revision or "") if wanted else NoneWanted()
-    going: list[tuple[ObservedReplica, GoingReason]]
-    going = [(r, Surplus(wanted)) for r in current if r not in kept]
-    going += [(r, cause) for r in older if r not in guard]
+    gone = [r for r in replicas if r not in staying and r not in warm]
+    going = tuple((r, _why_going(r, version, resolution, wanted, current)) for r in gone)
     taken = {r.slot for r in replicas}
     free = (slot for slot in range(len(taken) + wanted) if slot not in taken)
     missing = 0 if resolution.is_completed else wanted - len(kept)
     slots = tuple(slot for slot, _ in zip(free, range(missing), strict=False))
-    is_done = resolution.is_recorded and 0 < wanted <= completed
     return VersionRollout(
-        version, wanted, resolution, (*kept, *guard), tuple(going), slots, is_done
+        version,
+        wanted,
+        resolution,
+        staying,
+        warm,
+        going,
+        slots,
+        serving,
+        found,
+        is_done=resolution.is_recorded and 0 < wanted <= completed,
     )
 
 
+def _of_revision(
+    situation: Situation, version: DeclaredVersion, revision: str | None
+) -> list[ObservedReplica]:
+    """All of the version while it is not known."""
+    return [
+        r
+        for r in situation.observed.workloads.replicas
+        if r.ref == version.ref and revision in (None, r.revision)
+    ]
+
+
+def _has_taken_over(
+    replica: ObservedReplica, version: DeclaredVersion, situation: Situation
+) -> bool:
+    """A process that has published nothing yet learns from the store what an earlier one had."""
+    if situation.observed.published is None and version.serving_since is not None:
+        return in_service(replica)
+    return serves(replica, situation)
+
+
+def _warm(
+    situation: Situation,
+    version: DeclaredVersion,
+    resolution: Resolution,
+    staying: Sequence[ObservedReplica],
+) -> tuple[ObservedReplica, ...]:
+    confirmed = version.confirmed
+    if confirmed is None or resolution.is_confirmed or not confirm_seconds(version.spec):
+        return ()
+    of_it = [r for r in _of_revision(situation, version, confirmed.hash) if r.sandbox == "running"]
+    spare = [r for r in of_it if r not in staying]
+    missing = situation.wanted(version) - (len(of_it) - len(spare))
+    return tuple(_best(spare, max(0, missing), situation))
+
+
+def _why_going(
+    replica: ObservedReplica,
+    version: DeclaredVersion,
+    resolution: Resolution,
+    wanted: int,
+    current: Sequence[ObservedReplica],
+) -> GoingReason:
+    if replica in current:
+        return Surplus(wanted)
+    if not wanted:
+        return NoneWanted()
+    if version.revision is not None and _is_given_up(version, resolution):
+        return RevisionGivenUp(version.revision.number)
+    return RevisionReplaced(resolution.revision or "")
+
+
+def _is_given_up(version: DeclaredVersion, resolution: Resolution) -> bool:
+    """Is an earlier revision than the latest wanted?"""
+    latest = version.revision
+    is_known = resolution.revision is not None
+    return latest is not None and is_known and resolution.number < latest.number
+
+
 def _best(
-    replicas: list[ObservedReplica], count: int, situation: Situation
+    replicas: Sequence[ObservedReplica], count: int, situation: Situation
 ) -> list[ObservedReplica]:
     """Those it would be the greatest loss to stop, by slot."""
     draining = {e.address for e in situation.acknowledged if e.draining}
 
-    def loss(replica: ObservedReplica) -> tuple[bool, bool, bool, int]:
+    def loss(replica: ObservedReplica) -> tuple[bool, bool, bool, bool, int]:
         return (
             replica.id in situation.history.stopping_since,
+            not may_serve(replica),
             replica.address in draining,
             not in_service(replica),
             replica.slot,

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.revision import Revision
+from spacecloud.workloads.confirmation import failure_of
 from spacecloud.workloads.drain import IDLE_REPORTS
 from spacecloud.workloads.observed import (
     Health,
@@ -22,6 +23,7 @@ from spacecloud.workloads.observed import (
     Published,
 )
 from spacecloud.workloads.operations import (
+    AwaitConfirmed,
     AwaitEnd,
     AwaitIdle,
     AwaitPull,
@@ -30,14 +32,17 @@ from spacecloud.workloads.operations import (
     AwaitRetry,
     AwaitStopped,
     CancelPull,
+    ConfirmRevision,
     CreateNetwork,
     CreateReplica,
+    FailRevision,
     Op,
     PublishNames,
     PublishTraffic,
     PullImage,
     RecordCompletion,
     RecordRevision,
+    RecordServing,
     ReleaseAddresses,
     RemoveNetwork,
     RemoveReplica,
@@ -57,7 +62,13 @@ def simulate(situation: Situation, op: Op) -> Situation:
     match op:
         case PullImage() | CancelPull():
             return _pulling(situation, op)
-        case RecordRevision() | RecordCompletion():
+        case (
+            RecordRevision()
+            | RecordCompletion()
+            | RecordServing()
+            | ConfirmRevision()
+            | FailRevision()
+        ):
             return _recorded(situation, op)
         case ReleaseAddresses():
             return replace(situation, desired=Unknown(op.key))
@@ -142,14 +153,19 @@ def _pulling(situation: Situation, op: PullImage | CancelPull) -> Situation:
     return replace(situation, observed=replace(situation.observed, pulls=pulls))
 
 
-def _recorded(situation: Situation, op: RecordRevision | RecordCompletion) -> Situation:
+Recording = RecordRevision | RecordCompletion | RecordServing | ConfirmRevision | FailRevision
+"""What the store is told of a version's revisions."""
+
+
+def _recorded(situation: Situation, op: Recording) -> Situation:
+    """Where the operation's generation is still the latest."""
     desired, known = situation.desired, situation.observed.images
     if not isinstance(desired, Declared):
         return situation
     if isinstance(op, RecordRevision):
         known = {**known, **{image: image for _, image in op.images}}
     versions = tuple(
-        _version(v, op, situation.now) if v.ref == op.ref else v for v in desired.versions
+        _after_verdict(v, op, situation.now) if _is_about(op, v) else v for v in desired.versions
     )
     return replace(
         situation,
@@ -158,21 +174,32 @@ def _recorded(situation: Situation, op: RecordRevision | RecordCompletion) -> Si
     )
 
 
-def _version(
-    version: DeclaredVersion, op: RecordRevision | RecordCompletion, now: datetime
-) -> DeclaredVersion:
+def _is_about(op: Recording, version: DeclaredVersion) -> bool:
+    if isinstance(op, RecordCompletion):
+        return version.ref == op.ref
+    return (version.ref, version.generation) == (op.ref, op.generation)
+
+
+def _after_verdict(version: DeclaredVersion, op: Recording, now: datetime) -> DeclaredVersion:
+    latest = version.revision
     match op:
+        case RecordRevision() if latest is not None and latest.number == op.number:
+            return replace(version, resolved=op.generation)
+        case RecordRevision():
+            next = _revision(version, op, now)
+            fresh = replace(version, serving_since=None, failure=None)
+            return replace(fresh, revision=next, resolved=op.generation)
         case RecordCompletion():
             return replace(version, completed=op.number)
-        case RecordRevision() if version.generation == op.generation:
-            return replace(version, revision=_revision(version, op, now), resolved=op.generation)
-        case RecordRevision():
-            return version
+        case RecordServing():
+            return replace(version, serving_since=now)
+        case ConfirmRevision():
+            return replace(version, confirmed=latest, failure=None)
+        case FailRevision():
+            return replace(version, failure=failure_of(op, op.why), serving_since=None)
 
 
 def _revision(version: DeclaredVersion, op: RecordRevision, now: datetime) -> Revision:
-    if version.revision is not None and version.revision.number == op.number:
-        return version.revision
     document, images = version.spec.as_given(), dict(op.images)
     return Revision(op.number, op.hash, document, images, op.secrets, op.generation, now)
 
@@ -204,7 +231,7 @@ def _waited(situation: Situation, op: WaitOp) -> Situation:
         case AwaitStopped():
             world = ended(observed.workloads, op.replica, situation.now)
             return replace(situation, observed=replace(observed, workloads=world))
-        case AwaitRestart():
+        case AwaitRestart() | AwaitConfirmed():
             return replace(situation, now=max(situation.now, op.until))
         case AwaitIdle():
             return replace(situation, history=_idle(history, observed.workloads, op.replica))

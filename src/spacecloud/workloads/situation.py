@@ -10,6 +10,7 @@ from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import hash_of
 from spacecloud.model.secret import SecretFacts
+from spacecloud.model.service import Service
 from spacecloud.model.task import Task
 from spacecloud.model.traffic import Endpoint, Face
 from spacecloud.reasons.steps import ImageMissing, PullAlways
@@ -89,6 +90,9 @@ class Resolution:
     revision: str | None
     """Its hash; None while an image is not known."""
 
+    spec: Service
+    """What its replicas are made of."""
+
     secrets: tuple[SecretFacts, ...] = ()
     """Those that its tasks name, by id."""
 
@@ -100,6 +104,9 @@ class Resolution:
 
     is_completed: bool = False
     """Was all of it done once? Nothing of it is started again then."""
+
+    is_confirmed: bool = False
+    """Has the same served before for as long as it has to?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,23 +147,38 @@ class Situation:
                 return 0
 
     def resolution(self, version: DeclaredVersion) -> Resolution:
-        """Made once in a decision, and carried."""
-        images, secrets = self._images_of(version), self._secrets_of(version)
+        """What it runs; what was returned to where the latest revision has failed."""
+        if self.has_failed(version) and (confirmed := fallback_of(version)) is not None:
+            return confirmed
+        images, secrets, spec = self._images_of(version), self._secrets_of(version), version.spec
         latest, is_pinned = version.revision, self.is_pinned(version)
         if latest is not None and is_pinned and latest.holds_secrets(secrets):
-            return Resolution(
-                images,
-                latest.number,
-                latest.hash,
-                secrets,
-                is_recorded=True,
-                is_completed=version.is_completed,
-            )
-        if images is None:
-            return Resolution(None, 0, None, secrets, self._pulls(version))
-        number, hash = _next_revision(version, images, secrets)
-        is_completed = version.completed == number
-        return Resolution(images, number, hash, secrets, is_completed=is_completed)
+            number, hash, is_recorded = latest.number, latest.hash, True
+        elif images is None:
+            return Resolution(None, 0, None, spec, secrets, self._pulls(version))
+        else:
+            number, hash = _next_revision(version, images, secrets)
+            is_recorded = False
+        is_confirmed = version.confirmed is not None and version.confirmed.hash == hash
+        return Resolution(
+            images,
+            number,
+            hash,
+            spec,
+            secrets,
+            is_recorded=is_recorded,
+            is_completed=version.completed == number,
+            is_confirmed=is_confirmed,
+        )
+
+    def has_failed(self, version: DeclaredVersion) -> bool:
+        """Was its latest revision given up? With a changed secret there is another one to try."""
+        latest = version.revision
+        return (
+            version.failure is not None
+            and latest is not None
+            and latest.holds_secrets(self._secrets_of(version))
+        )
 
     def pulling(self, version: DeclaredVersion, task: Task) -> PullImage | None:
         """The pull that is under way for it."""
@@ -212,6 +234,22 @@ class Situation:
                 return tuple(secret for id, secret in sorted(secrets.items()) if id in used)
             case Unknown() | Leaving():
                 return ()
+
+
+def fallback_of(version: DeclaredVersion) -> Resolution | None:
+    """The last confirmed revision; None where there is none but the latest."""
+    revision, spec = version.confirmed, version.fallback
+    if revision is None or spec is None:
+        return None
+    return Resolution(
+        images=revision.images,
+        number=revision.number,
+        revision=revision.hash,
+        spec=spec,
+        secrets=revision.secrets,
+        is_recorded=True,
+        is_confirmed=True,
+    )
 
 
 def _next_revision(

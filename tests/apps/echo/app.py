@@ -10,6 +10,7 @@ The tests' service: answers HTTP and TCP in every way that a mesh has to carry.
 | ECHO_PORT     | 0         | TCP, the client speaks first: echoes ``NAME`` and what came    |
 | LISTEN        | 0.0.0.0   | address to listen on                                           |
 | START_SECONDS | 0         | delay before it listens                                        |
+| DIE_SECONDS   |           | not empty: it ends with code 3 so long after it listens        |
 | IGNORE_TERM   |           | not empty: SIGTERM changes nothing                             |
 """
 
@@ -37,6 +38,8 @@ async def main() -> None:
     await _delay(float(os.environ.get("START_SECONDS", "0")), stop)
     servers = [server async for server in _servers(state)]
     print(f"{state.name} listens", flush=True)
+    if seconds := os.environ.get("DIE_SECONDS"):
+        loop.call_later(float(seconds), _die, state)
 
     await stop.wait()
     for server in servers:
@@ -44,6 +47,11 @@ async def main() -> None:
     state.stopping.set()
     await state.idle(within_seconds=30)
     print(f"{state.name} stopped", flush=True)
+
+
+def _die(state: State) -> None:
+    print(f"{state.name} gives up", flush=True)
+    os._exit(3)
 
 
 async def _servers(state: State):
