@@ -14,6 +14,7 @@ import pytest
 from e2e.installation import BIN
 from e2e.machine import in_container, output
 from e2e.stage import Stage
+from e2e.user import is_in_state
 from eventually import wait_until
 from load import Load
 from registry import a_registry
@@ -419,22 +420,17 @@ def test_an_image_that_exits_at_once_is_failed_with_its_last_words(stage: Stage)
     stage.user.wait_until_gone(PROJECT, "brief")
 
 
-JOB = """\
-type: service
-meta: {{project: {project}, serviceId: {name}, version: v1}}
-spec:
-  tasks:
-    - id: main
-      docker: {{image: "{image}", cmd: ["-c", "print('{said}', flush=True); exit({code})"]}}
-      restart: {restart}
-"""
+def _job_task(stage: Stage, restart: str, code: int, said: str = "once") -> dict[str, Any]:
+    command = ["-c", f"print('{said}', flush=True); exit({code})"]
+    docker = {"image": stage.user.images["echo"], "cmd": command}
+    return {"id": "main", "docker": docker, "restart": restart}
 
 
-def _a_job(stage: Stage, name: str, restart: str, code: int, said: str = "once") -> str:
-    image = stage.user.images["echo"]
-    return JOB.format(
-        project=PROJECT, name=name, image=image, restart=restart, code=code, said=said
-    )
+def _a_job(stage: Stage, name: str, restart: str, code: int) -> str:
+    """JSON is YAML too."""
+    meta = {"project": PROJECT, "serviceId": name, "version": "v1"}
+    spec = {"tasks": [_job_task(stage, restart, code)]}
+    return json.dumps({"type": "service", "meta": meta, "spec": spec})
 
 
 def test_a_job_that_is_done_is_run_again_by_a_new_revision_alone(stage: Stage) -> None:
@@ -453,14 +449,12 @@ def test_a_job_that_is_done_is_run_again_by_a_new_revision_alone(stage: Stage) -
     output("docker", "rm", *ended)
     stage.installation.kill()
     stage.installation.start()
-    same = stage.user.cli("apply", "-f", "-", "--wait", given=_a_job(stage, "once", "never", 0))
-    assert same.returncode == 0, same
+    stage.user.apply(PROJECT, "once", tasks=[_job_task(stage, "never", 0, "once")])
+    wait_until(lambda: is_in_state("completed", stage.user.status(PROJECT, "once")))
     assert output("docker", "ps", "-aq", *once).split() == []
     assert len(runs()) == 1
 
-    changed = _a_job(stage, "once", "never", 0, "twice")
-    again = stage.user.cli("apply", "-f", "-", "--wait", given=changed)
-    assert again.returncode == 0, again
+    stage.user.apply(PROJECT, "once", tasks=[_job_task(stage, "never", 0, "twice")])
     wait_until(lambda: _counted(runs, 2))
     assert "twice" in runs()[0]
     stage.user.delete(PROJECT, "once")
