@@ -22,6 +22,7 @@ from bench.engine import Images
 from bench.figures import Figure, show, write
 from bench.images import ensure_images
 from bench.instance import Instance, instance
+from bench.lane import NoLane, lane
 
 PLAIN_WIDTH = 150
 INTERRUPTED = 130
@@ -57,6 +58,11 @@ def main(chosen: Sequence[str]) -> int:
         return 2
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    try:
+        lane()
+    except NoLane as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     figures: list[Figure] = []
     interrupted = False
@@ -122,8 +128,8 @@ def _disturbed(figure: Figure, busy: float) -> Figure:
     detail = {**figure.detail, "cores busy before": round(busy, 2)}
     if busy <= QUIET_CORES:
         return replace(figure, detail=detail)
-    said = f"something else used {busy:.1f} of {len(machine.cores())} cores before it began"
-    return replace(figure, detail=detail, note="; ".join(filter(None, (figure.note, said))))
+    disturbance = f"something else used {busy:.1f} of {len(machine.cores())} cores before it began"
+    return replace(figure, detail=detail, note="; ".join(filter(None, (figure.note, disturbance))))
 
 
 def _failed(word: str, error: Exception) -> Figure:

@@ -60,10 +60,10 @@ class Caller:
 
 
 def first_200(
-    find: Callable[[], str | None], port: int, host: str, within: float, said: str = ""
+    find: Callable[[], str | None], port: int, host: str, within: float, expected: str = ""
 ) -> float:
     """
-    The moment (``time.perf_counter``) of the first 200 whose body has ``said`` in it.
+    The moment (``time.perf_counter``) of the first 200 whose body has ``expected`` in it.
 
     ``find`` gives the address, None as long as there is none.
     """
@@ -73,7 +73,7 @@ def first_200(
         address = address or find()
         if address is not None:
             answer = get(address, port, host)
-            if answer is not None and said.encode() in answer:
+            if answer is not None and expected.encode() in answer:
                 return time.perf_counter()
         time.sleep(POLL_SECONDS)
     raise NotAnswered(f"{host}: no 200 within {within:g} s")

@@ -10,8 +10,8 @@ from typing import Any
 
 from bench import engine, tools
 from bench.engine import Images
+from bench.lane import lane
 
-PROJECT = "space-cloud-bench"
 UP_SECONDS = 120
 
 
@@ -30,7 +30,7 @@ def up(images: Images, addresses: dict[str, str], answer: Callable[[], float]) -
         try:
             began = time.perf_counter()
             subprocess.run(
-                [*command, "-p", PROJECT, "-f", str(file), "up", "-d"],
+                [*command, "-p", lane().resource("compose"), "-f", str(file), "up", "-d"],
                 check=True,
                 capture_output=True,
                 timeout=UP_SECONDS,
@@ -41,7 +41,7 @@ def up(images: Images, addresses: dict[str, str], answer: Callable[[], float]) -
 
 
 def _document(images: Images, addresses: dict[str, str]) -> dict[str, Any]:
-    labels = {engine.LABEL: ""}
+    labels = {lane().label: ""}
     services, networks = {}, {}
     for number, (subnet, address) in enumerate(addresses.items()):
         name = f"n{number}"

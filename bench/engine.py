@@ -2,7 +2,7 @@
 The bare script that ours is compared with: the engine's API with nothing in between.
 
 Its calls go straight to the socket, without a program's start for each: as fast as a script
-can be. Everything it makes carries ``LABEL`` and is removed with it.
+can be. Everything it makes carries its lane's label and is removed by it.
 """
 
 import contextlib
@@ -13,8 +13,9 @@ import urllib.parse
 from dataclasses import dataclass
 from typing import Any
 
+from bench.lane import lane
+
 SOCKET = "/var/run/docker.sock"
-LABEL = "space-cloud.bench"
 CALL_SECONDS = 60.0
 
 
@@ -55,7 +56,7 @@ def network(name: str, subnet: str) -> str:
         "Name": name,
         "CheckDuplicate": True,
         "IPAM": {"Config": [{"Subnet": subnet}]},
-        "Labels": {LABEL: ""},
+        "Labels": {lane().label: ""},
     }
     return str(call("POST", "/networks/create", body)["Id"])
 
@@ -64,7 +65,7 @@ def container(name: str, image: str, mode: str, address: str = "", *command: str
     """Made and started. ``mode``: a network, ``container:<id>`` or ``host``."""
     body: dict[str, Any] = {
         "Image": image,
-        "Labels": {LABEL: ""},
+        "Labels": {lane().label: ""},
         "HostConfig": {"NetworkMode": mode},
     }
     if address:
@@ -95,7 +96,7 @@ def remove_container(name: str) -> None:
 
 def remove_all() -> None:
     """Whatever carries the label, of this run or of one that was killed."""
-    labelled = urllib.parse.quote(json.dumps({"label": [LABEL]}))
+    labelled = urllib.parse.quote(json.dumps({"label": [lane().label]}))
     found = call("GET", f"/containers/json?all=1&filters={labelled}")
     for item in sorted(found, key=lambda c: not c["HostConfig"]["NetworkMode"].startswith("cont")):
         remove_container(item["Id"])

@@ -15,12 +15,12 @@ HTTP_PORT = 8080
 TCP_PORT = 8081
 """The same server, declared as a port of plain TCP."""
 
-COMMAND = ("-e", "stderr", "-c", "/etc/nginx/{said}.conf")
+COMMAND = ("-e", "stderr", "-c", "/etc/nginx/{answer}.conf")
 
 
-def command(said: str) -> list[str]:
+def command(answer: str) -> list[str]:
     """Of a server whose answers have this word (``a`` or ``b``) in them."""
-    return [part.format(said=said) for part in COMMAND]
+    return [part.format(answer=answer) for part in COMMAND]
 
 
 def ensure_images(nginx: Path) -> Images:
@@ -42,7 +42,10 @@ def _server(nginx: Path) -> Recipe:
             *program(nginx, "/usr/sbin/nginx"),
             *nobody(),
             Folder("/var/lib/nginx"),
-            *(Written(f"/etc/nginx/{said}.conf", _configuration(said)) for said in ("a", "b")),
+            *(
+                Written(f"/etc/nginx/{answer}.conf", _configuration(answer))
+                for answer in ("a", "b")
+            ),
         ),
         entrypoint=("/usr/sbin/nginx",),
         command=tuple(command("a")),
@@ -50,7 +53,7 @@ def _server(nginx: Path) -> Recipe:
     )
 
 
-def _configuration(said: str) -> bytes:
+def _configuration(answer: str) -> bytes:
     return f"""
 daemon off; user root root; pid /tmp/nginx.pid; worker_processes 1; error_log stderr crit;
 events {{ worker_connections 4096; }}
@@ -58,7 +61,7 @@ http {{
     access_log off; keepalive_requests 1000000000; keepalive_timeout 1h; tcp_nodelay on;
     server {{
         listen {HTTP_PORT}; listen {TCP_PORT};
-        location / {{ return 200 "$hostname says {said}\\n"; }}
+        location / {{ return 200 "$hostname says {answer}\\n"; }}
     }}
 }}
 """.encode()

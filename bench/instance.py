@@ -1,4 +1,4 @@
-"""An installation for the bench alone: own name, ports, pools and folder; removed at the end."""
+"""An installation for this run of the bench alone, in its lane; removed at the end."""
 
 import contextlib
 import ctypes
@@ -20,17 +20,11 @@ import httpx
 from bench import images
 from bench.caller import resolve
 from bench.engine import Images, call
+from bench.lane import lane
 from spacecloud.settings import Settings
 
 BIN = Path(sys.executable).parent
-NAME = "bench"
 PROJECT = "bench"
-HTTP_PORT = 24901
-SUBNET_POOL = "10.252.0.0/15"
-VIP_POOL = "10.251.0.0/16"
-DNS_VIP = str(Settings(vip_pool=IPv4Network(VIP_POOL)).pools.dns_vip)
-BARE_POOL = "10.250"
-"""Of the networks that the bare script makes: the rest is the network's number."""
 
 START_SECONDS = 60.0
 PR_SET_PDEATHSIG = 1
@@ -43,18 +37,21 @@ class NotStarted(Exception):
 class Instance:
     def __init__(self, folder: Path, server: Images) -> None:
         self.folder = folder
-        self.url = f"http://127.0.0.1:{HTTP_PORT}"
+        self.lane = lane()
+        self.url = f"http://127.0.0.1:{self.lane.http_port}"
         self.process: subprocess.Popen[bytes] | None = None
         self.api = httpx.Client(base_url=self.url, timeout=60)
         self._images = server
+        settings = Settings(vip_pool=IPv4Network(self.lane.vip_pool))
+        self._dns_vip = str(settings.pools.dns_vip)
 
     @property
     def state_dir(self) -> Path:
-        return self.folder / "state" / NAME
+        return self.folder / "state" / self.lane.name
 
     @property
     def admin_socket(self) -> Path:
-        return self.folder / "run" / NAME / "gateway" / "admin.sock"
+        return self.folder / "run" / self.lane.name / "gateway" / "admin.sock"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -62,16 +59,16 @@ class Instance:
             **{k: v for k, v in os.environ.items() if not k.startswith("SPACE_CLOUD_")},
             "HOME": str(self.folder),
             "SPACE_CLOUD_URL": self.url,
-            "SPACE_CLOUD_INSTANCE": NAME,
+            "SPACE_CLOUD_INSTANCE": self.lane.name,
             "SPACE_CLOUD_STATE": str(self.folder / "state"),
             "SPACE_CLOUD_RUN": str(self.folder / "run"),
-            "SPACE_CLOUD_HTTP_PORT": str(HTTP_PORT),
-            "SPACE_CLOUD_MESH_PORT": str(HTTP_PORT + 1),
-            "SPACE_CLOUD_DNS_PORT": str(HTTP_PORT + 2),
-            "SPACE_CLOUD_METRICS_PORT": str(HTTP_PORT + 3),
-            "SPACE_CLOUD_SUBNET_POOL": SUBNET_POOL,
+            "SPACE_CLOUD_HTTP_PORT": str(self.lane.http_port),
+            "SPACE_CLOUD_MESH_PORT": str(self.lane.http_port + 1),
+            "SPACE_CLOUD_DNS_PORT": str(self.lane.http_port + 2),
+            "SPACE_CLOUD_METRICS_PORT": str(self.lane.http_port + 3),
+            "SPACE_CLOUD_SUBNET_POOL": self.lane.subnet_pool,
             "SPACE_CLOUD_SUBNET_PREFIX": "27",
-            "SPACE_CLOUD_VIP_POOL": VIP_POOL,
+            "SPACE_CLOUD_VIP_POOL": self.lane.vip_pool,
             "SPACE_CLOUD_DRAIN_SECONDS": "1",
             "SPACE_CLOUD_STOP_GRACE_SECONDS": "1",
         }
@@ -130,7 +127,7 @@ class Instance:
     def names(self, service: str, project: str = PROJECT) -> Callable[[], str | None]:
         """What the platform's resolver answers now; to be asked by a caller."""
         name = f"{service}.{project}.svc.cluster.local"
-        return lambda: resolve(name, DNS_VIP)
+        return lambda: resolve(name, self._dns_vip)
 
     def log(self) -> str:
         return (self.folder / "serve.log").read_text("utf-8", "replace")
@@ -162,10 +159,10 @@ class Instance:
         answer.raise_for_status()
         return int(answer.json()["generation"])
 
-    def task(self, said: str = "a") -> dict[str, Any]:
+    def task(self, answer: str = "a") -> dict[str, Any]:
         return {
             "id": "main",
-            "docker": {"image": self._images.server, "cmd": images.command(said)},
+            "docker": {"image": self._images.server, "cmd": images.command(answer)},
             "ports": [
                 {"name": "http", "port": images.HTTP_PORT, "protocol": "http"},
                 {"name": "tcp", "port": images.TCP_PORT, "protocol": "tcp"},
@@ -206,7 +203,7 @@ class Instance:
     def containers(self, **labels: str) -> list[dict[str, Any]]:
         """Those that do not run too."""
         found: list[dict[str, Any]] = call("GET", "/containers/json?all=1")
-        wanted = {"space-cloud.io/instance": NAME}
+        wanted = {"space-cloud.io/instance": self.lane.name}
         wanted |= {f"space-cloud.io/{name}": value for name, value in labels.items()}
         return [c for c in found if wanted.items() <= (c["Labels"] or {}).items()]
 
@@ -217,13 +214,13 @@ class Instance:
 
     def confine_gateway(self, cores: set[int]) -> None:
         """Started anew on these cores: it has a worker for each that it may run on."""
-        container = f"/containers/space-cloud-{NAME}-gateway"
+        container = f"/containers/space-cloud-{self.lane.name}-gateway"
         call("POST", f"{container}/update", {"CpusetCpus": ",".join(map(str, sorted(cores)))})
         call("POST", f"{container}/restart?t=1")
         wait_until(self._answers, within=START_SECONDS)
 
     def gateway_pid(self) -> int:
-        state = call("GET", f"/containers/space-cloud-{NAME}-gateway/json")["State"]
+        state = call("GET", f"/containers/space-cloud-{self.lane.name}-gateway/json")["State"]
         return int(state["Pid"])
 
 

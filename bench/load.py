@@ -73,14 +73,14 @@ def load(
         stderr=subprocess.PIPE,
         text=True,
     )
-    output, words = process.communicate(timeout=seconds + SPARE_SECONDS)
+    output, errors = process.communicate(timeout=seconds + SPARE_SECONDS)
     after = _spent(watched)
     if process.returncode or "{" not in output:
-        raise LoadFailed(f"{url}: {(words or output).strip()}")
-    said = json.loads(output[output.index("{") :])
-    if said["errors"] or not said["requests"]:
-        raise LoadFailed(f"{url}: {said['errors']} of {said['requests']} requests failed")
-    return _run(said, {name: after[name] - before[name] for name in before})
+        raise LoadFailed(f"{url}: {(errors or output).strip()}")
+    result = json.loads(output[output.index("{") :])
+    if result["errors"] or not result["requests"]:
+        raise LoadFailed(f"{url}: {result['errors']} of {result['requests']} requests failed")
+    return _run(result, {name: after[name] - before[name] for name in before})
 
 
 def _inside(place: Place, command: Sequence[str]) -> list[str]:
@@ -102,14 +102,14 @@ def _spent(watched: Mapping[str, Sequence[int]]) -> dict[str, float]:
     }
 
 
-def _run(said: Mapping[str, float], cpu: Mapping[str, float]) -> Run:
-    seconds = said["microseconds"] / 1e6
+def _run(result: Mapping[str, float], cpu: Mapping[str, float]) -> Run:
+    seconds = result["microseconds"] / 1e6
     proxy, server = cpu.get("proxy", 0.0), cpu.get("server", 0.0)
     return Run(
-        p50=said["p50"],
-        p99=said["p99"],
-        per_second=said["requests"] / seconds,
-        proxy_us=proxy / said["requests"] * 1e6,
+        p50=result["p50"],
+        p99=result["p99"],
+        per_second=result["requests"] / seconds,
+        proxy_us=proxy / result["requests"] * 1e6,
         client=cpu["client"] / seconds,
         proxy=proxy / seconds,
         server=server / seconds,

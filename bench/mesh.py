@@ -7,7 +7,7 @@ share another (on a machine of more than two, each has its own), and what they u
 """
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
@@ -16,7 +16,8 @@ from bench.caller import Caller, first_200
 from bench.engine import Images
 from bench.figures import Figure, Goal
 from bench.images import HTTP_PORT, TCP_PORT
-from bench.instance import BARE_POOL, PROJECT, Instance
+from bench.instance import PROJECT, Instance
+from bench.lane import lane
 from bench.load import Place, Run, load
 from bench.proxies import Proxy, proxies
 
@@ -24,12 +25,8 @@ ROUNDS = 10
 SECONDS = 1
 CONNECTIONS = (1, 32)
 SERVICE, CALLER = "server", "caller"
-LISTEN = f"{BARE_POOL}.200.1"
-BARE_CALLER, BARE_SERVER, BARE_NEIGHBOUR = (
-    f"{BARE_POOL}.200.2",
-    f"{BARE_POOL}.201.2",
-    f"{BARE_POOL}.201.3",
-)
+NEAR, FAR = 200, 201
+"""Numbers of the bare networks: the caller's, and the servers'."""
 LEVEL = 1.1
 """Level with a peer: no more than a tenth worse, which is what the machine's noise is."""
 
@@ -161,26 +158,26 @@ def _routes(
     servers = machine.family(serves)
 
     with (
-        _bare(images) as pids,
-        proxies(LISTEN, BARE_SERVER, stage.folder, proxy, missing) as peers,
+        _bare(images) as bare,
+        proxies(bare.listen, bare.server, stage.folder, proxy, missing) as peers,
     ):
-        bare_servers = machine.family(pids[BARE_SERVER])
+        bare_servers = machine.family(bare.pids[bare.server])
         outside, beside = (
-            Place(pids[BARE_CALLER], core=client),
-            Place(pids[BARE_NEIGHBOUR], core=client),
+            Place(bare.pids[bare.caller], core=client),
+            Place(bare.pids[bare.neighbour], core=client),
         )
-        _await(outside, peers)
+        _await(outside, bare.listen, peers)
         machine.pin([*servers, *bare_servers], {server})
         proxying = [*gateway, *(pid for peer in peers for pid in peer.pids)]
         machine.pin(proxying, {proxy})
         machine.prefer([*proxying, *servers, *bare_servers])
 
         def through(peer: Proxy, port: int) -> Route:
-            url = f"http://{LISTEN}:{port}/"
+            url = f"http://{bare.listen}:{port}/"
             return Route(peer.name, outside, url, peer.pids, bare_servers)
 
         def straight(port: int) -> Route:
-            return Route("direct", beside, f"http://{BARE_SERVER}:{port}/", (), bare_servers)
+            return Route("direct", beside, f"http://{bare.server}:{port}/", (), bare_servers)
 
         def ours(port: int) -> Route:
             return Route("mesh", inside, f"http://{SERVICE}:{port}/", gateway, servers)
@@ -197,31 +194,46 @@ def _routes(
     stage.delete(SERVICE, CALLER)
 
 
-@contextmanager
-def _bare(images: Images) -> Iterator[dict[str, int]]:
+@dataclass(frozen=True, slots=True)
+class _Bare:
     """Two plain networks: a caller in one, a server and a neighbour of it in the other."""
-    near = engine.network("space-cloud-bench-callers", f"{BARE_POOL}.200.0/24")
-    far = engine.network("space-cloud-bench-servers", f"{BARE_POOL}.201.0/24")
-    homes = {BARE_CALLER: near, BARE_SERVER: far, BARE_NEIGHBOUR: far}
+
+    listen: str
+    """The host's address in the caller's."""
+
+    caller: str
+    server: str
+    neighbour: str
+    pids: Mapping[str, int]
+
+
+@contextmanager
+def _bare(images: Images) -> Iterator[_Bare]:
+    its = lane()
+    near = engine.network(its.resource("callers"), its.bare_subnet(NEAR))
+    far = engine.network(its.resource("servers"), its.bare_subnet(FAR))
+    caller, server, neighbour = its.bare(NEAR, 2), its.bare(FAR, 2), its.bare(FAR, 3)
+    homes = {caller: near, server: far, neighbour: far}
     try:
-        yield {
+        pids = {
             address: engine.pid(
                 engine.container(
-                    f"space-cloud-bench-{address.replace('.', '-')}", images.server, net, address
+                    its.resource(address.replace(".", "-")), images.server, net, address
                 )
             )
             for address, net in homes.items()
         }
+        yield _Bare(its.bare(NEAR, 1), caller, server, neighbour, pids)
     finally:
         engine.remove_all()
 
 
-def _await(outside: Place, peers: Sequence[Proxy]) -> None:
+def _await(outside: Place, listen: str, peers: Sequence[Proxy]) -> None:
     caller = Caller(outside.pid)
     try:
         for peer in peers:
             for port in filter(None, (peer.http_port, peer.tcp_port)):
-                caller.run(lambda p=port: first_200(lambda: LISTEN, p, LISTEN, 10))  # type: ignore[misc]
+                caller.run(lambda p=port: first_200(lambda: listen, p, listen, 10))  # type: ignore[misc]
     finally:
         caller.close()
 

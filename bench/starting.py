@@ -13,7 +13,8 @@ from bench.caller import Caller, NotAnswered, first_200
 from bench.engine import Images
 from bench.figures import Figure, ratio, rounded
 from bench.images import HTTP_PORT
-from bench.instance import BARE_POOL, Instance, wait_until
+from bench.instance import Instance, wait_until
+from bench.lane import lane
 from bench.tools import Missing
 
 RUNS = 9
@@ -73,7 +74,7 @@ def start(stage: Instance, images: Images) -> list[Figure]:
         def bare(run: int) -> float:
             began = time.perf_counter()
             _bare_service(images, run)
-            ended = _answers(f"{BARE_POOL}.{run}.2")
+            ended = _answers(lane().bare(run, 2))
             engine.remove_all()
             return ended - began
 
@@ -85,7 +86,7 @@ def more(stage: Instance, images: Images) -> list[Figure]:
     """One more replica, then another version of its task, of a service that is there."""
     stage.apply(MORE)
     stage.settle(MORE)
-    bare = _BareReplicas(images, engine.network("space-cloud-bench-more", f"{BARE_POOL}.0.0/24"))
+    bare = _BareReplicas(images, engine.network(lane().resource("more"), lane().bare_subnet(0)))
     with calling(stage) as caller:
 
         def scaled(_run: int) -> float:
@@ -97,10 +98,10 @@ def more(stage: Instance, images: Images) -> list[Figure]:
             return ended - began
 
         def changed(run: int) -> float:
-            said = WORDS[(run + 1) % 2]
+            expected = WORDS[(run + 1) % 2]
             began = time.perf_counter()
-            stage.apply(MORE, tasks=[stage.task(said)])
-            ended = _called(stage, caller, MORE, f"says {said}")
+            stage.apply(MORE, tasks=[stage.task(expected)])
+            ended = _called(stage, caller, MORE, f"says {expected}")
             _until_one_replica(stage, MORE)
             return ended - began
 
@@ -123,7 +124,7 @@ class _BareReplicas:
 
     def container(self, run: int) -> float:
         """One, with an address of its own."""
-        name, address = f"space-cloud-bench-{run}", f"{BARE_POOL}.0.{10 + run}"
+        name, address = lane().resource(run), lane().bare(0, 10 + run)
         began = time.perf_counter()
         engine.container(name, self._images.server, self._net, address)
         ended = _answers(address)
@@ -131,7 +132,7 @@ class _BareReplicas:
         return ended - began
 
     def with_pause(self, run: int) -> float:
-        name, address = f"space-cloud-bench-{run}", f"{BARE_POOL}.0.{100 + run}"
+        name, address = lane().resource(run), lane().bare(0, 100 + run)
         began = time.perf_counter()
         engine.replica(name, self._images, self._net, address)
         ended = _answers(address)
@@ -142,7 +143,7 @@ class _BareReplicas:
 
 def twenty(stage: Instance, images: Images) -> list[Figure]:
     """As many services at once; over when the last one answers."""
-    addresses = {f"{BARE_POOL}.{n}.0/24": f"{BARE_POOL}.{n}.2" for n in range(TWENTY)}
+    addresses = {lane().bare_subnet(n): lane().bare(n, 2) for n in range(TWENTY)}
 
     def all_answer() -> float:
         return max(_answers(address) for address in addresses.values())
@@ -195,9 +196,9 @@ def _orchestrators(
 
 
 def _bare_service(images: Images, number: int) -> None:
-    name = f"space-cloud-bench-{number}"
-    net = engine.network(name, f"{BARE_POOL}.{number}.0/24")
-    engine.replica(name, images, net, f"{BARE_POOL}.{number}.2")
+    name = lane().resource(number)
+    net = engine.network(name, lane().bare_subnet(number))
+    engine.replica(name, images, net, lane().bare(number, 2))
 
 
 def _answers(address: str) -> float:
@@ -208,10 +209,10 @@ def _answers_at(address: str, port: int) -> float:
     return first_200(lambda: address, port, "bare", WITHIN)
 
 
-def _called(stage: Instance, caller: Caller, service: str, said: str = "") -> float:
+def _called(stage: Instance, caller: Caller, service: str, expected: str = "") -> float:
     """The moment of the first 200, by name and from another service, with this word in it."""
     find = stage.names(service)
-    return caller.run(lambda: first_200(find, HTTP_PORT, service, WITHIN, said))
+    return caller.run(lambda: first_200(find, HTTP_PORT, service, WITHIN, expected))
 
 
 def _until_one_replica(stage: Instance, service: str) -> None:

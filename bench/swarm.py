@@ -16,9 +16,9 @@ from pathlib import Path
 
 from bench.caller import Caller
 from bench.engine import Images
+from bench.lane import lane
 from bench.tools import Missing
 
-NAMESPACE = "space-cloud-swarm"
 ADDRESS = "198.51.100.2"
 FIRST_PORT = 9000
 START_SECONDS = 30.0
@@ -84,7 +84,7 @@ def _engine(folder: Path) -> Generator[_Engine]:
     with _namespace(), (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [
-                *("nsenter", f"--net=/run/netns/{NAMESPACE}", "dockerd", "--bridge", "none"),
+                *("nsenter", f"--net=/run/netns/{_netns()}", "dockerd", "--bridge", "none"),
                 *("--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
                 *("--pidfile", str(folder / "pid"), "-H", f"unix://{folder}/s"),
             ],
@@ -105,7 +105,7 @@ def _engine(folder: Path) -> Generator[_Engine]:
 @contextmanager
 def _namespace() -> Generator[None]:
     """With a link of its own: a swarm wants an address that is not loopback's."""
-    _ip("netns", "add", NAMESPACE)
+    _ip("netns", "add", _netns())
     try:
         for words in (
             "link set lo up",
@@ -114,10 +114,14 @@ def _namespace() -> Generator[None]:
             "link set up0 up",
             "link set up1 up",
         ):
-            _ip("-n", NAMESPACE, *words.split())
+            _ip("-n", _netns(), *words.split())
         yield
     finally:
-        _ip("netns", "delete", NAMESPACE)
+        _ip("netns", "delete", _netns())
+
+
+def _netns() -> str:
+    return lane().resource("swarm")
 
 
 def _until_it_answers(engine: _Engine, process: "subprocess.Popen[bytes]") -> None:

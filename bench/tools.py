@@ -124,7 +124,7 @@ def _run(*command: str) -> None:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=APT_SECONDS)
     except subprocess.CalledProcessError as error:
-        words = (error.stderr or error.stdout).strip().splitlines() or ["it failed"]
-        raise Missing(f"{' '.join(command)}: {words[-1]}") from error
+        lines = (error.stderr or error.stdout).strip().splitlines() or ["it failed"]
+        raise Missing(f"{' '.join(command)}: {lines[-1]}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Missing(f"{' '.join(command)}: {error}") from error

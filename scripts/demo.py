@@ -91,8 +91,8 @@ def execute(command: list[str], **environment: str) -> None:
         command, cwd=ROOT, env={**os.environ, **environment}, check=False, timeout=600
     )
     if done.returncode:
-        words = " ".join([Path(command[0]).name, *command[1:]])
-        raise Failed(f"`{words}` ended with exit code {done.returncode}")
+        shown = " ".join([Path(command[0]).name, *command[1:]])
+        raise Failed(f"`{shown}` ended with exit code {done.returncode}")
 
 
 def ask(url: str) -> dict:

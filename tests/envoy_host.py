@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.gateway.bootstrap import arguments
+from spacecloud.drivers.docker.gateway.machine import heap_bytes
 from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RunDirectory
 from spacecloud.settings import Settings
 
@@ -63,6 +64,9 @@ class EnvoyHost:
         self.name = f"{settings.instance}-gw"
         self._prefix = settings.instance
         self._namespaces: dict[IPv4Network, str] = {}
+        self.heap_bytes: int | None = heap_bytes()
+        """None: a gateway that the first releases made."""
+
         self.process: asyncio.subprocess.Process | None = None
 
     @property
@@ -164,7 +168,9 @@ class EnvoyHost:
                 *("netns", "exec", self.name),
                 *("setpriv", f"--reuid={GATEWAY_UID}", f"--regid={GATEWAY_UID}", "--clear-groups"),
                 str(envoy_binary()),
-                *arguments(networking_of(settings), run, drain, settings.log_level),
+                *arguments(
+                    networking_of(settings), run, drain, settings.log_level, self.heap_bytes
+                ),
                 *("--concurrency", "2"),
                 stdout=log,
                 stderr=log,

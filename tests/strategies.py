@@ -201,6 +201,7 @@ ingress_routes = objects(
                 ),
                 "type": st.sampled_from(["prefix", "exact"]),
                 "rewrite": st.just("") | paths,
+                "escapedSlashes": st.sampled_from(["unescape", "keep"]),
             },
         ),
         "targets": st.lists(

@@ -4,12 +4,12 @@ import shutil
 from pathlib import Path
 
 from spacecloud.errors import Unavailable
-from spacecloud.files import drafts_of
+from spacecloud.files import temporaries_of
 from spacecloud.model.defaults import PASSWORD_FILE
 from spacecloud.settings import Settings
 
 WRITTEN = ("secret.key", "jwt.key", PASSWORD_FILE, "installation", "adopted", "beginning")
-OURS_IN_STATE = ("store.db*", *WRITTEN, *map(drafts_of, WRITTEN), "space-cloud.log*")
+OURS_IN_STATE = ("store.db*", *WRITTEN, *map(temporaries_of, WRITTEN), "space-cloud.log*")
 OURS_IN_RUN = (
     "api.sock",
     "serve.lock",

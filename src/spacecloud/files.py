@@ -19,51 +19,51 @@ OWNER_ONLY = 0o600
 FOR_ALL = 0o644
 
 
-def write_atomically(path: Path, text: str, mode: int, drafts: Path | None = None) -> None:
+def write_atomically(path: Path, text: str, mode: int, staging: Path | None = None) -> None:
     """
     A reader sees the old file or the new one, and nobody sees the new one with another mode.
 
-    ``drafts``: where it is written first, for a folder that somebody watches; on the same file
+    ``staging``: where it is written first, for a folder that somebody watches; on the same file
     system.
     """
-    draft = _draft(path, drafts)
+    temporary = _temporary(path, staging)
     try:
-        os.close(_written(draft, text, mode))
-        draft.replace(path)
+        os.close(_written(temporary, text, mode))
+        temporary.replace(path)
     finally:
-        draft.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_durably(path: Path, text: str, mode: int) -> None:
     """As above; when it returns, a power cut takes the file away no more."""
-    draft = _draft(path, None)
+    temporary = _temporary(path, None)
     try:
-        file = _written(draft, text, mode)
+        file = _written(temporary, text, mode)
         try:
             os.fsync(file)
         finally:
             os.close(file)
-        draft.replace(path)
+        temporary.replace(path)
     finally:
-        draft.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 
-def drafts_of(name: str) -> str:
+def temporaries_of(name: str) -> str:
     """The pattern of what a killed process may leave beside the file of this name."""
     return f"{name}.*.new"
 
 
-def _draft(path: Path, drafts: Path | None) -> Path:
+def _temporary(path: Path, staging: Path | None) -> Path:
     """Nobody else's who is alive."""
     writer = f"{os.getpid()}-{threading.get_native_id()}"
-    return (drafts or path.parent) / f"{path.name}.{writer}.new"
+    return (staging or path.parent) / f"{path.name}.{writer}.new"
 
 
-def _written(draft: Path, text: str, mode: int) -> int:
+def _written(temporary: Path, text: str, mode: int) -> int:
     """The open file. It is its owner's alone until all is in it."""
-    draft.unlink(missing_ok=True)
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+    temporary.unlink(missing_ok=True)
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
     try:
         with os.fdopen(file, "w", encoding="utf-8", closefd=False) as stream:
             stream.write(text)

@@ -48,6 +48,19 @@ class Settings(BaseSettings):
     expose_api: bool = False
     """Answer the API's paths to callers that are not on loopback too."""
 
+    trusted_proxies: tuple[IPv4Network, ...] = ()
+    """
+    Addresses of the proxies in front, as in ``["10.0.0.5/32"]``: their ``X-Forwarded-*`` is
+    believed. Only of a proxy that writes these headers itself and can be reached by no way round.
+    """
+
+    public_connections: int = Field(default=10_000, ge=1)
+    """
+    Most connections to the public port at the same time from outside, as many again from trusted
+    proxies, and as many from this host; a sixth of the gateway's descriptors where that is less.
+    What is more is closed at once, and told by an event.
+    """
+
     api_names: tuple[str, ...] = ()
     """Names under which callers reach an API that is exposed, beside this machine's own and its
     addresses: a request whose Host is another one is refused."""

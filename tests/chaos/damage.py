@@ -17,8 +17,8 @@ Part = Literal["gateway", "resolver"]
 PROGRAMS = ("iptables", "ip6tables")
 
 
-def docker(*words: str) -> str:
-    done = subprocess.run(["docker", *words], text=True, capture_output=True, timeout=60)
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], text=True, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

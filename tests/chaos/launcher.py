@@ -152,9 +152,9 @@ async def engine_calls(
 def rule_changes(run: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[str]]:
     @functools.wraps(run)
     async def hurt(*command: str, given: str | None = None) -> str:
-        words = " ".join(word for word in command[:4] if not word[:1].isdigit())
+        shown = " ".join(word for word in command[:4] if not word[:1].isdigit())
         answer: str = await around(
-            f"rules {operation.get()} {words}",
+            f"rules {operation.get()} {shown}",
             GROUND,
             lambda: run(*command, given=given),
             lambda: Transient(f"{command[0]}: this fault was asked for"),

@@ -19,8 +19,8 @@ def write(section: str, found: Any) -> None:
     draft.replace(FILE)
 
 
-def say(words: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {words}", flush=True)
+def say(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
 
 
 def spread(seconds: Iterable[float]) -> dict[str, float]:

@@ -80,7 +80,7 @@ class Scenario:
             self._is_told(chapter)
             found = world.of_project(self._plane, self.project, [SERVICE])
             if wanted is not None:
-                assert not (said := world.difference(wanted, found)), said
+                assert not (difference := world.difference(wanted, found)), difference
 
         self._plane.until(check)
         return found
@@ -204,5 +204,5 @@ class Scenario:
         return self._plane.machine.containers(f"project={self.project}", "task")
 
 
-def _docker(*words: str) -> None:
-    subprocess.run(["docker", *words], text=True, capture_output=True, check=True, timeout=60)
+def _docker(*arguments: str) -> None:
+    subprocess.run(["docker", *arguments], text=True, capture_output=True, check=True, timeout=60)

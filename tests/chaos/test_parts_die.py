@@ -53,7 +53,7 @@ def whole_and_alone(plane: Plane) -> Iterator[None]:
         is_whole(plane)
         after = world.of_project(plane, PROJECT, ["web", "api"]), world.of_instance(plane)
         for wanted, found in zip(before, after, strict=True):
-            assert not (said := world.difference(wanted, found)), said
+            assert not (difference := world.difference(wanted, found)), difference
 
     plane.until(check)
 
@@ -83,15 +83,15 @@ def reaches(plane: Plane) -> None:
 
 
 @contextmanager
-def told(plane: Plane, *words: str) -> Iterator[None]:
-    """Whatever the block does, an event says it: in these words, which are patterns."""
+def recorded(plane: Plane, *patterns: str) -> Iterator[None]:
+    """Whatever the block does, an event of each of these patterns is recorded."""
     before = known(plane)
     yield
 
     def check() -> None:
         news = list(known(plane) - before)
-        for word in words:
-            assert any(re.search(word, text) for text in news), (word, news)
+        for pattern in patterns:
+            assert any(re.search(pattern, text) for text in news), (pattern, news)
 
     plane.until(check)
 
@@ -117,7 +117,7 @@ def test_a_gateway_that_is_killed_twenty_times_in_a_row_serves_again_within_a_se
     plane: Plane,
 ) -> None:
     seconds = []
-    with told(plane, "space-cloud/platform Repaired: the gateway"):
+    with recorded(plane, "space-cloud/platform Repaired: the gateway"):
         for _ in range(KILLS):
             died = damage.kill_process(damage.part(plane, "gateway"))
             wait_until(lambda: answers(plane), within=10 * GATEWAY_PROMISE_SECONDS, every=0.01)
@@ -128,19 +128,19 @@ def test_a_gateway_that_is_killed_twenty_times_in_a_row_serves_again_within_a_se
 
 
 def test_a_resolver_that_is_killed_answers_again(plane: Plane) -> None:
-    with told(plane, "space-cloud/platform Repaired: the resolver .* started"):
+    with recorded(plane, "space-cloud/platform Repaired: the resolver .* started"):
         damage.kill_process(damage.part(plane, "resolver"))
         mended(plane, "resolver killed")
 
 
 def test_a_pod_whose_sandbox_is_killed_is_made_anew(plane: Plane) -> None:
-    with told(plane, f"{PROJECT}/api .*sandbox"):
+    with recorded(plane, f"{PROJECT}/api ReplicaRemoved: .*sandbox"):
         damage.kill_process(sandbox_of(plane, "api"))
         mended(plane, "sandbox killed")
 
 
 def test_a_task_that_is_killed_is_started_again(plane: Plane) -> None:
-    with told(plane, f"{PROJECT}/api TaskExited: .*137", f"{PROJECT}/api TaskRestarted"):
+    with recorded(plane, f"{PROJECT}/api TaskExited: .*137", f"{PROJECT}/api TaskRestarted"):
         damage.kill_process(task_of(plane, "api"))
         mended(plane, "task killed")
 
@@ -155,13 +155,13 @@ def test_control_plane_and_gateway_are_both_back_without_a_command(plane: Plane)
 
 
 def test_rules_that_are_flushed_are_written_again(plane: Plane) -> None:
-    with told(plane, "space-cloud/platform Repaired: the firewall chain .* missing"):
+    with recorded(plane, "space-cloud/platform Repaired: the firewall chain .* missing"):
         damage.flush_rules(plane)
         mended(plane, "rules flushed", rules_stand)
 
 
 def test_a_rule_that_is_put_above_ours_ends_up_below(plane: Plane) -> None:
-    with told(plane, "space-cloud/platform Repaired: the jumps of filter INPUT .* not first"):
+    with recorded(plane, "space-cloud/platform Repaired: the jumps of filter INPUT .* not first"):
         damage.insert_rule_above(plane)
         try:
             mended(plane, "a rule above ours", rules_stand)
@@ -170,7 +170,7 @@ def test_a_rule_that_is_put_above_ours_ends_up_below(plane: Plane) -> None:
 
 
 def test_a_route_that_is_removed_is_set_again(plane: Plane) -> None:
-    with told(plane, "space-cloud/platform Repaired: the route that closes"):
+    with recorded(plane, "space-cloud/platform Repaired: the route that closes"):
         damage.remove_route(plane)
         mended(plane, "route removed", rules_stand)
 
@@ -182,7 +182,7 @@ def rules_stand(plane: Plane) -> None:
 
 
 def test_a_container_that_is_taken_off_its_network_is_put_back(plane: Plane) -> None:
-    with told(plane, f"{PROJECT}/api ReplicaCreated: .* off its network"):
+    with recorded(plane, f"{PROJECT}/api ReplicaRemoved: .* off its network"):
         damage.docker(
             "network", "disconnect", "-f", network(plane, "api"), sandbox_of(plane, "api")
         )
@@ -190,7 +190,7 @@ def test_a_container_that_is_taken_off_its_network_is_put_back(plane: Plane) -> 
 
 
 def test_a_network_that_is_removed_is_made_again(plane: Plane) -> None:
-    with told(plane, f"{PROJECT}/api ReplicaCreated: .* off its network"):
+    with recorded(plane, f"{PROJECT}/api ReplicaRemoved: .* off its network"):
         damage.docker(
             "network", "disconnect", "-f", network(plane, "api"), sandbox_of(plane, "api")
         )
@@ -203,19 +203,19 @@ def network(plane: Plane, service: str) -> str:
 
 
 def test_a_task_that_is_frozen_by_hand_is_restarted(plane: Plane) -> None:
-    with told(plane, f"{PROJECT}/api TaskRestarted"):
+    with recorded(plane, f"{PROJECT}/api TaskRestarted"):
         damage.docker("pause", task_of(plane, "api"))
         mended(plane, "task frozen")
 
 
 def test_a_task_that_is_stopped_by_hand_is_started_again(plane: Plane) -> None:
-    with told(plane, f"{PROJECT}/api TaskExited", f"{PROJECT}/api TaskRestarted"):
+    with recorded(plane, f"{PROJECT}/api TaskExited", f"{PROJECT}/api TaskRestarted"):
         damage.docker("stop", "-t", "1", task_of(plane, "api"))
         mended(plane, "task stopped")
 
 
 def test_a_task_that_is_removed_by_hand_is_made_again(plane: Plane) -> None:
-    with told(plane, f"{PROJECT}/api ReplicaCreated"):
+    with recorded(plane, f"{PROJECT}/api ReplicaCreated"):
         damage.docker("rm", "-f", task_of(plane, "api"))
         mended(plane, "task removed")
 
@@ -273,6 +273,6 @@ def runs(plane: Plane, name: str) -> None:
 def test_what_dies_while_the_clock_is_wrong_is_mended(plane: Plane) -> None:
     for hours in (1, -1, 0):
         plane.board.set_clock(hours * HOUR)
-        with told(plane, f"{PROJECT}/api TaskRestarted"):
+        with recorded(plane, f"{PROJECT}/api TaskRestarted"):
             damage.kill_process(task_of(plane, "api"))
             mended(plane, f"task killed, clock wrong by {hours} h")

@@ -167,8 +167,8 @@ def sweep(
 
 
 def _is_as(plane: Plane, before: World) -> None:
-    said = world.difference(before, world.of_instance(plane))
-    assert not said, said
+    difference = world.difference(before, world.of_instance(plane))
+    assert not difference, difference
 
 
 class Lives:

@@ -1,5 +1,5 @@
 """
-The same sweep of what is no service's: rules, route, gateway, resolver, ingress, host doors.
+The same sweep of what is no service's: rules, route, gateway, resolver, ingress, host ports.
 
 The ground is wounded (or declared anew), and what the control plane does to mend it is hurt in
 every way: of the calls with equal names, whichever wound they mend, the first. Several platforms
@@ -33,7 +33,7 @@ from load import Load
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
 PROJECT = "calm"
-OTHER_HOST, DOOR = "other.example", 9
+OTHER_HOST, HOST_PORT = "other.example", 9
 PLATFORMS = 5
 FIRING_SECONDS = 8
 """A look at the ground is due every five."""
@@ -51,7 +51,7 @@ class Ground:
     other: bool = False
     """Is the route of the other host declared?"""
 
-    door: bool = False
+    has_host_port: bool = False
 
     def settle(self) -> None:
         service = Scenario(self.plane, PROJECT, self.image)
@@ -61,15 +61,15 @@ class Ground:
         self.before = world.of_instance(self.plane)
 
     def is_as_before(self) -> None:
-        said = world.difference(self.before, world.of_instance(self.plane))
-        assert not said, said
+        difference = world.difference(self.before, world.of_instance(self.plane))
+        assert not difference, difference
         self.serves()
 
     def serves(self) -> None:
         self.plane.is_ready(PROJECT, SERVICE, 1)
         assert self._answered(f"/{PROJECT}", "localhost") == 200
         assert self._answered("/", OTHER_HOST) == (200 if self.other else 404)
-        assert world.doors(self.plane) == ([DOOR] if self.door else [])
+        assert world.host_ports(self.plane) == ([HOST_PORT] if self.has_host_port else [])
         called = self.plane.machine.call(PROJECT, SERVICE, "http", f"http://{SERVICE}:8080/")
         assert called["ok"], called
 
@@ -120,10 +120,10 @@ def declare_ingress(ground: Ground) -> None:
     ground.plane.declare("POST", path, body)
 
 
-def declare_doors(ground: Ground) -> None:
-    ground.door = not ground.door
-    doors = [{"port": DOOR}] if ground.door else []
-    ground.plane.declare("POST", f"/v1/config/projects/{PROJECT}", {"egress": doors})
+def declare_host_ports(ground: Ground) -> None:
+    ground.has_host_port = not ground.has_host_port
+    egress = [{"port": HOST_PORT}] if ground.has_host_port else []
+    ground.plane.declare("POST", f"/v1/config/projects/{PROJECT}", {"egress": egress})
 
 
 def restart(ground: Ground) -> None:
@@ -136,7 +136,7 @@ def restart(ground: Ground) -> None:
 DAMAGES: tuple[Damage, ...] = (
     restart,
     declare_ingress,
-    declare_doors,
+    declare_host_ports,
     flush_rules,
     remove_route,
     stop_gateway,
@@ -158,7 +158,7 @@ LEAVES_THE_RULES: tuple[Damage, ...] = (
 )
 """Rules that are read meanwhile were written by somebody else on this machine, who may not come again."""
 
-TURNS: tuple[Damage, ...] = (declare_ingress, declare_doors)
+TURNS: tuple[Damage, ...] = (declare_ingress, declare_host_ports)
 """Declared the first time, taken back the next: what is called differs."""
 
 

@@ -69,8 +69,8 @@ def difference(wanted: World, found: World) -> str:
             missing.remove(line)
         else:
             more.append(line)
-    said = [f"missing: {line}" for line in missing] + [f"too much: {line}" for line in more]
-    return "; ".join(said)
+    lines = [f"missing: {line}" for line in missing] + [f"too much: {line}" for line in more]
+    return "; ".join(lines)
 
 
 def addresses(plane: Plane, project: str) -> list[str]:
@@ -94,7 +94,7 @@ def served(plane: Plane, project: str) -> list[str]:
     return sorted(found)
 
 
-def doors(plane: Plane) -> list[int]:
+def host_ports(plane: Plane) -> list[int]:
     """Ports of the host that the gateway leads to."""
     names = [cluster["name"] for cluster in _clusters(plane)]
     return sorted(host_port_listener(name) for name in names if owner_of(name) == HOST)

@@ -103,7 +103,7 @@ def test_the_api_answers_on_loopback_alone(stage: Stage) -> None:
     answer = httpx.get(f"http://{outside}:{stage.installation.http_port}/v1/config/env")
 
     assert inside.status_code == 200
-    assert answer.status_code == 404
+    assert answer.status_code == 403
     assert httpx.get(f"http://{outside}:{stage.installation.http_port}/web").status_code == 200
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from api_client import Api, an_api
 from spacecloud.api.login_limit import FAILURES_PER_SOURCE
+from spacecloud.model.api import PRIVATE_PATHS
 
 OPEN = {
     ("POST", "/v1/config/login"),
@@ -48,6 +49,20 @@ async def test_every_operation_but_the_open_ones_needs_a_token(api: Api) -> None
 
     assert set(operations) > OPEN
     assert len(operations) > 30
+
+
+async def test_every_path_that_wants_a_token_is_private(api: Api) -> None:
+    """From outside, no ingress route for more leads it to a service."""
+    elsewhere = {"/metrics", "/v1/api/health-check"}
+
+    paths = {path for _, path in await _operations(api)} - elsewhere
+
+    assert [p for p in sorted(paths) if not f"{p}/".startswith(tuple(_folders()))] == []
+    assert [f for f in _folders() if not any(f"{p}/".startswith(f) for p in paths)] == []
+
+
+def _folders() -> list[str]:
+    return [f"{path}/" for path in PRIVATE_PATHS]
 
 
 async def test_every_operation_lets_a_token_in(api: Api) -> None:

@@ -26,6 +26,7 @@ from spacecloud.model.stored import STORED
 from spacecloud.model.traffic import IngressTable
 from spacecloud.reconcile import controller
 from spacecloud.reconcile.control_plane import ControlPlane
+from spacecloud.reconcile.platform import Job
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
 from spacecloud.workloads.observed import ObservedWorkloads
@@ -505,3 +506,17 @@ async def test_the_moment_of_confirmation_wakes_the_service(setup: Setup) -> Non
 
     assert (status.confirmed_revision, status.revision) == (1, 1)
     await eventually(lambda: _has_kinds(setup, "RevisionConfirmed"))
+
+
+async def test_connections_that_the_public_port_refuses_are_told_and_counted(setup: Setup) -> None:
+    platform = setup.plane.platform
+    for counted in (3, 10, 4):
+        setup.traffic.refused = counted
+        await platform(Job.PUBLIC_PORT)
+
+    async def told() -> None:
+        events = await setup.store.events(project=None, limit=10)
+        assert [e.count for e in events if e.kind == "ConnectionsRefused"] == [7 + 4]
+
+    await eventually(told)
+    assert b"space_cloud_refused_connections 11.0" in setup.plane.queries.metrics()

@@ -16,11 +16,11 @@ from eventually import eventually
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.factory import networking_of
-from spacecloud.drivers.docker.host import firewall_rules, system_specs
+from spacecloud.drivers.docker.host import firewall_rules
 from spacecloud.drivers.docker.host.dns import DnsmasqNames
 from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.host.host import DockerHost
-from spacecloud.drivers.docker.run_directory import RunDirectory
+from spacecloud.drivers.docker.run_directory import RESOLVER_UID, RunDirectory
 from spacecloud.model.refs import ServiceKey
 from spacecloud.settings import Settings
 
@@ -205,7 +205,7 @@ async def test_the_resolver_is_nobody_and_may_nothing(scene: Scene) -> None:
 
     shown = await Container(scene.engine, name).show()
 
-    assert shown["Config"]["User"] == system_specs.NOBODY
+    assert shown["Config"]["User"] == f"{RESOLVER_UID}:{RESOLVER_UID}"
     host = shown["HostConfig"]
     assert host["CapDrop"] == ["ALL"]
     assert host["ReadonlyRootfs"]

@@ -126,7 +126,11 @@ async def test_what_no_route_matches_is_answered_with_a_sentence(live: Mesh) -> 
 
 @pytest.mark.parametrize(
     "path",
-    ["/admin", "/admin/", "/admin/x", "//admin", "/x/../admin", "/%61dmin", "/x%2f..%2fadmin/y"],
+    [
+        *("/admin", "/admin/", "/admin/x", "//admin", "/x/../admin", "/%61dmin"),
+        *("/x%2f..%2fadmin/y", "/ADMIN", "/Admin/x", "/admin;x", "/admin;x=1/y", "/admin%3Bx"),
+        *("/admin%20", "/admin%20/x", "/Admin;"),
+    ],
 )
 async def test_no_spelling_of_a_path_gets_round_a_denied_route(live: Mesh, path: str) -> None:
     await live.traffic.publish_ingress(
@@ -137,6 +141,65 @@ async def test_no_spelling_of_a_path_gets_round_a_denied_route(live: Mesh, path:
 
     assert answer.status == 403
     assert "rule: deny" in answer.json["error"]
+    for other in ("/adminx", "/admi", "/x/admin", "/administration;x", "/admin-x"):
+        assert (await outside(live, other)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen"),
+    [
+        ("/queues/%2F/orders?x=%2f", "/queues/%2F/orders?x=%2f"),
+        ("/queues/@scope%2fname", "/queues/@scope%2fname"),
+        ("/queues/a%5Cb", "/queues/a%5Cb"),
+        ("/queues/https%3A%2F%2Fe.com", "/queues/https%3A%2F%2Fe.com"),
+        ("/moved/%2F", "/q/%2F"),
+        # The route's own url has to be there letter by letter.
+        ("/%71ueues/a%2Fb", "/queues/a%2Fb"),
+        ("/x%2f..%2fqueues/a%2Fb", "/queues/a/b"),
+        ("/queues%2Fa%2Fb", "/queues/a/b"),
+        # What dot segments could be read as is not kept.
+        ("/queues/a%2F..%2Fb", "/queues/b"),
+        ("/queues/..%3B%2Fb", "/queues/..%3B%2Fb"),
+        # Other routes get what they got.
+        ("/x/%2F/y", "/x/y"),
+        ("/x%2Fy?to=%2Fhome", "/x/y?to=%2Fhome"),
+        ("/x%2f%2e%2e%2f%2E/y%5c", "/y/"),
+        ("/x/..%2f..%2f..", "/"),
+        ("/x?to=%2Fhome", "/x?to=%2Fhome"),
+    ],
+)
+async def test_a_route_may_keep_escaped_slashes(live: Mesh, asked: str, seen: str) -> None:
+    kept = {"escapedSlashes": "keep"}
+    await live.traffic.publish_ingress(
+        routes(
+            {"source": {"url": "/"}},
+            {"source": {"url": "/queues", **kept}},
+            {"source": {"url": "/moved", "rewrite": "/q", **kept}},
+        )
+    )
+
+    assert (await outside(live, asked)).json["path"] == seen
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/admin%2Fx", "/x%2f..%2fadmin", "/x%2f%2e%2e%2Fadmin/", "/%2fadmin", "/x%5c..%5cadmin"),
+        *("/x/..;/admin", "/x%2f..;y%2fadmin", "/x/.;/..;a=b/admin/"),
+        *("/%2e%2e%2Fadmin", "/x/..%2fadmin%2f", "//x%2F..//admin%2F", "/.%2fadmin", "/admin/%2F"),
+    ],
+)
+async def test_a_route_that_keeps_escaped_slashes_opens_no_denied_path(
+    live: Mesh, path: str
+) -> None:
+    await live.traffic.publish_ingress(
+        routes(
+            {"source": {"url": "/", "escapedSlashes": "keep"}},
+            {"source": {"url": "/admin"}, "rule": {"rule": "deny"}},
+        )
+    )
+
+    assert (await outside(live, path)).status == 403
 
 
 async def test_what_the_outside_says_of_itself_is_dropped(live: Mesh) -> None:
@@ -212,8 +275,32 @@ async def test_the_api_answers_on_loopback_and_to_nobody_else(live: Mesh) -> Non
     assert "the control plane does not answer" in down.json["error"]
     assert "space-cloud start" in down.json["error"]
     assert here.body == b"api"
-    assert there.json["path"] == "/v1/config/login"
+    assert there.status == 403
+    assert "--expose-api" in there.json["error"]
     assert other.json["path"] == "/v1/other"
+
+
+@pytest.mark.parametrize("path", ["/v1/config/login?x", "/v1/config/projects/shop", "/v1/runner/x"])
+async def test_no_route_for_more_leads_a_path_of_the_api_to_a_service(
+    live: Mesh, path: str
+) -> None:
+    await live.traffic.publish_ingress(
+        routes({"source": {"url": "/"}}, {"source": {"url": "/v1", "hosts": ["a.example"]}})
+    )
+
+    assert (await outside(live, path)).status == 403
+    assert (await outside(live, path, host="a.example")).status == 403
+    for own in ("/v1/config/loginx", "/v1/config/mine", "/v1/api/x", "/v1/run", "/docs"):
+        assert (await outside(live, own)).json["path"] == own
+
+
+async def test_a_route_for_a_path_of_the_api_leads_it_to_a_service(live: Mesh) -> None:
+    await live.traffic.publish_ingress(
+        routes({"source": {"url": "/"}}, {"source": {"url": "/v1/config", "methods": ["GET"]}})
+    )
+
+    assert (await outside(live, "/v1/config/login")).json["path"] == "/v1/config/login"
+    assert (await outside(live, "/v1/config/login", method="POST")).status == 403
 
 
 async def test_an_exposed_api_answers_to_all() -> None:

@@ -4,6 +4,7 @@ import copy
 import json
 import subprocess
 from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from spacecloud.ingress.mistakes import check
 from spacecloud.ingress.table import read, table
 from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
-from spacecloud.mesh.envoy.public import public_resources
+from spacecloud.mesh.envoy.public import Door, public_resources
 from spacecloud.mesh.envoy.resources import Resources
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.policy import Policy
@@ -43,10 +44,12 @@ from spacecloud.settings import Settings
 from strategies import ingress_routes, services
 from unit.test_mesh_policy import worlds
 
+TRUSTED = (IPv4Network("10.0.0.0/24"), IPv4Network("127.0.0.1/32"))
+
 
 def static(settings: Settings, *every: Resources) -> dict[str, Any]:
     """A bootstrap that holds it all at once, since ``--mode validate`` asks nobody for more."""
-    whole = document(networking_of(settings), RunDirectory(settings.run_dir))
+    whole = document(networking_of(settings), RunDirectory(settings.run_dir), 1 << 30)
     routes = {route["name"]: route for resources in every for route in resources.routes}
     loads = {load["cluster_name"]: load for resources in every for load in resources.endpoints}
     scopes = [scope for resources in every for scope in resources.scopes]
@@ -75,7 +78,7 @@ def _put_routes_in(
     chains = [*listener["filter_chains"]]
     chains += [listener["default_filter_chain"]] if "default_filter_chain" in listener else []
     for chain in chains:
-        manager = chain["filters"][0]["typed_config"]
+        manager = chain["filters"][-1]["typed_config"]
         if "rds" in manager:
             manager["route_config"] = _bare(routes[manager.pop("rds")["route_config_name"]])
         if "scoped_routes" in manager:
@@ -124,7 +127,7 @@ def test_envoy_accepts_what_is_made_of_any_world(tmp_path: Path, world: Declared
     assert "deprecated" not in output.lower()
 
 
-def test_envoy_accepts_ingress_and_doors(tmp_path: Path) -> None:
+def test_envoy_accepts_ingress_and_host_ports(tmp_path: Path) -> None:
     def source(url: str, **more: Any) -> dict[str, Any]:
         return {"url": url, **more}
 
@@ -149,7 +152,7 @@ def test_envoy_accepts_ingress_and_doors(tmp_path: Path) -> None:
         static(
             Settings(run=tmp_path, http_port=21122, mesh_port=21001),
             service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
-            public_resources(21122, API_PATHS, API_PATHS),
+            public_resources(Door(21122, API_PATHS, API_PATHS, TRUSTED)),
             ingress_resources(routes),
             host_port_resources(
                 (HostPortAccess(25, ()), HostPortAccess(5432, ("10.120.0.0/21",))), "10.121.0.11"
@@ -162,7 +165,7 @@ def test_envoy_accepts_ingress_and_doors(tmp_path: Path) -> None:
 
 
 def test_the_arguments_are_those_of_the_binary(tmp_path: Path) -> None:
-    given_ = arguments(a_networking(), RunDirectory(tmp_path), 7, "info")
+    given_ = arguments(a_networking(), RunDirectory(tmp_path), 7, "info", 1 << 30)
 
     done = subprocess.run(
         [str(envoy_binary()), *given_, "--mode", "validate"],
@@ -222,7 +225,7 @@ def test_no_route_that_anybody_can_write_spoils_the_others(
         static(
             Settings(run=tmp_path),
             service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
-            public_resources(21122, API_PATHS),
+            public_resources(Door(21122, API_PATHS)),
             ingress_resources(routes),
         ),
     )
@@ -259,7 +262,7 @@ def test_envoy_accepts_every_ingress_route_that_is_accepted(
         static(
             Settings(run=tmp_path),
             service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
-            public_resources(21122, API_PATHS),
+            public_resources(Door(21122, API_PATHS)),
             ingress_resources(table(known, world)),
         ),
     )
@@ -313,7 +316,7 @@ def test_what_envoy_refuses_is_seen_by_these_tests(tmp_path: Path) -> None:
         tmp_path,
         static(
             Settings(run=tmp_path),
-            public_resources(21122, API_PATHS),
+            public_resources(Door(21122, API_PATHS)),
             ingress_resources(IngressTable((bad,))),
         ),
     )

@@ -24,12 +24,11 @@ from spacecloud.drivers.docker.images.pause import pause_program
 from spacecloud.drivers.docker.images.platform_images import (
     DNSMASQ_PATH,
     ENVOY_PATH,
-    RESOLVER_UID,
     Name,
     recipe,
 )
 from spacecloud.drivers.docker.images.recipe import Copied, Recipe, Written
-from spacecloud.drivers.docker.run_directory import GATEWAY_UID
+from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RESOLVER_UID
 from spacecloud.errors import Terminal, Transient
 
 pytestmark = pytest.mark.docker

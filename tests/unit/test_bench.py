@@ -1,7 +1,11 @@
 """What ``make bench`` writes, and what it says when a row cannot be measured."""
 
 import io
+import itertools
 import json
+import subprocess
+import sys
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,11 @@ from rich.console import Console
 
 from bench import __main__ as bench
 from bench import engine
+from bench import lane as bench_lane
 from bench.figures import Figure, Goal, percentile, ratio, show, write
+from bench.lane import LANES, Lane
+from spacecloud.drivers.docker.factory import networking_of
+from spacecloud.settings import Settings
 
 
 def test_a_figure_is_written_with_what_programs_read(tmp_path: Path) -> None:
@@ -65,3 +73,38 @@ def test_what_a_machine_lacks_is_named_under_the_table() -> None:
 
     assert "Caddy -" in out.getvalue()
     assert "Caddy: no network" in out.getvalue()
+
+
+def test_runs_beside_each_other_share_no_network_no_port_and_no_bridge() -> None:
+    lanes = [Lane(number) for number in range(LANES)]
+    pools = [
+        IPv4Network(pool)
+        for its in lanes
+        for pool in (f"{its.bare(0, 0)}/16", its.vip_pool, its.subnet_pool)
+    ]
+
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(pools, 2))
+    assert all(abs(a.http_port - b.http_port) > 3 for a, b in itertools.combinations(lanes, 2))
+    bridges = {networking_of(Settings(instance=its.name)).interface_prefix for its in lanes}
+    assert len(bridges) == LANES
+
+
+def test_another_run_takes_another_lane_and_a_killed_one_leaves_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bench_lane, "FOLDER", tmp_path)
+    take = bench_lane.lane.__wrapped__
+    program = "import bench.lane as l, pathlib, sys; l.FOLDER = pathlib.Path(sys.argv[1]); print(l.lane().number, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout is not None
+        assert int(other.stdout.readline()) == 0
+
+        assert take().number == 1
+
+        other.kill()
+        other.wait(30)
+    assert take().number == 0

@@ -137,10 +137,10 @@ def test_reading_a_body_takes_a_bounded_memory_per_byte(shape: Shape) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_answer_is_small_however_much_is_wrong(shape: Shape) -> None:
-    problem = answer(shape(200))
+    told = answer(shape(200))
 
-    assert 0 < len(problem) < LARGEST_ANSWER
-    assert len(json.loads(problem).get("mistakes", [])) <= MOST_MISTAKES
+    assert 0 < len(told) < LARGEST_ANSWER
+    assert len(json.loads(told).get("mistakes", [])) <= MOST_MISTAKES
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -151,12 +151,12 @@ def test_the_largest_body_takes_no_more_than_seconds(shape: Shape) -> None:
 
 
 def test_more_mistakes_than_are_told_are_counted() -> None:
-    problem = json.loads(answer(_object([b'"k%d":0' % n for n in range(1000)])))
+    told = json.loads(answer(_object([b'"k%d":0' % n for n in range(1000)])))
 
-    assert len(problem["mistakes"]) == MOST_MISTAKES
+    assert len(told["mistakes"]) == MOST_MISTAKES
     # Each unknown field, and that there are no tasks.
-    assert problem["more"] == 1001 - MOST_MISTAKES
-    assert problem["error"].startswith("1001 mistakes, the first: spec.")
+    assert told["more"] == 1001 - MOST_MISTAKES
+    assert told["error"].startswith("1001 mistakes, the first: spec.")
 
 
 def test_mistakes_of_many_documents_are_counted_together() -> None:
@@ -172,10 +172,10 @@ def test_mistakes_of_many_documents_are_counted_together() -> None:
 def test_as_many_mistakes_as_are_told_have_no_count() -> None:
     fields = _object([b'"k%d":0' % n for n in range(MOST_MISTAKES - 1)])
 
-    problem = json.loads(answer(fields))
+    told = json.loads(answer(fields))
 
-    assert len(problem["mistakes"]) == MOST_MISTAKES
-    assert "more" not in problem
+    assert len(told["mistakes"]) == MOST_MISTAKES
+    assert "more" not in told
 
 
 def test_each_text_of_a_mistake_is_shortened() -> None:

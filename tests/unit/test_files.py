@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spacecloud.files import FOR_ALL, OWNER_ONLY, drafts_of, write_atomically, write_durably
+from spacecloud.files import FOR_ALL, OWNER_ONLY, temporaries_of, write_atomically, write_durably
 
 Write = Callable[[Path, str, int], None]
 HALF_A_CHARACTER = "whole until here \ud800"
@@ -56,20 +56,20 @@ def test_writers_at_the_same_time_do_not_meet(write: Write, tmp_path: Path) -> N
 
 
 def test_a_folder_that_is_watched_holds_no_half_of_a_file(tmp_path: Path) -> None:
-    watched, drafts = tmp_path / "names", tmp_path / "names.new"
+    watched, staging = tmp_path / "names", tmp_path / "names.new"
     watched.mkdir()
-    drafts.mkdir()
-    write = partial(write_atomically, drafts=drafts)
+    staging.mkdir()
+    write = partial(write_atomically, staging=staging)
 
     write(watched / "shop.api", "10.184.0.1 api\n", FOR_ALL)
 
     assert [path.name for path in watched.iterdir()] == ["shop.api"]
-    assert not list(drafts.iterdir())
+    assert not list(staging.iterdir())
 
 
-def test_the_draft_of_a_killed_process_is_known_by_its_name(tmp_path: Path) -> None:
+def test_the_temporary_file_of_a_killed_process_is_known_by_its_name(tmp_path: Path) -> None:
     left = tmp_path / "secret.key.417-418.new"
     for path in (left, tmp_path / "secret.key", tmp_path / "secret.key.backup"):
         path.touch()
 
-    assert list(tmp_path.glob(drafts_of("secret.key"))) == [left]
+    assert list(tmp_path.glob(temporaries_of("secret.key"))) == [left]

@@ -91,18 +91,18 @@ def test_targets_are_services_versions_and_their_ports() -> None:
 
 
 def test_a_target_that_leads_nowhere_is_left_out_and_warned_of() -> None:
-    def warning(host: str, port: int = 8080, **more: Any) -> str:
+    def said(host: str, port: int = 8080, **more: Any) -> str:
         document = {"targets": [{"host": host, "port": port, **more}]}
         routes = _routes({"r": document})
         assert table(routes, WORLD).rules[0].targets == ()
         (sentence,) = warnings(routes, WORLD)
         return sentence
 
-    assert "there is no service at api.shop" in warning("api.shop.svc.cluster.local")
-    assert "has no port 1: it has 8080, 9090" in warning("web.shop.svc.cluster.local", 1)
-    assert "speaks tcp: a route needs http" in warning("db.shop.svc.cluster.local", 5432)
-    assert "is not a service's domain" in warning("example.com")
-    assert "has no version v9" in warning("web.shop.svc.cluster.local", version="v9")
+    assert "there is no service at api.shop" in said("api.shop.svc.cluster.local")
+    assert "has no port 1: it has 8080, 9090" in said("web.shop.svc.cluster.local", 1)
+    assert "speaks tcp: a route needs http" in said("db.shop.svc.cluster.local", 5432)
+    assert "is not a service's domain" in said("example.com")
+    assert "has no version v9" in said("web.shop.svc.cluster.local", version="v9")
 
 
 def test_denied_and_unknown_rules_let_nobody_in() -> None:
@@ -149,16 +149,16 @@ def test_what_is_kept_and_not_acted_on_is_said() -> None:
         "modify": modify,
     }
 
-    shown = "\n".join(warnings(_routes({"r": document}), WORLD))
+    said = "\n".join(warnings(_routes({"r": document}), WORLD))
 
-    for text in (
+    for words in (
         "scheme https",
         "hosts is empty",
         "reach the API",
         "isRouteCacheable",
         "template",
     ):
-        assert text in shown
+        assert words in said
 
 
 def test_the_urls_of_a_service_are_those_of_the_routes_that_lead_to_it() -> None:
@@ -195,9 +195,31 @@ def test_a_route_with_a_mistake_is_left_out_with_a_sentence_and_the_others_stay(
     )
 
     assert ids(*routes) == ["good"]
-    shown = warnings(routes, WORLD)
-    assert [line.partition(":")[0] for line in shown] == [
+    said = warnings(routes, WORLD)
+    assert [line.partition(":")[0] for line in said] == [
         *(f"ingress route shop/{n} is not served" for n in range(4)),
         "ingress route shop/edits is not served",
         "ingress route shop/edits is not served",
     ]
+
+
+def test_escaped_slashes_are_kept_below_a_prefix_and_where_that_opens_nothing() -> None:
+    kept = a_route("kept", url="/q", escapedSlashes="keep")
+    exact = a_route("exact", url="/q", type="exact", escapedSlashes="keep")
+    target = {"host": "web.shop.svc.cluster.local", "port": 8080}
+    denied = _routes(
+        {
+            id: {"source": {"url": url}, "targets": [target], "rule": {"rule": "deny"}}
+            for id, url in (("plain", "/q/admin"), ("other", "/r/%2F"), ("escaped", "/q/%2fx"))
+        }
+    )
+
+    def slashes(*routes: KnownRoute) -> dict[str, str]:
+        return {r.id: r.escaped_slashes for r in table(routes, WORLD).rules if not r.refuse}
+
+    assert slashes(kept, *denied[:2]) == {"shop/kept": "keep"}
+    assert slashes(kept, *denied) == {"shop/kept": "unescape"}
+    (told,) = warnings([kept, *denied], WORLD)
+    assert "shop/escaped denies /q/%2fx" in told
+    assert slashes(exact) == {}
+    assert "below a prefix only" in warnings([exact], WORLD)[0]

@@ -47,7 +47,7 @@ def test_a_field_in_the_generators_spelling_is_told_in_that_spelling() -> None:
     target = {"host": "api.shop.svc.cluster.local", "port": 80}
     route = {"source": {"rewriteURL": 5, "method": 7}, "targets": [{**target, "schema": "ftp"}]}
 
-    assert [message.partition(": ")[0] for message in mistakes(IngressRoute, route)] == [
+    assert [told.partition(": ")[0] for told in mistakes(IngressRoute, route)] == [
         "spec.source.method",
         "spec.source.rewriteURL",
         "spec.targets[0].schema",
@@ -61,13 +61,13 @@ def test_a_snake_case_field_is_led_to_its_camel_case_name() -> None:
 
 
 def test_a_field_that_resembles_nothing_is_told_what_there_is() -> None:
-    (message,) = mistakes(Project, {"egress": [{"xyz": 1, "port": 80}]})
+    (told,) = mistakes(Project, {"egress": [{"xyz": 1, "port": 80}]})
 
-    assert message == "spec.egress[0].xyz: there is no such field; known are port"
+    assert told == "spec.egress[0].xyz: there is no such field; known are port"
 
 
 def test_no_value_below_a_secrets_data_or_an_environment_is_shown() -> None:
-    messages = [
+    told = [
         *mistakes(Secret, {"type": "env", "data": {"A": 271828, "B": ["hunter2"]}}),
         *mistakes(Service, {"tasks": [a_task(env={"A": 271828, "B": ["hunter2"]})]}),
         *mistakes(Secret, {"type": "nope", "data": "hunter2"}),
@@ -75,12 +75,12 @@ def test_no_value_below_a_secrets_data_or_an_environment_is_shown() -> None:
         *mistakes(Project, {"secrets": [{"secret": 271828, "privatKey": "hunter2"}]}),
     ]
 
-    assert len(messages) == 10
-    assert not any("271828" in each or "hunter2" in each for each in messages)
+    assert len(told) == 10
+    assert not any("271828" in each or "hunter2" in each for each in told)
 
 
 @pytest.mark.parametrize(
-    ("model", "given", "message"),
+    ("model", "given", "told"),
     [
         (
             Secret,
@@ -98,9 +98,9 @@ def test_no_value_below_a_secrets_data_or_an_environment_is_shown() -> None:
     ],
 )
 def test_what_is_expected_is_said_in_plain_words(
-    model: type[Resource], given: Document, message: str
+    model: type[Resource], given: Document, told: str
 ) -> None:
-    assert message in mistakes(model, given)[0]
+    assert told in mistakes(model, given)[0]
 
 
 def test_paths_can_be_pasted_and_odd_names_are_quoted() -> None:
@@ -176,18 +176,18 @@ def test_no_value_is_more_than_a_mistake_for_any_kind(given_value: Any) -> None:
 @pytest.mark.attack
 @pytest.mark.parametrize("port", [True, False, 8080.0, 8.08e3])
 def test_what_python_takes_for_a_whole_number_is_none(port: Any) -> None:
-    (message,) = mistakes(Service, {"tasks": [a_task(ports=[{"port": port}])]})
+    (told,) = mistakes(Service, {"tasks": [a_task(ports=[{"port": port}])]})
 
-    assert message == (f"spec.tasks[0].ports[0].port: a whole number from 1 to 65535 (got {port})")
+    assert told == (f"spec.tasks[0].ports[0].port: a whole number from 1 to 65535 (got {port})")
 
 
 @pytest.mark.attack
 def test_true_is_no_number_of_seconds() -> None:
     task = a_task(probe={"type": "tcp", "intervalSeconds": True})
 
-    (message,) = mistakes(Service, {"tasks": [task]})
+    (told,) = mistakes(Service, {"tasks": [task]})
 
-    assert message == "spec.tasks[0].probe.intervalSeconds: a number from 0.1 to 86400 (got True)"
+    assert told == "spec.tasks[0].probe.intervalSeconds: a number from 0.1 to 86400 (got True)"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What an earlier look has begun, what failed, what is pulled, and what has no verdict yet."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from builders import a_service, a_situation, a_task, a_version, declaring, later
 from spacecloud.reasons.platform import EngineFailed
@@ -54,6 +55,31 @@ def with_pull(situation: Situation, pull: ObservedPull) -> Situation:
 
 PULLED = a_version(spec=a_service(tasks=[a_task(docker={"image": "far:1"})]))
 PULL = PullImage(PULLED.ref, "far:1", "", 1)
+
+
+def test_a_task_that_is_being_restarted_takes_no_requests_however_ready_it_was() -> None:
+    """Its new run would be published, the old replica drained, and then it would be killed."""
+    situation = settled(a_situation(a_version()))
+    (replica,) = situation.observed.workloads.replicas
+    restart = RestartTask(replica.ref, replica.id, "main", replica.tasks[0].container)
+
+    during = replace(situation, history=History(under_way=(restart,)))
+
+    published = [op for op in ops(during) if isinstance(op, PublishTraffic)]
+    assert [op.endpoints for op in published] == [()]
+    assert not [op for op in ops(situation) if isinstance(op, PublishTraffic)]
+
+
+def test_the_grace_of_a_task_is_not_over_before_it_was_asked_for_as_long() -> None:
+    situation = settled(a_situation(a_version()))
+    asked = timedelta(seconds=20)
+    starting = with_health(situation, Health("starting", asked=asked))
+    jumped = replace(starting, now=later(3600))
+
+    assert not [op for op in ops(jumped) if isinstance(op, RestartTask)]
+    assert decide(jumped).look_again_at == later(3600 + 60 - 20)
+    asked_enough = with_health(jumped, Health("starting", asked=timedelta(seconds=60)))
+    assert [op for op in ops(asked_enough) if isinstance(op, RestartTask)]
 
 
 def test_a_pull_that_runs_is_waited_for_and_not_begun_again() -> None:

@@ -1,4 +1,4 @@
-"""What a module keeps for itself is used by itself alone: a test goes in by the front door."""
+"""What a module keeps for itself is used by itself alone, in tests too."""
 
 import ast
 from collections.abc import Iterator

@@ -8,8 +8,6 @@ from spacecloud.server import facts
 from spacecloud.settings import Settings
 
 
-@pytest.mark.parametrize(("driver", "cluster_type"), [("docker", "docker"), ("memory", "none")])
-def test_the_type_of_cluster_is_the_drivers(
-    driver: Literal["docker", "memory"], cluster_type: str
-) -> None:
-    assert facts(Settings(driver=driver)).cluster_type == cluster_type
+@pytest.mark.parametrize(("driver", "told"), [("docker", "docker"), ("memory", "none")])
+def test_the_type_of_cluster_is_the_drivers(driver: Literal["docker", "memory"], told: str) -> None:
+    assert facts(Settings(driver=driver)).cluster_type == told

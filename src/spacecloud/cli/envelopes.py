@@ -34,20 +34,20 @@ LISTED: Mapping[str, Listed] = {
 def envelopes(name: str, project: str, listed: Iterable[Document]) -> list[Document]:
     """``project`` is the one that was asked about; of projects it is each one's id."""
     (kind,) = (kind for kind in KINDS if kind.name == name)
-    found = []
+    documents = []
     for each in _by_service(listed) if name == "service-route" else listed:
         owner = each["id"] if name == "project" else project
         ids = (owner, *(each[field] for field in LISTED[name].ids))
         spec = {field: v for field, v in each.items() if field not in LISTED[name].left_out}
         meta = dict(zip(kind.ids, ids, strict=True))
-        found.append({"api": kind.path, "type": name, "meta": meta, "spec": spec})
-    return found
+        documents.append({"api": kind.path, "type": name, "meta": meta, "spec": spec})
+    return documents
 
 
 def _by_service(routes: Iterable[Document]) -> list[Document]:
     """One document per service, whose routes the API lists singly."""
-    found: dict[str, list[Document]] = {}
+    routes_of: dict[str, list[Document]] = {}
     for each in routes:
         route = {field: value for field, value in each.items() if field != "id"}
-        found.setdefault(each["id"], []).append(route)
-    return [{"id": id, "routes": routes} for id, routes in found.items()]
+        routes_of.setdefault(each["id"], []).append(route)
+    return [{"id": id, "routes": routes} for id, routes in routes_of.items()]

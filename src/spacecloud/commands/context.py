@@ -31,6 +31,10 @@ def read_settings(**given: Any) -> Settings:
             for e in error.errors()
         ]
         raise InvalidSpec("the settings are not valid:\n  " + "\n  ".join(lines)) from error
+    except ValueError as error:
+        # Of a list that is not written as one; it names the field.
+        sentence = 'the settings are not valid: a list is written as ["10.0.0.5/32"]'
+        raise InvalidSpec(f"{sentence}: {error}") from error
     for name, path in (("STATE", settings.state), ("RUN", settings.run)):
         if not path.is_absolute():
             raise InvalidSpec(f"SPACE_CLOUD_{name}: a path from / is expected (got '{path}')")

@@ -99,8 +99,8 @@ def _spec(kind: Kind | None, tree: Tree, faults: Faults, name: str) -> Resource 
     try:
         return MODELS[kind.name].model_validate(given)
     except ValidationError as error:
-        found, more = located_mistakes(error, given, "spec", MODELS[kind.name], faults.room)
-    for location, mistake in found:
+        located, more = located_mistakes(error, given, "spec", MODELS[kind.name], faults.room)
+    for location, mistake in located:
         faults.take(mistake, tree.line_of(("spec", *location)), name)
     faults.more += more
     return None
@@ -108,8 +108,8 @@ def _spec(kind: Kind | None, tree: Tree, faults: Faults, name: str) -> Resource 
 
 def _at(tree: Tree, part: str) -> Tree | None:
     assert isinstance(tree.value, dict)
-    found = tree.value.get(part)
-    return None if found is None or found.value is None else found
+    node = tree.value.get(part)
+    return None if node is None or node.value is None else node
 
 
 def _add(

@@ -29,8 +29,8 @@ def fill(tree: Tree, variables: Mapping[str, str], faults: Faults) -> None:
 
 
 def _filled(text: str, line: int, variables: Mapping[str, str], faults: Faults) -> str:
-    def replaced(found: re.Match[str]) -> str:
-        name, wrong = found["name"], found["wrong"]
+    def replaced(match: re.Match[str]) -> str:
+        name, wrong = match["name"], match["wrong"]
         if wrong:
             faults.add(
                 f"{wrong[:40]} is not a variable: write ${{NAME}}, or $${{ for the text", line

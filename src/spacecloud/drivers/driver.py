@@ -161,6 +161,12 @@ class Meter(Protocol):
         """Replica address to requests and connections in flight now."""
         ...
 
+    async def refused_connections(self) -> int:
+        """
+        Connections that the public port closed because of its limits, since the gateway started.
+        """
+        ...
+
     def denied_calls(self) -> AsyncIterator[DeniedCall]: ...
 
 

@@ -1,5 +1,5 @@
 """
-A platform of dicts: what is imagined is the world.
+A platform of dicts: what is simulated is the world.
 
 For tests of what stands above the drivers and for developing the web pages. It passes the
 contract suite of the ports; nothing it runs can be reached.
@@ -145,6 +145,7 @@ class MemoryTraffic:
         self.refuses: dict[str, str] = {}
         self.host_ports: tuple[HostPortAccess, ...] = ()
         self.busy: dict[str, int] = {}
+        self.refused = 0
         self._published: dict[ServiceKey, Published] = {}
 
     async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
@@ -170,6 +171,9 @@ class MemoryTraffic:
 
     async def in_flight(self) -> Mapping[str, int]:
         return dict(self.busy)
+
+    async def refused_connections(self) -> int:
+        return self.refused
 
     async def denied_calls(self) -> AsyncGenerator[DeniedCall]:
         """None ever comes: nothing can be called."""

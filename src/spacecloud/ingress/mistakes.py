@@ -65,6 +65,9 @@ def mistakes(route: IngressRoute) -> tuple[Mistake, ...]:
         elif len(path.encode(errors="replace")) > LONGEST_PATH:
             sentence = f"it is longer than {LONGEST_PATH:,} bytes"
             found.append(Mistake(f"source.{field}", sentence))
+    if source.escaped_slashes == "keep" and source.type != "prefix":
+        sentence = "escaped slashes can be kept below a prefix only"
+        found.append(Mistake("source.escapedSlashes", sentence))
     for edits in headers:
         if sum(len(header.key) + len(header.value) for header in edits) > MOST_HEADER_TEXT:
             sentence = f"together the headers are longer than {MOST_HEADER_TEXT:,}"

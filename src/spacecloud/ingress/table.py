@@ -7,8 +7,9 @@ the order of creation. A prefix matches whole segments: ``/api`` leads to ``/api
 to ``/apix``.
 """
 
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -19,6 +20,8 @@ from spacecloud.model.refs import MESH_DOMAIN, VERSION_SUFFIX, ServiceKey
 from spacecloud.model.routing import HeaderChange, IngressRoute
 from spacecloud.model.routing import IngressTarget as WrittenTarget
 from spacecloud.model.traffic import ANY_HOST, HeaderEdit, IngressRule, IngressTable, IngressTarget
+
+_ESCAPED_SLASH = re.compile(r"%(2f|5c)", re.IGNORECASE)
 
 _SHOWN = 100
 """Characters of a rule's name that are repeated in the gateway's answers."""
@@ -69,7 +72,8 @@ def table(routes: Sequence[KnownRoute], declared: Declared) -> IngressTable:
     """A route with a mistake is not in it, and holds up no other."""
     finder = _Finder(declared)
     rules = [_rule(known, finder) for known in routes if not mistakes(known.route)]
-    return IngressTable(tuple(sorted(rules, key=_specificity)))
+    safe = [_with_safe_slashes(rule, rules) for rule in rules]
+    return IngressTable(tuple(sorted(safe, key=_specificity)))
 
 
 def warnings(routes: Sequence[KnownRoute], declared: Declared) -> tuple[str, ...]:
@@ -87,6 +91,10 @@ def _warnings(routes: Sequence[KnownRoute], declared: Declared) -> Iterable[Rout
     for known in routes:
         for text in _route_warnings(known, finder):
             yield RouteWarning((known.id,), text)
+    rules = [_rule(known, finder) for known in routes if not mistakes(known.route)]
+    for rule in rules:
+        for denied in _opened_by(rule, rules) if rule.escaped_slashes == "keep" else ():
+            yield RouteWarning((rule.id, denied.id), _not_kept(rule, denied))
     for rule, earlier, text in _never_reached(table(routes, declared).rules):
         yield RouteWarning((rule.id, earlier.id), text)
 
@@ -218,11 +226,42 @@ def _rule(known: KnownRoute, finder: _Finder) -> IngressRule:
         match=source.type,
         url=_path(source.url) if source.type == "prefix" else source.url,
         rewrite=source.rewrite,
+        escaped_slashes=source.escaped_slashes,
         targets=tuple(target for target in found if isinstance(target, IngressTarget)),
         refuse=_refusal(known),
         request_headers=_edits(modify.headers) if modify else (),
         response_headers=_edits(modify.res_headers) if modify else (),
     )
+
+
+def _not_kept(rule: IngressRule, denied: IngressRule) -> str:
+    return (
+        f"ingress route {rule.id}: escaped slashes are not kept: {denied.id} denies {denied.url}, "
+        "which a path that is kept would get round"
+    )
+
+
+def _with_safe_slashes(rule: IngressRule, rules: Iterable[IngressRule]) -> IngressRule:
+    """
+    A denied url with an escaped slash in it is met by no canonical path: where a path is kept as
+    it was sent, the callee would read what is denied.
+    """
+    if rule.escaped_slashes == "keep" and _opened_by(rule, rules):
+        return replace(rule, escaped_slashes="unescape")
+    return rule
+
+
+def _opened_by(kept: IngressRule, rules: Iterable[IngressRule]) -> Sequence[IngressRule]:
+    """The denied rules that a request could get round by it."""
+    return [
+        rule
+        for rule in rules
+        if rule.refuse and _ESCAPED_SLASH.search(rule.url) and _is_below(rule.url, kept.url)
+    ]
+
+
+def _is_below(url: str, prefix: str) -> bool:
+    return prefix == "/" or url == prefix or url.startswith(f"{prefix}/")
 
 
 def _specificity(rule: IngressRule) -> tuple[int, bool, bool, bool]:

@@ -52,9 +52,9 @@ class Addressing:
         """Whose replica has this address; None where no service has it."""
         number = int(IPv4Address(address))
         for prefix in self._prefixes:
-            found = self._by_subnet.get((number >> (32 - prefix) << (32 - prefix), prefix))
-            if found is not None:
-                return found
+            key = self._by_subnet.get((number >> (32 - prefix) << (32 - prefix), prefix))
+            if key is not None:
+                return key
         return None
 
     def _caller(self, key: ServiceKey) -> Caller:
@@ -92,13 +92,13 @@ Networks = dict[int, set[int]]
 
 
 def _networks(cidrs: Iterable[str]) -> Networks:
-    found: Networks = {}
+    networks: Networks = {}
     for cidr in cidrs:
         network = IPv4Network(cidr)
-        found.setdefault(32 - network.prefixlen, set()).add(
+        networks.setdefault(32 - network.prefixlen, set()).add(
             int(network.network_address) >> (32 - network.prefixlen)
         )
-    return found
+    return networks
 
 
 def _holds(networks: Networks, number: int) -> bool:

@@ -3,5 +3,22 @@
 API_PATHS = ("/v1/config", "/v1/runner", "/v1/api", "/docs", "/openapi.json")
 """Where the API answers, to callers on loopback before any ingress route."""
 
+PRIVATE_PATHS = (
+    "/v1/config/batch-apply",
+    "/v1/config/check",
+    "/v1/config/env",
+    "/v1/config/events",
+    "/v1/config/login",
+    "/v1/config/permissions",
+    "/v1/config/plan",
+    "/v1/config/projects",
+    "/v1/config/refresh-token",
+    "/v1/runner",
+)
+"""
+Of these, where a client sends a password or a token. From outside they lead to the API where it
+is exposed, to a service where an ingress route is for them, and never to one by a wider route.
+"""
+
 CALLER_HEADER = "x-space-cloud-caller"
 """Tells the API the address at the other end of the connection; nobody else can set it."""

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
 def _no_truth(given: Any) -> Any:
@@ -52,3 +52,15 @@ class Resource(BaseModel):
     def as_given(self) -> dict[str, Any]:
         """The wire form with the fields that were written and no others."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def located(message: str, *location: int | str) -> ValidationError:
+    """
+    A mistake that only a look at a whole document finds, told of the field that is to change.
+
+    For a validator to raise: ``location`` is below the model it stands in.
+    """
+    # As the library itself tells a ValueError, but for the place.
+    kind = PydanticCustomError("value_error", "{error}", {"error": message})
+    details = InitErrorDetails(type=kind, loc=location, input=None)
+    return ValidationError.from_exception_data("document", [details])

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from spacecloud.model.resource import Resource, Whole
+from spacecloud.model.traffic import EscapedSlashes
 
 
 def _renamed(given: Any, names: dict[str, str]) -> Any:
@@ -27,6 +28,11 @@ class IngressSource(Resource):
     """Replaces the matched prefix (the whole path of an exact match); empty keeps it."""
 
     port: Whole = 0
+    escaped_slashes: EscapedSlashes = "unescape"
+    """
+    ``keep``: the service gets ``%2F`` and the path around it as they were sent. The route is chosen
+    by the canonical path all the same, and a denied path stays denied. For ``type: prefix``.
+    """
 
     @model_validator(mode="before")
     @classmethod

@@ -8,9 +8,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from spacecloud.model.resource import Resource
+from spacecloud.model.resource import Resource, located
 from spacecloud.model.task import is_variable
-from spacecloud.model.validation.located import located
 
 REDACTED = "********"
 """What is shown instead of a value. Applying it keeps the value that is stored."""

@@ -6,11 +6,10 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from spacecloud.model.refs import Id
-from spacecloud.model.resource import Resource, Whole
+from spacecloud.model.resource import Resource, Whole, located
 from spacecloud.model.rollout import CONFIRM_SECONDS, RolloutPolicy
 from spacecloud.model.scale import AutoScale, Scale
-from spacecloud.model.task import Port, Task
-from spacecloud.model.validation.located import NO_VOLUMES, located
+from spacecloud.model.task import NO_VOLUMES, Port, Task
 
 ANY = "*"
 

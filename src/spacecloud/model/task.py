@@ -14,9 +14,8 @@ from pydantic import (
 
 from spacecloud.model.image import parse_image
 from spacecloud.model.refs import HOST_HEADER, Id
-from spacecloud.model.resource import Number, Resource, Whole
+from spacecloud.model.resource import Number, Resource, Whole, located
 from spacecloud.model.stored import is_stored
-from spacecloud.model.validation.located import NO_VOLUMES, located
 
 Protocol = Literal["http", "tcp"]
 Restart = Literal["always", "on-failure", "never"]
@@ -25,6 +24,11 @@ LONGEST_INTERVAL_SECONDS, LONGEST_TIMEOUT_SECONDS = 86_400, 3600
 
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 EnvName = Annotated[str, StringConstraints(pattern=VARIABLE)]
+
+NO_VOLUMES = (
+    "volumes are not supported: services are stateless for now; keep data in a database outside, "
+    "or leave the field out"
+)
 
 
 def is_variable(name: str) -> bool:

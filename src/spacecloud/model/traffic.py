@@ -113,6 +113,9 @@ class HeaderEdit:
 
 ANY_HOST = "*"
 
+EscapedSlashes = Literal["unescape", "keep"]
+"""Of a path that a callee gets: canonical, or as it was sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class IngressRule:
@@ -134,6 +137,7 @@ class IngressRule:
     refuse: str = ""
     """Not empty: answered with 403 and this sentence."""
 
+    escaped_slashes: EscapedSlashes = "unescape"
     request_headers: tuple[HeaderEdit, ...] = ()
     response_headers: tuple[HeaderEdit, ...] = ()
 

@@ -111,7 +111,7 @@ class EndpointsChanged(BaseReason):
 
     def __str__(self) -> str:
         parts = {"ready": self.ready, "draining": self.draining, "gone": self.gone}
-        return ", ".join(f"{' '.join(found)} {word}" for word, found in parts.items() if found)
+        return ", ".join(f"{' '.join(names)} {word}" for word, names in parts.items() if names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from spacecloud.errors import DriverError, SpaceCloudError, Terminal
 from spacecloud.model.lines import message
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reasons.platform import InternalError, StoreRefused
+from spacecloud.reasons.steps import SandboxLost
 from spacecloud.reasons.tasks import Completed, NotRestarted
 from spacecloud.reasons.union import FailureReason, Reason
 from spacecloud.workloads.observed import ObservedPull, ObservedReplica, ObservedTask
@@ -17,6 +18,7 @@ from spacecloud.workloads.operations import (
     FailRevision,
     PublishTraffic,
     ReleaseAddresses,
+    RemoveReplica,
     RestartTask,
     StartTask,
 )
@@ -99,6 +101,8 @@ def _done(ended: Ended) -> Iterator[Telling]:
             yield Telling(
                 "ReplicaCreated", f"{op.replica} of revision {op.revision}: {cause}", reason=cause
             )
+        case RemoveReplica() if isinstance(cause, SandboxLost):
+            yield Telling("ReplicaRemoved", f"{op.replica}: {cause}", "warning", cause)
         case StartTask() | RestartTask():
             yield Telling("TaskRestarted", f"{op.replica}/{op.task}: {cause}", "warning", cause)
         case PublishTraffic():

@@ -7,6 +7,7 @@ What all services need: rules, gateway, resolver, ingress, host ports.
 | ingress    | when services, projects or routes change                              |
 | host ports | the same                                                              |
 | revocation | every second after such a change, five times; then every half a minute|
+| public port| every half a minute                                                   |
 
 Jobs are keys like services: what fails is told, and tried again with back-off. What was mended is
 an event, what could not be mended is a problem that every status may show.
@@ -14,12 +15,13 @@ an event, what could not be mended is a problem that every status may show.
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum
 
 from spacecloud.drivers.driver import Driver, Revocation
-from spacecloud.errors import DriverError
+from spacecloud.errors import DriverError, Transient
 from spacecloud.ingress import table
 from spacecloud.mesh.host_ports import asking_for, host_ports
 from spacecloud.model.refs import PLATFORM, ServiceKey
@@ -32,6 +34,7 @@ from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.outcome import reason_of
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.queue import KeyQueue
+from spacecloud.reconcile.refused_connections import RefusedConnections
 from spacecloud.store.port import Store
 
 logger = logging.getLogger(__name__)
@@ -40,8 +43,15 @@ HOLD_SECONDS = 0.5
 NEXT_LOOK = timedelta(0)
 LOOK_EVERY = timedelta(seconds=5)
 REVOCATION_EVERY, REVOCATION_LATER = timedelta(seconds=1), timedelta(seconds=30)
+COUNT_EVERY = timedelta(seconds=30)
 REVOCATION_ROUNDS = 5
 """Looks at live connections after a change of policy; then only now and then."""
+
+
+TOO_MANY = (
+    "the public port closed connections: there were more than SPACE_CLOUD_PUBLIC_CONNECTIONS, or "
+    "memory was short; calls between services are not touched"
+)
 
 
 class Job(Enum):
@@ -49,6 +59,7 @@ class Job(Enum):
     INGRESS = "ingress"
     HOST_PORTS = "host ports"
     REVOCATION = "revocation"
+    PUBLIC_PORT = "public port"
 
     def __str__(self) -> str:
         return self.value
@@ -59,6 +70,7 @@ NOT_DONE = {
     Job.INGRESS: "IngressNotPublished",
     Job.HOST_PORTS: "HostPortsNotPublished",
     Job.REVOCATION: "ConnectionsNotChecked",
+    Job.PUBLIC_PORT: "ConnectionsNotCounted",
 }
 """The event of a job that failed."""
 
@@ -80,6 +92,7 @@ class Platform:
         self.refused_routes: Mapping[str, str] = {}
         """Ids of the ingress routes that the gateway refuses, with its words."""
 
+        self.refused_connections = RefusedConnections()
         self._not_served: Mapping[str, str] = {}
 
         self._store = store
@@ -117,6 +130,7 @@ class Platform:
     def start(self) -> None:
         """From the first look at the host on."""
         self._queue.add_at(Job.HOST, self._now() + LOOK_EVERY)
+        self._queue.add_at(Job.PUBLIC_PORT, self._now() + LOOK_EVERY)
         self.declaration_changed()
 
     def wake(self) -> None:
@@ -172,6 +186,8 @@ class Platform:
             case Job.REVOCATION:
                 revocation = self._driver.revocation
                 return None if revocation is None else await self._close_revoked(revocation)
+            case Job.PUBLIC_PORT:
+                return await self._count_refused()
         self._acknowledged.add(job)
         return None
 
@@ -185,6 +201,19 @@ class Platform:
             self._events.record(PLATFORM, "ConnectionsClosed", text)
         later = REVOCATION_EVERY if self._rounds < REVOCATION_ROUNDS else REVOCATION_LATER
         return self._now() + later
+
+    async def _count_refused(self) -> datetime:
+        """
+        Tell of connections that the public port closed because of its limits. A gateway that does
+        not answer is told of by whoever needs it.
+        """
+        with suppress(Transient):
+            counted = await self._driver.meter.refused_connections()
+            if refused := self.refused_connections.note(counted):
+                self._events.record(
+                    PLATFORM, "ConnectionsRefused", TOO_MANY, "warning", count=refused
+                )
+        return self._now() + COUNT_EVERY
 
     async def _publish_ingress(self) -> None:
         policy = await self._policies.policy()

@@ -83,7 +83,7 @@ class Queries:
         ingress = _Ingress(
             table.read(await self._store.ingress()), policy.declared, self._platform.refused_routes
         )
-        found = [
+        statuses = [
             status_of(
                 declared,
                 v,
@@ -92,7 +92,7 @@ class Queries:
             )
             for declared, v in wanted
         ]
-        return found + list(self._leaving(policy, project, service, version))
+        return statuses + list(self._leaving(policy, project, service, version))
 
     async def why(self, project: str, service: str, version: str | None) -> list[Finding]:
         statuses = await self.status(project, service, version)
@@ -128,6 +128,12 @@ class Queries:
             registry=registry,
         )
         refused = Gauge("space_cloud_refused_calls", "Calls that policy refused", registry=registry)
+        closed = Gauge(
+            "space_cloud_refused_connections",
+            "Connections that the public port closed because of its limits",
+            registry=registry,
+        )
+        closed.set(self._platform.refused_connections.total)
         snapshots = self._services.snapshots
         services.set(len(snapshots))
         refused.set(self._denied_calls.total)

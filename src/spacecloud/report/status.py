@@ -264,9 +264,9 @@ def _failure(version: DeclaredVersion) -> Reason | None:
 def _first_trouble(replicas: list[ObservedReplica], snapshot: Snapshot) -> Verdict:
     """Of the replicas, else of what failed last, else of the plan."""
     for replica in replicas:
-        found = _trouble(replica, snapshot)
-        if found is not None:
-            return found
+        trouble = _trouble(replica, snapshot)
+        if trouble is not None:
+            return trouble
     reason = snapshot.last_error or next(iter(snapshot.plan.problems), None)
     return Verdict("progressing", reason)
 

@@ -67,8 +67,8 @@ async def _secret(store: Store, ids: Sequence[str]) -> Document | None:
     return {"keys": list(facts[0].keys)} if facts else None
 
 
-async def _only(found: Awaitable[Sequence[StoredDocument]]) -> Document | None:
-    documents = await found
+async def _only(listing: Awaitable[Sequence[StoredDocument]]) -> Document | None:
+    documents = await listing
     return documents[0].document if documents else None
 
 
@@ -80,8 +80,8 @@ async def _put_ingress(store: Store, ids: Sequence[str], route: IngressRoute) ->
 
 
 async def _ingress_global(store: Store, ids: Sequence[str]) -> Document | None:
-    found = await store.ingress_global(*ids)
-    return None if found is None else found.document
+    document = await store.ingress_global(*ids)
+    return None if document is None else document.document
 
 
 async def _was_there(written: Awaitable[Written]) -> bool:

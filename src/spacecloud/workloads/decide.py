@@ -60,12 +60,14 @@ from spacecloud.workloads.situation import (
     Leaving,
     Situation,
     Unknown,
+    as_being_restarted,
     in_service,
     may_serve,
 )
 
 
 def decide(situation: Situation) -> Plan:
+    situation = as_being_restarted(situation)
     builder = PlanBuilder()
     rollout = roll_out(situation)
     _cancel_pulls(situation, rollout, builder)

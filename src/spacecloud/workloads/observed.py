@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from spacecloud.model.refs import ServiceKey, ServiceRef
@@ -34,6 +34,9 @@ class Health:
     """In a row."""
 
     reason: ProbeReason | None = None
+
+    asked: timedelta | None = field(default=None, compare=False)
+    """For how long this run has been asked, by a clock that does not jump; None: not known."""
     """The last failure."""
 
 

@@ -145,4 +145,9 @@ def _grace(situation: Situation, replica: ObservedReplica) -> int | None:
 
 
 def _grace_ends(situation: Situation, task: ObservedTask) -> datetime:
-    return (task.started_at or situation.now) + timedelta(seconds=task.grace_seconds)
+    """Of its start, and of the first question: a clock that is set ends nobody's grace."""
+    grace = timedelta(seconds=task.grace_seconds)
+    ends = (task.started_at or situation.now) + grace
+    if task.health.asked is None:
+        return ends
+    return max(ends, situation.now + grace - task.health.asked)

@@ -1,8 +1,8 @@
 """
 What an operation makes of the world when all goes well.
 
-The forecast of a plan is made with it, and so is the memory driver: there the world is what
-is imagined.
+The forecast of a plan is made with it, and so is the memory driver: there what is simulated
+is the world.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """Everything that a decision about one service depends on, in one value."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network
 
@@ -14,8 +14,14 @@ from spacecloud.model.service import Service
 from spacecloud.model.task import Task
 from spacecloud.model.traffic import Endpoint, Face
 from spacecloud.reasons.steps import ImageMissing, PullAlways
-from spacecloud.workloads.observed import History, Observed, ObservedReplica, ObservedTask
-from spacecloud.workloads.operations import PullImage
+from spacecloud.workloads.observed import (
+    Health,
+    History,
+    Observed,
+    ObservedReplica,
+    ObservedTask,
+)
+from spacecloud.workloads.operations import PullImage, RestartTask
 
 UNKNOWN_IMAGE = "unknown until it is pulled: "
 """What a forecast has in place of an image's id, before the image's name."""
@@ -264,6 +270,26 @@ def _next_revision(
     if latest is not None and latest.is_made_of(document, images, secrets):
         return latest.number, latest.hash
     return number, hash_of(document, images, secrets)
+
+
+def as_being_restarted(situation: Situation) -> Situation:
+    """A task whose restart is under way takes no requests, whatever its last run answered."""
+    restarted = {op.container for op in situation.history.under_way if isinstance(op, RestartTask)}
+    if not restarted:
+        return situation
+    workloads = situation.observed.workloads
+    replicas = tuple(
+        replace(
+            replica,
+            tasks=tuple(
+                replace(task, health=Health("starting")) if task.container in restarted else task
+                for task in replica.tasks
+            ),
+        )
+        for replica in workloads.replicas
+    )
+    observed = replace(situation.observed, workloads=replace(workloads, replicas=replicas))
+    return replace(situation, observed=observed)
 
 
 def in_service(replica: ObservedReplica) -> bool:

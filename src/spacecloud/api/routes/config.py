@@ -19,7 +19,7 @@ from spacecloud.api.schemas import BATCH, DOCUMENTS, gives, lists
 from spacecloud.errors import InvalidSpec
 from spacecloud.model.status import EventView, PlanView, event_view
 
-router = APIRouter(tags=["outlook"])
+router = APIRouter(tags=["config"])
 
 MOST_EVENTS = 10_000
 

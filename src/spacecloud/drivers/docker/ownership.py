@@ -152,10 +152,10 @@ def name_of(instance: str, kind: Kind, its: Mapping[str, str]) -> str | None:
             return labels.network_name(instance, key) if key is not None else None
 
 
-def belongs(owner: Ownership, found: Json, key: ServiceKey) -> bool:
+def belongs(owner: Ownership, network: Json, key: ServiceKey) -> bool:
     """A network of ours, of this service."""
-    its = labels_of(found)
-    return owner.has("network", found) and labels.read_key(its) == key
+    its = labels_of(network)
+    return owner.has("network", network) and labels.read_key(its) == key
 
 
 def labels_of(found: Json) -> dict[str, str]:

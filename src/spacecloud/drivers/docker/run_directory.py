@@ -6,6 +6,9 @@ from pathlib import Path
 GATEWAY_UID = 65533
 """Of the gateway's process; what it is to read or connect to must admit it."""
 
+RESOLVER_UID = 65534
+"""``nobody``."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
@@ -35,7 +38,7 @@ class RunDirectory:
         return self.path / "names"
 
     @property
-    def drafts(self) -> Path:
+    def staging(self) -> Path:
         """Beside it: of a file that is not whole the resolver is told nothing."""
         return self.path / "names.new"
 

@@ -1,15 +1,18 @@
 """How HTTP is spoken in mesh and ingress, with no limit that nobody asked for."""
 
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network
+
+from spacecloud.mesh.envoy import claims, limits
 from spacecloud.mesh.envoy.access_log import FORBIDDEN, request_log
+from spacecloud.mesh.envoy.claims import Believed
 from spacecloud.mesh.envoy.clusters import FROM_XDS, HEADERS_KIB
+from spacecloud.mesh.envoy.escaped_slashes import escaped_slashes
 from spacecloud.mesh.envoy.source_ranges import RBAC_FILTER
 from spacecloud.model.json import Json
 
 METADATA = "space-cloud"
 """Namespace of what a route says about itself."""
-
-RETRIED = "connect-failure,refused-stream,reset-before-request"
-"""What can be tried again because no callee has seen the request."""
 
 
 def mesh_connections(routes: str) -> Json:
@@ -20,8 +23,10 @@ def mesh_connections(routes: str) -> Json:
             "rds": {"config_source": FROM_XDS, "route_config_name": routes},
             "http_filters": [_RBAC, _ROUTER],
             "access_log": [request_log()],
-            "use_remote_address": True,
-            # What a service says on behalf of its own caller is between it and the callee.
+            # What a service says on behalf of its own caller is between it and the callee: Envoy
+            # writes over it where it takes the connection's address by itself.
+            "use_remote_address": False,
+            "original_ip_detection_extensions": [_OF_THE_CONNECTION],
             "skip_xff_append": True,
             # What the caller did not send, the callee does not see: without a mesh it had none.
             "generate_request_id": False,
@@ -31,16 +36,28 @@ def mesh_connections(routes: str) -> Json:
     )
 
 
-def ingress_connections(scope_header: str, scope: str) -> Json:
+def ingress_connections(
+    scope_header: str,
+    scope: str,
+    trusted_proxies: Sequence[IPv4Network] = (),
+    dropped: Callable[[Believed], list[Json]] = claims.dropped,
+) -> Json:
     """
     For the outside: what it claims about itself is dropped, its paths are made canonical.
 
     ``scope`` is a format that names the scope whose routes answer a request. It is written to
     ``scope_header`` when the path is canonical, over whatever the sender wrote there.
+
+    ``trusted_proxies`` are given where the other end of a connection is one of them: what it says
+    with ``x-forwarded-*`` is kept, and the caller is the last address there that is no proxy's.
     """
+    mutations = dropped("forwarded" if trusted_proxies else "nobody")
     return _manager(
         "ingress",
         {
+            **limits.TIMES,
+            **_caller(trusted_proxies),
+            "http2_protocol_options": limits.HTTP2,
             "scoped_routes": {
                 "name": "ingress",
                 "scope_key_builder": {
@@ -49,40 +66,47 @@ def ingress_connections(scope_header: str, scope: str) -> Json:
                 "rds_config_source": FROM_XDS,
                 "scoped_rds": {"scoped_rds_config_source": FROM_XDS},
             },
-            "http_filters": [_ROUTER],
-            "use_remote_address": True,
-            "early_header_mutation_extensions": [
-                _mutated(_ENVOYS_OWN, *_CLAIMS, _set(scope_header, scope))
-            ],
+            "http_filters": [escaped_slashes(), _ROUTER],
+            # The routes write it, from the address that is believed.
+            "skip_xff_append": True,
+            "early_header_mutation_extensions": [_mutated(*mutations, _set(scope_header, scope))],
             "local_reply_config": {"mappers": [*_CALLEE_IS_SILENT, _NO_ROUTE]},
             "normalize_path": True,
             "merge_slashes": True,
-            "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD",
+            "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
         },
     )
 
 
-def forward(cluster: Json) -> Json:
-    """A route action without a time limit that tries again where that is safe."""
-    return {
-        **cluster,
-        "timeout": "0s",
-        "retry_policy": {
-            "retry_on": RETRIED,
-            "num_retries": 3,
-            "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
-            "retry_host_predicate": [
-                {
-                    "name": "envoy.retry_host_predicates.previous_hosts",
-                    "typed_config": {
-                        "@type": "type.googleapis.com/envoy.extensions.retry.host."
-                        "previous_hosts.v3.PreviousHostsPredicate"
-                    },
-                }
-            ],
-            "host_selection_retry_max_attempts": 3,
+def _caller(trusted_proxies: Sequence[IPv4Network]) -> Json:
+    """How the address is found from which a request comes."""
+    if not trusted_proxies:
+        return {"use_remote_address": True}
+    cidrs = [
+        {"address_prefix": str(network.network_address), "prefix_len": network.prefixlen}
+        for network in trusted_proxies
+    ]
+    detection = {
+        "name": "envoy.http.original_ip_detection.xff",
+        "typed_config": {
+            "@type": "type.googleapis.com/"
+            "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig",
+            "xff_trusted_cidrs": {"cidrs": cidrs},
+            "skip_xff_append": True,
         },
     }
+    return {"use_remote_address": False, "original_ip_detection_extensions": [detection]}
+
+
+_OF_THE_CONNECTION: Json = {
+    "name": "envoy.http.original_ip_detection.custom_header",
+    "typed_config": {
+        "@type": "type.googleapis.com/"
+        "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig",
+        # One that never arrives: where no header tells it, the address is the connection's.
+        "header_name": "x-envoy-nobody",
+    },
+}
 
 
 def _manager(prefix: str, more: Json) -> Json:
@@ -101,9 +125,12 @@ def _manager(prefix: str, more: Json) -> Json:
                 "accept_http_10": True,
                 "default_host_for_http_10": "localhost",
                 "enable_trailers": True,
+                "ignore_http_11_upgrade": [_regex(other) for other in _OTHERS_THAN_WEBSOCKET],
             },
             "http2_protocol_options": {"allow_connect": True},
             "upgrade_configs": [{"upgrade_type": "websocket"}],
+            # Whether it wants the body is the callee's to say.
+            "proxy_100_continue": True,
             "server_header_transformation": "PASS_THROUGH",
             "preserve_external_request_id": True,
             # No address is trusted more than another: internal headers are always stripped.
@@ -123,29 +150,38 @@ _ROUTER: Json = {
     "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
         "suppress_envoy_headers": True,
+        # Of clusters, which the bootstrap's matcher keeps none of: looked up for each request.
+        "dynamic_stats": False,
     },
 }
 
 _ENVOYS_OWN: Json = {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}}
 """What would steer Envoy itself."""
 
-_CLAIMS: tuple[Json, ...] = tuple(
-    {"remove": header}
-    for header in (
-        "forwarded",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-port",
-        "x-forwarded-prefix",
-        "x-forwarded-proto",
-        "x-forwarded-server",
-        "x-real-ip",
-        "x-client-ip",
-        "x-cluster-client-ip",
-        "true-client-ip",
-    )
+
+def _regex(expression: str) -> Json:
+    return {"safe_regex": {"regex": expression}}
+
+
+def _others_than(word: str) -> str:
+    """An expression for all texts but this one: RE2 has no other way to say it."""
+    first, rest = word[0], word[1:]
+    return f"([^{first}].*)?|{first}({_others_than(rest) if rest else '.+'})"
+
+
+def _not_beginning_with(word: str) -> str:
+    first, rest = word[0], word[1:]
+    return f"([^{first}].*)?" + (f"|{first}({_not_beginning_with(rest)})" if rest else "")
+
+
+_OTHERS_THAN_WEBSOCKET = (
+    f"(?i){_not_beginning_with('webs')}",
+    f"(?i)webs({_others_than('ocket')})",
 )
-"""What the outside says of itself, and an application might believe."""
+"""
+RFC 9110: a server ignores the upgrade to a protocol that it does not speak. In two, for the size
+that an expression may have.
+"""
 
 
 def _set(header: str, value: str) -> Json:

@@ -2,6 +2,7 @@
 
 from spacecloud.mesh.envoy.access_log import connection_log
 from spacecloud.mesh.envoy.http import mesh_connections
+from spacecloud.mesh.envoy.limits import NOT_SHED
 from spacecloud.mesh.envoy.names import NOWHERE_CLUSTER, cluster_name, entry_name
 from spacecloud.mesh.envoy.resources import typed
 from spacecloud.mesh.envoy.source_ranges import ALLOWED, DENIED, connection_matcher
@@ -31,6 +32,7 @@ def virtual_listener(name: str, address: str, port: int, chains: Json) -> Json:
             "stat_prefix": "virtual",
             "address": {"socket_address": {"address": address, "port_value": port}},
             "bind_to_port": False,
+            **NOT_SHED,
             **chains,
         },
     )

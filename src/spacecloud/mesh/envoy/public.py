@@ -5,12 +5,17 @@ Each request has a scope, found from its path alone: the API's paths lead to the
 to the ingress route table. A table that Envoy refuses is the trouble of the table's scope.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
 
-from spacecloud.mesh.envoy.http import forward, ingress_connections
+from spacecloud.mesh.envoy import claims, limits
+from spacecloud.mesh.envoy.claims import Believed
+from spacecloud.mesh.envoy.http import ingress_connections
 from spacecloud.mesh.envoy.listeners import bound
 from spacecloud.mesh.envoy.names import API_CLUSTER
 from spacecloud.mesh.envoy.resources import Resources, typed
+from spacecloud.mesh.envoy.retries import REPEATABLE, UNANSWERED, UNSEEN, forward
 from spacecloud.mesh.envoy.routes import ENVOYS_MARKS, sentences
 from spacecloud.model.api import CALLER_HEADER
 from spacecloud.model.json import Json
@@ -28,16 +33,31 @@ TRIAL = f"{INGRESS_TABLE}|trial"
 NOT_FORWARDED = [*ENVOYS_MARKS, SCOPE]
 
 
-def public_resources(
-    http_port: int, api_paths: Sequence[str], exposed_paths: Sequence[str] = ()
-) -> Resources:
-    """
-    ``api_paths`` lead to the API for callers on loopback, ``exposed_paths`` for all others.
+LOOPBACK = IPv4Network("127.0.0.0/8")
 
-    Loopback means that both ends of the connection are: a forwarded port is the outside.
-    """
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the public listener is made from: settings, and nothing that is declared."""
+
+    http_port: int
+    api_paths: Sequence[str]
+    """Lead to the API for callers on loopback: both ends of the connection are."""
+
+    exposed_paths: Sequence[str] = ()
+    """Lead to the API for all others; a forwarded port is the outside."""
+
+    trusted_proxies: tuple[IPv4Network, ...] = ()
+    most_connections: int = 1_000
+    """Of strangers; as many again of trusted proxies, and as many of the host itself."""
+
+    dropped: Callable[[Believed], list[Json]] = claims.dropped
+    """How headers that claim something are left out."""
+
+
+def public_resources(door: Door) -> Resources:
     return Resources(
-        listeners=(_listener(http_port, api_paths, exposed_paths),),
+        listeners=(_listener(door),),
         scopes=(
             _scope("api", route_configuration=_api_routes()),
             _scope("table", route_configuration_name=TABLE),
@@ -46,39 +66,70 @@ def public_resources(
     )
 
 
-def _listener(http_port: int, api_paths: Sequence[str], exposed_paths: Sequence[str]) -> Json:
-    loopback = [{"address_prefix": "127.0.0.0", "prefix_len": 8}]
+def _listener(door: Door) -> Json:
     return typed(
         "listeners",
         {
             "name": f"{INGRESS}|http",
             "stat_prefix": "ingress",
-            **bound(http_port),
-            "filter_chains": [
-                {
-                    "name": "loopback",
-                    "filter_chain_match": {
-                        "prefix_ranges": loopback,
-                        "source_prefix_ranges": loopback,
-                    },
-                    "filters": [ingress_connections(SCOPE, _scope_of(api_paths))],
-                }
-            ],
-            "default_filter_chain": {
-                "name": "outside",
-                "filters": [ingress_connections(SCOPE, _scope_of(exposed_paths))],
-            },
+            **bound(door.http_port),
+            "per_connection_buffer_limit_bytes": limits.BUFFER_BYTES,
+            "filter_chains": list(_chains(door)),
+            "default_filter_chain": _chain("outside", _scope_of(door.exposed_paths), door, ()),
         },
     )
 
 
-def _scope_of(api_paths: Sequence[str]) -> str:
+def _chains(door: Door) -> Iterable[Json]:
+    """By the address at the other end, which nobody can forge."""
+    trusted = door.trusted_proxies
+    loopback = {"prefix_ranges": _ranges([LOOPBACK]), "source_prefix_ranges": _ranges([LOOPBACK])}
+    is_proxy = any(network.overlaps(LOOPBACK) for network in trusted)
+    yield {
+        **_chain(
+            "loopback",
+            _scope_here(door, trusted if is_proxy else ()),
+            door,
+            (*trusted, LOOPBACK) if is_proxy else (),
+        ),
+        "filter_chain_match": loopback,
+    }
+    if trusted:
+        yield {
+            **_chain("proxies", _scope_of(door.exposed_paths), door, trusted),
+            "filter_chain_match": {"source_prefix_ranges": _ranges(trusted)},
+        }
+
+
+def _chain(name: str, scope: str, door: Door, trusted: Sequence[IPv4Network]) -> Json:
+    limit = limits.connection_limit(name, door.most_connections)
+    return {
+        "name": name,
+        "filters": [limit, ingress_connections(SCOPE, scope, trusted, door.dropped)],
+    }
+
+
+def _ranges(networks: Iterable[IPv4Network]) -> list[Json]:
+    return [
+        {"address_prefix": str(network.network_address), "prefix_len": network.prefixlen}
+        for network in networks
+    ]
+
+
+def _scope_here(door: Door, trusted: Sequence[IPv4Network]) -> str:
+    """On loopback, what a proxy passes on comes from the outside all the same."""
+    if not trusted or door.exposed_paths:
+        return _scope_of(door.api_paths)
+    return _scope_of(door.api_paths, "!('x-forwarded-for' in request.headers) && ")
+
+
+def _scope_of(api_paths: Sequence[str], only: str = "") -> str:
     """A format in which Envoy tells the scope of a request: a path means whole segments."""
     if not api_paths:
         return "table"
     path = "request.url_path"
     is_api = " || ".join(f"{path} == '{p}' || {path}.startsWith('{p}/')" for p in api_paths)
-    return f"%CEL(({is_api}) ? 'api' : 'table')%"
+    return f"%CEL({only}({is_api}) ? 'api' : 'table')%"
 
 
 def _scope(name: str, **routes: str | Json) -> Json:
@@ -90,22 +141,47 @@ def _api_routes() -> Json:
     down = "the control plane does not answer: is it running? `space-cloud start` starts it"
     route = {
         "name": "api",
-        "match": {"prefix": "/"},
-        "route": forward({"cluster": API_CLUSTER}),
-        # X-Forwarded-For does not tell: Envoy writes its own address there for loopback.
-        "request_headers_to_add": [
-            {
-                "header": {
-                    "key": CALLER_HEADER,
-                    "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
-                },
-                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-            }
-        ],
+        # The header that others write for applications may hold any address.
+        "request_headers_to_add": [written(CALLER_HEADER, CALLER)],
         "metadata": sentences(unavailable=down, broken=down),
     }
+    cluster = {"cluster": API_CLUSTER}
+    routes = [
+        {
+            **route,
+            "match": {"prefix": "/", "headers": REPEATABLE},
+            "route": forward(cluster, UNANSWERED),
+        },
+        {**route, "match": {"prefix": "/"}, "route": forward(cluster, UNSEEN)},
+    ]
     return {
         "name": f"{INGRESS}|api",
         "request_headers_to_remove": NOT_FORWARDED,
-        "virtual_hosts": [{"name": "api", "domains": ["*"], "routes": [route]}],
+        "virtual_hosts": [{"name": "api", "domains": ["*"], "routes": [ONE_HOST, *routes]}],
     }
+
+
+def written(header: str, value: str) -> Json:
+    return {
+        "header": {"key": header, "value": value},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
+
+
+CALLER = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
+"""The address that is believed: of the connection, or what a trusted proxy says."""
+
+ONE_HOST: Json = {
+    "name": "one-host",
+    # Envoy joins what was sent twice. No name has a comma.
+    "match": {
+        "prefix": "/",
+        "headers": [{"name": ":authority", "string_match": {"contains": ","}}],
+    },
+    "direct_response": {
+        "status": 400,
+        "body": {"inline_string": '{"error": "a request has one Host header"}'},
+    },
+    "response_headers_to_add": [written("content-type", "application/json")],
+}
+"""The first route of each virtual host."""

@@ -1,8 +1,9 @@
 """RDS: the routes of a service's HTTP entries, with the policy that guards them."""
 
-from spacecloud.mesh.envoy.http import METADATA, forward
+from spacecloud.mesh.envoy.http import METADATA
 from spacecloud.mesh.envoy.names import cluster_name, entry_name
 from spacecloud.mesh.envoy.resources import typed
+from spacecloud.mesh.envoy.retries import REPEATABLE, UNANSWERED, UNSEEN, forward
 from spacecloud.mesh.envoy.source_ranges import RBAC_FILTER, rbac
 from spacecloud.model.json import Json
 from spacecloud.model.traffic import Entry, Face
@@ -13,7 +14,14 @@ ENVOYS_MARKS = ["x-envoy-external-address", "x-envoy-internal"]
 
 def entry_routes(face: Face, entry: Entry) -> Json:
     key = face.key
-    cluster = cluster_name(key, entry.version, entry.port)
+    cluster = {"cluster": cluster_name(key, entry.version, entry.port)}
+    route = {
+        "name": entry_name(key, entry),
+        "metadata": sentences(
+            refused=f"policy refuses this call: {face.rule}",
+            **absences(f"{key}@{entry.version}"),
+        ),
+    }
     return typed(
         "routes",
         {
@@ -26,14 +34,15 @@ def entry_routes(face: Face, entry: Entry) -> Json:
                     "typed_per_filter_config": {RBAC_FILTER: rbac(face.sources)},
                     "routes": [
                         {
-                            "name": entry_name(key, entry),
+                            **route,
+                            "match": {"prefix": "/", "headers": REPEATABLE},
+                            "route": forward(cluster, UNANSWERED),
+                        },
+                        {
+                            **route,
                             "match": {"prefix": "/"},
-                            "route": forward({"cluster": cluster}),
-                            "metadata": sentences(
-                                refused=f"policy refuses this call: {face.rule}",
-                                **absences(f"{key}@{entry.version}"),
-                            ),
-                        }
+                            "route": forward(cluster, UNSEEN),
+                        },
                     ],
                 }
             ],

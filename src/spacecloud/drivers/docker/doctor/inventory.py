@@ -55,10 +55,10 @@ async def _bridges(networking: Networking) -> list[str]:
 
 async def _chains(networking: Networking) -> dict[str, int]:
     """Name, as in ``nat SC-…-NAT``, to the number of its rules."""
-    found = rules.parse(await run("iptables-save"))
+    tables = rules.parse(await run("iptables-save"))
     return {
         f"{table} {chain}": len(its)
-        for table, chains in found.items()
+        for table, chains in tables.items()
         for chain, its in chains.items()
         if chain.startswith(f"{networking.chain_prefix}-")
     }

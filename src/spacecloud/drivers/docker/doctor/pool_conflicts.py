@@ -55,23 +55,23 @@ def _networks(
     networking: Networking, networks: Sequence[Mapping[str, Any]]
 ) -> dict[IPv4Network, str]:
     return {
-        network: f"the Docker network {found.get('Name')} ({network})"
-        for found in networks
-        if (found.get("Labels") or {}).get(labels.INSTANCE) != networking.instance
-        for config in (found.get("IPAM") or {}).get("Config") or []
+        network: f"the Docker network {each.get('Name')} ({network})"
+        for each in networks
+        if (each.get("Labels") or {}).get(labels.INSTANCE) != networking.instance
+        for config in (each.get("IPAM") or {}).get("Config") or []
         if (network := _network(str(config.get("Subnet", "")))) is not None
     }
 
 
 def _routes(networking: Networking, routes: Iterable[Mapping[str, Any]]) -> dict[IPv4Network, str]:
-    found: dict[IPv4Network, str] = {}
+    named: dict[IPv4Network, str] = {}
     for route in routes:
         network = _network(str(route.get("dst", "")))
         if network is None or _is_ours(networking, route, network):
             continue
         by = f" (by {route['dev']})" if "dev" in route else ""
-        found[network] = f"the route {route['dst']}{by}"
-    return found
+        named[network] = f"the route {route['dst']}{by}"
+    return named
 
 
 def _virtual(networking: Networking, found: Found) -> dict[IPv4Network, str]:

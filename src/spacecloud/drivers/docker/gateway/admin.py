@@ -4,10 +4,12 @@ import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import aiohttp
 
 from spacecloud.errors import Transient
+from spacecloud.mesh.envoy.limits import REFUSED
 from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.model.json import Json
 from spacecloud.model.refs import PLATFORM_PROJECT
@@ -30,6 +32,13 @@ async def in_flight(admin_socket: Path, timeout_seconds: float) -> Mapping[str, 
 def _busy(host: Json) -> int:
     """A TCP connection is one request to Envoy; an idle connection of a pool is none."""
     return sum(int(s.get("value", 0)) for s in host.get("stats", ()) if s["name"] == "rq_active")
+
+
+async def refused_connections(admin_socket: Path, timeout_seconds: float) -> int:
+    """Of the public listener, for whatever limit; raises ``Transient`` without an answer."""
+    path = f"/stats?format=json&filter={quote(REFUSED)}"
+    text = await read(admin_socket, path, timeout_seconds)
+    return sum(int(stat.get("value", 0)) for stat in json.loads(text).get("stats", ()))
 
 
 async def read(admin_socket: Path, path: str, timeout_seconds: float) -> bytes:

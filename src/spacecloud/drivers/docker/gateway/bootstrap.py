@@ -10,19 +10,28 @@ from pathlib import Path
 
 from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.run_directory import RunDirectory
-from spacecloud.mesh.envoy.clusters import NO_LIMITS
+from spacecloud.mesh.envoy.clusters import NO_LIMITS, POOL_IDLE
+from spacecloud.mesh.envoy.limits import (
+    NOT_SHED,
+    STATISTICS,
+    overload_manager,
+)
 from spacecloud.mesh.envoy.listeners import bound, deny
 from spacecloud.mesh.envoy.names import API_CLUSTER, CONTROL_CLUSTER, NOWHERE_CLUSTER
 from spacecloud.model.json import Json
 
 
 def arguments(
-    networking: Networking, run: RunDirectory, drain_seconds: int, log_level: str
+    networking: Networking,
+    run: RunDirectory,
+    drain_seconds: int,
+    log_level: str,
+    heap_bytes: int | None = None,
 ) -> list[str]:
     """For the envoy binary. The run directory has the same path inside."""
     return [
         "--config-yaml",
-        json.dumps(document(networking, run), sort_keys=True, separators=(",", ":")),
+        json.dumps(document(networking, run, heap_bytes), sort_keys=True, separators=(",", ":")),
         "--drain-time-s",
         str(drain_seconds),
         "--disable-hot-restart",
@@ -31,7 +40,43 @@ def arguments(
     ]
 
 
-def document(networking: Networking, run: RunDirectory) -> Json:
+def document(networking: Networking, run: RunDirectory, heap_bytes: int | None = None) -> Json:
+    """``heap_bytes``: at which the outside is shed; None: as it was in the first releases."""
+    base = _document(networking, run)
+    return base if heap_bytes is None else _with_limits(base, heap_bytes)
+
+
+def _with_limits(base: Json, heap_bytes: int) -> Json:
+    """
+    A gateway that an earlier release made goes on without these: to make it anew would cost every
+    call that is under way. So nothing may need them that a running gateway is told.
+    """
+    static, stats = base["static_resources"], base["stats_config"]["stats_matcher"]
+    mesh, (control, api, nowhere) = static["listeners"][0], static["clusters"]
+    patterns = stats["inclusion_list"]["patterns"]
+    return {
+        **base,
+        "static_resources": {
+            "listeners": [{**mesh, **NOT_SHED}],
+            "clusters": [control, _with_pool_idle(api), nowhere],
+        },
+        "overload_manager": overload_manager(heap_bytes),
+        "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
+        "stats_config": {
+            "stats_matcher": {
+                "inclusion_list": {"patterns": [*patterns, *({"prefix": p} for p in STATISTICS)]}
+            }
+        },
+    }
+
+
+def _with_pool_idle(cluster: Json) -> Json:
+    ((name, options),) = cluster["typed_extension_protocol_options"].items()
+    idle = {**options, "common_http_protocol_options": {"idle_timeout": POOL_IDLE}}
+    return {**cluster, "typed_extension_protocol_options": {name: idle}}
+
+
+def _document(networking: Networking, run: RunDirectory) -> Json:
     return {
         "node": {"id": networking.instance, "cluster": "space-cloud"},
         "admin": {
@@ -113,6 +158,11 @@ def _socket_cluster(name: str, path: Path, protocol: Json) -> Json:
         },
     }
 
+
+_RUNTIME: Json = {
+    # Of compiled expressions. All are our own: none is made of what is declared.
+    "re2.max_program_size.error_level": 10_000
+}
 
 _HTTP1: Json = {"http_protocol_options": {}}
 _HTTP2: Json = {"http2_protocol_options": {}}

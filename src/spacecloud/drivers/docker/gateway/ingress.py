@@ -6,14 +6,18 @@ refuses, the rules that it refuses are left out and the rest is published.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from spacecloud.drivers.docker.gateway.machine import most_files
 from spacecloud.drivers.docker.xds.ads import Ads
 from spacecloud.drivers.docker.xds.encoding import messages
 from spacecloud.errors import Terminal
+from spacecloud.mesh.envoy.claims import dropped_as_written
 from spacecloud.mesh.envoy.ingress import ingress_resources, table_routes
-from spacecloud.mesh.envoy.public import TRIAL, public_resources
+from spacecloud.mesh.envoy.limits import most_connections
+from spacecloud.mesh.envoy.public import TRIAL, Door, public_resources
 from spacecloud.mesh.envoy.resources import Resources
-from spacecloud.model.api import API_PATHS
+from spacecloud.model.api import API_PATHS, PRIVATE_PATHS
 from spacecloud.model.refs import INGRESS, INGRESS_TABLE, PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import IngressRule, IngressTable
 from spacecloud.settings import Settings
@@ -22,10 +26,22 @@ TRIALS = ServiceKey(PLATFORM_PROJECT, "trials")
 """Owner of the table that is tried and never answers."""
 
 
+def door(settings: Settings) -> Door:
+    return Door(
+        settings.http_port,
+        API_PATHS,
+        API_PATHS if settings.expose_api else (),
+        settings.trusted_proxies,
+        most_connections(settings.public_connections, most_files()),
+    )
+
+
 class Ingress:
     def __init__(self, settings: Settings, ads: Ads) -> None:
-        exposed = API_PATHS if settings.expose_api else ()
-        self._public = messages(public_resources(settings.http_port, API_PATHS, exposed))
+        wanted = door(settings)
+        self._doors = [wanted, replace(wanted, dropped=dropped_as_written)]
+        """The first that the gateway takes: the last is for one of an earlier release."""
+
         self._ads = ads
         self._refused: dict[IngressRule, str] = {}
         """In Envoy's words. Asked once: a rule that is written anew is another one."""
@@ -36,7 +52,7 @@ class Ingress:
 
         ``Terminal`` when it refuses the listener, or a table of rules of which it refuses none.
         """
-        await self._ads.apply(INGRESS, self._public)
+        await self._publish_door()
         # The listener waits for all routes that its scopes mention, the trial's too.
         await self._trial(())
         known = {rule: self._refused[rule] for rule in table.rules if rule in self._refused}
@@ -52,10 +68,18 @@ class Ingress:
         self._refused = known
         return {rule.id: detail for rule, detail in known.items()}
 
+    async def _publish_door(self) -> None:
+        while True:
+            try:
+                return await self._ads.apply(INGRESS, messages(public_resources(self._doors[0])))
+            except Terminal as error:
+                if "program size" not in str(error) or len(self._doors) == 1:
+                    raise
+                del self._doors[0]
+
     async def _publish_table(self, rules: Sequence[IngressRule]) -> None:
-        await self._ads.apply(
-            INGRESS_TABLE, messages(ingress_resources(IngressTable(tuple(rules))))
-        )
+        resources = ingress_resources(IngressTable(tuple(rules)), PRIVATE_PATHS)
+        await self._ads.apply(INGRESS_TABLE, messages(resources))
 
     async def _find_refused(self, rules: Sequence[IngressRule]) -> dict[IngressRule, str]:
         """

@@ -86,6 +86,11 @@ class EnvoyTraffic:
     async def in_flight(self) -> Mapping[str, int]:
         return await admin.in_flight(self._run.admin_socket, self._settings.ack_timeout_seconds)
 
+    async def refused_connections(self) -> int:
+        return await admin.refused_connections(
+            self._run.admin_socket, self._settings.ack_timeout_seconds
+        )
+
     def denied_calls(self) -> AsyncIterator[DeniedCall]:
         return self._denied_calls.subscribe()
 

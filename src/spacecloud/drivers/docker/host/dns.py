@@ -17,7 +17,7 @@ class DnsmasqNames:
 
     def __init__(self, run: RunDirectory) -> None:
         self._dir = run.names
-        self._drafts = run.drafts
+        self._staging = run.staging
 
     async def publish(self, key: ServiceKey, names: zone.Names) -> None:
         await asyncio.to_thread(self._write, key, names)
@@ -33,8 +33,8 @@ class DnsmasqNames:
                 target.unlink(missing_ok=True)
                 return
             self._dir.mkdir(parents=True, exist_ok=True)
-            self._drafts.mkdir(parents=True, exist_ok=True)
-            write_atomically(target, zone.hosts_file(names), FOR_ALL, self._drafts)
+            self._staging.mkdir(parents=True, exist_ok=True)
+            write_atomically(target, zone.hosts_file(names), FOR_ALL, self._staging)
         except OSError as error:
             raise Transient(f"cannot write the names of {key}: {error}") from error
 

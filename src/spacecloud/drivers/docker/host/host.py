@@ -83,7 +83,7 @@ class DockerHost:
         if left:
             raise Transient("; ".join(left))
         await self._remove_bridges()
-        for folder in (self._run.names, self._run.drafts, self._run.upstreams):
+        for folder in (self._run.names, self._run.staging, self._run.upstreams):
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _remove_containers(self) -> None:
@@ -147,20 +147,20 @@ class DockerHost:
         """They may be gone after a reboot."""
         run = self._run
         try:
-            for folder in (run.gateway, run.names, run.drafts, run.upstreams):
+            for folder in (run.gateway, run.names, run.staging, run.upstreams):
                 folder.mkdir(parents=True, exist_ok=True)
                 folder.chmod(0o755)
             os.chown(run.gateway, GATEWAY_UID, GATEWAY_UID)
             run.gateway.chmod(0o700)
             names = zone.hosts_file(zone.platform_names(str(self._networking.pools.host_vip)))
-            _write(run.names / zone.file_name(HOST), names, run.drafts)
+            _write(run.names / zone.file_name(HOST), names, run.staging)
             upstream = HOST_RESOLV_CONF.read_bytes() if HOST_RESOLV_CONF.exists() else b""
-            _write(run.upstream_resolv_conf, upstream.decode("utf-8", "replace"), run.drafts)
+            _write(run.upstream_resolv_conf, upstream.decode("utf-8", "replace"), run.staging)
         except OSError as error:
             raise Transient(f"the folder {run.path} cannot be used: {error}") from error
 
 
-def _write(path: Path, text: str, drafts: Path) -> None:
+def _write(path: Path, text: str, staging: Path) -> None:
     if path.exists() and path.read_text("utf-8", "replace") == text:
         return
-    write_atomically(path, text, FOR_ALL, drafts)
+    write_atomically(path, text, FOR_ALL, staging)

@@ -53,7 +53,7 @@ def unreachable_route(destination: IPv4Network) -> int | None:
         for answer in ask(handle, _GET_ROUTE, REQUEST | DUMP, question):
             _, length, _, _, table, protocol, _, kind, _ = _ROUTE.unpack_from(answer)
             address = dict(attributes(answer[_ROUTE.size :])).get(_DESTINATION, bytes(4))
-            found = IPv4Network((address, length))
-            if (table, kind, found) == (_MAIN_TABLE, _UNREACHABLE, destination):
+            network = IPv4Network((address, length))
+            if (table, kind, network) == (_MAIN_TABLE, _UNREACHABLE, destination):
                 return int(protocol)
     return None

@@ -1,7 +1,6 @@
 """Keep gateway and resolver running: made, made anew, started, unpaused, and seen to stay."""
 
 import asyncio
-import resource
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +8,7 @@ from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, NOT_MODIFIED, EngineError
 from spacecloud.drivers.docker.gateway import bootstrap
+from spacecloud.drivers.docker.gateway.machine import heap_bytes, most_files
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.images.platform_images import DNSMASQ_PATH
@@ -23,7 +23,6 @@ from spacecloud.model.json import Json
 from spacecloud.settings import Settings
 
 Part = Literal["gateway", "resolver"]
-MOST_FILES = 1_048_576
 SETTLING_SECONDS = 0.5
 """A part that cannot run (a port is taken, an argument is wrong) has ended by then."""
 
@@ -80,7 +79,10 @@ class SystemContainers:
         """Made from another configuration than the one wanted now?"""
         if not self._owner.has("part", found):
             raise Transient(f"a container of this name is not ours: docker rm -f {name} removes it")
-        return bool(labels_of(found).get(labels.CONFIG) != body["Labels"][labels.CONFIG])
+        if labels_of(found).get(labels.CONFIG) != body["Labels"][labels.CONFIG]:
+            return True
+        # What a newer release adds waits until nothing is lost by it.
+        return not found["State"]["Running"] and found["Config"]["Cmd"] != body["Cmd"]
 
     async def _keep_running(self, part: Part, found: Json) -> list[str]:
         id, state = found["Id"], found["State"]
@@ -130,9 +132,16 @@ class SystemContainers:
     def _body(self, part: Part, image: str) -> Json:
         if part == "resolver":
             return system_specs.resolver(self._networking, self._run, image, self._known_options)
-        drain_seconds, log_level = self._settings.listener_drain_seconds, self._settings.log_level
-        arguments = bootstrap.arguments(self._networking, self._run, drain_seconds, log_level)
-        return system_specs.gateway(self._networking, self._run, image, arguments, most_files())
+        settings = self._settings
+        told = (settings.listener_drain_seconds, settings.log_level)
+        return system_specs.gateway(
+            self._networking,
+            self._run,
+            image,
+            bootstrap.arguments(self._networking, self._run, *told),
+            bootstrap.arguments(self._networking, self._run, *told, heap_bytes()),
+            most_files(),
+        )
 
     async def _image(self, part: Part) -> str:
         if part == "gateway" and self._settings.gateway_image:
@@ -167,9 +176,3 @@ def _was_killed(found: Json) -> bool:
     state = found["State"]
     ended = not state["Running"] or state["Restarting"]
     return bool(ended and state["ExitCode"] == KILLED)
-
-
-def most_files() -> int:
-    """As many as the engine may give without asking for more than this machine allows."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)

@@ -5,11 +5,10 @@ import json
 
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.networking import Networking
-from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RunDirectory
+from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RESOLVER_UID, RunDirectory
 from spacecloud.model.json import Json
 from spacecloud.model.refs import MESH_DOMAIN
 
-NOBODY = "65534:65534"
 MOST_QUERIES = 1000
 MOST_TCP_CONNECTIONS = 256
 LOCAL_TTL_SECONDS = 5
@@ -17,13 +16,24 @@ LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 
 
 def gateway(
-    networking: Networking, run: RunDirectory, image: str, arguments: list[str], files: int
+    networking: Networking,
+    run: RunDirectory,
+    image: str,
+    known_by: list[str],
+    arguments: list[str],
+    files: int,
 ) -> Json:
-    """In the host's namespace, without a capability: it listens on high ports only."""
-    body = _part(networking, "gateway", image, arguments)
+    """
+    In the host's namespace, without a capability: it listens on high ports only.
+
+    A gateway that was made with ``known_by`` is the one that is wanted, whatever a newer release
+    adds in ``arguments``.
+    """
+    body = _part(networking, "gateway", image, known_by)
     body["User"] = f"{GATEWAY_UID}:{GATEWAY_UID}"
     body["HostConfig"]["Binds"] = [f"{run.path}:{run.path}:ro", f"{run.gateway}:{run.gateway}"]
     _hashed(body)
+    body["Cmd"] = arguments
     # Not part of the hash: it depends on the shell that the control plane was started from.
     body["HostConfig"]["Ulimits"] = [{"Name": "nofile", "Soft": files, "Hard": files}]
     return body
@@ -34,7 +44,7 @@ def resolver(networking: Networking, run: RunDirectory, image: str, known_option
     names, upstreams = run.names, run.upstreams
     arguments = [*resolver_arguments(networking, run), *resolver_limits(known_options)]
     body = _part(networking, "resolver", image, arguments)
-    body["User"] = NOBODY
+    body["User"] = f"{RESOLVER_UID}:{RESOLVER_UID}"
     body["HostConfig"]["Binds"] = [f"{names}:{names}:ro", f"{upstreams}:{upstreams}:ro"]
     return _hashed(body)
 

@@ -92,8 +92,8 @@ def _add(tar: tarfile.TarFile, entry: Entry) -> None:
 
 def _copy(tar: tarfile.TarFile, info: tarfile.TarInfo, source: Path) -> None:
     with source.open("rb") as body:
-        found = source.stat()
-        info.size, info.mode = found.st_size, found.st_mode & 0o755 | 0o444
+        stat = source.stat()
+        info.size, info.mode = stat.st_size, stat.st_mode & 0o755 | 0o444
         tar.addfile(info, body)
 
 

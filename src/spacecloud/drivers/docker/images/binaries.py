@@ -27,8 +27,8 @@ def libraries(source: Path, loader: Path) -> tuple[Copied, ...]:
     """Of a program or a library: what ``loader`` would load for it, and the loader."""
     # The loader needs an absolute path or it searches for a library of that name.
     listed = _list(loader, source.resolve())
-    found = {Path(path) for path in (_path_in(line) for line in listed.splitlines()) if path}
-    return tuple(Copied(str(path), path) for path in sorted(found | {loader}))
+    paths = {Path(path) for path in (_path_in(line) for line in listed.splitlines()) if path}
+    return tuple(Copied(str(path), path) for path in sorted(paths | {loader}))
 
 
 def loader_of(source: Path) -> Path | None:

@@ -61,8 +61,8 @@ def nobody() -> tuple[Entry, ...]:
 def loaded_by_name(binary: Path, loader: Path) -> tuple[Copied, ...]:
     """The libraries that a running program opens by name, as far as they are installed."""
     folders = {Path(entry.path).parent for entry in libraries(binary, loader)}
-    found = [folder / name for folder in folders for name in _LOADED_BY_NAME]
-    return tuple(Copied(str(path), path) for path in sorted(found) if path.exists())
+    candidates = [folder / name for folder in folders for name in _LOADED_BY_NAME]
+    return tuple(Copied(str(path), path) for path in sorted(candidates) if path.exists())
 
 
 def _chosen(standard: Path) -> Iterator[Path]:

@@ -13,14 +13,10 @@ from spacecloud.drivers.docker.images.archive import architecture
 from spacecloud.drivers.docker.images.binaries import program
 from spacecloud.drivers.docker.images.pause import pause_program
 from spacecloud.drivers.docker.images.recipe import Entry, Folder, Recipe, Written
-from spacecloud.drivers.docker.run_directory import GATEWAY_UID
+from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RESOLVER_UID
 from spacecloud.errors import Terminal
 
 Name = Literal["pause", "gateway", "resolver"]
-
-
-RESOLVER_UID = 65534
-"""``nobody``."""
 
 PAUSE_UID = 65535
 ENVOY_PATH = "/usr/local/bin/envoy"

@@ -30,19 +30,19 @@ class Networks:
     async def subnet(self, key: ServiceKey) -> str | None:
         """Of our network of the service. ``Terminal`` when its name is somebody else's."""
         name = labels.network_name(self._networking.instance, key)
-        found = await self._engine.find(f"networks/{name}")
-        if found is None:
+        network = await self._engine.find(f"networks/{name}")
+        if network is None:
             return None
-        if not ownership.belongs(self._owner, found, key):
+        if not ownership.belongs(self._owner, network, key):
             raise Terminal(NameTaken("network", name))
-        return subnet_of(found)
+        return subnet_of(network)
 
     async def all(self) -> dict[ServiceKey, str]:
         filters = {"label": labels.of_instance(self._networking.instance)}
-        found = await self._engine.get("networks", filters=filters)
+        networks = await self._engine.get("networks", filters=filters)
         return {
             key: subnet_of(network)
-            for network in found
+            for network in networks
             if self._owner.has("network", network)
             and (key := labels.read_key(ownership.labels_of(network))) is not None
         }

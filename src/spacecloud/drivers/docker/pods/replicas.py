@@ -120,10 +120,10 @@ class Pods:
             f"{labels.VERSION}={op.ref.version}",
             f"{labels.SLOT}={slot}",
         ]
-        found: list[dict[str, Any]] = await self._engine.get(
+        listing: list[dict[str, Any]] = await self._engine.get(
             "containers/json", all=True, filters={"label": wanted}
         )
-        return [container for container in found if self._owner.has("replica", container)]
+        return [container for container in listing if self._owner.has("replica", container)]
 
     async def _values(self, secret: SecretFacts) -> Mapping[str, str]:
         """Of the version that the revision names, whatever was written since."""
@@ -167,12 +167,12 @@ class Pods:
     ) -> str:
         name = labels.container_name(self._settings.instance, op.ref, op.slot, task.id)
         body = containers.task(self._defaults, op, task, sandbox_id, resolv, values)
-        found = await self._made(name, op, body)
+        container = await self._made(name, op, body)
         files = containers.files(task, op.secrets, values)
         if files is not None:
             # Into one that was there too: who made it may not have come to this.
-            await self._put_files(found, files, task.id)
-        return found
+            await self._put_files(container, files, task.id)
+        return container
 
     async def _made(self, name: str, op: CreateReplica, body: dict[str, Any]) -> str:
         """The container of that name and revision. Asked for first: mostly there is none yet."""
@@ -181,9 +181,9 @@ class Pods:
         except EngineError as error:
             if error.status != CONFLICT:
                 raise create_failure(name, error, op) from None
-        found = await self._same(name, op, body)
-        if found is not None:
-            return found
+        same = await self._same(name, op, body)
+        if same is not None:
+            return same
         try:
             return await self._create(name, body)
         except EngineError as error:
@@ -199,20 +199,20 @@ class Pods:
 
     async def _same(self, name: str, op: CreateReplica, body: dict[str, Any]) -> str | None:
         """The container of that name when it is of this revision and pod; else it is removed."""
-        found = await self._engine.find(f"containers/{name}/json")
-        if found is None:
+        container = await self._engine.find(f"containers/{name}/json")
+        if container is None:
             return None
-        its = ownership.labels_of(found)
-        if not self._owner.has("replica", found) or labels.read_key(its) != op.ref.key:
+        its = ownership.labels_of(container)
+        if not self._owner.has("replica", container) or labels.read_key(its) != op.ref.key:
             raise Terminal(NameTaken("container", name))
         mode = body["HostConfig"]["NetworkMode"]
         if (
             its.get(labels.REVISION) == op.revision
             and its.get(labels.ADDRESS) == op.address
-            and found["HostConfig"]["NetworkMode"] == mode
+            and container["HostConfig"]["NetworkMode"] == mode
         ):
-            return str(found["Id"])
-        await self._remove(found["Id"])
+            return str(container["Id"])
+        await self._remove(container["Id"])
         return None
 
     async def _create(self, name: str, body: dict[str, Any]) -> str:
@@ -237,10 +237,10 @@ class Pods:
         return task.model_copy(update={"docker": docker})
 
     async def _signal(self, container: str) -> None:
-        found = await self._engine.find(f"containers/{container}/json")
-        if found is None:
+        shown = await self._engine.find(f"containers/{container}/json")
+        if shown is None:
             return
-        signal = found["Config"].get("StopSignal") or DEFAULT_STOP_SIGNAL
+        signal = shown["Config"].get("StopSignal") or DEFAULT_STOP_SIGNAL
         await self._engine.post(
             f"containers/{container}/kill", ok=(NOT_FOUND, CONFLICT), signal=signal
         )

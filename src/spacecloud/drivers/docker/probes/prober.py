@@ -11,6 +11,7 @@ and restarts nobody, for one slow answer. Nobody waits here for a verdict: it is
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -53,6 +54,9 @@ class Prober:
         self._began = now()
         self._health: dict[str, Health] = {}
         self._targets: dict[str, Target] = {}
+        self._asked_since: dict[str, float] = {}
+        """On the monotonic clock."""
+
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._reported: dict[str, _Report] = {}
         self._asker: ProbeRunner | None = None
@@ -78,7 +82,11 @@ class Prober:
         for target in wanted:
             if self._targets.get(target.container) != target:
                 self._watch(target)
-        return {target.container: self._health[target.container] for target in wanted}
+        return {target.container: self._known(target.container) for target in wanted}
+
+    def _known(self, container: str) -> Health:
+        asked = timedelta(seconds=time.monotonic() - self._asked_since[container])
+        return replace(self._health[container], asked=asked)
 
     def forget(self, containers: set[str]) -> None:
         """They do not run any more."""
@@ -86,7 +94,7 @@ class Prober:
             loop = self._watches.pop(container, None)
             if loop is not None:
                 loop.cancel()
-            for kept in (self._targets, self._health, self._reported):
+            for kept in (self._targets, self._asked_since, self._health, self._reported):
                 kept.pop(container, None)
 
     def watched(self) -> set[str]:
@@ -97,6 +105,7 @@ class Prober:
             raise Transient("the probes are not running yet")
         self.forget({target.container})
         self._targets[target.container] = target
+        self._asked_since[target.container] = time.monotonic()
         # Of those that began later nobody can have heard but from here.
         is_old = target.started_at < self._began
         health = Health("unknown" if is_old else "starting")
