@@ -8,6 +8,7 @@ Every error this project raises on purpose. The class says what the caller can d
     ├── NotFound           the thing named does not exist          → 404, exit 3
     ├── Conflict           it clashes with what is there           → 409, exit 4
     ├── TooManyRequests    slow down                               → 429, exit 5
+    ├── Unsupported        of a part of the original's that is not here → 501, exit 2
     ├── Unavailable        the control plane cannot be reached     → 503, exit 6
     └── DriverError        the platform below refused or failed
         ├── Transient      trying again may help                   → retried with back-off
@@ -101,6 +102,10 @@ class NotFound(SpaceCloudError):
 
 class Conflict(SpaceCloudError):
     code = "conflict"
+
+
+class Unsupported(SpaceCloudError):
+    code = "unsupported"
 
 
 class TooManyRequests(SpaceCloudError):

@@ -14,7 +14,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -27,7 +27,7 @@ from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
 from spacecloud.api.door import door
-from spacecloud.api.metrics import metrics_app
+from spacecloud.api.metrics import by_port, metrics_app
 from spacecloud.commands import diagnostics, first_password, start_stop
 from spacecloud.commands.context import Machine, check, need_root, read_settings
 from spacecloud.commands.group import Commands
@@ -116,7 +116,10 @@ async def _serve(settings: Settings, store: SqliteStore, auth: Auth) -> None:
                 origins=settings.api_origins,
             ),
         )
-        await _run(settings, plane, _servers(settings, app, plane.queries.metrics))
+        told = metrics_app(plane.queries.metrics)
+        server = _Server(_http(by_port(app, {settings.metrics_port: told})))
+        logger.info("instance %s serves %s", settings.instance, settings.driver)
+        await _run(plane, server, _listeners(settings))
 
 
 def facts(settings: Settings) -> Facts:
@@ -173,22 +176,9 @@ class _Server(uvicorn.Server):
     date of answers, which the gateway writes.
     """
 
-    def __init__(self, app: object, listener: socket.socket) -> None:
-        config = uvicorn.Config(
-            app,  # type: ignore[arg-type]
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            date_header=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
-        )
+    def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._listener = listener
         self._asked_to_end = asyncio.Event()
-
-    async def listen(self) -> None:
-        await self.serve([self._listener])
 
     def end(self) -> None:
         self.should_exit = True
@@ -200,39 +190,44 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.end)
         yield
 
 
-async def _run(settings: Settings, plane: ControlPlane, servers: Sequence[_Server]) -> None:
-    def end() -> None:
-        for server in servers:
-            server.end()
-
-    for word in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(word, end)
+async def _run(plane: ControlPlane, server: _Server, listeners: list[socket.socket]) -> None:
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(plane.run(), name="control-plane")
-        logger.info("instance %s serves %s", settings.instance, settings.driver)
-        async with asyncio.TaskGroup() as listening:
-            for number, server in enumerate(servers):
-                listening.create_task(server.listen(), name=f"http-{number}")
+        await server.serve(listeners)
         running.cancel()
 
 
-def _servers(settings: Settings, app: object, metrics: Callable[[], bytes]) -> list[_Server]:
+def _http(app: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+
+
+def _listeners(settings: Settings) -> list[socket.socket]:
     """Behind the gateway the API has a socket; in memory there is no gateway, so a port."""
     if settings.driver == "docker":
-        servers = [_Server(app, api_listener(settings))]
+        listeners = [api_listener(settings)]
     else:
-        servers = [_Server(app, _on_loopback(settings.http_port, "HTTP"))]
+        listeners = [_on_loopback(settings.http_port, "HTTP")]
     if settings.metrics_port:
         try:
-            listener = _on_loopback(settings.metrics_port, "METRICS")
-            servers.append(_Server(metrics_app(metrics), listener))
+            listeners.append(_on_loopback(settings.metrics_port, "METRICS"))
         except Unavailable as error:
             # Another instance may have it: what runs is worth more than its numbers.
             logger.warning("no metrics: %s", error)
-    return servers
+    return listeners
 
 
 def _on_loopback(port: int, name: str) -> socket.socket:

@@ -23,6 +23,7 @@ from spacecloud.model.addresses import Addresses, Allocation, Grant, Held, PoolA
 from spacecloud.model.declared import Change, DeclaredService, DeclaredVersion, Event
 from spacecloud.model.envelope import MODELS, Envelope
 from spacecloud.model.kinds import KINDS, kind_named
+from spacecloud.model.other_configuration import ClusterConfig, Integration, LetsEncrypt
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision, RevisionFailure
@@ -668,15 +669,25 @@ async def test_single_keys_and_the_folder_of_a_secret_can_be_changed(store: Stor
 
 
 async def test_changing_one_key_keeps_the_secret_valid(store: Store) -> None:
-    await store.put_secret("shop", "reg", a_docker_secret())
     await store.put_secret("shop", "conf", a_secret("file", a="1"))
 
-    with pytest.raises(InvalidSpec, match="password"):
-        await store.delete_secret_key("shop", "reg", "password")
     with pytest.raises(InvalidSpec, match="rootPath"):
         await store.set_secret_root_path("shop", "conf", "")
     with pytest.raises(InvalidSpec, match="slash"):
         await store.set_secret_key("shop", "conf", "../x", "1")
+
+    assert dict(await store.secret_values("shop", "conf")) == {"a": "1"}
+
+
+async def test_credentials_of_a_registry_are_written_as_a_whole(store: Store) -> None:
+    await store.put_secret("shop", "reg", a_docker_secret())
+
+    with pytest.raises(Conflict, match="as a whole"):
+        await store.set_secret_key("shop", "reg", "username", "eve")
+    with pytest.raises(Conflict, match="as a whole"):
+        await store.delete_secret_key("shop", "reg", "password")
+    with pytest.raises(Conflict, match="as a whole"):
+        await store.set_secret_root_path("shop", "reg", "/etc/reg")
 
     assert dict(await store.secret_values("shop", "reg"))["password"] == "hunter2"
 
@@ -897,11 +908,13 @@ async def test_routes_replace_those_of_their_service_and_go_with_its_last_versio
     await store.put_routes(API.key, some_routes("v1", "v2"))
     (kept,) = await store.routes("shop")
     await store.delete_service(v2)
-    still = await store.routes("shop")
+    (still,) = await store.routes("shop")
+    again = await store.put_routes(API.key, Routes.model_validate(still.document))
     await store.delete_service(API)
 
     assert (kept.id, kept.document) == ("api", some_routes("v1", "v2").as_given())
-    assert len(still) == 1
+    assert still.document == some_routes("v1").as_given()
+    assert again == Written("unchanged")
     assert await store.routes("shop") == []
 
 
@@ -914,6 +927,9 @@ async def test_routes_lead_to_versions_that_exist(store: Store) -> None:
         await store.put_routes(API.key, some_routes("v1", "v2"))
 
     assert [m.path for m in caught.value.mistakes] == ["spec.routes[0].targets[1].version"]
+    assert str(caught.value) == (
+        "the routes of shop/api lead to versions that do not exist: v2; it has v1"
+    )
 
 
 async def test_roles_are_kept_by_service_and_removed_singly_or_together(store: Store) -> None:
@@ -935,6 +951,61 @@ async def test_roles_are_kept_by_service_and_removed_singly_or_together(store: S
     assert listed[0].document == {**role.as_given(), "service": "api"}
     assert (one, none, several) == (True, False, True)
     assert [(r.document["service"], r.id) for r in await store.roles("shop")] == [("web", "a")]
+
+
+async def test_roles_go_with_the_last_version_of_their_service(store: Store) -> None:
+    v2 = ServiceRef("shop", "api", "v2")
+    role = Role.model_validate({"type": "project"})
+    for ref in (API, v2, WEB):
+        await store.put_service(ref, a_service())
+        await store.put_role(ref.key, "reader", role)
+
+    await store.delete_service(API)
+    with_one_left = await store.roles("shop", "api")
+    await store.delete_service(v2)
+
+    assert len(with_one_left) == 1
+    assert [r.document["service"] for r in await store.roles("shop")] == ["web"]
+
+
+async def test_what_is_kept_for_other_parts_is_given_back_without_its_keys(store: Store) -> None:
+    cluster = ClusterConfig.model_validate({"letsencryptEmail": "a@example.com"})
+    domains = LetsEncrypt.model_validate({"domains": ["shop.example.com"]})
+    licensed = {"id": "pay", "license": "L-1", "url": "https://pay.example.com"}
+
+    first = await store.put_other("cluster-config", "", "cluster", cluster)
+    again = await store.put_other("cluster-config", "", "cluster", cluster)
+    of_project = await store.put_other("letsencrypt", "shop", "config", domains)
+    await store.put_other("integrations", "", "pay", Integration.model_validate(licensed))
+    (shown,) = await store.others("integrations")
+    kept = await store.put_other(
+        "integrations", "", "pay", Integration.model_validate({"id": "pay", **shown.document})
+    )
+
+    assert (first, again) == (Written("created"), Written("unchanged"))
+    assert of_project == Written("created", project_created=True)
+    assert [d.document for d in await store.others("cluster-config")] == [cluster.as_given()]
+    assert [d.document for d in await store.others("letsencrypt", "shop")] == [domains.as_given()]
+    assert shown.document == {"license": REDACTED, "url": "https://pay.example.com"}
+    assert kept == Written("unchanged")
+    assert await store.other_values("integrations", "", "pay") == {"license": "L-1"}
+    await store.delete_project("shop")
+    assert await store.others("letsencrypt", "shop") == []
+    assert len(await store.others("cluster-config")) == 1
+
+
+async def test_an_empty_configuration_is_none_and_a_hidden_key_needs_a_stored_one(
+    store: Store,
+) -> None:
+    empty = ClusterConfig.model_validate({})
+    await store.put_other("cluster-config", "", "cluster", ClusterConfig(enableTelemetry=True))
+
+    await store.put_other("cluster-config", "", "cluster", empty)
+
+    assert await store.others("cluster-config") == []
+    with pytest.raises(InvalidSpec, match=r"integrations pay holds .* spec\.key"):
+        hidden = Integration.model_validate({"id": "pay", "key": REDACTED})
+        await store.put_other("integrations", "", "pay", hidden)
 
 
 async def test_ingress_routes_keep_the_order_of_their_creation(store: Store) -> None:
@@ -1085,6 +1156,9 @@ def every_kind() -> list[Envelope]:
         ("service-role", ("shop", "api", "reader"), {"type": "project"}),
         ("ingress-routes", ("shop", "web"), {"targets": [{"host": "api.shop.svc", "port": 80}]}),
         ("ingress-global", ("shop",), {"headers": [{"key": "a", "value": "b"}]}),
+        ("letsencrypt", ("shop", "any"), {"domains": ["shop.example.com"]}),
+        ("cluster-config", (), {"letsencryptEmail": "a@example.com"}),
+        ("integrations", ("pay",), {"id": "pay", "url": "https://pay.example.com"}),
     ]
     return [envelope_of(name, ids, spec) for name, ids, spec in given]
 
@@ -1114,7 +1188,7 @@ async def test_a_document_of_every_kind_is_put_read_back_and_deleted(store: Stor
     expected = {each.kind.name: each.spec.as_given() for each in documents}
     assert kept.pop("secret") == {"keys": ["PASS"]}
     assert kept.pop("service-role") == {**expected.pop("service-role"), "service": "api"}
-    del expected["secret"]
+    del expected["secret"], expected["integrations"]["id"]
     assert kept == expected
     assert all(gone)
     for each in documents:

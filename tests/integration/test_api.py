@@ -311,7 +311,8 @@ async def test_a_project_is_listed_created_once_and_removed_on_either_path(api: 
 
 
 async def test_ingress_routes_are_kept_in_order_and_a_missing_one_is_not_found(api: Api) -> None:
-    route = {"source": {"url": "/a"}, "targets": [{"host": "api.shop", "port": 80}]}
+    source = {"hosts": ["*"], "methods": ["*"], "url": "/a", "type": "prefix"}
+    route = {"source": source, "targets": [{"host": "api.shop", "port": 80}]}
     for id in ("z", "a"):
         await api.post(f"{INGRESS}/{id}", route)
 

@@ -275,7 +275,7 @@ def test_and_the_other_way_round(command: str) -> None:
 def test_the_option_for_files_says_what_it_takes(shop: Plane, command: str) -> None:
     said = " ".join(shop.cli(command, "--help").out.split())
 
-    assert "A file, a folder of them, or - for the input" in said
+    assert "A file, a folder of them, a URL, or - for the input" in said
 
 
 def test_the_logs_of_all_replicas_come_together_and_of_one_as_they_are(shop: Plane) -> None:

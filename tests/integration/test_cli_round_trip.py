@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api_client import Api, an_api
-from spacecloud.cli.envelopes import LISTED, envelopes
 from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.read import parse
 from spacecloud.documents.write import write
 from spacecloud.model.envelope import MODELS, Envelope
 from spacecloud.model.kinds import KINDS
+from spacecloud.model.listed import LISTED, envelopes
 from strategies import Document, labels, names, objects, ports, services, texts
 
 RUNNER = "/v1/runner/shop"

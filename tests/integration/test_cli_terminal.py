@@ -184,3 +184,23 @@ def test_what_a_container_said_is_not_obeyed_and_is_short(plane: Plane, command:
     for obeyed in ("\x1b]", "\x1b[2J", "\x1bc", "\x9b", "\u202e"):
         assert obeyed not in written
     assert len(written) < 20_000
+
+
+def test_the_passphrase_of_sealed_values_is_asked_for_and_not_shown(
+    plane: Plane, tmp_path: Path
+) -> None:
+    file, folder = tmp_path / "db.yaml", str(tmp_path / "backup")
+    spec = "spec: {type: env, data: {PASS: s3cret}}"
+    file.write_text(f"type: secret\nmeta: {{project: shop, id: db}}\n{spec}\n")
+    passphrase = "correct horse battery"
+    assert plane.cli("apply", "-f", str(file)).code == 0
+    environment = {"SPACE_CLOUD_PASSPHRASE": passphrase}
+    written = plane.cli("get", "all", folder, "--with-secrets", **environment)
+    assert written.code == 0, written.err
+
+    code, shown = on_a_terminal(
+        plane, "apply", "-f", folder, prompt=b"Passphrase", typed=f"{passphrase}\n".encode()
+    )
+
+    assert (code, "secret shop/db unchanged" in shown) == (0, True), shown
+    assert passphrase not in shown

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,7 @@ from spacecloud.errors import NotFound, Terminal, Transient
 from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.kinds import kind_named
+from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.routing import IngressRoute
 from spacecloud.model.secret import Secret
@@ -68,7 +69,7 @@ async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
     async with SqliteStore.open(
         tmp_path / "store.db", PoolAllocator(Pools()), sealer, now
     ) as store:
-        driver = memory_driver(now)
+        driver = replace(memory_driver(now), own_ports=frozenset({4122}))
         plane = ControlPlane(
             store,
             driver,
@@ -520,3 +521,23 @@ async def test_connections_that_the_public_port_refuses_are_told_and_counted(set
 
     await eventually(told)
     assert b"space_cloud_refused_connections 11.0" in setup.plane.queries.metrics()
+
+
+@pytest.mark.attack
+async def test_a_port_of_the_platform_that_was_declared_before_stays_closed_and_is_told(
+    setup: Setup,
+) -> None:
+    """This store accepts it, as that of an earlier release did."""
+    asked = Project.model_validate({"egress": [{"port": 4122}, {"port": 5432}]})
+
+    await setup.store.put_project("shop", asked)
+
+    async def told() -> None:
+        events = await setup.store.events(None, None, 10)
+        closed = [event.message for event in events if event.kind == "HostPortClosed"]
+        assert closed == [
+            "project shop: egress to 4122 stays closed: the platform itself listens there"
+        ]
+        assert [access.port for access in setup.traffic.host_ports] == [5432]
+
+    await eventually(told)

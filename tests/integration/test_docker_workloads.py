@@ -246,7 +246,7 @@ async def test_an_http_probe_wants_a_good_answer(bench: Bench) -> None:
     await bench.workloads.execute(bench.op(bench.task(probe=probe)))
 
     async def reported() -> None:
-        assert (await bench.main()).health.reason == NothingListens(9)
+        assert (await bench.main()).health.reason == NothingListens(9, (8080,))
 
     await eventually(reported)
 

@@ -156,13 +156,13 @@ def test_more_mistakes_than_are_told_are_counted() -> None:
     assert len(told["mistakes"]) == MOST_MISTAKES
     # Each unknown field, and that there are no tasks.
     assert told["more"] == 1001 - MOST_MISTAKES
-    assert told["error"].startswith("1001 mistakes, the first: spec.")
+    assert told["error"].startswith("1001 mistakes: spec.")
 
 
 def test_mistakes_of_many_documents_are_counted_together() -> None:
     wrong = {"type": "service", "meta": {}, "spec": {}}
 
-    with pytest.raises(InvalidSpec, match=r"^600 mistakes, the first: documents") as caught:
+    with pytest.raises(InvalidSpec, match=r"^600 mistakes: documents") as caught:
         envelopes_of([wrong] * 200, "documents")
 
     assert len(caught.value.mistakes) == MOST_MISTAKES

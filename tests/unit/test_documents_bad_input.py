@@ -161,7 +161,7 @@ def test_an_unknown_part_of_the_envelope_is_told_with_the_nearest() -> None:
         ("ports: [{port: 70000}]", "ports[0].port", "a whole number from 1 to 65535 (got 70000)"),
         ("ports: [{port: web}]", "ports[0].port", "a whole number from 1 to 65535 (got 'web')"),
         ("ports: 80", "ports", "a list (got 80)"),
-        ("ports: [80]", "ports[0]", "an object with fields (got 80)"),
+        ("ports: [80]", "ports[0]", "an object with fields, as in {port: 80} (got 80)"),
         (
             "resources: {memory: -1}",
             "resources.memory",

@@ -108,12 +108,15 @@ def test_a_target_that_leads_nowhere_is_left_out_and_warned_of() -> None:
 def test_denied_and_unknown_rules_let_nobody_in() -> None:
     def refusal(rule: dict[str, Any] | None) -> str:
         target = {"host": "web.shop.svc.cluster.local", "port": 8080}
-        document = {"rule": rule, "targets": [target]} if rule else {"targets": [target]}
+        document = {"targets": [target], **({"rule": rule} if rule is not None else {})}
         return table(_routes({"r": document}), WORLD).rules[0].refuse
 
     assert refusal(None) == refusal({"rule": "allow"}) == ""
     assert "rule: deny" in refusal({"rule": "deny"})
     assert "authenticated, which is not supported" in refusal({"rule": "authenticated"})
+    assert "security rule without rule" in refusal({})
+    assert "security rule without rule" in refusal({"rule": ""})
+    assert "security rule without rule" in refusal({"clauses": [{"rule": "allow"}]})
 
 
 def test_a_route_that_another_covers_whole_is_warned_of() -> None:

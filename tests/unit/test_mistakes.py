@@ -39,7 +39,7 @@ def test_every_mistake_is_told_in_the_order_of_the_document() -> None:
 def test_one_mistake_is_the_whole_sentence_and_several_are_counted() -> None:
     with pytest.raises(InvalidSpec, match=r"^spec\.tasks: is missing"):
         validate(Service, {}, "spec")
-    with pytest.raises(InvalidSpec, match=r"^2 mistakes, the first: spec\."):
+    with pytest.raises(InvalidSpec, match=r"^2 mistakes: spec\."):
         validate(Service, {"tasks": [], "nope": 1}, "spec")
 
 

@@ -17,8 +17,11 @@ from spacecloud.api.door import Door, Doorkeeper
 from spacecloud.api.lingering_close import LingeringClose
 from spacecloud.api.middleware import OPEN, OPEN_FOLDER, Authentication, RequestId
 from spacecloud.api.routes import (
+    cluster,
     config,
+    export,
     ingress,
+    other_modules,
     projects,
     secrets,
     service_routes,
@@ -38,6 +41,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     session.Login,
     secrets.SecretValue,
     secrets.SecretRootPath,
+    export.Export,
     ServiceStatus,
     EventView,
     Finding,
@@ -64,7 +68,18 @@ def create_app(
     )
     app.state.dependencies = Dependencies(store, backend, auth, facts, now)
     problems.install(app)
-    for module in (services, secrets, service_routes, projects, ingress, session, config):
+    for module in (
+        services,
+        secrets,
+        service_routes,
+        projects,
+        ingress,
+        session,
+        config,
+        cluster,
+        export,
+        other_modules,
+    ):
         app.include_router(module.router)
     _describe(app)
     # The last one added is the first to be asked.

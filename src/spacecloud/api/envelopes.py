@@ -6,16 +6,20 @@ from typing import Any
 
 from spacecloud.errors import InvalidSpec, Mistake
 from spacecloud.model.envelope import MODELS, Envelope, ids_in, kind_or_expected
+from spacecloud.model.kind_paths import completed
 from spacecloud.model.kinds import Kind, kind_named
 from spacecloud.model.resource import Resource
-from spacecloud.model.validation.mistakes import Refused, refusal, shown, validate
+from spacecloud.model.sealed_values import sealed_values
+from spacecloud.model.validation.mistakes import Refused, path_of, refusal, shown, validate
 
 
 def envelope_of(kind_name: str, ids: Mapping[str, str], document: dict[str, Any]) -> Envelope:
     """A document whose kind and ids are in the path it was sent to."""
     kind = kind_named(kind_name)
     assert kind is not None, kind_name
-    return Envelope(kind, dict(ids), validate(MODELS[kind.name], document, "spec"), document)
+    spec = validate(MODELS[kind.name], document, "spec")
+    _refuse_sealed(kind, spec)
+    return Envelope(kind, dict(ids), spec, document)
 
 
 def envelopes_of(documents: Any, path: str, *, delete: bool = False) -> list[Envelope]:
@@ -45,18 +49,35 @@ def envelopes_of(documents: Any, path: str, *, delete: bool = False) -> list[Env
 def _envelope(document: Any, most_mistakes: int, *, delete: bool) -> Envelope:
     if not isinstance(document, dict):
         raise _wrong("", "a document is an object with type, meta and spec")
-    kind = _kind(document.get("type"))
-    ids = _ids(kind, document.get("meta"))
+    kind = _kind(document.get("type"), document.get("api"))
     spec = document.get("spec")
+    meta = document.get("meta")
+    if isinstance(meta, dict):
+        meta = completed(kind, meta, document.get("api"), spec)
+    ids = _ids(kind, meta)
     if delete:
         return Envelope(kind, ids, Resource(), {})
     if not isinstance(spec, dict):
         raise _wrong("spec", "an object is expected")
-    return Envelope(kind, ids, validate(MODELS[kind.name], spec, "spec", most_mistakes), spec)
+    read = validate(MODELS[kind.name], spec, "spec", most_mistakes)
+    _refuse_sealed(kind, read)
+    return Envelope(kind, ids, read, spec)
 
 
-def _kind(name: Any) -> Kind:
-    kind = kind_or_expected(name)
+def _refuse_sealed(kind: Kind, spec: Resource) -> None:
+    """Kept as they are, they would be given to tasks."""
+    mistakes = tuple(
+        Mistake(
+            path_of("spec", location), "a sealed value: space-cli apply asks for its passphrase"
+        )
+        for location, _ in sealed_values(kind, spec.as_given())
+    )
+    if mistakes:
+        raise refusal(mistakes)
+
+
+def _kind(name: Any, api: Any) -> Kind:
+    kind = kind_or_expected(name, api)
     if isinstance(kind, str):
         raise _wrong("type", kind, shown(name))
     return kind

@@ -3,7 +3,8 @@ A client that is still sending gets its answer.
 
 Whoever is refused before all of the body was read (too large, no token, no such path) would see
 a reset instead of the answer: the connection ends while data is on its way. So what is left of
-the body is read and dropped first, as far as ``MOST_BYTES`` and ``MOST_SECONDS`` go.
+the body is read and dropped first, as far as ``MOST_BYTES`` and ``MOST_SECONDS`` go, and for as
+long as something comes.
 """
 
 import asyncio
@@ -12,7 +13,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 64 * 1024 * 1024
-MOST_SECONDS = 5
+MOST_SECONDS = 60
+SILENT_SECONDS = 5
 
 
 class LingeringClose:
@@ -55,7 +57,9 @@ class _Body:
         try:
             async with asyncio.timeout(MOST_SECONDS):
                 while not (self._has_ended or self._is_awaiting) and dropped < MOST_BYTES:
-                    dropped += len((await self.receive()).get("body", b""))
+                    async with asyncio.timeout(SILENT_SECONDS):
+                        message = await self.receive()
+                    dropped += len(message.get("body", b""))
         except TimeoutError:
             return
 

@@ -5,7 +5,7 @@ No token is asked for, as by any exporter on this machine: they tell names and n
 and nothing that was declared. A page in a browser gets nothing, as at the API's door.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
@@ -13,10 +13,22 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from spacecloud.api.door import Door, Doorkeeper
 
 PATH = "/metrics"
+
+
+def by_port(api: ASGIApp, others: Mapping[int, ASGIApp]) -> ASGIApp:
+    """One server for all: an application by the port of ours that was asked, and else the API."""
+
+    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
+        _, port = scope.get("server") or ("", None)
+        app = others.get(port, api) if port else api
+        await app(scope, receive, send)
+
+    return chosen
 
 
 def metrics_app(render: Callable[[], bytes]) -> Starlette:

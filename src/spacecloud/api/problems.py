@@ -25,6 +25,7 @@ from spacecloud.errors import (
     Transient,
     Unauthorized,
     Unavailable,
+    Unsupported,
     shortened,
 )
 from spacecloud.model.validation.mistakes import shown
@@ -38,6 +39,7 @@ STATUS: dict[type[SpaceCloudError], int] = {
     NotFound: 404,
     Conflict: 409,
     TooManyRequests: 429,
+    Unsupported: 501,
     Terminal: 502,
     Transient: 503,
     Unavailable: 503,

@@ -46,3 +46,18 @@ def project_view(stored: StoredDocument) -> dict[str, Any]:
 
 def ingress_view(stored: StoredDocument) -> dict[str, Any]:
     return {"id": stored.id, "project": stored.project, **stored.document}
+
+
+def role_view(stored: StoredDocument) -> dict[str, Any]:
+    return {**stored.document, "id": stored.id, "project": stored.project}
+
+
+def route_views(stored: Iterable[StoredDocument]) -> list[dict[str, Any]]:
+    """One flat list; the id of a route is its service's."""
+    return [
+        {**route, "id": kept.id} for kept in stored for route in kept.document.get("routes", [])
+    ]
+
+
+def other_view(stored: StoredDocument) -> dict[str, Any]:
+    return {"id": stored.id, **stored.document}

@@ -1,12 +1,14 @@
 """``space-cli apply``: declare what is in files, and wait for it where that is asked."""
 
+import time
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from spacecloud.cli.exit_codes import INTERRUPTED, CommandEnd
 from spacecloud.cli.files import FILES_HELP, read_files, variable_options
-from spacecloud.cli.output import output_option, structured
+from spacecloud.cli.output import output_option, span, structured
+from spacecloud.cli.passphrase import passphrase_option, unsealed
 from spacecloud.cli.session import Session, session_options
 from spacecloud.cli.source_locations import with_source_locations
 from spacecloud.client.client import Client
@@ -33,7 +35,13 @@ class _OptionalGoal(click.Command):
 
 @click.command(cls=_OptionalGoal)
 @click.option(
-    "-f", "--file", "paths", multiple=True, envvar="FILE", metavar="FILE|FOLDER|-", help=FILES_HELP
+    "-f",
+    "--file",
+    "paths",
+    multiple=True,
+    envvar="FILE",
+    metavar="FILE|FOLDER|URL|-",
+    help=FILES_HELP,
 )
 @click.argument("more_paths", nargs=-1)
 @variable_options
@@ -48,6 +56,11 @@ class _OptionalGoal(click.Command):
 @click.option(
     "--timeout", default=300.0, show_default=True, help="Seconds to wait.", metavar="SECONDS"
 )
+@click.option(
+    "--delay", default="0s", metavar="SPAN", help="Pause between two documents, as in 500ms or 2s."
+)
+@click.option("--force", "force", is_flag=True, help="Nothing is asked here; for old scripts.")
+@passphrase_option
 @output_option("json")
 @session_options
 def apply(
@@ -58,22 +71,27 @@ def apply(
     env: tuple[str, ...],
     until: "Goal | Literal['no'] | None",
     timeout: float,
+    delay: str,
+    force: bool,
+    passphrase_file: str | None,
     form: str | None,
 ) -> None:
     """
-    Declare what is in files, folders and the input (-).
+    Declare what is in files, folders, at URLs and in the input (-).
 
     All documents are checked before the first is accepted, against each other and against
     what is there.
     """
-    envelopes = read_files((*paths, *more_paths), env_files, env)
+    pause = span(delay)
+    envelopes = unsealed(read_files((*paths, *more_paths), env_files, env), passphrase_file)
     client = session.client()
     accepted: list[tuple[Envelope, Accepted]] = []
     try:
         if len(envelopes) > 1:
             with with_source_locations(envelopes):
                 client.check(envelopes)
-        for envelope in envelopes:
+        for number, envelope in enumerate(envelopes):
+            time.sleep(pause if number else 0)
             accepted.append((envelope, _apply(client, envelope)))
             if form is None:
                 _tell(*accepted[-1])

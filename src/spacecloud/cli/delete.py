@@ -26,7 +26,7 @@ Ids = tuple[str, ...]
 @click.command()
 @click.argument("thing", required=False)
 @click.argument("names", nargs=-1)
-@click.option("-f", "--file", "paths", multiple=True, metavar="FILE|FOLDER|-", help=FILES_HELP)
+@click.option("-f", "--file", "paths", multiple=True, metavar="FILE|FOLDER|URL|-", help=FILES_HELP)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before a project is removed.")
 @variable_options
 @session_options
@@ -101,6 +101,8 @@ def _ids(kind: Kind, names: Ids, session: Session, client: Client) -> Ids:
             return _service(names, session, client)
         case "service-role":
             return _service_role(names, session, client)
+    if "project" not in kind.ids:
+        return _exactly(names, " ".join((kind.name, *kind.ids)), len(kind.ids))
     if kind.ids == ("project",):
         _exactly(names, kind.name, 0)
         return (session.project(client),)

@@ -15,7 +15,7 @@ from spacecloud.errors import InvalidSpec, Unavailable
 
 LOOK_SECONDS = 1.0
 SHOWN = 50
-MOST_PER_LOOK = 1000
+MOST_PER_LOOK = 200
 
 
 @click.command()
@@ -56,7 +56,7 @@ def events(
 
 def _follow(client: Client, project: str | None, id: str | None, limit: int) -> None:
     """Until Ctrl-C. A control plane that is away is waited for."""
-    found = client.events(project, id, MOST_PER_LOOK)[::-1]
+    found = client.events(project, id, max(limit, MOST_PER_LOOK))[::-1]
     if not found and project:
         check_project(client, project)
     for row in event_rows(found[max(len(found) - limit, 0) :] if limit else []):

@@ -12,7 +12,7 @@ from spacecloud.errors import InvalidSpec
 if TYPE_CHECKING:
     from spacecloud.model.envelope import Envelope
 
-FILES_HELP = "A file, a folder of them, or - for the input; as often as needed."
+FILES_HELP = "A file, a folder of them, a URL, or - for the input; as often as needed."
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -1,11 +1,14 @@
 """``space-cli get``: lists for people and documents for programs."""
 
+from dataclasses import replace
 from typing import Any
 
 import click
 
-from spacecloud.cli.listings import THINGS, Listing, Wanted
+from spacecloud.cli.export import get_all
+from spacecloud.cli.listings import THINGS, Listing, Wanted, parsed_filters
 from spacecloud.cli.output import joined, output_option, structured
+from spacecloud.cli.passphrase import passphrase_option
 from spacecloud.cli.references import Reference, check_project, reference
 from spacecloud.cli.session import Session, session_options
 from spacecloud.cli.table import table
@@ -17,26 +20,52 @@ from spacecloud.errors import InvalidSpec, NotFound
 @click.argument("thing", shell_complete=lambda ctx, param, text: _names_like(text))
 @click.argument("name", required=False)
 @click.argument("more", required=False)
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Of ingress-routes: url=, service=, target-host= or request-host=.",
+)
+@click.option(
+    "--with-secrets", "with_secrets", is_flag=True, help="Of all: values, sealed by a passphrase."
+)
+@passphrase_option
 @output_option("wide", "json", "yaml")
 @session_options
-def get(session: Session, thing: str, name: str | None, more: str | None, form: str | None) -> None:
+def get(
+    session: Session,
+    thing: str,
+    name: str | None,
+    more: str | None,
+    filters: tuple[str, ...],
+    with_secrets: bool,
+    passphrase_file: str | None,
+    form: str | None,
+) -> None:
     """
     List things: services, projects, replicas, secrets, ingress-routes, ingress-global, events,
-    service-routes, service-roles.
+    service-routes, service-roles. `get all FOLDER` writes all documents as files for apply.
 
     With -o yaml, documents that can be applied again; secrets without their values.
     """
+    if thing == "all":
+        get_all(session, name, passphrase_file, with_secrets=with_secrets)
+        return
     chosen = _thing(thing)
     client = session.client()
     wanted = _wanted(chosen, name, more, session, client, is_wide=form == "wide")
+    if filters:
+        wanted = replace(wanted, filters=parsed_filters(chosen, filters))
+    is_default = not session.wanted_project and "/" not in (name or "")
     if form in ("json", "yaml"):
         documents = chosen.documents(wanted)
-        _must_exist(documents, chosen, wanted)
+        _must_exist(documents, chosen, wanted, is_default=is_default)
         if documents or form == "json":
             click.echo(structured(documents, form))
         return
     headings, rows = chosen.listing(wanted)
-    _must_exist(rows, chosen, wanted)
+    _must_exist(rows, chosen, wanted, is_default=is_default)
     if rows:
         click.echo(table(headings, rows))
     else:
@@ -76,11 +105,13 @@ def _wanted(
     return Wanted(client, project, typed.service, typed.version or None, is_wide)
 
 
-def _must_exist(found: Any, thing: Listing, wanted: Wanted) -> None:
-    """The thing that is named, or else the project that it would be in."""
+def _must_exist(found: Any, thing: Listing, wanted: Wanted, *, is_default: bool) -> None:
+    """
+    The thing that is named, and the project that was: an account's own may not be there yet.
+    """
     if found:
         return
-    if wanted.project:
+    if wanted.project and not is_default:
         check_project(wanted.client, wanted.project)
     if wanted.id and thing.names[1] == "service":
         ref = Reference(wanted.project, wanted.id, wanted.more or "")
@@ -92,4 +123,5 @@ def _must_exist(found: Any, thing: Listing, wanted: Wanted) -> None:
 
 
 def _names_like(text: str) -> list[str]:
-    return [each.names[0] for each in THINGS if each.names[0].startswith(text)]
+    names = ["all", *(each.names[0] for each in THINGS)]
+    return [name for name in names if name.startswith(text)]

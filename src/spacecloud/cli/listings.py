@@ -1,14 +1,14 @@
 """The things that can be listed: their names, their documents, their columns."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from spacecloud.cli.envelopes import envelopes
 from spacecloud.cli.output import EVENT_HEADINGS, domain_of, event_rows, joined
 from spacecloud.cli.table import shorten
 from spacecloud.client.client import Client, Document
-from spacecloud.errors import NotFound
+from spacecloud.errors import InvalidSpec, NotFound
+from spacecloud.model.listed import envelopes
 
 LONGEST_MESSAGE = 70
 SHOWN_EVENTS = 50
@@ -27,6 +27,8 @@ class Wanted:
     """A service's version, a role's id."""
 
     is_wide: bool
+    filters: Mapping[str, str] = field(default_factory=dict)
+    """Of ingress routes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +137,36 @@ def _secret_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
     return ("SECRET", "TYPE", "KEYS", "FOLDER"), rows
 
 
+FILTERS: Mapping[str, Callable[[Document, str], bool]] = {
+    "url": lambda route, value: value in route["source"]["url"],
+    "request-host": lambda route, value: not {value, "*"}.isdisjoint(route["source"]["hosts"]),
+    "target-host": lambda route, value: any(t["host"] == value for t in route["targets"]),
+    "service": lambda route, value: any(
+        t["host"] == f"{value}.{route['project']}.svc.cluster.local" for t in route["targets"]
+    ),
+}
+"""
+Of an ingress route, by the name of the filter: with the text in its URL, for requests to the
+host, with that target, to a service of its project.
+"""
+
+
+def parsed_filters(thing: "Listing", given: tuple[str, ...]) -> dict[str, str]:
+    if thing.names[0] != "ingress-routes":
+        raise InvalidSpec(f"--filter is for ingress-routes, not for {thing.names[0]}")
+    filters = dict(each.partition("=")[::2] for each in given)
+    for name, value in filters.items():
+        if name not in FILTERS or not value:
+            raise InvalidSpec(f"--filter is one of {', '.join(f'{n}=…' for n in FILTERS)}")
+    return filters
+
+
 def _ingress_routes(wanted: Wanted) -> list[Document]:
-    return wanted.client.ingress_routes(wanted.project, wanted.id)
+    return [
+        route
+        for route in wanted.client.ingress_routes(wanted.project, wanted.id)
+        if all(FILTERS[name](route, value) for name, value in wanted.filters.items())
+    ]
 
 
 def _ingress_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:

@@ -33,10 +33,12 @@ from spacecloud.errors import (
     TooManyRequests,
     Unauthorized,
     Unavailable,
+    Unsupported,
 )
 
 EXIT_CODES: dict[type[SpaceCloudError], int] = {
     InvalidSpec: 2,
+    Unsupported: 2,
     NotFound: 3,
     Conflict: 4,
     Unauthorized: 5,
@@ -49,12 +51,13 @@ ANY_OTHER = 1
 COMMANDS = {
     "apply": "Declare what is in files.",
     "plan": "Show what applying files would change, and why. Nothing is touched.",
-    "get": "List services, projects, replicas, secrets, routes, events.",
+    "get": "List services, projects, replicas, secrets, routes, events; or all, as files.",
     "status": "How a service is doing: replicas, addresses, policy, last events.",
     "why": "What is wrong with a service, and what to do.",
     "logs": "Print what a service writes.",
     "events": "What happened, newest last.",
     "delete": "Remove services, projects and what is in files.",
+    "generate": "Print a document of a kind to start from.",
     "login": "Log in to a control plane and remember the account.",
     "accounts": "Show, choose and forget accounts.",
     "completion": "Print a shell's completion script.",

@@ -1,11 +1,14 @@
 """Answers in the form that was asked for, and the small words that tables share."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 import click
+
+from spacecloud.errors import InvalidSpec
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,6 +56,20 @@ def count(number: int, one: str) -> str:
 def moment(text: str) -> str:
     """A time of the API as the reader's clock has it: an output is kept, and read another day."""
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+LONGEST_SPAN_SECONDS = 24 * 3600.0
+
+
+def span(text: str) -> float:
+    """Seconds of ``500ms``, ``2s`` or ``1m30s``; ``0`` is none."""
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", text)
+    is_whole = "".join(number + unit for number, unit in parts) == text
+    seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if text != "0" and (not parts or not is_whole or seconds > LONGEST_SPAN_SECONDS):
+        raise InvalidSpec(f"a time span such as 500ms, 2s or 1m30s is expected (got {text[:40]!r})")
+    return seconds
 
 
 def joined(items: Iterable[Any], nothing: str = "-") -> str:

@@ -7,6 +7,7 @@ import click
 
 from spacecloud.cli.files import FILES_HELP, read_files, variable_options
 from spacecloud.cli.output import count, output_option, structured
+from spacecloud.cli.passphrase import passphrase_option, unsealed
 from spacecloud.cli.progress import progress
 from spacecloud.cli.session import Session, session_options
 from spacecloud.cli.source_locations import with_source_locations
@@ -17,11 +18,18 @@ COLOURS = {"create": "green", "update": "yellow", "delete": "red"}
 
 @click.command()
 @click.option(
-    "-f", "--file", "paths", multiple=True, envvar="FILE", metavar="FILE|FOLDER|-", help=FILES_HELP
+    "-f",
+    "--file",
+    "paths",
+    multiple=True,
+    envvar="FILE",
+    metavar="FILE|FOLDER|URL|-",
+    help=FILES_HELP,
 )
 @click.argument("more_paths", nargs=-1)
 @variable_options
 @click.option("--delete", "is_deletion", is_flag=True, help="What deleting them would change.")
+@passphrase_option
 @output_option("json", "yaml")
 @session_options
 def plan(
@@ -31,6 +39,7 @@ def plan(
     env_files: tuple[str, ...],
     env: tuple[str, ...],
     is_deletion: bool,
+    passphrase_file: str | None,
     form: str | None,
 ) -> None:
     """
@@ -38,7 +47,8 @@ def plan(
 
     Steps after a wait are a forecast, marked with ?: they follow if all goes as expected.
     """
-    envelopes = read_files((*paths, *more_paths), env_files, env, for_deletion=is_deletion)
+    given = read_files((*paths, *more_paths), env_files, env, for_deletion=is_deletion)
+    envelopes = unsealed(given, passphrase_file)
     with progress("trying it on a copy"), with_source_locations(envelopes):
         view = session.client().plan(envelopes, delete=is_deletion)
     click.echo(structured(view, form) if form else "\n".join(lines_of(view)))

@@ -51,7 +51,7 @@ class Client:
         if emptied_by is not None:
             self._connection.ask("POST", _path(envelope), body=dict(emptied_by))
         else:
-            self._connection.ask("DELETE", _path(envelope))
+            self._connection.ask("DELETE", quote(envelope.delete_path))
 
     def plan(self, envelopes: "Sequence[Envelope]", *, delete: bool = False) -> Document:
         """A ``PlanView``."""
@@ -104,6 +104,17 @@ class Client:
 
     def ingress_global(self, project: str) -> list[Document]:
         return self._list(f"/v1/config/projects/{quote(project)}/routing/ingress/global")
+
+    def export(self, project: str = "", passphrase: str = "") -> list[Document]:
+        """
+        All documents of a project, or of all, in the order of applying.
+
+        With a passphrase the values of secrets are sealed under it, else they are ``********``.
+        """
+        wanted = {"project": project, "passphrase": passphrase}
+        body = {name: value for name, value in wanted.items() if value}
+        answer = self._connection.ask("POST", "/v1/config/export", body=body, repeat=True)
+        return _result(answer, list)
 
     def events(
         self, project: str | None = None, service: str | None = None, limit: int = 100

@@ -16,6 +16,7 @@ from spacecloud.errors import (
     Transient,
     Unauthorized,
     Unavailable,
+    Unsupported,
 )
 from spacecloud.model.lines import visible
 
@@ -34,6 +35,7 @@ BY_CODE: dict[str, type[SpaceCloudError]] = {
         Conflict,
         TooManyRequests,
         Unavailable,
+        Unsupported,
         DriverError,
         Transient,
         Terminal,

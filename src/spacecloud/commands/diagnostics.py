@@ -86,7 +86,7 @@ def _processes(settings: Settings) -> list[Check]:
             _api(settings, url, answers=answers, works=works),
             ok=works,
         ),
-        *_metrics(settings),
+        *(_metrics(settings) if serving else []),
     ]
 
 

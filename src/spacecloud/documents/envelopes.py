@@ -7,10 +7,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from spacecloud.documents.file_mistakes import Faults
+from spacecloud.documents.foreign import foreign
 from spacecloud.documents.tree import Tree
 from spacecloud.errors import Mistake
 from spacecloud.model.envelope import MODELS, Envelope, ids_in, kind_or_expected
+from spacecloud.model.kind_paths import ELSEWHERE, completed
 from spacecloud.model.kinds import Kind
+from spacecloud.model.other_configuration import asks_for_nothing
 from spacecloud.model.resource import Resource
 from spacecloud.model.validation.mistakes import (
     did_you_mean,
@@ -45,6 +48,11 @@ def envelope(tree: Tree, faults: Faults, *, for_deletion: bool) -> Envelope | No
     if not isinstance(tree.value, dict):
         faults.add("a document is a mapping with type, meta and spec", tree.line)
         return None
+    if (whose := foreign(tree)) is not None:
+        faults.add(whose, tree.line)
+        return None
+    if _is_off(tree):
+        return None
     before = faults.count
     unknown = [part for part in tree.value if part not in PARTS]
     listed = unknown[: faults.room]
@@ -62,9 +70,17 @@ def envelope(tree: Tree, faults: Faults, *, for_deletion: bool) -> Envelope | No
     return Envelope(kind, ids, spec, document, tree.line, faults.source)
 
 
+def _is_off(tree: Tree) -> bool:
+    """A module that is not here, off as it is anyway: an export of the original has many."""
+    kind, spec = _at(tree, "type"), _at(tree, "spec")
+    is_elsewhere = kind is not None and isinstance(kind.value, str) and kind.value in ELSEWHERE
+    given = spec.plain() if spec is not None else {}
+    return is_elsewhere and isinstance(given, dict) and asks_for_nothing(given)
+
+
 def _kind(tree: Tree, faults: Faults) -> Kind | None:
-    given = _at(tree, "type")
-    kind = kind_or_expected(given.value if given is not None else None)
+    given, api = _at(tree, "type"), _at(tree, "api")
+    kind = kind_or_expected(given.value if given else None, api.value if api else None)
     if isinstance(kind, Kind):
         return kind
     _add(faults, tree, "type", f"is missing; {kind}" if given is None else kind, given)
@@ -76,9 +92,12 @@ def _ids(kind: Kind, tree: Tree, faults: Faults) -> Mapping[str, str] | None:
     if meta is None or not isinstance(meta.value, dict):
         _add(faults, tree, "meta", f"a mapping with {', '.join(kind.ids)}")
         return None
-    ids, wrong = ids_in(kind, {name: given.value for name, given in meta.value.items()})
+    api, spec = _at(tree, "api"), _at(tree, "spec")
+    written = {name: given.value for name, given in meta.value.items()}
+    inside = spec.plain() if spec is not None and kind.name == "integrations" else None
+    ids, wrong = ids_in(kind, completed(kind, written, api.value if api else None, inside))
     for id in wrong:
-        if id.written:
+        if id.written in meta.value:
             _add(faults, tree, f"meta.{id.written}", id.expected, meta.value[id.written])
         else:
             others = (k for k in meta.value if kind.aliases.get(k, k) not in kind.ids)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from spacecloud.documents.binary import move_binary
+from spacecloud.documents.download import download, is_url
 from spacecloud.documents.envelopes import envelope
 from spacecloud.documents.file_mistakes import Faults, FileMistake, refuse
 from spacecloud.documents.tree import Tree, trees
@@ -25,7 +26,8 @@ def read(
     for_deletion: bool = False,
 ) -> list[Envelope]:
     """
-    The documents of files, of folders (their ``*.yaml`` and ``*.yml`` by name) and of ``-``.
+    The documents of files, of folders (their ``*.yaml`` and ``*.yml`` by name), at URLs and
+    of ``-``.
 
     In the order in which they are applied. ``${NAME}`` is replaced only where variables are
     given. Raises ``InvalidSpec`` with the mistakes of all files.
@@ -75,7 +77,7 @@ def _documents(roots: Iterable[Tree]) -> Iterator[Tree]:
 
 
 def _files(path: str) -> Iterator[str]:
-    if path == STDIN:
+    if path == STDIN or is_url(path):
         yield path
         return
     try:
@@ -115,6 +117,8 @@ def _unreadable(path: str, error: OSError) -> InvalidSpec:
 def _bytes(source: str) -> bytes:
     if source == STDIN:
         return sys.stdin.buffer.read(MOST_BYTES + 1)
+    if is_url(source):
+        return download(source, MOST_BYTES)
     with Path(source).open("rb") as stream:
         return stream.read(MOST_BYTES + 1)
 
@@ -122,7 +126,7 @@ def _bytes(source: str) -> bytes:
 def _twice(envelopes: Iterable[Envelope]) -> Iterator[FileMistake]:
     first: dict[str, Envelope] = {}
     for each in envelopes:
-        other = first.setdefault(each.path, each)
+        other = first.setdefault(each.name, each)
         if other is not each:
             message = f"{each.name} is declared twice, first in {other.source}:{other.line}"
             yield FileMistake("", message, None, each.line, each.source)

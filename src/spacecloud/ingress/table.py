@@ -287,9 +287,16 @@ def _edits(changes: Iterable[HeaderChange]) -> tuple[HeaderEdit, ...]:
 
 
 def _refusal(known: KnownRoute) -> str:
-    rule = str((known.route.rule or {}).get("rule", "allow"))[:_SHOWN]
+    if known.route.rule is None:
+        return ""
+    rule = str(known.route.rule.get("rule", ""))[:_SHOWN]
     if rule == "allow":
         return ""
+    if not rule:
+        return (
+            f"the ingress route {known.id} has a security rule without rule: nobody is let in; "
+            "write rule: {rule: allow} for everybody, or leave it out"
+        )
     if rule == "deny":
         return f"the ingress route {known.id} lets nobody in (rule: deny)"
     return (
@@ -307,7 +314,7 @@ def _route_warnings(known: KnownRoute, finder: _Finder) -> Iterable[str]:
             yield f"{name}: {found} (answered with 503)"
         if written.scheme == "https":
             yield f"{name}: scheme https is not acted on: {written.host} is called by http"
-    if (route.rule or {}).get("rule", "allow") not in ("allow", "deny"):
+    if route.rule is not None and route.rule.get("rule") not in ("allow", "deny"):
         yield _refusal(known)
     if not route.source.hosts:
         yield f"{name}: source.hosts is empty, so it matches nothing; write ['*'] for all hosts"

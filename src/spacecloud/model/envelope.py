@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from spacecloud.model.kind_paths import ELSEWHERE, kind_at
 from spacecloud.model.kinds import KIND_ALIASES, KINDS, Kind, kind_named
+from spacecloud.model.other_configuration import ClusterConfig, Integration, LetsEncrypt
 from spacecloud.model.project import Project
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
@@ -29,6 +31,9 @@ MODELS: Mapping[str, type[Resource]] = {
     "service-role": Role,
     "ingress-routes": IngressRoute,
     "ingress-global": IngressGlobal,
+    "letsencrypt": LetsEncrypt,
+    "cluster-config": ClusterConfig,
+    "integrations": Integration,
 }
 """Of each kind's spec."""
 
@@ -53,7 +58,13 @@ class Envelope:
 
     @property
     def path(self) -> str:
-        path = self.kind.path
+        return self._filled(self.kind.path)
+
+    @property
+    def delete_path(self) -> str:
+        return self._filled(self.kind.delete_path or self.kind.path)
+
+    def _filled(self, path: str) -> str:
         for name, value in self.ids.items():
             path = path.replace("{" + name + "}", value)
         return path
@@ -61,10 +72,11 @@ class Envelope:
     @property
     def name(self) -> str:
         """For people: ``service shop/api@v1``."""
-        first, *rest = [self.ids[name] for name in self.kind.ids]
+        ids = [self.ids[name] for name in self.kind.ids]
         if self.kind.name == "service":
-            return f"service {first}/{rest[0]}@{rest[1]}"
-        return f"{self.kind.name} {'/'.join([first, *rest])}"
+            project, service, version = ids
+            return f"service {project}/{service}@{version}"
+        return " ".join(filter(None, (self.kind.name, "/".join(ids))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +90,18 @@ class WrongId:
     expected: str
 
 
-def kind_or_expected(name: object) -> Kind | str:
-    """What is expected where there is no such kind."""
+def kind_or_expected(name: object, api: object = None) -> Kind | str:
+    """What is expected where there is no such kind, and ``api`` leads to none."""
     kind = kind_named(name) if isinstance(name, str) else None
+    if kind is None and isinstance(name, str) and name not in ELSEWHERE:
+        kind = kind_at(api)
     if kind is not None:
         return kind
+    if isinstance(name, str) and name in ELSEWHERE:
+        return (
+            f"a type of the original's {ELSEWHERE[name]} module, which is not here: leave the "
+            "document out"
+        )
     known = [kind.name for kind in KINDS]
     expected = f"one of {', '.join(known)}"
     meant = nearest(str(shown(name)), [*known, *KIND_ALIASES]) if name is not None else None

@@ -29,6 +29,9 @@ class Kind:
     emptied_by: Mapping[str, Any] | None = None
     """What is put in its place to delete it, where the API has no DELETE for it."""
 
+    delete_path: str = ""
+    """Where it is deleted, where that is not its path."""
+
 
 KINDS: tuple[Kind, ...] = (
     Kind("project", "/v1/config/projects/{project}", ("project",), {"id": "project"}, 0),
@@ -68,6 +71,21 @@ KINDS: tuple[Kind, ...] = (
         order=4,
         emptied_by={},
     ),
+    Kind(
+        "letsencrypt",
+        "/v1/config/projects/{project}/letsencrypt/config/{id}",
+        ("project", "id"),
+        order=5,
+        emptied_by={},
+    ),
+    Kind("cluster-config", "/v1/config/cluster", (), order=5, emptied_by={}),
+    Kind(
+        "integrations",
+        "/v1/config/integrations",
+        ("id",),
+        order=5,
+        delete_path="/v1/config/integrations/{id}",
+    ),
 )
 
 KIND_ALIASES = {
@@ -77,6 +95,7 @@ KIND_ALIASES = {
     "ingress-route": "ingress-routes",
     "service-routes": "service-route",
     "service-roles": "service-role",
+    "integration": "integrations",
 }
 
 

@@ -70,6 +70,15 @@ def redacted(document: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
+def with_values(document: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    """The reverse of ``redacted``, for the places that ``values`` has."""
+    filled = deepcopy(dict(document))
+    for place, _, holder, field in list(_secret_fields(filled)):
+        if place in values:
+            holder[field] = values[place]
+    return filled
+
+
 def _secret_fields(
     document: Mapping[str, Any],
 ) -> Iterator[tuple[str, str, Any, str]]:

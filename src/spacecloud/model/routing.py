@@ -1,5 +1,6 @@
 """Ingress routes (how the outside gets in) and service routes (how a service's traffic splits)."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -38,6 +39,11 @@ class IngressSource(Resource):
     @classmethod
     def _generator_spelling(cls, given: Any) -> Any:
         return _renamed(given, {"method": "methods", "rewriteURL": "rewrite"})
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _an_empty_answer_is_any_host(cls, given: Any) -> Any:
+        return ["*"] if given == [""] else given
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -94,11 +100,23 @@ class IngressRoute(Resource):
     source: IngressSource = IngressSource()
     targets: tuple[IngressTarget, ...] = Field(min_length=1)
     rule: dict[str, Any] | None = None
-    """``{rule: allow}`` or absent lets everybody in, ``deny`` nobody."""
+    """``{rule: allow}`` or absent lets everybody in, ``deny`` nobody, and so does ``{}``."""
 
     modify: Modify | None = None
     is_route_cacheable: bool | None = None
     cache_options: tuple[str, ...] | None = None
+
+    def as_given(self) -> dict[str, Any]:
+        return with_source(super().as_given())
+
+
+SOURCE: Mapping[str, Any] = {"hosts": ["*"], "methods": ["*"], "url": "/", "type": "prefix"}
+"""What a route's source is where nothing else is written."""
+
+
+def with_source(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The original's clients read these fields of every route, and end where one is missing."""
+    return {**document, "source": {**SOURCE, **(document.get("source") or {})}}
 
 
 class IngressGlobal(Resource):
@@ -138,7 +156,7 @@ class RouteTarget(Resource):
     version: str = ""
     host: str = ""
     port: Whole = Field(ge=1, le=65535)
-    weight: Whole = Field(ge=0, le=100)
+    weight: Whole = Field(default=0, ge=0, le=100)
     scheme: str = ""
 
 
@@ -165,6 +183,40 @@ class Routes(Resource):
 
     routes: tuple[Route, ...] = ()
     id: str | None = None
+
+    def as_given(self) -> dict[str, Any]:
+        """Without the id that a list of routes gives each: it is the service's."""
+        given = super().as_given()
+        routes = given.get("routes", [])
+        kept = [{k: v for k, v in route.items() if k != "id"} for route in routes]
+        return {**given, "routes": kept} if "routes" in given else given
+
+
+def without_version(routes: Routes, version: str) -> Routes:
+    """
+    Once a version is gone: it is no target any more, and the others share its part.
+
+    A route that led nowhere else goes too.
+    """
+    kept = (_route_without(route, version) for route in routes.routes)
+    return routes.model_copy(update={"routes": tuple(route for route in kept if route)})
+
+
+def _route_without(route: Route, version: str) -> Route | None:
+    rest = [t for t in route.targets if t.type != "version" or t.version != version]
+    if len(rest) == len(route.targets):
+        return route
+    total = sum(target.weight for target in rest)
+    if not total:
+        return None
+    weights = [target.weight * 100 // total for target in rest]
+    # What rounding leaves goes to the largest, whose share it changes least.
+    weights[weights.index(max(weights))] += 100 - sum(weights)
+    targets = [
+        target.model_copy(update={"weight": weight})
+        for target, weight in zip(rest, weights, strict=True)
+    ]
+    return route.model_copy(update={"targets": tuple(targets)})
 
 
 class RoleRule(Resource):

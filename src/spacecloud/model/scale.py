@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from spacecloud.model.resource import Resource, Whole
+from spacecloud.model.stored import is_stored
 
 
 class Scale(Resource):
@@ -23,6 +24,14 @@ class SecretMapping(Resource):
     param: str
     key: str
     """``secrets.<secret id>.<key>``; the prefix may be left out."""
+
+    @field_validator("key")
+    @classmethod
+    def _names_a_secret_and_a_key(cls, key: str, info: ValidationInfo) -> str:
+        parts = key.removeprefix("secrets.").split(".")
+        if not is_stored(info) and (len(parts) != 2 or not all(parts)):
+            raise ValueError("a secret and one of its keys, as in secrets.queue.password")
+        return key
 
 
 class AuthRef(Resource):

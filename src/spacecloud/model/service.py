@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from spacecloud.model.refs import Id
+from spacecloud.model.refs import MESH_DOMAIN, Id
 from spacecloud.model.resource import Resource, Whole, located
 from spacecloud.model.rollout import CONFIRM_SECONDS, RolloutPolicy
 from spacecloud.model.scale import AutoScale, Scale
@@ -19,6 +19,18 @@ class Peer(Resource):
 
     project_id: str = Field(pattern=r"^(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$")
     service: str = Field(default=ANY, pattern=r"^(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _long_form(cls, given: Any) -> Any:
+        """A service's domain is that service; the original's export has it, also doubled."""
+        if not isinstance(given, dict) or not isinstance(given.get("service"), str):
+            return given
+        suffix = f".{given.get('projectId')}.{MESH_DOMAIN}"
+        service = given["service"]
+        while service.endswith(suffix):
+            service = service.removesuffix(suffix)
+        return {**given, "service": service}
 
     def covers(self, project: str, service: str) -> bool:
         if self.project_id == ANY:

@@ -113,6 +113,11 @@ class Docker(Resource):
 
     ``false`` for an image whose own init must be process 1, as s6-overlay."""
 
+    @field_validator("image_pull_policy", mode="before")
+    @classmethod
+    def _kubernetes_word(cls, given: Any) -> Any:
+        return {"IfNotPresent": "pull-if-not-exists", "Always": "always"}.get(str(given), given)
+
     @field_validator("image")
     @classmethod
     def _is_a_reference(cls, image: str, info: ValidationInfo) -> str:

@@ -187,6 +187,8 @@ class PodDown(BaseReason):
 @dataclass(frozen=True, slots=True)
 class NothingListens(BaseReason):
     port: int
+    others: tuple[int, ...] = ()
+    """What is listened on beyond loopback."""
 
     code = "NothingListens"
     remedy = (
@@ -195,7 +197,9 @@ class NothingListens(BaseReason):
     )
 
     def __str__(self) -> str:
-        return f"nothing listens on port {self.port}"
+        nothing = f"nothing listens on port {self.port}"
+        others = ", ".join(map(str, self.others))
+        return f"{nothing}; it listens on {others}" if others else nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from spacecloud.model.other_configuration import ClusterConfig, Integration, LetsEncrypt
 from spacecloud.model.project import Project
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
@@ -22,6 +23,8 @@ def notices_of(spec: Resource) -> tuple[str, ...]:
             return ("global ingress headers are kept; they are not set yet",)
         case Project():
             return tuple(_project(spec))
+        case ClusterConfig() | LetsEncrypt() | Integration():
+            return ("this is kept and given back; nothing acts on it",)
         case _:
             return ()
 

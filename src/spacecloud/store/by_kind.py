@@ -12,15 +12,20 @@ from typing import Any, Generic, TypeVar
 from spacecloud.errors import InvalidSpec
 from spacecloud.model.declared import StoredDocument
 from spacecloud.model.envelope import Envelope
+from spacecloud.model.other_configuration import ClusterConfig, Integration, LetsEncrypt
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret
 from spacecloud.model.service import Service
-from spacecloud.store.port import Accepted, Store, Written
+from spacecloud.store.port import Accepted, OtherKind, Store, Written
 
 GLOBAL = "global"
+CLUSTER = "cluster"
+LETSENCRYPT = "letsencrypt-config"
+"""One per project, whatever id it is sent to: the original's client has two for it."""
+
 
 Document = Mapping[str, Any]
 SpecT = TypeVar("SpecT", bound=Resource)
@@ -84,6 +89,11 @@ async def _ingress_global(store: Store, ids: Sequence[str]) -> Document | None:
     return None if document is None else document.document
 
 
+async def _other(store: Store, kind: OtherKind, project: str, id: str) -> Document | None:
+    found = (each.document for each in await store.others(kind, project) if each.id == id)
+    return next(found, None)
+
+
 async def _was_there(written: Awaitable[Written]) -> bool:
     """Of what is emptied, and not deleted: its address always answers."""
     await written
@@ -125,5 +135,20 @@ CALLS: Mapping[str, Calls[Any]] = {
         put=lambda store, ids, spec: store.put_ingress_global(ids[0], spec),
         get=_ingress_global,
         delete=lambda store, ids: _was_there(store.put_ingress_global(ids[0], IngressGlobal())),
+    ),
+    "letsencrypt": Calls[LetsEncrypt](
+        put=lambda store, ids, spec: store.put_other("letsencrypt", ids[0], LETSENCRYPT, spec),
+        get=lambda store, ids: _other(store, "letsencrypt", ids[0], LETSENCRYPT),
+        delete=lambda store, ids: store.delete_other("letsencrypt", ids[0], LETSENCRYPT),
+    ),
+    "cluster-config": Calls[ClusterConfig](
+        put=lambda store, ids, spec: store.put_other("cluster-config", "", CLUSTER, spec),
+        get=lambda store, ids: _other(store, "cluster-config", "", CLUSTER),
+        delete=lambda store, ids: store.delete_other("cluster-config", "", CLUSTER),
+    ),
+    "integrations": Calls[Integration](
+        put=lambda store, ids, spec: store.put_other("integrations", "", ids[0], spec),
+        get=lambda store, ids: _other(store, "integrations", "", ids[0]),
+        delete=lambda store, ids: store.delete_other("integrations", "", ids[0]),
     ),
 }

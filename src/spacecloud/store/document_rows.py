@@ -2,11 +2,20 @@
 
 import json
 
+from pydantic import ValidationError
+
 from spacecloud.errors import InvalidSpec, Mistake, NotFound
 from spacecloud.model.declared import Change, StoredDocument
-from spacecloud.model.refs import ServiceKey
-from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
-from spacecloud.store.canonical import as_kept, difference
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.routing import (
+    IngressGlobal,
+    IngressRoute,
+    Role,
+    Routes,
+    with_source,
+    without_version,
+)
+from spacecloud.store.canonical import as_kept, canonical, difference
 from spacecloud.store.database import Session, matching
 from spacecloud.store.port import Written
 from spacecloud.store.project_rows import ensure_project
@@ -37,7 +46,29 @@ def _check_targets(db: Session, key: ServiceKey, routes: Routes) -> None:
         if target.type == "version" and target.version not in versions
     )
     if mistakes:
-        raise InvalidSpec(f"the routes of {key} lead to versions that do not exist", mistakes)
+        missing = ", ".join(dict.fromkeys(str(mistake.value) for mistake in mistakes))
+        raise InvalidSpec(
+            f"the routes of {key} lead to versions that do not exist: {missing}; "
+            f"it has {', '.join(sorted(versions))}",
+            mistakes,
+        )
+
+
+def remove_version(db: Session, ref: ServiceRef) -> None:
+    """From the routes of its service."""
+    row = db.row("SELECT spec FROM routes WHERE project = ? AND service = ?", *ref.key)
+    if row is None:
+        return
+    try:
+        routes = Routes.model_validate_json(row[0])
+    except ValidationError:
+        # Another release kept it: what cannot be read must not hold up a removal.
+        return
+    spec = as_kept(without_version(routes, ref.version), "id")
+    if (spec,) == row:
+        return
+    db.run("UPDATE routes SET spec = ? WHERE project = ? AND service = ?", spec, *ref.key)
+    db.notify(Change("route", *ref.key))
 
 
 def routes(db: Session, project: str, service: str | None) -> list[StoredDocument]:
@@ -81,6 +112,8 @@ def put_ingress(db: Session, project: str, id: str, route: IngressRoute) -> Writ
     """A route keeps its place when it is written again."""
     created = ensure_project(db, project)
     row = db.row("SELECT spec FROM ingress WHERE project = ? AND id = ?", project, id)
+    if row is not None:
+        row = (canonical(with_source(json.loads(row[0]))),)
     spec = as_kept(route, "id", "project")
     db.run(
         "INSERT INTO ingress (project, id, spec) VALUES (?, ?, ?)"
@@ -96,7 +129,7 @@ def put_ingress(db: Session, project: str, id: str, route: IngressRoute) -> Writ
 def ingress(db: Session, project: str | None, id: str | None) -> list[StoredDocument]:
     where, values = matching(project=project, id=id)
     rows = db.rows(f"SELECT project, id, spec FROM ingress{where} ORDER BY place", *values)
-    return [_stored(*row) for row in rows]
+    return [StoredDocument(p, i, with_source(json.loads(spec))) for p, i, spec in rows]
 
 
 def delete_ingress(db: Session, project: str, id: str) -> bool:

@@ -264,6 +264,19 @@ CONFIRMED = (
     "UPDATE versions SET confirmed = revision",
 )
 
+OTHER_CONFIGURATION = (
+    """
+    CREATE TABLE other_configuration (
+        kind    TEXT NOT NULL,
+        project TEXT REFERENCES projects (id) ON DELETE CASCADE,
+        id      TEXT NOT NULL,
+        sealed  BLOB NOT NULL
+    ) STRICT
+    """,
+    "CREATE UNIQUE INDEX other_configuration_by_place"
+    " ON other_configuration (kind, coalesce(project, ''), id)",
+)
+
 MIGRATIONS = (
     FIRST,
     WHICH_CHANGED,
@@ -274,4 +287,5 @@ MIGRATIONS = (
     BINARY_VALUES,
     COMPLETIONS,
     CONFIRMED,
+    OTHER_CONFIGURATION,
 )

@@ -21,6 +21,7 @@ from spacecloud.model.declared import (
 )
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.resource import Resource
 from spacecloud.model.revision import Revision, RevisionFailure
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret, SecretFacts
@@ -93,6 +94,10 @@ class Projects(Protocol):
 
     async def projects(self, id: str | None = None) -> list[StoredDocument]:
         """All, or the one. Sorted, with REDACTED for every key in a document."""
+        ...
+
+    async def project_values(self, id: str) -> Mapping[str, str]:
+        """The keys in its document, unsealed, by ``model.project.secret_values``' places."""
         ...
 
     async def delete_project(self, id: str) -> bool:
@@ -242,6 +247,33 @@ class Documents(Protocol):
     async def ingress_global(self, project: str) -> StoredDocument | None: ...
 
 
+OtherKind = Literal["cluster-config", "letsencrypt", "integrations"]
+
+
+class Other(Protocol):
+    """What other parts are configured with: kept and given back, and nothing acts on it."""
+
+    async def put_other(
+        self, kind: OtherKind, project: str, id: str, document: Resource
+    ) -> Written:
+        """
+        ``project`` is empty for the whole installation. An empty document is none.
+
+        A secret field equal to REDACTED keeps the stored one.
+        """
+        ...
+
+    async def others(self, kind: OtherKind, project: str = "") -> list[StoredDocument]:
+        """Sorted, with REDACTED for every secret field."""
+        ...
+
+    async def other_values(self, kind: OtherKind, project: str, id: str) -> Mapping[str, str]:
+        """Its secret fields, unsealed."""
+        ...
+
+    async def delete_other(self, kind: OtherKind, project: str, id: str) -> bool: ...
+
+
 class Events(Protocol):
     async def add_event(self, event: Event) -> None:
         """Equal to the service's last one but for the time: that one's count grows instead."""
@@ -260,7 +292,7 @@ class Changes(Protocol):
         ...
 
 
-class Store(Projects, Services, Secrets, Documents, Events, Changes, Protocol):
+class Store(Projects, Services, Secrets, Documents, Other, Events, Changes, Protocol):
     """All of it in one place, with the transactions that span several."""
 
     def rehearsal(self) -> AbstractAsyncContextManager["Store"]:

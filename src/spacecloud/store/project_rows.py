@@ -8,6 +8,7 @@ from spacecloud.model.declared import Change, StoredDocument
 from spacecloud.model.project import Project, redacted, secret_paths, secret_values
 from spacecloud.model.refs import PLATFORM_PROJECT
 from spacecloud.model.secret import REDACTED
+from spacecloud.model.validation.mistakes import spelled_out
 from spacecloud.store.canonical import as_kept, canonical
 from spacecloud.store.database import Session, matching
 from spacecloud.store.port import Sealer, Written
@@ -30,7 +31,7 @@ def put_project(
     _check_egress(own_ports, id, project)
     created = ensure_project(db, id)
     document = json.loads(as_kept(project, "id"))
-    stored = _values(db, sealer, id)
+    stored = project_values(db, sealer, id)
     values = _with_kept(document, stored, id)
     text = canonical(redacted(document))
     if (text,) == db.row("SELECT spec FROM projects WHERE id = ?", id) and values == stored:
@@ -98,7 +99,7 @@ def _put(db: Session, sealer: Sealer, id: str, text: str, values: Mapping[str, s
         db.run("INSERT INTO project_values VALUES (?, ?, ?)", id, place, sealed)
 
 
-def _values(db: Session, sealer: Sealer, id: str) -> dict[str, str]:
+def project_values(db: Session, sealer: Sealer, id: str) -> dict[str, str]:
     rows = db.rows("SELECT place, sealed FROM project_values WHERE project = ?", id)
     return {place: sealer.unseal(sealed, "project", id, place) for place, sealed in rows}
 
@@ -112,5 +113,8 @@ def _with_kept(document: dict[str, object], stored: Mapping[str, str], id: str) 
         if value == REDACTED and place not in stored
     )
     if mistakes:
-        raise InvalidSpec(f"project {id} holds {REDACTED} where a value is needed", mistakes)
+        raise InvalidSpec(
+            f"project {id} holds {REDACTED} where a value is needed: {spelled_out(mistakes)}",
+            mistakes,
+        )
     return {p: stored[p] if value == REDACTED else value for p, value in given.items()}

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from spacecloud.errors import Conflict, InvalidSpec, Mistake, NotFound
 from spacecloud.model.declared import Change
 from spacecloud.model.secret import REDACTED, Secret, SecretFacts, document_of
+from spacecloud.model.validation.mistakes import spelled_out
 from spacecloud.store.database import Session, matching
 from spacecloud.store.port import Sealer, Written
 from spacecloud.store.project_rows import ensure_project
@@ -66,14 +67,14 @@ def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secre
 
 
 def set_key(db: Session, sealer: Sealer, project: str, id: str, key: str, value: str) -> None:
-    stored = _stored(db, project, id)
+    stored = _changeable(db, project, id)
     values = {**_values(db, sealer, project, id, stored.version), key: value}
     binary = _binary_keys(db, project, id, stored.version) - {key}
     put_secret(db, sealer, project, id, _shaped(stored, stored.root_path, values, binary))
 
 
 def delete_key(db: Session, sealer: Sealer, project: str, id: str, key: str) -> None:
-    stored = _stored(db, project, id)
+    stored = _changeable(db, project, id)
     values = _values(db, sealer, project, id, stored.version)
     values.pop(key, None)
     binary = _binary_keys(db, project, id, stored.version)
@@ -81,7 +82,7 @@ def delete_key(db: Session, sealer: Sealer, project: str, id: str, key: str) -> 
 
 
 def set_root_path(db: Session, sealer: Sealer, project: str, id: str, root_path: str) -> None:
-    stored = _stored(db, project, id)
+    stored = _changeable(db, project, id)
     values = _values(db, sealer, project, id, stored.version)
     binary = _binary_keys(db, project, id, stored.version)
     put_secret(db, sealer, project, id, _shaped(stored, root_path, values, binary))
@@ -171,6 +172,17 @@ def _stored(db: Session, project: str, id: str) -> SecretFacts:
     return SecretFacts(project, id, row[0], row[1], (), row[2])
 
 
+def _changeable(db: Session, project: str, id: str) -> SecretFacts:
+    """``Conflict`` for credentials, whose parts belong together."""
+    stored = _stored(db, project, id)
+    if stored.type == "docker":
+        raise Conflict(
+            f"secret {project}/{id} is of type docker, which is written as a whole: apply it with "
+            "username, password and url"
+        )
+    return stored
+
+
 def _next_version(db: Session, project: str, id: str) -> int:
     """Later than all that are kept: a deleted secret's values may be, for a revision."""
     row = db.row(
@@ -227,7 +239,10 @@ def _with_kept(secret: Secret, stored: Mapping[str, str], name: str) -> dict[str
         if value == REDACTED and key not in stored
     )
     if mistakes:
-        raise InvalidSpec(f"secret {name} holds {REDACTED} where a value is needed", mistakes)
+        raise InvalidSpec(
+            f"secret {name} holds {REDACTED} where a value is needed: {spelled_out(mistakes)}",
+            mistakes,
+        )
     kept = {key for values in given.values() for key, value in values.items() if value == REDACTED}
     return {key: stored[key] if key in kept else value for key, value in secret.values.items()}
 

@@ -7,9 +7,11 @@ from spacecloud.errors import Conflict, InvalidSpec, Mistake
 from spacecloud.model.declared import Change
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
+from spacecloud.model.validation.mistakes import spelled_out
 from spacecloud.store.address_rows import allocate, give_back
 from spacecloud.store.canonical import as_kept, difference
 from spacecloud.store.database import Session
+from spacecloud.store.document_rows import remove_version
 from spacecloud.store.port import Accepted, Allocator
 from spacecloud.store.project_rows import ensure_project
 from spacecloud.store.secret_rows import forget_unnamed_values
@@ -41,15 +43,21 @@ def put_service(
 
 
 def delete_service(db: Session, ref: ServiceRef) -> bool:
-    """Routes go with the last version; addresses stay until they are released."""
+    """
+    No route leads to it any more; routes and roles go with the last version.
+
+    Addresses stay until they are released.
+    """
     if not db.run("DELETE FROM versions" + OF_THIS_VERSION, *ref):
         return False
     forget_unnamed_values(db, ref.project)
-    db.run(
-        "DELETE FROM routes WHERE project = :1 AND service = :2 AND NOT EXISTS"
-        " (SELECT 1 FROM versions WHERE project = :1 AND service = :2)",
-        *ref.key,
-    )
+    remove_version(db, ref)
+    for table in ("routes", "roles"):
+        db.run(
+            f"DELETE FROM {table} WHERE project = :1 AND service = :2 AND NOT EXISTS"
+            " (SELECT 1 FROM versions WHERE project = :1 AND service = :2)",
+            *ref.key,
+        )
     db.notify(Change("service", *ref.key))
     return True
 
@@ -145,7 +153,8 @@ def _check_secrets(db: Session, ref: ServiceRef, spec: Service) -> None:
                 path = f"spec.tasks[{t}].docker.secret"
                 mistakes.append(Mistake(path, fault, task.docker.secret))
     if mistakes:
-        raise InvalidSpec(f"{ref} names secrets that it cannot use", tuple(mistakes))
+        named = spelled_out(mistakes)
+        raise InvalidSpec(f"{ref} names secrets that it cannot use: {named}", tuple(mistakes))
 
 
 def _fault(project: str, id: str, types: Mapping[str, str], *, docker: bool) -> str:

@@ -17,6 +17,7 @@ from spacecloud.model.declared import (
 )
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.resource import Resource
 from spacecloud.model.revision import Revision, RevisionFailure
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
 from spacecloud.model.secret import Secret, SecretFacts
@@ -24,6 +25,7 @@ from spacecloud.model.service import Service
 from spacecloud.store import (
     document_rows,
     event_rows,
+    other_rows,
     project_rows,
     revision_rows,
     secret_rows,
@@ -32,7 +34,7 @@ from spacecloud.store import (
 )
 from spacecloud.store.database import Database
 from spacecloud.store.declared_rows import DeclaredReader
-from spacecloud.store.port import Accepted, Allocator, NextRevision, Sealer, Written
+from spacecloud.store.port import Accepted, Allocator, NextRevision, OtherKind, Sealer, Written
 
 
 class SqliteStore:
@@ -103,6 +105,10 @@ class SqliteStore:
 
     async def projects(self, id: str | None = None) -> list[StoredDocument]:
         return await self._read(partial(project_rows.projects, id=id))
+
+    async def project_values(self, id: str) -> Mapping[str, str]:
+        sealer = self._sealer
+        return await self._read(lambda db: project_rows.project_values(db, sealer, id))
 
     async def delete_project(self, id: str) -> bool:
         return await self._write(partial(project_rows.delete_project, id=id))
@@ -253,6 +259,25 @@ class SqliteStore:
 
     async def ingress_global(self, project: str) -> StoredDocument | None:
         return await self._read(lambda db: document_rows.ingress_global(db, project))
+
+    async def put_other(
+        self, kind: OtherKind, project: str, id: str, document: Resource
+    ) -> Written:
+        sealer = self._sealer
+        return await self._write(
+            lambda db: other_rows.put_other(db, sealer, kind, project, id, document)
+        )
+
+    async def others(self, kind: OtherKind, project: str = "") -> list[StoredDocument]:
+        sealer = self._sealer
+        return await self._read(lambda db: other_rows.others(db, sealer, kind, project))
+
+    async def other_values(self, kind: OtherKind, project: str, id: str) -> Mapping[str, str]:
+        sealer = self._sealer
+        return await self._read(lambda db: other_rows.other_values(db, sealer, kind, project, id))
+
+    async def delete_other(self, kind: OtherKind, project: str, id: str) -> bool:
+        return await self._write(lambda db: other_rows.delete_other(db, kind, project, id))
 
     async def add_event(self, event: Event) -> None:
         await self._write(partial(event_rows.add_event, event=event))

@@ -19,7 +19,7 @@ from spacecloud.api.parameters import (
     ServiceId,
     wanted,
 )
-from spacecloud.api.responses import done, result
+from spacecloud.api.responses import done, result, role_view, route_views
 from spacecloud.api.schemas import NOTICES, body, lists
 from spacecloud.errors import NotFound
 from spacecloud.model.refs import ServiceKey
@@ -51,13 +51,7 @@ async def list_routes(
     documents = await api.store.routes(project, wanted_id)
     if wanted_id and not documents and not await api.store.versions(project, wanted_id):
         raise NotFound(f"serviceID({wanted_id}) not present in state")
-    return result(
-        [
-            {**route, "id": kept.id}
-            for kept in documents
-            for route in kept.document.get("routes", [])
-        ]
-    )
+    return result(route_views(documents))
 
 
 @router.post(
@@ -81,12 +75,7 @@ async def list_roles(
     role_too: RoleFilterToo = "",
 ) -> JSONResponse:
     service_id, role_id = wanted(service, service_too), wanted(role, role_too)
-    return result(
-        [
-            {**kept.document, "id": kept.id, "project": kept.project}
-            for kept in await api.store.roles(project, service_id, role_id)
-        ]
-    )
+    return result([role_view(kept) for kept in await api.store.roles(project, service_id, role_id)])
 
 
 @router.delete("/{project}/service-roles/{serviceId}/{roleId}")

@@ -7,10 +7,13 @@ from spacecloud.api import client_address
 from spacecloud.api.bodies import read_object
 from spacecloud.api.dependencies import Api
 from spacecloud.api.middleware import bearer
+from spacecloud.api.parameters import ProjectId
 from spacecloud.api.responses import result
 from spacecloud.api.schemas import TOKEN, body
 from spacecloud.errors import Unavailable
+from spacecloud.model.defaults import ADMIN
 from spacecloud.model.resource import Resource
+from spacecloud.model.secret import REDACTED
 from spacecloud.model.validation.mistakes import validate
 
 router = APIRouter(prefix="/v1", tags=["session"])
@@ -41,6 +44,18 @@ async def login(api: Api, request: Request) -> JSONResponse:
 
 @router.get("/config/refresh-token", responses=TOKEN)
 async def refresh_token(api: Api, request: Request) -> JSONResponse:
+    return JSONResponse({"token": api.auth.refresh(bearer(request.scope))})
+
+
+@router.get("/config/credentials")
+async def credentials() -> JSONResponse:
+    """Who may log in; the password never comes out."""
+    return result({"user": ADMIN, "pass": REDACTED})
+
+
+@router.post("/config/projects/{project}/generate-internal-token", responses=TOKEN)
+async def internal_token(api: Api, project: ProjectId, request: Request) -> JSONResponse:
+    """For the original's UI: as long as the caller's own may be refreshed."""
     return JSONResponse({"token": api.auth.refresh(bearer(request.scope))})
 
 

@@ -29,16 +29,16 @@ class BoundSocket:
 
 
 def bound_sockets(
-    port: int, kind: socket.SocketKind, process: str = "self"
+    port: int | None, kind: socket.SocketKind, process: str = "self"
 ) -> Iterator[BoundSocket]:
-    """In that process' network namespace. A table that cannot be read has none."""
+    """In that process' network namespace, of any port for None. None of a table without access."""
     protocol, state = ("tcp", _LISTEN) if kind == socket.SOCK_STREAM else ("udp", _CLOSE)
     for table in (protocol, f"{protocol}6"):
         try:
             text = (PROC / process / "net" / table).read_text("ascii")
         except OSError:
             continue
-        yield from (found for found in read_table(text, state) if found.port == port)
+        yield from (found for found in read_table(text, state) if port in (None, found.port))
 
 
 def read_table(text: str, state: str) -> Iterator[BoundSocket]:

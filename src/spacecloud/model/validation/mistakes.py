@@ -10,13 +10,22 @@ from pydantic import BaseModel, ValidationError
 from spacecloud.errors import MOST_MISTAKES, InvalidSpec, Mistake, SpaceCloudError, shortened
 from spacecloud.model.resource import Resource
 from spacecloud.model.validation.hidden_mistakes import hidden_mistakes
+from spacecloud.model.validation.meant import MEANT
 from spacecloud.model.validation.wording import LONGEST_COMPARED, at, expectation
 
 R = TypeVar("R", bound=Resource)
 Location = tuple[int | str, ...]
 
-HIDDEN = frozenset({"data", "binaryData", "env", "aesKey", "privateKey", "key", "value"})
+HIDDEN = frozenset(
+    {"data", "binaryData", "env", "aesKey", "privateKey", "key", "value", "license", "passphrase"}
+)
 """Fields that may hold what nobody else should read: nothing below them is shown."""
+
+SPELLED_OUT = 3
+"""Mistakes that a sentence repeats."""
+
+MOST_SPELLINGS = 1000
+"""Keys of one object that are compared to a field: it has to take a time linear to its size."""
 
 LONGEST = 60
 LONGEST_NAME = 100
@@ -116,8 +125,16 @@ def _under(document: str, mistake: Mistake) -> Mistake:
 
 
 def summary(mistakes: Sequence[Mistake], more: int = 0) -> str:
+    """For those who are shown one sentence and no list: the first of them are in it."""
     total = len(mistakes) + more
-    return str(mistakes[0]) if total == 1 else f"{total} mistakes, the first: {mistakes[0]}"
+    return str(mistakes[0]) if total == 1 else f"{total} mistakes: {spelled_out(mistakes, more)}"
+
+
+def spelled_out(mistakes: Sequence[Mistake], more: int = 0) -> str:
+    """The first of them, and how many there are beside."""
+    rest = len(mistakes) + more - SPELLED_OUT
+    told = "; ".join(str(mistake) for mistake in mistakes[:SPELLED_OUT])
+    return f"{told}; and {rest} more" if rest > 0 else told
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -159,7 +176,9 @@ def _mistake(
         name = str(location[-1])
         parent = at(model, location[:-1]).model
         known = [] if parent is None else [f.alias or n for n, f in parent.model_fields.items()]
-        return written, Mistake(path, f"there is no such field; {did_you_mean(name, known)}")
+        meant = MEANT.get(parent.__name__, {}).get(name) if parent is not None else None
+        hint = meant or did_you_mean(name, known)
+        return written, Mistake(path, f"there is no such field; {hint}")
     message = "as a name: " * is_key + expectation(fault, at(model, location), value)
     is_hidden = is_key or fault["type"] in ("missing", "value_error")
     of_signing_key = location[:1] == ("secrets",)
@@ -192,8 +211,7 @@ def _as_written(given: Any, location: Location) -> tuple[Location, Any]:
     for part in location:
         key = part
         if isinstance(given, Mapping):
-            other = OTHER_SPELLINGS.get(str(part), "")
-            key = other if part not in given and other in given else part
+            key = part if part in given else _other_spelling(str(part), given)
             given = given.get(key)
         elif isinstance(given, list | tuple) and isinstance(part, int) and part < len(given):
             given = given[part]
@@ -201,3 +219,12 @@ def _as_written(given: Any, location: Location) -> tuple[Location, Any]:
             given = None
         written.append(key)
     return tuple(written), given
+
+
+def _other_spelling(field: str, given: Mapping[str, Any]) -> str:
+    """The one that is in ``given``: the generator's, or one in another case."""
+    other = OTHER_SPELLINGS.get(field, "")
+    if other in given or len(given) > MOST_SPELLINGS:
+        return other if other in given else field
+    lower = field.lower()
+    return next((k for k in given if k.lower() == lower), field)

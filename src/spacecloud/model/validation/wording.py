@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from spacecloud.model.refs import DNS_LABEL, HOST_HEADER, VERSION
+from spacecloud.model.validation.meant import example
 
 LABEL_IN_WORDS = "lower-case letters, digits and -, at most 63, as in my-shop"
 HOST_IN_WORDS = "a name or an address, with or without a port, as in shop.example.com"
@@ -91,7 +92,8 @@ def expectation(fault: Mapping[str, Any], spot: Spot, value: Any) -> str:
     """A sentence's middle: ``a whole number from 1 to 65535``."""
     kind, facts = fault["type"], fault.get("ctx", {})
     if kind in WORDS:
-        return WORDS[kind]
+        as_in = example(spot.model.__name__, value) if spot.model is not None else ""
+        return f"{WORDS[kind]}, as in {as_in}" if as_in else WORDS[kind]
     if kind == "value_error":
         return str(facts["error"])
     if kind == "missing":

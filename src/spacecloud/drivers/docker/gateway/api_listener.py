@@ -17,18 +17,18 @@ def listen(run: RunDirectory) -> socket.socket:
     path = run.api_socket
     listener = socket.socket(socket.AF_UNIX)
     try:
-        _share(run.path, 0o750)
+        share_with_gateway(run.path, 0o750)
         path.unlink(missing_ok=True)
         listener.bind(str(path))
-        _share(path, 0o660)
+        share_with_gateway(path, 0o660)
     except OSError as error:
         listener.close()
         raise Unavailable(f"the API cannot listen on {path}: {error.strerror}") from error
     return listener
 
 
-def _share(path: Path, mode: int) -> None:
-    """With the gateway, who is of no other group; its folder is mounted read-only there."""
+def share_with_gateway(path: Path, mode: int) -> None:
+    """By its group. The folder is mounted read-only there."""
     if os.geteuid() == 0:
         os.chown(path, 0, GATEWAY_UID)
     path.chmod(mode)

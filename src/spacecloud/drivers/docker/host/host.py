@@ -12,6 +12,7 @@ from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.concurrent import together
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, EngineError
+from spacecloud.drivers.docker.gateway.api_listener import share_with_gateway
 from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.host.system_containers import Part, SystemContainers
 from spacecloud.drivers.docker.networking import Networking
@@ -147,11 +148,13 @@ class DockerHost:
         """They may be gone after a reboot."""
         run = self._run
         try:
-            for folder in (run.gateway, run.names, run.staging, run.upstreams):
-                folder.mkdir(parents=True, exist_ok=True)
-                folder.chmod(0o755)
+            run.gateway.mkdir(parents=True, exist_ok=True)
+            share_with_gateway(run.path, 0o750)
             os.chown(run.gateway, GATEWAY_UID, GATEWAY_UID)
             run.gateway.chmod(0o700)
+            for folder in (run.names, run.staging, run.upstreams):
+                folder.mkdir(exist_ok=True)
+                folder.chmod(0o755)
             names = zone.hosts_file(zone.platform_names(str(self._networking.pools.host_vip)))
             _write(run.names / zone.file_name(HOST), names, run.staging)
             upstream = HOST_RESOLV_CONF.read_bytes() if HOST_RESOLV_CONF.exists() else b""

@@ -34,6 +34,9 @@ from spacecloud.reasons.tasks import (
     ProbeWithoutPort,
 )
 
+MOST_PORTS = 5
+"""Of one task that are told where nothing listens on the one it should."""
+
 LONGEST_COMMAND = 1000
 """In characters: of a probe's command that is repeated."""
 
@@ -137,12 +140,20 @@ class ProbeRunner:
 
 
 async def _nobody_listens(target: Target, port: int) -> NothingListens | OnlyOnLoopback:
-    if await asyncio.to_thread(_only_on_loopback, target.pid, port):
+    if await asyncio.to_thread(only_on_loopback, target.pid, port):
         return OnlyOnLoopback(port)
-    return NothingListens(port)
+    return NothingListens(port, await asyncio.to_thread(reachable_ports, target.pid))
 
 
-def _only_on_loopback(pid: int, port: int) -> bool:
+def reachable_ports(pid: int) -> tuple[int, ...]:
+    """The first that are listened on beyond loopback, by number. Empty where it is unknown."""
+    listening = bound_sockets(None, socket.SOCK_STREAM, str(pid))
+    return tuple(sorted({one.port for one in listening if not one.address.is_loopback}))[
+        :MOST_PORTS
+    ]
+
+
+def only_on_loopback(pid: int, port: int) -> bool:
     """Something listens on the port, and none of it beyond loopback. False where it is unknown."""
     listening = list(bound_sockets(port, socket.SOCK_STREAM, str(pid)))
     return bool(listening) and all(one.address.is_loopback for one in listening)

@@ -28,16 +28,22 @@ LISTED: Mapping[str, Listed] = {
     "service-role": Listed(("service", "id"), ("id", "project", "service")),
     "ingress-routes": Listed(("id",), ("id", "project")),
     "ingress-global": Listed((), ()),
+    "letsencrypt": Listed(("id",), ("id",)),
+    "cluster-config": Listed((), ()),
+    "integrations": Listed(("id",), ()),
 }
 
 
 def envelopes(name: str, project: str, listed: Iterable[Document]) -> list[Document]:
-    """``project`` is the one that was asked about; of projects it is each one's id."""
+    """
+    ``project`` is the one that was asked about; of projects it is each one's id, and what is
+    of the whole installation has none.
+    """
     (kind,) = (kind for kind in KINDS if kind.name == name)
     documents = []
     for each in _by_service(listed) if name == "service-route" else listed:
         owner = each["id"] if name == "project" else project
-        ids = (owner, *(each[field] for field in LISTED[name].ids))
+        ids = (*filter(None, (owner,)), *(each[field] for field in LISTED[name].ids))
         spec = {field: v for field, v in each.items() if field not in LISTED[name].left_out}
         meta = dict(zip(kind.ids, ids, strict=True))
         documents.append({"api": kind.path, "type": name, "meta": meta, "spec": spec})
