@@ -130,6 +130,7 @@ def _as_recorded(situation: Situation, version: DeclaredVersion) -> DeclaredVers
         version,
         revision=before.revision,
         resolved=before.resolved,
+        completed=before.completed,
         confirmed=before.confirmed,
         serving_since=before.serving_since,
         failure=before.failure if before.generation == version.generation else None,
@@ -162,7 +163,8 @@ def changed(
     before = situation.observed.workloads
     replicas = tuple(
         replace(
-            seen, tasks=tuple(replace(t, **(task or {})) for t in seen.tasks), **(replica or {})
+            seen,
+            **{"tasks": tuple(replace(t, **(task or {})) for t in seen.tasks), **(replica or {})},
         )
         if only in ("", seen.id)
         else seen

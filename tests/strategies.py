@@ -24,7 +24,14 @@ def objects(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStra
 peers = objects({"projectId": st.just("*") | labels}, {"service": st.just("*") | labels})
 
 probes = st.one_of(
-    objects({"type": st.just("http")}, {"port": ports, "path": st.just("/ready")}),
+    objects(
+        {"type": st.just("http")},
+        {
+            "port": ports,
+            "path": st.just("/ready"),
+            "host": st.sampled_from(["", "shop.example:80"]),
+        },
+    ),
     objects({"type": st.just("tcp")}, {"intervalSeconds": st.floats(0.1, 3600)}),
     objects(
         {"type": st.just("exec"), "command": st.lists(texts, min_size=1, max_size=3)},
@@ -114,6 +121,7 @@ def tasks(id: str, numbers: list[int]) -> st.SearchStrategy[Document]:
                     "cmd": st.lists(texts, max_size=3),
                     "secret": st.just(""),
                     "imagePullPolicy": st.sampled_from(["", "always", "pull-if-not-exists"]),
+                    "init": st.booleans(),
                 },
             ),
         },
@@ -123,6 +131,7 @@ def tasks(id: str, numbers: list[int]) -> st.SearchStrategy[Document]:
             "env": st.dictionaries(names, texts, max_size=3),
             "secrets": st.just([]),
             "runtime": st.sampled_from(["", "image"]),
+            "restart": st.sampled_from(["always", "on-failure", "never"]),
             "resources": objects(
                 {},
                 {
@@ -160,6 +169,7 @@ services = objects(
         "whitelists": st.lists(peers, max_size=3),
         "upstreams": st.lists(peers, max_size=3),
         "statsInclusionPrefixes": texts,
+        "terminationGracePeriodSeconds": st.integers(0, 86_400),
     },
 )
 """As a client sends them; without secrets, which would have to exist."""

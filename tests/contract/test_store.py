@@ -7,6 +7,7 @@ gives addresses by itself passes all but what stands under "addresses".
 """
 
 import asyncio
+import base64
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -28,7 +29,7 @@ from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision, RevisionFailure
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
-from spacecloud.model.secret import REDACTED, Secret, SecretFacts
+from spacecloud.model.secret import REDACTED, Secret, SecretFacts, as_bytes
 from spacecloud.model.service import Service
 from spacecloud.reconcile.dry_run import dry_run
 from spacecloud.secrets.keyfile import open_sealer
@@ -1248,6 +1249,65 @@ async def test_a_document_of_every_kind_is_put_read_back_and_deleted(store: Stor
 
 def test_every_kind_of_document_has_its_calls() -> None:
     assert set(by_kind.CALLS) == {kind.name for kind in KINDS}
+
+
+async def test_a_completed_revision_is_known_until_another_one_is_recorded(store: Store) -> None:
+    async def is_completed() -> bool:
+        return (await store.versions())[0].is_completed
+
+    first = await store.put_service(API, a_service())
+    await store.record_completion(API, 1)
+    never = await is_completed()
+    await store.record_revision(API, first.generation, a_revision(1))
+    await store.record_completion(API, 2)
+    other = await is_completed()
+    await store.record_completion(API, 1)
+    done = await is_completed()
+    second = await store.put_service(API, a_service(labels={"a": "b"}))
+    await store.record_revision(API, second.generation, a_revision(2))
+
+    assert (never, other, done, await is_completed()) == (False, False, True, False)
+
+
+async def test_bytes_are_kept_as_they_are_and_shown_as_bytes(store: Store) -> None:
+    content = bytes(range(256))
+    given = {"type": "file", "rootPath": "/etc/app", "data": {"text": "x"}}
+    text = base64.b64encode(content).decode()
+    secret = Secret.model_validate({**given, "binaryData": {"store.p12": text}})
+    await store.put_secret("shop", "conf", secret)
+    kept = {**given, "data": {"text": REDACTED}, "binaryData": {"store.p12": REDACTED}}
+    await store.put_secret("shop", "conf", Secret.model_validate(kept))
+    await store.set_secret_root_path("shop", "conf", "/etc/other")
+
+    (facts,) = await store.secrets("shop")
+    values = await store.secret_values("shop", "conf")
+    await store.set_secret_key("shop", "conf", "store.p12", "text")
+
+    assert as_bytes(values["store.p12"]) == content
+    assert (facts.keys, facts.binary_keys, facts.version) == (
+        ("store.p12", "text"),
+        ("store.p12",),
+        2,
+    )
+    assert (await store.secrets("shop"))[0].binary_keys == ()
+
+
+async def test_a_redacted_value_in_either_field_keeps_what_is_stored(store: Store) -> None:
+    given = {"type": "file", "rootPath": "/etc/app"}
+    await store.put_secret(
+        "shop", "conf", Secret.model_validate({**given, "binaryData": {"a": "/w=="}})
+    )
+    old = Secret.model_validate({**given, "data": {"a": REDACTED}})
+
+    await store.put_secret("shop", "conf", old)
+
+    (facts,) = await store.secrets("shop")
+    assert (facts.binary_keys, facts.version) == (("a",), 1)
+    with pytest.raises(InvalidSpec) as caught:
+        await store.put_secret(
+            "shop", "new", Secret.model_validate({**given, "binaryData": {"b": REDACTED}})
+        )
+    assert [m.path for m in caught.value.mistakes] == ["spec.binaryData.b"]
 
 
 A_FAILURE = RevisionFailure("api--v1--1/main", "Exited", "exited with code 1", "mend it")

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from e2e.installation import BIN
-from e2e.machine import in_container
+from e2e.machine import in_container, output
 from e2e.stage import Stage
+from e2e.user import is_in_state
 from eventually import wait_until
 from load import Load
 from registry import a_registry
@@ -417,6 +418,62 @@ def test_an_image_that_exits_at_once_is_failed_with_its_last_words(stage: Stage)
     assert "no database" in message
     stage.user.delete(PROJECT, "brief")
     stage.user.wait_until_gone(PROJECT, "brief")
+
+
+def _job_task(stage: Stage, restart: str, code: int, said: str = "once") -> dict[str, Any]:
+    command = ["-c", f"print('{said}', flush=True); exit({code})"]
+    docker = {"image": stage.user.images["echo"], "cmd": command}
+    return {"id": "main", "docker": docker, "restart": restart}
+
+
+def _a_job(stage: Stage, name: str, restart: str, code: int) -> str:
+    """JSON is YAML too."""
+    meta = {"project": PROJECT, "serviceId": name, "version": "v1"}
+    spec = {"tasks": [_job_task(stage, restart, code)]}
+    return json.dumps({"type": "service", "meta": meta, "spec": spec})
+
+
+def test_a_job_that_is_done_is_run_again_by_a_new_revision_alone(stage: Stage) -> None:
+    def runs() -> list[str]:
+        events = stage.user.events(PROJECT, "once")
+        return [e["message"] for e in events if e["kind"] == "TaskCompleted"]
+
+    applied = stage.user.cli("apply", "-f", "-", "--wait", given=_a_job(stage, "once", "never", 0))
+    assert applied.returncode == 0, applied
+    assert "life/once@v1 completed" in applied.stdout
+    wait_until(lambda: _counted(runs, 1))
+
+    everything = f"label=space-cloud.io/instance={stage.installation.instance}"
+    once = ["-f", everything, "-f", "label=space-cloud.io/service=once", "-f", "status=exited"]
+    ended = output("docker", "ps", "-aq", *once).split()
+    output("docker", "rm", *ended)
+    stage.installation.kill()
+    stage.installation.start()
+    stage.user.apply(PROJECT, "once", tasks=[_job_task(stage, "never", 0, "once")])
+    wait_until(lambda: is_in_state("completed", stage.user.status(PROJECT, "once")))
+    assert output("docker", "ps", "-aq", *once).split() == []
+    assert len(runs()) == 1
+
+    stage.user.apply(PROJECT, "once", tasks=[_job_task(stage, "never", 0, "twice")])
+    wait_until(lambda: _counted(runs, 2))
+    assert "twice" in runs()[0]
+    stage.user.delete(PROJECT, "once")
+    stage.user.wait_until_gone(PROJECT, "once")
+
+
+def _counted(runs: Callable[[], list[str]], number: int) -> None:
+    assert len(runs()) == number, runs()
+
+
+def test_a_task_that_is_never_started_again_fails_at_its_first_end(stage: Stage) -> None:
+    applied = stage.user.cli("apply", "-f", "-", "--wait", given=_a_job(stage, "oops", "never", 3))
+
+    assert applied.returncode == 1, applied
+    assert "exited with code 3" in applied.stderr
+    (replica,) = stage.user.status(PROJECT, "oops")["replicas"]
+    assert replica["tasks"][0]["restarts"] == 0
+    stage.user.delete(PROJECT, "oops")
+    stage.user.wait_until_gone(PROJECT, "oops")
 
 
 def test_an_app_on_loopback_only_is_told_so(stage: Stage) -> None:

@@ -1,10 +1,13 @@
 """A secret's way: sealed on disk, in the task, nowhere else; changed, and the task has it."""
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterator
 
 import pytest
 
+from e2e.machine import output
 from e2e.stage import Stage
 from eventually import wait_until
 
@@ -88,6 +91,41 @@ def test_what_get_shows_can_be_applied_again_and_changes_no_value(stage: Stage) 
 
     assert stage.machine.containers(f"project={PROJECT}") == before
     assert seen(stage)[0] == SECOND
+
+
+KEYSTORE = """\
+type: secret
+meta: {{project: {project}, id: keys}}
+spec:
+  type: file
+  rootPath: /etc/keys
+  data: {{store.p12: !!binary "{content}"}}
+"""
+
+
+def test_bytes_of_a_file_secret_are_in_the_task_as_they_were_given(stage: Stage) -> None:
+    content = bytes(range(256))
+    text = base64.b64encode(content).decode()
+    given = KEYSTORE.format(project=PROJECT, content=text)
+    applied = stage.user.cli("apply", "-f", "-", given=given)
+    assert applied.returncode == 0, applied
+    stage.user.apply(PROJECT, "keys", tasks=[stage.user.task("keys", secrets=["keys"])])
+    stage.user.wait_until_ready(PROJECT, "keys")
+
+    container = stage.machine.task_container(PROJECT, "keys")
+    read = (
+        "import hashlib; print(hashlib.sha256(open('/etc/keys/store.p12','rb').read()).hexdigest())"
+    )
+    seen = output("docker", "exec", container, "/usr/bin/python3", "-c", read).strip()
+    assert seen == hashlib.sha256(content).hexdigest()
+    shown = stage.user.cli("get", "secrets", "-p", PROJECT, "-o", "yaml")
+    assert "store.p12: '********'" in shown.stdout or 'store.p12: "********"' in shown.stdout
+    assert "binaryData" in shown.stdout
+    assert text not in shown.stdout
+    again = stage.user.cli("apply", "-f", "-", given=shown.stdout)
+    assert again.returncode == 0, again
+    stage.user.delete(PROJECT, "keys")
+    stage.user.wait_until_gone(PROJECT, "keys")
 
 
 def test_a_service_that_names_no_secret_of_the_project_is_refused_by_field(stage: Stage) -> None:

@@ -51,6 +51,18 @@ def test_the_example_is_deployed_and_its_addresses_are_printed(plane: Plane) -> 
     assert done.err == ""
 
 
+def test_a_volume_of_an_image_is_told_once_it_is_pulled(plane: Plane, tmp_path: Path) -> None:
+    plane.workloads.image_volumes["db:1"] = ("/data",)
+    note = "note: task main: its image declares /data as a VOLUME"
+
+    first = plane.cli("apply", "-f", a_file(tmp_path, "db:1"), "--wait")
+    again = plane.cli("apply", "-f", a_file(tmp_path, "db:1"), "--wait")
+    status = plane.cli("status", "shop/api")
+
+    assert [done.out.count(note) for done in (first, again)] == [1, 1]
+    assert "VOLUME" in status.out
+
+
 RELEASE = """
 type: service
 meta: {project: shop, serviceId: api, version: VERSION}

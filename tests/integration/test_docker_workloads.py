@@ -145,14 +145,17 @@ async def _left(instance: str) -> list[Any]:
         return [*containers, *networks]
 
 
-async def test_the_healthcheck_of_an_image_is_its_probe_where_none_is_declared(
+async def test_what_an_image_says_of_its_health_and_its_volumes_is_known(
     bench: Bench,
 ) -> None:
     test = 'HEALTHCHECK --timeout=2s CMD ["/usr/bin/call", "http", "http://127.0.0.1:1/"]'
     made = await create(bench.engine, {"Image": bench.image})
-    committed = await bench.engine.post("commit", {}, container=made.id, changes=test)
+    changes = f"{test}\nVOLUME /data /log"
+    committed = await bench.engine.post("commit", {}, container=made.id, changes=changes)
     await made.delete()
     try:
+        await bench.workloads.images([bench.image, committed["Id"]])
+        assert bench.workloads.volumes() == {committed["Id"]: ("/data", "/log")}
         asked = replace(bench.op(), images={"main": committed["Id"]})
         await bench.workloads.execute(asked)
 
@@ -488,6 +491,138 @@ async def test_limits_and_hardening_are_set(bench: Bench) -> None:
     assert host["PidsLimit"] > 0
     assert host["LogConfig"]["Config"]["max-size"] == "10m"
     assert host["RestartPolicy"]["Name"] in ("", "no")
+
+
+ORPHANS = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+for _ in range(5):
+    if os.fork() == 0:
+        if os.fork() == 0:
+            time.sleep(0.2)
+        os._exit(0)
+    os.wait()
+time.sleep(0.5)
+def state(pid):
+    try:
+        return open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return ""
+zombies = [p for p in os.listdir("/proc") if p.isdigit() and state(p) == "Z"]
+print(os.getpid() == 1, len(zombies), flush=True)
+signal.pause()
+"""
+"""Leaves five processes behind, and says whether it is process 1 and how many are zombies."""
+
+
+@pytest.mark.parametrize(("init", "said"), [({}, "False 0"), ({"init": False}, "True 5")])
+async def test_orphans_are_reaped_by_an_init_unless_there_is_to_be_none(
+    bench: Bench, init: dict[str, bool], said: str
+) -> None:
+    docker = {"image": bench.image, "cmd": ["-c", ORPHANS], **init}
+    await bench.workloads.execute(bench.op(bench.task(docker=docker, ports=[])))
+
+    async def told() -> None:
+        assert await bench.workloads.last_lines("shop", "api--v1--0", "main", 1) == [said]
+
+    await eventually(told, within=30)
+    await bench.workloads.execute(StopReplica(REF, "api--v1--0"))
+
+    async def ended() -> None:
+        task = await bench.main()
+        assert (task.state, task.exit_code) == ("exited", 7)
+
+    await eventually(ended, within=20)
+
+
+@pytest.mark.parametrize("program", ["/no/such", "/etc/passwd"])
+async def test_a_program_that_the_init_cannot_start_is_named(bench: Bench, program: str) -> None:
+    made = await create(bench.engine, {"Image": bench.image})
+    entrypoint = f'ENTRYPOINT ["{program}"]'
+    image = await bench.engine.post("commit", {}, container=made.id, changes=entrypoint)
+    await made.delete()
+    try:
+        await bench.workloads.execute(replace(bench.op(), images={"main": image["Id"]}))
+
+        async def ended() -> None:
+            task = await bench.main()
+            assert task.state == "exited"
+            words = await bench.workloads.last_lines("shop", "api--v1--0", "main", 5)
+            assert str(task.ending(" | ".join(words))).startswith(f"exec {program}: "), words
+
+        await eventually(ended, within=20)
+    finally:
+        await bench.workloads.execute(RemoveReplica(REF, "api--v1--0"))
+        await bench.engine.delete(f"images/{image['Id']}", force=True)
+
+
+async def test_an_engine_without_an_init_starts_tasks_without_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = Engine.post
+
+    async def without_init(engine: Engine, path: str, *given: Any, **options: Any) -> Any:
+        if path.endswith("/start"):
+            container = await engine.get(path.replace("/start", "/json"))
+            if container["HostConfig"].get("Init"):
+                words = 'exec: "docker-init": executable file not found in $PATH'
+                raise EngineError(500, words)
+        return await post(engine, path, *given, **options)
+
+    monkeypatch.setattr(Engine, "post", without_init)
+    with pytest.raises(Transient, match="has no docker-init"):
+        await bench.workloads.execute(bench.op())
+    await bench.workloads.execute(bench.op())
+
+    await bench.ready()
+
+
+SIX = """
+import http.server as h, socket, socketserver
+print(sorted(line.split()[-1] for line in open("/proc/net/if_inet6")), flush=True)
+class Six(socketserver.TCPServer):
+    address_family = socket.AF_INET6
+class Hello(h.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b"six")
+Six(("localhost", 8081), Hello).serve_forever()
+"""
+
+
+async def test_a_pod_has_ipv6_on_its_loopback_and_nowhere_else(bench: Bench) -> None:
+    side = {"id": "six", "docker": {"image": bench.image, "cmd": ["-c", SIX]}}
+    await bench.workloads.execute(bench.op(bench.task(), side))
+    replica = await bench.ready()
+
+    main = next(t.container for t in replica.tasks if t.task == "main")
+
+    async def answers() -> None:
+        assert "six" in json.dumps(await bench.call(main, "http", "http://[::1]:8081/"))
+
+    await eventually(answers, within=20)
+    assert "api" in json.dumps(await bench.call(main, "http", "http://localhost:8080/"))
+    assert "['lo']" in await bench.workloads.last_lines("shop", "api--v1--0", "six", 50)
+
+
+async def test_an_http_probe_sends_the_host_that_it_is_given(bench: Bench) -> None:
+    code = """
+import http.server as h
+class Choosy(h.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.headers["Host"] == "shop.example.com" else 400)
+        self.end_headers()
+h.HTTPServer(("0.0.0.0", 8080), Choosy).serve_forever()
+"""
+    probe = {"type": "http", "path": "/health"}
+    await bench.workloads.execute(bench.op(_python(bench, code, probe=probe)))
+
+    async def refused() -> None:
+        assert "answered 400" in str((await bench.main()).health.reason)
+
+    await eventually(refused, within=20)
+    named = bench.op(_python(bench, code, probe={**probe, "host": "shop.example.com"}))
+    await bench.workloads.execute(replace(named, revision="r2"))
+    await bench.ready()
 
 
 async def test_an_image_that_no_registry_gives_is_hopeless_and_named(bench: Bench) -> None:

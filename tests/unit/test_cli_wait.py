@@ -31,6 +31,7 @@ def a_status(state: str, generation: int = 5, observed: int = 5, **given: Any) -
     [
         (a_status("ready"), "ready"),
         (a_status("asleep"), "ready"),
+        (a_status("completed"), "ready"),
         (a_status("failed"), "failed"),
         (a_status("progressing"), "waiting"),
         (a_status("degraded"), "waiting"),

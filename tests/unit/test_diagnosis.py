@@ -164,6 +164,62 @@ def test_a_service_that_nobody_can_reach_is_pointed_out() -> None:
     assert "nobody may call it" in finding.problem
 
 
+def a_job(code: int | None, restart: str = "on-failure", **history: int) -> ServiceStatus:
+    spec = a_service(tasks=[a_task(restart=restart, ports=[])])
+    situation = settled(a_situation(a_version(spec=spec)))
+    container = situation.observed.workloads.replicas[0].tasks[0].container
+    if code is not None:
+        ended = {"state": "exited", "exit_code": code, "exited_at": NOON, "health": Health()}
+        situation = changed(situation, task=ended)
+        situation = settled(situation) if code == 0 else situation
+    if history:
+        situation = replace(situation, history=History(exits={container: history["exits"]}))
+    return status(situation, last_output={container: "no database"})
+
+
+def test_a_job_that_runs_is_on_its_way_until_it_is_done() -> None:
+    running, done = a_job(None), a_job(0)
+
+    assert (running.state, running.reason) == ("progressing", "JobRunning")
+    assert (done.state, done.message, done.next_step) == ("completed", "", "")
+    assert (done.replicas[0].status, done.replicas[0].tasks[0].state) == ("SUCCEEDED", "completed")
+    assert findings([done], FINE) == ()
+
+
+def test_a_job_whose_containers_were_pruned_is_still_completed() -> None:
+    spec = a_service(tasks=[a_task(restart="on-failure", ports=[])])
+    ended = {"state": "exited", "exit_code": 0, "exited_at": NOON, "health": Health()}
+    done = settled(changed(settled(a_situation(a_version(spec=spec))), task=ended))
+
+    assert status(changed(done, workloads={"replicas": ()})).state == "completed"
+
+
+def test_a_job_that_is_done_after_some_tries_is_completed() -> None:
+    assert a_job(0, exits=5).state == "completed"
+
+
+def test_a_task_that_is_never_started_again_fails_at_its_first_exit() -> None:
+    failed = a_job(3, "never")
+
+    assert (failed.state, failed.reason) == ("failed", "NotRestarted")
+    assert "exited with code 3; last said: no database" in failed.message
+    [finding] = findings([failed], FINE)
+    assert "on-failure" in finding.fix
+
+
+def test_a_program_that_the_init_cannot_start_is_failed_at_once() -> None:
+    gone = settled(a_situation(a_version()))
+    ended = {"state": "exited", "exit_code": 127, "exited_at": NOON, "health": Health()}
+    gone = changed(gone, task=ended)
+    container = gone.observed.workloads.replicas[0].tasks[0].container
+    words = "[FATAL tini (7)] exec /no/such failed: No such file or directory"
+
+    found = status(gone, last_output={container: words})
+
+    assert (found.state, found.reason) == ("failed", "ContainerCannotRun")
+    assert "exec /no/such: No such file or directory" in found.message
+
+
 CONFIRMING = a_version(spec=a_service(rollout={"confirmSeconds": 5}))
 
 

@@ -317,3 +317,52 @@ def test_a_value_cannot_add_structure() -> None:
         "C": "80",
         "D": "[a, b]",
     }
+
+
+# bytes
+
+FILE_SECRET = """\
+type: secret
+meta: {project: shop, id: keys}
+spec:
+  type: file
+  rootPath: /etc/app
+  data:
+    app.ini: text
+    store.p12: !!binary |
+      AAH+
+      /w==
+"""
+
+
+def test_binary_values_of_a_file_secret_are_sent_as_binary_data() -> None:
+    (secret,) = parse(FILE_SECRET, Faults("shop.yaml"), {})
+
+    assert secret.document == {
+        "type": "file",
+        "rootPath": "/etc/app",
+        "data": {"app.ini": "text"},
+        "binaryData": {"store.p12": "AAH+/w=="},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            FILE_SECRET.replace("type: file", "type: env"),
+            "shop.yaml:8: !!binary stands for a value in data of a secret of type file",
+        ),
+        (FILE_SECRET.replace("/w==", "/w="), "shop.yaml:8: what follows !!binary is no base64"),
+        (
+            FILE_SECRET + "  binaryData: {store.p12: AAA=}\n",
+            "shop.yaml:8: !!binary stands for a value in data of a secret of type file",
+        ),
+        (
+            task("env: {A: !!binary AAA=}"),
+            "shop.yaml:5: !!binary stands for a value in data of a secret of type file",
+        ),
+    ],
+)
+def test_bytes_are_refused_where_there_can_be_none(text: str, told: str) -> None:
+    assert told in mistakes(text)

@@ -47,6 +47,14 @@ SEEN: list[tuple[Operation, int, str, str]] = [
         RUNC + "error mounting resolv.conf: no such file or directory",
         "no resolv.conf",
     ),
+    ("start", 500, 'exec: "docker-init": executable file not found in $PATH', "no docker-init"),
+    (
+        "start",
+        500,
+        RUNC + 'error mounting "/usr/bin/docker-init" to rootfs at "/sbin/docker-init": open '
+        "o_path procfd: open /sbin/docker-init: not a directory",
+        "no room for docker-init",
+    ),
     ("start", 400, RUNC + 'exec: "no": executable file not found in $PATH', "no such program"),
     ("start", 400, RUNC + 'exec: "/no": stat /no: no such file or directory', "no such program"),
     ("start", 400, RUNC + 'exec: "/etc/passwd": permission denied', "no such program"),
@@ -146,6 +154,7 @@ TERMINAL = {
     "volume on a file",
     "bad mount",
     "no command",
+    "no room for docker-init",
     "no such program",
     "not a program",
     "unknown user",

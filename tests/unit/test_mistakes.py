@@ -194,4 +194,82 @@ def test_true_is_no_number_of_seconds() -> None:
 
     (told,) = mistakes(Service, {"tasks": [task]})
 
-    assert told == "spec.tasks[0].probe.intervalSeconds: a number from 0.1 to 3600 (got True)"
+    assert told == "spec.tasks[0].probe.intervalSeconds: a number from 0.1 to 86400 (got True)"
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [
+        (
+            {"restart": "on_failure"},
+            "restart: one of always, on-failure, never; did you mean on-failure? "
+            "(got 'on_failure')",
+        ),
+        ({"docker": {"image": "x", "init": "no"}}, "docker.init: true or false (got 'no')"),
+        (
+            {"probe": {"type": "http", "host": "http://shop.example.com/"}},
+            "probe.host: a name or an address, with or without a port, as in shop.example.com "
+            "(got 'http://shop.example.com/')",
+        ),
+        (
+            {"probe": {"host": "shop.example.com"}},
+            "probe.host: only a probe of type http sends a Host: write type: http",
+        ),
+    ],
+)
+def test_a_field_of_a_task_is_told_in_plain_words(task: Document, told: str) -> None:
+    assert mistakes(Service, {"tasks": [a_task(**task)]}) == [f"spec.tasks[0].{told}"]
+
+
+def test_a_grace_period_is_a_whole_number_of_seconds() -> None:
+    (told,) = mistakes(Service, {"tasks": [a_task()], "terminationGracePeriodSeconds": "1m"})
+
+    assert told == ("spec.terminationGracePeriodSeconds: a whole number from 0 to 86400 (got '1m')")
+
+
+@pytest.mark.parametrize("host", ["shop", "shop.example.com:8080", "10.0.0.1", "[::1]:80", ""])
+def test_a_host_is_a_name_or_an_address(host: str) -> None:
+    validate(Service, {"tasks": [a_task(probe={"type": "http", "host": host})]}, "spec")
+
+
+@pytest.mark.parametrize("host", ["a b", "a\r\nX: y", "a/b", "::1", "a:b", "ä"])
+def test_what_is_no_host_is_refused(host: str) -> None:
+    (told,) = mistakes(Service, {"tasks": [a_task(probe={"type": "http", "host": host})]})
+
+    assert "a name or an address" in told
+
+
+@pytest.mark.parametrize(
+    ("secret", "told"),
+    [
+        ({"rootPath": "/proc/1"}, "spec.rootPath: no file below /proc is seen by the task"),
+        ({"rootPath": "//sys"}, "spec.rootPath: no file below /sys is seen by the task"),
+        ({"rootPath": "/dev/shm/x"}, "spec.rootPath: no file below /dev is seen by the task"),
+        ({"rootPath": "/etc/../proc"}, "spec.rootPath: an absolute folder without . and .."),
+        (
+            {"rootPath": "/etc/", "data": {"resolv.conf": "x"}},
+            "spec.rootPath: the engine puts a file of its own at /etc/resolv.conf",
+        ),
+        ({"binaryData": {"a": "hunter2!"}}, "spec.binaryData.a: is no base64"),
+        (
+            {"data": {"a": "x"}, "binaryData": {"a": "AAA="}},
+            "spec.binaryData.a: this key is in data too",
+        ),
+        (
+            {"type": "env", "binaryData": {"a": "AAA="}},
+            "spec.binaryData: only a secret of type file has binary values",
+        ),
+        ({"binaryData": {"a/b": "AAA="}}, "spec: 'a/b' cannot be a key"),
+    ],
+)
+def test_a_file_secret_that_no_task_would_see_as_it_is_written_is_refused(
+    secret: Document, told: str
+) -> None:
+    (said,) = mistakes(Secret, {"type": "file", "rootPath": "/etc/app", **secret})
+
+    assert said.startswith(told)
+    assert "hunter2" not in said
+
+
+def test_a_folder_that_only_begins_like_the_kernels_is_any_other() -> None:
+    validate(Secret, {"type": "file", "rootPath": "/processes/dev", "data": {"a": "x"}}, "spec")

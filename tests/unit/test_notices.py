@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from builders import a_service
+from builders import a_service, a_task
 from spacecloud.model.service import declared_replicas
-from spacecloud.reasons.notices import MaximumBelowMinimum, SleepNotSupported
-from spacecloud.report.notices import notices_of
+from spacecloud.reasons.notices import MaximumBelowMinimum, NothingToProbe, SleepNotSupported
+from spacecloud.report.notices import notices_of, volumes_of
 
 
 def test_a_maximum_below_the_minimum_is_said_with_what_runs() -> None:
@@ -34,6 +34,26 @@ def test_a_scale_that_automatic_scaling_overrules_is_not_judged() -> None:
     service = a_service(scale={"replicas": 1, "minReplicas": 5, "maxReplicas": 2}, autoScale={})
 
     assert not [n for n in notices_of(service) if isinstance(n, MaximumBelowMinimum)]
+
+
+@pytest.mark.parametrize(("restart", "said"), [("always", True), ("on-failure", False)])
+def test_a_task_that_nobody_can_ask_is_told_so_unless_it_is_a_job(restart: str, said: bool) -> None:
+    found = notices_of(a_service(tasks=[a_task(ports=[], restart=restart)]))
+
+    assert any(isinstance(notice, NothingToProbe) for notice in found) == said
+
+
+def test_what_an_image_keeps_in_a_volume_is_said_once_the_image_is_known() -> None:
+    spec = a_service(tasks=[a_task(docker={"image": "db:1"})])
+    volumes = {"db:1": ("/data",), "sha256:new": ("/data", "/log")}
+
+    (one,) = volumes_of(spec, {}, volumes)
+    (two,) = volumes_of(spec, {"main": "sha256:new"}, volumes)
+
+    assert str(one).startswith("task main: its image declares /data as a VOLUME; what it writes")
+    assert "database outside" in one.remedy
+    assert "/data, /log as VOLUMEs" in str(two)
+    assert list(volumes_of(spec, {"main": "sha256:other"}, volumes)) == []
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,22 @@
 
 import pytest
 
-from builders import WEB, a_situation, a_version, later
+from builders import WEB, a_situation, a_version, changed, later, settled
 from spacecloud.errors import Terminal, Transient
+from spacecloud.model.task import Restart
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reasons.images import ImageNotFound
 from spacecloud.reasons.platform import EngineRefused, EngineUnavailable
 from spacecloud.reasons.tasks import Exited
 from spacecloud.reconcile.history import HistoryRecorder
-from spacecloud.reconcile.outcome import REMOVAL_FAILED, Ended, Telling, event_of, events_of
+from spacecloud.reconcile.outcome import (
+    REMOVAL_FAILED,
+    Ended,
+    Telling,
+    event_of,
+    events_of,
+    exit_of,
+)
 from spacecloud.reconcile.service_state import ServiceState
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads
@@ -129,3 +137,26 @@ def test_what_was_cached_is_good_for_one_look_and_not_after_a_change() -> None:
     state.cache(nothing)
     state.invalidate()
     assert state.take_cached() is None
+
+
+@pytest.mark.parametrize(
+    ("restart", "code", "kind", "severity"),
+    [
+        ("always", 0, "TaskExited", "warning"),
+        ("on-failure", 0, "TaskCompleted", "info"),
+        ("on-failure", 1, "TaskExited", "warning"),
+        ("never", 0, "TaskCompleted", "info"),
+        ("never", 1, "Failed", "error"),
+    ],
+)
+def test_an_exit_is_told_as_what_it_means(
+    restart: Restart, code: int, kind: str, severity: str
+) -> None:
+    ended = {"state": "exited", "exit_code": code, "exited_at": NOON, "restart": restart}
+    situation = changed(settled(a_situation(a_version())), task=ended)
+    [replica] = situation.observed.workloads.replicas
+
+    telling = exit_of(replica, replica.tasks[0], "bye")
+
+    assert (telling.kind, telling.severity) == (kind, severity)
+    assert "bye" in telling.message

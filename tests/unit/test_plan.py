@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from inline_snapshot import snapshot
@@ -18,15 +19,25 @@ from builders import (
     settled,
     shown,
 )
+from spacecloud.model.declared import DeclaredVersion
 from spacecloud.reasons.images import ImageNotFound
 from spacecloud.reasons.platform import GatewayRejected
 from spacecloud.reasons.tasks import NothingListens, ProbeAnswered
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.forecast import plan
 from spacecloud.workloads.observed import Health, History
-from spacecloud.workloads.operations import CreateReplica, PublishTraffic, PullImage
+from spacecloud.workloads.operations import (
+    AwaitIdle,
+    CreateReplica,
+    PublishTraffic,
+    PullImage,
+    RecordRevision,
+    RestartTask,
+    StopReplica,
+)
 from spacecloud.workloads.repair import restart_delay
 from spacecloud.workloads.simulate import simulate
+from spacecloud.workloads.situation import Situation
 
 EXITED = {"state": "exited", "exited_at": NOON, "exit_code": 0}
 
@@ -329,3 +340,159 @@ def test_nothing_wanted_costs_the_engine_nothing() -> None:
     assert "publish names" in text
     assert "create network" not in text
     assert "resolve" not in text
+
+
+# ------------------------------------------------------------------ jobs
+
+
+def a_job(restart: str = "on-failure", generation: int = 1, **task: Any) -> DeclaredVersion:
+    spec = a_service(tasks=[a_task(restart=restart, ports=[], **task)])
+    return a_version(spec=spec, generation=generation)
+
+
+def after_exit(situation: Situation, code: int) -> Situation:
+    gone = changed(situation, task={**EXITED, "exit_code": code, "health": Health()})
+    return settled(gone) if code == 0 else gone
+
+
+@pytest.mark.parametrize("restart", ["on-failure", "never"])
+def test_a_job_that_is_done_is_not_run_again_by_anything_but_a_new_revision(restart: str) -> None:
+    done = after_exit(settled(a_situation(a_job(restart))), 0)
+
+    assert not decide(done)
+    assert not decide(changed(done, replica={"sandbox": "stopped"}))
+    assert not decide(replace(done, now=later(86_400)))
+    assert not decide(declaring(done, a_job(restart, generation=1)))
+    assert shown(decide(declaring(done, a_job(restart, generation=2)))).count("->") == 1
+    again = shown(decide(settled_revision(done, a_job(restart, generation=2, env={"A": "1"}))))
+    assert "create replica web--v1--1" in again
+
+
+def settled_revision(situation: Situation, version: DeclaredVersion) -> Situation:
+    """With this version declared, and its revision recorded."""
+    newer = declaring(situation, version)
+    for step in decide(newer).steps:
+        newer = simulate(newer, step.op) if isinstance(step.op, RecordRevision) else newer
+    return newer
+
+
+def test_a_job_that_is_done_stays_done_when_its_containers_and_its_image_are_pruned() -> None:
+    done = after_exit(settled(a_situation(a_job())), 0)
+
+    pruned = changed(done, replica={"tasks": ()})
+    pruned = replace(pruned, observed=replace(pruned.observed, images={}))
+
+    assert not decide(pruned)
+    assert not decide(changed(pruned, workloads={"replicas": ()}))
+    same = settled(declaring(changed(done, replica={"tasks": ()}), a_job(generation=2)))
+    assert same.observed.workloads.replicas[0].tasks == ()
+    assert "pull web:1" in shown(decide(declaring(pruned, a_job(generation=2, env={"A": "1"}))))
+
+
+def test_a_job_of_an_older_revision_goes_when_the_new_one_is_done_too() -> None:
+    done = after_exit(settled(a_situation(a_job())), 0)
+    newer = settled(declaring(done, a_job(generation=2, env={"A": "1"})))
+
+    assert [r.id for r in newer.observed.workloads.replicas] == ["web--v1--1"]
+    assert not decide(after_exit(newer, 0))
+
+
+def test_a_job_that_fails_is_run_again_where_its_policy_says_so() -> None:
+    failed = after_exit(settled(a_situation(a_job("on-failure"))), 3)
+
+    assert "start task web--v1--0/main" in shown(decide(replace(failed, now=later(2))))
+    never = settled(after_exit(settled(a_situation(a_job("never"))), 3))
+    assert not decide(replace(never, now=later(86_400)))
+
+
+def test_a_job_beside_a_server_takes_nothing_out_of_traffic_when_it_is_done() -> None:
+    tasks = [a_task(), a_task(id="migrate", restart="on-failure", ports=[])]
+    running = settled(a_situation(a_version(spec=a_service(tasks=tasks))))
+
+    assert not decide(with_task(running, "migrate", {**EXITED, "exit_code": 0}))
+
+
+def test_a_task_that_is_never_started_again_is_not_restarted_for_its_probe() -> None:
+    spec = a_service(tasks=[a_task(restart="never")])
+    running = settled(a_situation(a_version(spec=spec)))
+    sick = changed(running, task={"health": Health("failing", 60, NothingListens(8080))})
+
+    plan = shown(decide(sick))
+
+    assert "restart task" not in plan
+    assert "publish endpoints []" in plan
+
+
+@pytest.mark.parametrize(("restart", "code"), [("on-failure", 0), ("on-failure", 3), ("never", 3)])
+def test_a_job_that_ends_is_not_given_up_as_what_did_not_last(restart: str, code: int) -> None:
+    tasks = [a_task(), a_task(id="migrate", restart=restart, ports=[])]
+    for its in (tasks, tasks[1:]):
+        spec = a_service(tasks=its, rollout={"confirmSeconds": 5})
+        trial = a_situation(a_version(spec=spec))
+        for _ in range(4):
+            for step in decide(trial).steps:
+                trial = simulate(trial, step.op)
+        ended = with_task(trial, "migrate", {**EXITED, "exit_code": code})
+
+        assert "give up" not in shown(decide(ended))
+
+
+def with_task(situation: Situation, id: str, given: dict[str, Any]) -> Situation:
+    before = situation.observed.workloads
+    replicas = tuple(
+        replace(r, tasks=tuple(replace(t, **given) if t.task == id else t for t in r.tasks))
+        for r in before.replicas
+    )
+    after = replace(before, replicas=replicas)
+    return replace(situation, observed=replace(situation.observed, workloads=after))
+
+
+# ------------------------------------------------------------------ how long an end may take
+
+
+def test_a_replica_may_take_as_long_as_its_service_says() -> None:
+    def going(seconds: int | None) -> Situation:
+        given = {} if seconds is None else {"terminationGracePeriodSeconds": seconds}
+        running = settled(a_situation(a_version(spec=a_service(**given))))
+        newer = a_version(spec=a_service(tasks=[a_task(env={"A": "1"})], **given), generation=2)
+        draining = declaring(running, newer)
+        for _ in range(20):
+            ops = [step.op for step in decide(draining).steps]
+            if any(isinstance(op, AwaitIdle) for op in ops):
+                return draining
+            for op in ops:
+                draining = simulate(draining, op)
+        raise AssertionError("it never drains")
+
+    def ends(situation: Situation, seconds: float) -> bool:
+        late = replace(situation, now=later(seconds))
+        return any(isinstance(step.op, StopReplica) for step in decide(late).steps)
+
+    assert [ends(going(None), s) for s in (29, 31)] == [False, True]
+    assert [ends(going(300), s) for s in (31, 299, 301)] == [False, False, True]
+
+
+@pytest.mark.parametrize(("given", "grace"), [({}, None), (5, 5), (300, 60)])
+def test_a_task_that_does_not_answer_is_restarted_within_a_minute(
+    given: Any, grace: int | None
+) -> None:
+    spec = a_service(**({"terminationGracePeriodSeconds": given} if given else {}))
+    running = settled(a_situation(a_version(spec=spec)))
+    sick = changed(running, task={"health": Health("failing", 60, NothingListens(8080))})
+
+    restarts = [s.op for s in decide(sick).steps if isinstance(s.op, RestartTask)]
+
+    assert [op.grace_seconds for op in restarts] == [grace]
+
+
+def test_a_service_that_is_deleted_ends_as_it_had_declared() -> None:
+    spec = a_service(terminationGracePeriodSeconds=300)
+    running = settled(a_situation(a_version(spec=spec)))
+    [replica] = running.observed.workloads.replicas
+    deleted = declaring(running)
+    asked = replace(deleted, history=History(stopping_since={replica.id: NOON}))
+
+    kept, killed = (shown(decide(replace(asked, now=later(s)))) for s in (299, 301))
+
+    assert "wait until web--v1--0 has stopped" in kept
+    assert "remove replica web--v1--0" in killed

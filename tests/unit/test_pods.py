@@ -1,5 +1,6 @@
 """What the engine is asked for, and what is read from its answers."""
 
+import base64
 import io
 import tarfile
 from dataclasses import replace
@@ -16,7 +17,7 @@ from spacecloud.drivers.docker.pods import containers, observe
 from spacecloud.drivers.docker.pods.networks import interface
 from spacecloud.drivers.docker.probes.prober import judged
 from spacecloud.model.refs import ServiceKey, ServiceRef
-from spacecloud.model.secret import SecretFacts
+from spacecloud.model.secret import Secret, SecretFacts
 from spacecloud.reasons.tasks import NothingListens, ProbeAnswered, ProbeReason
 from spacecloud.workloads.observed import Health
 from spacecloud.workloads.operations import CreateReplica
@@ -177,6 +178,65 @@ def test_a_task_without_file_secrets_gets_no_files() -> None:
     task = an_op(a_task(secrets=["creds"])).spec.tasks[0]
 
     assert containers.files(task, (ENV, FILE), VALUES) is None
+
+
+def test_bytes_of_a_file_are_packed_as_they_are() -> None:
+    task = an_op(a_task(secrets=["conf"])).spec.tasks[0]
+    content = bytes(range(256)) * 2
+    secret = {"type": "file", "rootPath": "/etc/app"}
+    given = Secret.model_validate(
+        {**secret, "binaryData": {"app.ini": base64.b64encode(content).decode()}}
+    )
+
+    packed = containers.files(task, (FILE,), {"conf": given.values})
+
+    assert packed is not None
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        file = tar.extractfile("etc/app/app.ini")
+        assert file is not None
+        assert file.read() == content
+
+
+@pytest.mark.parametrize(("docker", "init"), [({}, True), ({"init": False}, False)])
+def test_a_task_has_an_init_unless_it_says_no(docker: dict[str, Any], init: bool) -> None:
+    body = a_container(an_op(a_task(docker={"image": "x", **docker})))
+
+    assert body["HostConfig"]["Init"] is init
+
+
+def test_how_long_a_task_may_take_to_end_is_known_to_the_engine_and_in_a_label() -> None:
+    op = an_op(terminationGracePeriodSeconds=90)
+
+    sandbox = containers.sandbox(DEFAULTS, op, "sha256:sandbox", "net", "/resolv.conf")
+
+    assert a_container(op)["StopTimeout"] == 90
+    tag = labels.read(sandbox["Labels"])
+    assert tag is not None
+    assert tag.termination_grace_seconds == 90
+    assert "StopTimeout" not in a_container(an_op())
+
+
+def test_a_restart_policy_is_a_label_and_containers_of_earlier_releases_have_none() -> None:
+    found = dict(a_container(an_op(a_task(restart="on-failure")))["Labels"])
+
+    tag = labels.read(found)
+    del found[labels.RESTART]
+    older = labels.read(found)
+
+    assert tag is not None
+    assert older is not None
+    assert (tag.restart, older.restart) == ("on-failure", "always")
+    assert labels.read({**found, labels.RESTART: "sometimes"}) is None
+
+
+def test_an_interval_that_was_not_given_is_not_in_the_label() -> None:
+    op = an_op(a_task(probe={"type": "http"}), a_task(id="side", ports=[]))
+
+    tag = labels.read(a_container(op)["Labels"])
+
+    assert tag is not None
+    assert tag.probe is not None
+    assert tag.probe.model_fields_set == {"type"}
 
 
 def test_cmd_replaces_the_command_and_leaves_the_entrypoint() -> None:

@@ -63,14 +63,14 @@ def test_a_release_without_stored_revisions_said_this_of_the_same_document() -> 
 
 
 def test_an_optional_field_that_a_release_adds_changes_no_hash() -> None:
-    task: Any = create_model("Task", __base__=Task, restart=(str, "always"))
+    task: Any = create_model("Task", __base__=Task, nice=(str, "always"))
     service: Any = create_model("Service", __base__=Service, tasks=(tuple[task, ...], ...))
     newer = service.model_validate(DOCUMENT)
     given = service.model_validate(
-        {**DOCUMENT, "tasks": [{**task, "restart": "never"} for task in DOCUMENT["tasks"]]}
+        {**DOCUMENT, "tasks": [{**task, "nice": "never"} for task in DOCUMENT["tasks"]]}
     )
 
-    assert newer.tasks[0].model_dump()["restart"] == "always"
+    assert newer.tasks[0].model_dump()["nice"] == "always"
     assert hash_of(newer.as_given(), IMAGES, SECRETS) == HASH
     assert legacy_revision.hash_of(newer, SECRETS, IMAGES) == LEGACY_HASH
     assert hash_of(given.as_given(), IMAGES, SECRETS) != HASH
@@ -83,6 +83,7 @@ def test_an_optional_field_that_a_release_adds_changes_no_hash() -> None:
         {"whitelists": None},
         {"upstreams": []},
         {"name": "The API"},
+        {"terminationGracePeriodSeconds": 300},
         {"tasks": [{**DOCUMENT["tasks"][0], "name": "first"}, DOCUMENT["tasks"][1]]},
     ],
     ids=lambda changed: next(iter(changed)),
@@ -101,6 +102,9 @@ def with_task(**changed: Any) -> Service:
         spec_of(labels={"tier": "edge"}),
         with_task(env={"MODE": "test"}),
         with_task(docker={"image": "shop/api:1.4", "cmd": ["other"]}),
+        with_task(docker={"image": "shop/api:1.4", "cmd": ["serve"], "init": False}),
+        with_task(restart="on-failure"),
+        with_task(probe={**DOCUMENT["tasks"][0]["probe"], "host": "shop.example.com"}),
         with_task(ports=[{"port": 8081}]),
         with_task(resources={"memory": 512}),
         with_task(secrets=["db"]),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacecloud.errors import Unavailable
+from spacecloud.model.secret import as_bytes
 from spacecloud.secrets.keyfile import key_id, open_sealer
 from spacecloud.secrets.sealing import Sealer
 
@@ -116,3 +117,11 @@ def test_a_damaged_key_file_is_a_clear_error_that_does_not_show_it(
         open_sealer(path, tmp_path / "store.db")
 
     assert "AAAA" not in str(caught.value)
+
+
+@given(value=st.binary())
+def test_bytes_are_sealed_and_opened_as_they_are(value: bytes) -> None:
+    sealer = a_sealer(OLD)
+    text = value.decode("utf-8", "surrogateescape")
+
+    assert as_bytes(sealer.unseal(sealer.seal(text, *PLACE), *PLACE)) == value

@@ -184,7 +184,7 @@ def _check_text(place: _Place, part: int | str | None, text: str) -> None:
 
 def _fault(text: str) -> str:
     if "\0" in text:
-        return "it holds a NUL character, which no process can be given"
+        return "it holds a NUL character, which no process can be given; bytes are binaryData"
     try:
         text.encode()
     except UnicodeEncodeError:

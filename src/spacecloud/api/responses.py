@@ -30,11 +30,13 @@ def service_view(version: DeclaredVersion) -> dict[str, Any]:
 
 def secret_view(facts: SecretFacts) -> dict[str, Any]:
     """Names and no values; applied again it keeps the stored ones."""
+    binary = dict.fromkeys(facts.binary_keys, REDACTED)
     return {
         "id": facts.id,
         "type": facts.type,
         "rootPath": facts.root_path,
-        "data": dict.fromkeys(facts.keys, REDACTED),
+        "data": {key: REDACTED for key in facts.keys if key not in binary},
+        **({"binaryData": binary} if binary else {}),
     }
 
 

@@ -149,4 +149,10 @@ def _awaited(envelope: "Envelope", answer: Accepted) -> "Awaited":
     from spacecloud.cli.deployment import Awaited
 
     ids = envelope.ids
-    return Awaited(ids["project"], ids["serviceId"], ids["version"], int(answer["generation"]))
+    return Awaited(
+        ids["project"],
+        ids["serviceId"],
+        ids["version"],
+        int(answer["generation"]),
+        tuple(answer.get("notices", ())),
+    )

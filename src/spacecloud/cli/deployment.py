@@ -6,13 +6,13 @@ What is known of one applied service at one moment, from its status.
 | of a later apply, or gone                 | superseded  | when all are settled    |
 | of an earlier apply, or not looked at yet | waiting     |                         |
 | failed                                    | failed      | at once                 |
-| ready or asleep                           | ready       | when all are settled    |
+| ready, completed or asleep                | ready       | when all are settled    |
 | serves and is not confirmed yet           | waiting     |                         |
 | … where serving is all that is awaited    | ready       | when all are settled    |
 | anything else                             | waiting     |                         |
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -23,6 +23,14 @@ Goal = Literal["confirmed", "serving"]
 
 Outcome = Literal["waiting", "ready", "failed", "superseded"]
 
+OUTCOMES: Mapping[str, Outcome] = {
+    "ready": "ready",
+    "completed": "ready",
+    "asleep": "ready",
+    "failed": "failed",
+}
+"""Of a state that is the last one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
@@ -30,6 +38,8 @@ class Awaited:
     service: str
     version: str
     generation: int
+    notices: tuple[str, ...] = ()
+    """Told when it was accepted."""
 
     def __str__(self) -> str:
         return f"{self.project}/{self.service}@{self.version}"
@@ -78,8 +88,7 @@ def view_of(awaited: Awaited, statuses: Iterable[Status], goal: Goal = "confirme
         return View(awaited, "superseded", status)
     if min(status["generation"], status["observedGeneration"]) < awaited.generation:
         return View(awaited, "waiting", {**status, "state": "progressing"})
-    outcomes: dict[str, Outcome] = {"ready": "ready", "asleep": "ready", "failed": "failed"}
-    outcome = outcomes.get(status["state"], "waiting")
+    outcome = OUTCOMES.get(status["state"], "waiting")
     if outcome == "waiting" and goal == "serving" and status.get("serving"):
         outcome = "ready"
     return View(awaited, outcome, status)

@@ -24,7 +24,7 @@ def variable_options(function: F) -> F:
         "env_files",
         multiple=True,
         metavar="FILE",
-        help="Replace ${NAME} by the values of a file of NAME=value lines ($$ is $).",
+        help="Replace ${NAME} by the values of a .env file of NAME=value lines ($$ is $).",
     )
     with_values = click.option(
         "--env", "env", multiple=True, metavar="NAME=VALUE", help="Replace ${NAME} by a value."

@@ -14,6 +14,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 COLOURS = {
     "ready": "green",
+    "completed": "green",
     "progressing": "yellow",
     "degraded": "yellow",
     "removing": "yellow",

@@ -92,7 +92,7 @@ def _replicas(status: Status) -> list[str]:
     rows = [
         (
             replica["id"],
-            "draining" if replica["draining"] else "ready" if replica["ready"] else "not ready",
+            _replica_state(replica),
             replica["address"] or "-",
             joined(_task(task) for task in replica["tasks"]),
         )
@@ -106,6 +106,14 @@ def _replicas(status: Status) -> list[str]:
         if task["message"] and task["message"] != shown:
             reasons.setdefault(task["message"], []).append(name)
     return lines + [f"{joined(names)}: {message}" for message, names in reasons.items()]
+
+
+def _replica_state(replica: dict[str, Any]) -> str:
+    if replica["draining"]:
+        return "draining"
+    if replica["status"] == "SUCCEEDED":
+        return "completed"
+    return "ready" if replica["ready"] else "not ready"
 
 
 def _task(task: dict[str, Any]) -> str:

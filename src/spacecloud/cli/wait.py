@@ -111,6 +111,10 @@ def _tell_success(view: View) -> None:
     urls = "  ".join(status["urls"])
     told = "serving" if status["state"] == "progressing" else state(view.state)
     click.echo(f"{view.awaited} {told}  {domain_of(status)}  {urls}".rstrip())
+    for notice in status["notices"]:
+        # What is known of an image once it is here.
+        if notice not in view.awaited.notices:
+            click.echo(f"  note: {notice}")
 
 
 def _sentence(view: View, timeout_seconds: float, *, is_over: bool) -> str:

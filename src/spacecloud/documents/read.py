@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from spacecloud.documents.binary import move_binary
 from spacecloud.documents.download import download, is_url
 from spacecloud.documents.envelopes import envelope
 from spacecloud.documents.file_mistakes import Faults, FileMistake, refuse
@@ -60,6 +61,7 @@ def parse(
     for tree in _documents(trees(text, faults)):
         if variables is not None:
             fill(tree, variables, faults)
+        move_binary(tree, faults)
         each = envelope(tree, faults, for_deletion=for_deletion)
         if each is not None:
             envelopes.append(each)

@@ -25,6 +25,7 @@ from yaml.events import (
 
 from spacecloud.documents.file_mistakes import Fault, Faults
 from spacecloud.documents.scalars import Scalar, meaning
+from spacecloud.model.secret import decoded
 
 DEEPEST = 60
 MOST_VALUES = 100_000
@@ -38,7 +39,14 @@ SIZE_OF_ONE = 256
 """Characters of a text that count as one value more."""
 
 TEXT_TAG = "tag:yaml.org,2002:str"
+BINARY_TAG = "tag:yaml.org,2002:binary"
 MERGE = "<<"
+
+
+class Binary(str):
+    """Bytes, in base64 without blanks."""
+
+    __slots__ = ()
 
 
 @dataclass(slots=True)
@@ -141,6 +149,9 @@ class _Reader:
         line = _line(event)
         tag = str(event.tag) if event.tag else ""
         is_plain = event.implicit[0] and not event.style and not tag
+        if tag == BINARY_TAG:
+            self._binary(event, line)
+            return
         if (tag.startswith("!") and tag != "!") or tag not in ("", "!", TEXT_TAG):
             raise Fault(f"the tag {tag} is not supported: leave it out", line)
         self._one_more(line)
@@ -152,6 +163,15 @@ class _Reader:
                 self._faults.add(str(error), line)
         self._remember(event.anchor, tree)
         self._place(tree, is_merge=is_plain and event.value == MERGE)
+
+    def _binary(self, event: ScalarEvent, line: int) -> None:
+        self._one_more(line)
+        if decoded(event.value) is None:
+            raise Fault("what follows !!binary is no base64", line)
+        text = Binary("".join(event.value.split()))
+        tree = Tree(line, text, size=1 + len(text) // SIZE_OF_ONE)
+        self._remember(event.anchor, tree)
+        self._place(tree)
 
     def _one_more(self, line: int) -> None:
         if not self._awaits_key():

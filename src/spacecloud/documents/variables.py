@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Mapping
+from io import StringIO
+
+from dotenv.parser import Binding, Original, parse_stream
 
 from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.tree import Tree, strings
 from spacecloud.errors import InvalidSpec, Mistake
 
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+NO_ASSIGNMENT = "a line is NAME=value"
+UNCLOSED = "the quote is not closed, or more than a comment is behind it"
 REFERENCE = re.compile(rf"\$\$|\$\{{(?P<name>{NAME})\}}|(?P<wrong>\$\{{[^}}]*\}}?)")
 
 
@@ -46,24 +51,37 @@ def assignment(text: str) -> tuple[str, str]:
 
 
 def env_file(text: str, source: str) -> dict[str, str]:
-    """Lines of ``NAME=value``; ``#`` comments, ``export`` and surrounding quotes are left out."""
+    """
+    Of a ``.env`` file as python-dotenv reads it, and ``InvalidSpec`` with every line that is wrong.
+
+    What is in double quotes may have escapes and several lines; behind a value comes a comment or
+    nothing. ``${NAME}`` within a value stays as it is.
+    """
     variables: dict[str, str] = {}
     mistakes: list[Mistake] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        stripped = line.strip().removeprefix("export ").strip()
-        if not stripped or stripped.startswith("#"):
-            continue
-        name, equals, value = (part.strip() for part in stripped.partition("="))
-        if not equals or not re.fullmatch(NAME, name):
+    for each in parse_stream(StringIO(text.removeprefix("\N{BOM}"))):
+        wrong = _wrong(each)
+        if wrong:
             # Not the line itself: it may hold a password.
-            mistakes.append(Mistake(source, "a line is NAME=value", None, number))
-        variables[name] = _unquoted(value)
+            mistakes.append(Mistake(source, wrong, None, _line(each.original)))
+        elif each.key is not None:
+            variables[each.key] = each.value or ""
     if mistakes:
         raise InvalidSpec("; ".join(str(m) for m in mistakes), tuple(mistakes))
     return variables
 
 
-def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-        return value[1:-1]
-    return value
+def _wrong(each: Binding) -> str:
+    """Empty for an assignment, a comment, and a line that is empty."""
+    if not each.error:
+        is_one = each.value is not None and re.fullmatch(NAME, each.key or "")
+        return "" if each.key is None or is_one else NO_ASSIGNMENT
+    name, equals, value = each.original.string.strip().removeprefix("export ").partition("=")
+    is_quoted = equals and re.fullmatch(NAME, name.strip()) and value.lstrip()[:1] in ('"', "'")
+    return UNCLOSED if is_quoted else NO_ASSIGNMENT
+
+
+def _line(original: Original) -> int:
+    """Where its text begins: blank lines before it count as its own."""
+    text = original.string
+    return original.line + text[: len(text) - len(text.lstrip())].count("\n")

@@ -76,6 +76,10 @@ class Workloads(Protocol):
         """Image reference to the local image's id, None where it is not here."""
         ...
 
+    def volumes(self) -> Mapping[str, tuple[str, ...]]:
+        """Of the images that ``images`` found: reference or id to the folders of its VOLUMEs."""
+        ...
+
     def pulls(self, key: ServiceKey) -> tuple[ObservedPull, ...]:
         """The service's pulls that run, and how the last ones ended."""
         ...

@@ -47,6 +47,9 @@ class MemoryWorkloads:
         self._ready_after = ready_after
         self._world: dict[ServiceKey, ObservedWorkloads] = {}
         self._images: dict[str, str] = {}
+        self.image_volumes: dict[str, tuple[str, ...]] = {}
+        """Of images by reference, told once they are pulled."""
+
         self._pulls: dict[tuple[ServiceRef, str], ObservedPull] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
 
@@ -65,6 +68,10 @@ class MemoryWorkloads:
     async def images(self, references: Iterable[str]) -> Mapping[str, str | None]:
         known = {**self._images, **{id: id for id in self._images.values()}}
         return {reference: known.get(reference) for reference in references}
+
+    def volumes(self) -> Mapping[str, tuple[str, ...]]:
+        here = {r: v for r, v in self.image_volumes.items() if r in self._images}
+        return here | {self._images[reference]: folders for reference, folders in here.items()}
 
     def progress(self) -> Mapping[str, PullView]:
         return {}

@@ -31,6 +31,9 @@ class DeclaredVersion:
     """The generation that it was recorded for, or found to make the same of."""
 
     applied_at: datetime | None = None
+    completed: int = 0
+    """Number of the revision whose replicas were all completed; 0: none was."""
+
     confirmed: Revision | None = None
     """The last one that served for as long as ``rollout.confirmSeconds`` asks."""
 
@@ -39,6 +42,12 @@ class DeclaredVersion:
 
     failure: RevisionFailure | None = None
     """Why the latest revision was given up for this generation; None where it was not."""
+
+    @property
+    def is_completed(self) -> bool:
+        """Was all of what this generation runs done once?"""
+        latest = self.revision.number if self.revision is not None else None
+        return self.completed == latest and self.resolved == self.generation
 
     @property
     def is_confirmed(self) -> bool:

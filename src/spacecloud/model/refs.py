@@ -8,6 +8,9 @@ from pydantic import StringConstraints
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 VERSION = r"^[a-z0-9]([-a-z0-9._]{0,61}[a-z0-9])?$"
 
+HOST_HEADER = r"^([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?$|^$"
+"""Of a request: a name or an address, with or without a port; empty for none."""
+
 Id = Annotated[str, StringConstraints(pattern=DNS_LABEL)]
 """A project, service or task: a DNS label (lower-case letters, digits and ``-``, at most 63)."""
 

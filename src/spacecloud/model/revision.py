@@ -20,6 +20,9 @@ DIGITS = 12
 NOT_IN_A_CONTAINER = frozenset({"name", "runtime", "docker", "secrets"})
 """Fields of a task that are left out, or taken in by what they lead to."""
 
+OF_DOCKER = ("init",)
+"""Fields of a task's ``docker`` that go into a container, where they were given."""
+
 Document = Mapping[str, Any]
 """A service as it was given."""
 
@@ -92,6 +95,7 @@ def _task(given: Document, image: str, secrets: Mapping[str, SecretFacts]) -> di
         **{name: value for name, value in given.items() if name not in NOT_IN_A_CONTAINER},
         "image": image,
         "cmd": given["docker"].get("cmd", []),
+        **{name: given["docker"][name] for name in OF_DOCKER if name in given["docker"]},
         "secrets": [
             [name, secrets[name].version, secrets[name].root_path] if name in secrets else [name]
             for name in given.get("secrets", ())

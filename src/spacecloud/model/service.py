@@ -72,6 +72,11 @@ class Service(Resource):
     """They start together, share one network namespace and stop together."""
 
     affinity: tuple[Affinity, ...] = ()
+    termination_grace_period_seconds: Whole | None = Field(default=None, ge=0, le=86_400)
+    """How long a replica that goes may finish what it has: its requests and connections in flight,
+    and then, from the stop signal (SIGTERM) on, its processes, which are killed when it is over.
+    Both end sooner when there is nothing left. Absent: 30 and 10."""
+
     whitelists: tuple[Peer, ...] | None = None
     """Who may call me. Absent: all of my project. Empty: nobody."""
 
@@ -151,7 +156,9 @@ def _written_replicas(service: Service) -> int:
 
 
 def confirm_seconds(service: Service) -> float:
-    """How long a new revision of it serves before it is confirmed."""
+    """How long a new revision serves before it is confirmed; of jobs what counts is their end."""
+    if all(task.is_job for task in service.tasks):
+        return 0
     return service.rollout.confirm_seconds if service.rollout is not None else CONFIRM_SECONDS
 
 

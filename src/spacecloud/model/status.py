@@ -14,9 +14,10 @@ from spacecloud.reasons.base import BaseReason
 from spacecloud.reasons.notices import Notice, RouteNotServed
 from spacecloud.reasons.union import FailureReason
 
-State = Literal["ready", "progressing", "degraded", "failed", "removing", "asleep"]
+State = Literal["ready", "completed", "progressing", "degraded", "failed", "removing", "asleep"]
 """
-``ready``: what is declared runs, is confirmed, and the gateway knows. ``progressing``: on its way.
+``ready``: what is declared runs, is confirmed, and the gateway knows. ``completed``: all of it has
+ended with 0 and is not started again, as its ``restart`` says. ``progressing``: on its way.
 ``degraded``: serves, but not as declared. ``failed``: nothing more will be tried, or every try
 fails; ``message`` says why. ``removing``: deleted, not yet gone. ``asleep``: zero replicas wanted.
 """
@@ -43,7 +44,9 @@ Sentence = Annotated[
 
 class TaskStatus(View):
     id: str
-    state: Literal["missing", "created", "running", "exited"]
+    state: Literal["missing", "created", "running", "exited", "completed"]
+    """``completed``: exited with 0, and its ``restart`` says that it is not started again."""
+
     health: str = ""
     image: str = ""
     restarts: int = 0

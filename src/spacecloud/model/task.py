@@ -3,14 +3,24 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    StrictBool,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from spacecloud.model.image import parse_image
-from spacecloud.model.refs import Id
+from spacecloud.model.refs import HOST_HEADER, Id
 from spacecloud.model.resource import Number, Resource, Whole, located
 from spacecloud.model.stored import is_stored
 
 Protocol = Literal["http", "tcp"]
+Restart = Literal["always", "on-failure", "never"]
+
+LONGEST_INTERVAL_SECONDS, LONGEST_TIMEOUT_SECONDS = 86_400, 3600
 
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 EnvName = Annotated[str, StringConstraints(pattern=VARIABLE)]
@@ -98,6 +108,11 @@ class Docker(Resource):
     image_pull_policy: Literal["", "always", "pull-if-not-exists"] = ""
     """``always`` pulls on every apply; otherwise only an image that is missing is pulled."""
 
+    init: StrictBool = True
+    """The engine's ``docker-init`` is process 1: it passes signals on and reaps orphans.
+
+    ``false`` for an image whose own init must be process 1, as s6-overlay."""
+
     @field_validator("image_pull_policy", mode="before")
     @classmethod
     def _kubernetes_word(cls, given: Any) -> Any:
@@ -121,13 +136,18 @@ class Probe(Resource):
     path: str = Field(default="/", pattern=r"^/")
     """http: a GET of it must answer 200 to 399."""
 
+    host: str = Field(default="", max_length=255, pattern=HOST_HEADER)
+    """http: sent as the ``Host`` header; the replica's address and port where none is given."""
+
     command: tuple[str, ...] = ()
     """exec: run in the task; exit code 0 means ready."""
 
-    interval_seconds: Number = Field(default=5, ge=0.1, le=3600)
-    """Between two probes once the task has been ready; before that it is asked more often."""
+    interval_seconds: Number = Field(default=5, ge=0.1, le=LONGEST_INTERVAL_SECONDS)
+    """Between two probes once the task has been ready. Until then it is asked more often: http and
+    tcp up to every half second, a command after half a second and then ever less often, up to every
+    five. Absent, a ready task that says no is asked again after a second."""
 
-    timeout_seconds: Number = Field(default=1, ge=0.1, le=300)
+    timeout_seconds: Number = Field(default=1, ge=0.1, le=LONGEST_TIMEOUT_SECONDS)
     """An answer that takes longer counts as a failure."""
 
     grace_seconds: Number = Field(default=60, ge=0, le=86_400)
@@ -137,9 +157,11 @@ class Probe(Resource):
     """Failures in a row that take a ready task out of traffic; twice as many restart it."""
 
     @model_validator(mode="after")
-    def _exec_needs_a_command(self) -> "Probe":
+    def _fields_fit_the_type(self) -> "Probe":
         if self.type == "exec" and not self.command:
             raise ValueError("an exec probe needs a command, as in command: [redis-cli, ping]")
+        if self.host and self.type != "http":
+            raise located("only a probe of type http sends a Host: write type: http", "host")
         return self
 
 
@@ -152,6 +174,11 @@ class Task(Resource):
     env: dict[EnvName, str] = Field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     """Ids of ``env`` and ``file`` secrets of the same project."""
+
+    restart: Restart = "always"
+    """When it is started again after it has ended: ``always``; ``on-failure``, after any exit code
+    but 0; ``never``. One that is not started again after 0 is done, and stays so until a new
+    revision runs it. Without ports and without a probe it is a job: ready is when it is done."""
 
     runtime: Literal["", "image", "code"] = ""
     """Only ``image`` runs; ``code`` is refused."""
@@ -173,3 +200,8 @@ class Task(Resource):
         if runtime == "code":
             raise ValueError("runtime code no longer exists; build an image and use runtime: image")
         return runtime
+
+    @property
+    def is_job(self) -> bool:
+        """Does it run until it is done, with nothing to say before? Its end is what counts."""
+        return self.restart != "always" and not self.ports and self.probe is None

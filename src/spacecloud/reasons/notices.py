@@ -84,6 +84,22 @@ class NothingToProbe(BaseReason):
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeNotKept(BaseReason):
+    task: str
+    folders: tuple[str, ...]
+
+    code = "VolumeNotKept"
+    remedy = "keep data in a database outside"
+
+    def __str__(self) -> str:
+        kind = "a VOLUME" if len(self.folders) == 1 else "VOLUMEs"
+        return (
+            f"task {self.task}: its image declares {', '.join(self.folders)} as {kind}; what it "
+            "writes there is gone whenever its replica is replaced, as by every update"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class UpstreamsUnited(BaseReason):
     """A call shows which service it comes from, and not which version of it."""
 
@@ -259,6 +275,7 @@ Notice = (
     | SleepNotSupported
     | MaximumBelowMinimum
     | NothingToProbe
+    | VolumeNotKept
     | UpstreamsUnited
     | WhitelistsDiffer
     | PeerNotDeclared

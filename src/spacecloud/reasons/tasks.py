@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from spacecloud.reasons.base import BaseReason
 
 BY_EXIT_CODE = {
-    0: "its command ended by itself: a service runs until it is asked to end; check docker.cmd",
+    0: "its command ended by itself: a service runs until it is asked to end; check docker.cmd, or "
+    "give restart: on-failure to what is done when it ends",
     126: "its command is a file that cannot be executed: check docker.cmd and the file's mode",
     127: "its command does not exist in the image: check docker.cmd and the entrypoint",
     134: "it aborted itself: its log has the reason",
@@ -47,7 +48,19 @@ class Exited(BaseReason):
         return BY_EXIT_CODE.get(self.exit_code, "") if self.exit_code is not None else ""
 
 
-Ending = OutOfMemory | Exited
+@dataclass(frozen=True, slots=True)
+class ProgramNotFound(BaseReason):
+    what: str
+    message: str
+
+    code = "ContainerCannotRun"
+    remedy = "check docker.cmd and the image's entrypoint"
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.message}: check docker.cmd and the image's entrypoint"
+
+
+Ending = OutOfMemory | Exited | ProgramNotFound
 """Why a task ended."""
 
 
@@ -83,6 +96,46 @@ class CrashLoop(BaseReason):
 
 
 @dataclass(frozen=True, slots=True)
+class NotRestarted(BaseReason):
+    """Its restart policy is ``never``."""
+
+    ending: Ending
+
+    code = "NotRestarted"
+    remedy = (
+        "mend it and apply it again: a changed document is run anew; with restart: on-failure it "
+        "is tried again by itself"
+    )
+
+    def __str__(self) -> str:
+        return f"{self.ending}; restart is never, so it is not started again"
+
+    @property
+    def fix(self) -> str:
+        return f"{self.ending.fix}; {self.remedy}" if self.ending.fix else self.remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Completed(BaseReason):
+    code = "Completed"
+    remedy = "nothing: it is done; a changed document is run anew"
+
+    def __str__(self) -> str:
+        return "completed: it ended with code 0"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRunning(BaseReason):
+    """It has neither ports nor a probe, and a restart policy that lets it end."""
+
+    code = "JobRunning"
+    remedy = "wait until it ends; of a task that is not to end: leave restart out, or give a probe"
+
+    def __str__(self) -> str:
+        return "runs, and is done when it ends with code 0"
+
+
+@dataclass(frozen=True, slots=True)
 class EndedLately(BaseReason):
     """It runs again."""
 
@@ -105,18 +158,6 @@ class StartFailed(BaseReason):
 
     def __str__(self) -> str:
         return self.message
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramNotFound(BaseReason):
-    what: str
-    message: str
-
-    code = "ContainerCannotRun"
-    remedy = "check docker.cmd and the image's entrypoint"
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.message}: check docker.cmd and the image's entrypoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +223,10 @@ class ProbeAnswered(BaseReason):
     status: int
 
     code = "ProbeStatus"
-    remedy = "mend the app, or let probe.path name what answers 200 when it is ready"
+    remedy = (
+        "let probe.path name what answers 200 when it is ready, and probe.host a name that the app "
+        "serves where it refuses its own address (400, 403, 421); else mend the app"
+    )
 
     def __str__(self) -> str:
         return f"GET {self.path} on port {self.port} answered {self.status}"
@@ -288,9 +332,11 @@ TaskReason = (
     Ending
     | BackOff
     | CrashLoop
+    | NotRestarted
+    | Completed
+    | JobRunning
     | EndedLately
     | StartFailed
-    | ProgramNotFound
     | NoCommand
     | PodDown
     | ProbeReason

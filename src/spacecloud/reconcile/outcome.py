@@ -9,9 +9,9 @@ from spacecloud.model.lines import message
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reasons.platform import InternalError, StoreRefused
 from spacecloud.reasons.steps import SandboxLost
-from spacecloud.reasons.tasks import BackOff, Exited, OutOfMemory
+from spacecloud.reasons.tasks import BackOff, Completed, Exited, NotRestarted, OutOfMemory
 from spacecloud.reasons.union import FailureReason, Reason
-from spacecloud.workloads.observed import ObservedPull
+from spacecloud.workloads.observed import ObservedPull, ObservedReplica, ObservedTask
 from spacecloud.workloads.operations import (
     ConfirmRevision,
     CreateReplica,
@@ -91,6 +91,17 @@ def event_of(pull: ObservedPull) -> Telling:
     if pull.state == "failed":
         return Telling("Failed", f"{pull.op}: {pull.reason}", "error", pull.reason)
     return Telling("ImagePulled", f"pulled {pull.op.image}")
+
+
+def exit_of(replica: ObservedReplica, task: ObservedTask, last_output: str) -> Telling:
+    """Of a task that has ended, with the end of its log."""
+    name, why = f"{replica.id}/{task.task}", task.ending(last_output)
+    if task.is_completed:
+        return Telling("TaskCompleted", f"{name}: {why}", reason=Completed())
+    if task.is_over:
+        failed = NotRestarted(why)
+        return Telling("Failed", f"{name}: {failed}", "error", failed)
+    return Telling("TaskExited", f"{name}: {why}", "warning", why)
 
 
 def _done(ended: Ended) -> Iterator[Telling]:

@@ -13,6 +13,7 @@ from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceKey
+from spacecloud.model.service import Service
 from spacecloud.model.status import (
     Finding,
     PlanView,
@@ -26,7 +27,7 @@ from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.preview import Preview
 from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.report.diagnosis import findings
-from spacecloud.report.notices import notices_of
+from spacecloud.report.notices import notices_of, volumes_of
 from spacecloud.report.status import Relations, left, removing, status_of
 from spacecloud.store.port import Store
 
@@ -112,7 +113,10 @@ class Queries:
         return self._driver.workloads.logs(request)
 
     def notices(self, envelope: Envelope) -> tuple[Notice, ...]:
-        return notices_of(envelope.spec)
+        found = notices_of(envelope.spec)
+        if isinstance(envelope.spec, Service):
+            found += tuple(volumes_of(envelope.spec, {}, self._driver.workloads.volumes()))
+        return found
 
     async def trouble(self) -> str:
         return await self._health.trouble()
@@ -167,6 +171,7 @@ class Queries:
             not_served=ingress.not_served(key),
             notices=(
                 *notices_of(version.spec),
+                *volumes_of(version.spec, version.images, self._driver.workloads.volumes()),
                 *explain.warnings(key, policy.authorization),
                 *table.unreached(key, ingress.served),
             ),

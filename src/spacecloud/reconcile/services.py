@@ -24,7 +24,7 @@ from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.execute import execute
 from spacecloud.reconcile.history import Exit, HistoryRecorder
 from spacecloud.reconcile.observe import Observer
-from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of, reason_of
+from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of, exit_of, reason_of
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.service_state import Look, ServiceState
 from spacecloud.report.snapshot import Snapshot
@@ -39,9 +39,11 @@ from spacecloud.workloads.operations import (
     PublishNames,
     PublishPolicy,
     PublishTraffic,
+    RecordCompletion,
     RecordRevision,
     RecordServing,
     ReleaseAddresses,
+    StoreOp,
     TrafficOp,
     Wait,
     WithdrawTraffic,
@@ -80,6 +82,7 @@ class ServiceReconciler:
         self._background = background
         self._termination = termination
         self._now = now
+        self._began = now()
         self._states: dict[ServiceKey, ServiceState] = {}
 
     async def __call__(self, key: ServiceKey) -> datetime | None:
@@ -229,9 +232,27 @@ class ServiceReconciler:
             case PublishNames():
                 await self._driver.names.publish(op.key, op.names)
                 self._state(key).names = op.names
+            case (
+                RecordRevision()
+                | RecordCompletion()
+                | RecordServing()
+                | ConfirmRevision()
+                | FailRevision()
+                | ReleaseAddresses()
+            ):
+                await self._record(op)
+            case Wait():
+                raise AssertionError("waits are not carried out")
+            case _:
+                await self._driver.workloads.execute(op)
+
+    async def _record(self, op: StoreOp) -> None:
+        match op:
             case RecordRevision():
                 next = NextRevision(op.number, op.hash, dict(op.images), op.secrets)
                 await self._store.record_revision(op.ref, op.generation, next)
+            case RecordCompletion():
+                await self._store.record_completion(op.ref, op.number)
             case RecordServing():
                 await self._store.record_serving(op.ref, op.generation, op.number)
             case ConfirmRevision():
@@ -240,10 +261,6 @@ class ServiceReconciler:
                 await self._fail(op)
             case ReleaseAddresses():
                 await self._store.release(op.key)
-            case Wait():
-                raise AssertionError("waits are not carried out")
-            case _:
-                await self._driver.workloads.execute(op)
 
     async def _tell_gateway(self, op: TrafficOp) -> None:
         match op:
@@ -288,9 +305,10 @@ class ServiceReconciler:
         replica, task = seen.replica, seen.task
         words = await self._last_words(state.key.project, replica.id, task.task)
         state.recorder.last_output[task.container] = words
-        why = task.ending(words)
-        told = f"{replica.id}/{task.task}: {why}"
-        self._events.record(state.key, "TaskExited", told, "warning", reason=why)
+        if task.is_over and task.exited_at is not None and task.exited_at < self._began:
+            # Told by the process before this one, which saw it.
+            return
+        self._tell(state.key, exit_of(replica, task, words))
 
     async def _last_words(self, project: str, replica: str, task: str) -> str:
         lines = await self._driver.workloads.last_lines(project, replica, task, LAST_LINES)

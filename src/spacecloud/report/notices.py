@@ -1,6 +1,6 @@
 """What of a document is kept but not acted on, and what will surprise: said, never silent. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from spacecloud.model.other_configuration import ClusterConfig, Integration, LetsEncrypt
 from spacecloud.model.project import Project
@@ -15,6 +15,7 @@ from spacecloud.reasons.notices import (
     Notice,
     ReplicasFixed,
     SleepNotSupported,
+    VolumeNotKept,
 )
 
 
@@ -38,6 +39,19 @@ def notices_of(spec: Resource) -> tuple[Notice, ...]:
             return (FieldIgnored("the document", "it is given back as it is"),)
         case _:
             return ()
+
+
+def volumes_of(
+    spec: Service, images: Mapping[str, str], volumes: Mapping[str, tuple[str, ...]]
+) -> Iterator[VolumeNotKept]:
+    """
+    What an image keeps in a VOLUME and its task loses. ``images``: task id to the image's id;
+    ``volumes``: an image's id or reference to the folders.
+    """
+    for task in spec.tasks:
+        folders = volumes.get(images.get(task.id, task.docker.image), ())
+        if folders:
+            yield VolumeNotKept(task.id, folders)
 
 
 def _service(spec: Service) -> Iterable[Notice]:
@@ -65,5 +79,5 @@ def _service(spec: Service) -> Iterable[Notice]:
 def _task(task: Task) -> Iterable[Notice]:
     if task.resources.gpu is not None:
         yield FieldIgnored("resources.gpu", "this driver does not act on it", f"task {task.id}")
-    if task.probe is None and not task.ports:
+    if task.probe is None and not task.ports and not task.is_job:
         yield NothingToProbe(task.id)

@@ -7,7 +7,11 @@ How a version is doing, in the words that a person reads.
 | the engine or the gateway refuse it as written          | failed      |
 | the latest revision was given up before it was confirmed | failed     |
 | a task ended three times in a row and is not ready      | failed      |
+| there is no such program in the image                   | failed      |
+| a task ended for good, and not with 0                   | failed      |
 | none are wanted, none run                               | asleep      |
+| as many as are wanted have ended for good, with 0       | completed   |
+| as many serve, and a job among them still runs          | progressing |
 | as many serve as are wanted, of the wanted revision: confirmed | ready |
 | … not confirmed yet                                     | progressing |
 | some serve, but not as declared, and a task is in trouble | degraded  |
@@ -41,7 +45,16 @@ from spacecloud.reasons.services import (
     NotObserved,
     RolledBack,
 )
-from spacecloud.reasons.tasks import CrashLoop, Ending, PodDown, ProbeReason, StartFailed
+from spacecloud.reasons.tasks import (
+    CrashLoop,
+    Ending,
+    JobRunning,
+    NotRestarted,
+    PodDown,
+    ProbeReason,
+    ProgramNotFound,
+    StartFailed,
+)
 from spacecloud.reasons.union import Reason
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.observed import ObservedReplica, ObservedTask
@@ -214,23 +227,47 @@ def _refused(version: DeclaredVersion, snapshot: Snapshot) -> Reason | None:
 
 
 def _of_replicas(version: DeclaredVersion, snapshot: Snapshot, resolution: Resolution) -> Verdict:
-    situation, revision = snapshot.situation, resolution.revision
+    situation = snapshot.situation
     replicas = _replicas(version.ref, snapshot)
-    current = [r for r in replicas if r.revision == revision]
+    current = [r for r in replicas if r.revision == resolution.revision]
     serving = sum(serves(r, situation) for r in current)
     wanted = situation.wanted(version)
-    loops = [loop for r in current if (loop := _crash_loop(r, snapshot))]
-    if loops and serving == 0:
-        return loops[0]
+    dead_end = _dead_end(current, serving, snapshot)
+    if dead_end is not None:
+        return dead_end
     if wanted == 0:
         return Verdict("progressing") if replicas else Verdict("asleep", Asleep())
-    if serving >= wanted and revision is not None and _is_published(snapshot):
-        return _of_serving(version, resolution, snapshot)
+    arrived = _arrived(version, current, serving, resolution, snapshot)
+    if arrived is not None:
+        return arrived
     others = [r for r in replicas if serves(r, situation)]
     trouble = _first_trouble(current, snapshot)
     if others and any(_is_serious(r, situation.now) for r in current):
         return replace(trouble, state="degraded")
     return trouble
+
+
+def _dead_end(current: list[ObservedReplica], serving: int, snapshot: Snapshot) -> Verdict | None:
+    over = [failed for r in current if (failed := _end(r, snapshot))]
+    loops = [loop for r in current if (loop := _crash_loop(r, snapshot))]
+    return next(iter(over + loops * (serving == 0)), None)
+
+
+def _arrived(
+    version: DeclaredVersion,
+    current: list[ObservedReplica],
+    serving: int,
+    resolution: Resolution,
+    snapshot: Snapshot,
+) -> Verdict | None:
+    """All that is wanted is there, or done."""
+    wanted = snapshot.situation.wanted(version)
+    completed = sum(r.is_completed for r in current)
+    if resolution.is_completed or completed >= wanted:
+        return Verdict("completed", snapshot.last_error)
+    if serving + completed < wanted or not _is_published(snapshot):
+        return None
+    return _running_job(current) or _of_serving(version, resolution, snapshot)
 
 
 def _of_serving(version: DeclaredVersion, resolution: Resolution, snapshot: Snapshot) -> Verdict:
@@ -289,11 +326,12 @@ def _trouble(replica: ObservedReplica, snapshot: Snapshot) -> Verdict | None:
 def _is_serious(replica: ObservedReplica, now: datetime) -> bool:
     """More than a start that takes its time."""
     return replica.sandbox != "running" or any(
-        task.state == "exited"
+        (task.state == "exited" and not task.is_completed)
         or task.error != ""
         or task.health.state == "failing"
         or (
-            task.health.state != "ready"
+            task.state == "running"
+            and task.health.state != "ready"
             and task.started_at is not None
             and now - task.started_at > LONG_START
         )
@@ -301,16 +339,43 @@ def _is_serious(replica: ObservedReplica, now: datetime) -> bool:
     )
 
 
-def _crash_loop(replica: ObservedReplica, snapshot: Snapshot) -> Verdict | None:
+def _running_job(replicas: list[ObservedReplica]) -> Verdict | None:
+    for replica in replicas:
+        for task in replica.tasks:
+            if task.is_job and task.state == "running":
+                return Verdict("progressing", JobRunning(), replica.id, task.task)
+    return None
+
+
+def _end(replica: ObservedReplica, snapshot: Snapshot) -> Verdict | None:
     for task in replica.tasks:
-        exits = snapshot.situation.history.exits.get(task.container, 0)
-        if exits >= CRASHES_UNTIL_FAILED and task.health.state != "ready":
-            reason = CrashLoop(_ending(task, snapshot), exits)
+        if task.is_over and not task.is_completed:
+            reason = NotRestarted(_ending(task, snapshot))
             return Verdict("failed", reason, replica.id, task.task)
     return None
 
 
-def _reason(task: ObservedTask, snapshot: Snapshot) -> StartFailed | Ending | ProbeReason | None:
+def _crash_loop(replica: ObservedReplica, snapshot: Snapshot) -> Verdict | None:
+    for task in replica.tasks:
+        if task.is_completed:
+            continue
+        exits = snapshot.situation.history.exits.get(task.container, 0)
+        ending = _ending(task, snapshot)
+        if isinstance(ending, ProgramNotFound):
+            return Verdict("failed", ending, replica.id, task.task)
+        if exits >= CRASHES_UNTIL_FAILED and task.health.state != "ready":
+            reason = CrashLoop(ending, exits)
+            return Verdict("failed", reason, replica.id, task.task)
+    return None
+
+
+def _reason(
+    task: ObservedTask, snapshot: Snapshot
+) -> StartFailed | Ending | NotRestarted | ProbeReason | None:
+    if task.is_completed:
+        return None
+    if task.is_over:
+        return NotRestarted(_ending(task, snapshot))
     if task.error:
         return StartFailed(message(task.error))
     if task.state == "exited":
@@ -326,9 +391,11 @@ def _ending(task: ObservedTask, snapshot: Snapshot) -> Ending:
 
 def _replica(replica: ObservedReplica, snapshot: Snapshot) -> ReplicaStatus:
     draining = {e.address for e in snapshot.situation.acknowledged if e.draining}
-    states = {task.state for task in replica.tasks}
+    states = {task.state for task in replica.tasks if not task.is_completed}
     status: ReplicaState
-    if any(t.state == "exited" and t.exit_code for t in replica.tasks):
+    if replica.is_completed:
+        status = "SUCCEEDED"
+    elif any(t.state == "exited" and t.exit_code for t in replica.tasks):
         status = "FAILED"
     elif states == {"running"} and replica.sandbox == "running":
         status = "RUNNING"
@@ -352,10 +419,11 @@ def _task(name: str, replica: ObservedReplica, snapshot: Snapshot) -> TaskStatus
     reason = _reason(task, snapshot)
     return TaskStatus(
         id=name,
-        state=task.state,
+        state="completed" if task.is_completed else task.state,
         health=task.health.state if task.state == "running" else "",
         image=_image(task, replica, snapshot),
-        restarts=snapshot.situation.history.exits.get(task.container, 0),
+        # The last end of a task that is over was followed by none.
+        restarts=max(0, snapshot.situation.history.exits.get(task.container, 0) - task.is_over),
         exit_code=task.exit_code,
         reason=reason.code if reason is not None else "",
         message=str(reason or ""),

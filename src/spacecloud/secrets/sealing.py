@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from spacecloud.errors import Unavailable
+from spacecloud.model.secret import as_bytes
 
 FORMAT = b"\x01"
 KEY_ID_BYTES = 8
@@ -37,7 +38,7 @@ class Sealer:
     def seal(self, value: str, *place: str) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
         cipher = self._ciphers[self._active]
-        return FORMAT + self._active + nonce + cipher.encrypt(nonce, value.encode(), _bound(place))
+        return FORMAT + self._active + nonce + cipher.encrypt(nonce, as_bytes(value), _bound(place))
 
     def unseal(self, sealed: bytes, *place: str) -> str:
         """``Unavailable``, with what to restore, when no key of ours opens it."""
@@ -52,12 +53,13 @@ class Sealer:
                 "not hold: restore that file from the backup that belongs to this database"
             )
         try:
-            return cipher.decrypt(nonce, sealed[_HEADER_BYTES:], _bound(place)).decode()
+            content = cipher.decrypt(nonce, sealed[_HEADER_BYTES:], _bound(place))
         except InvalidTag:
             raise Unavailable(
                 f"{_named(place)} does not open: it was altered or moved; restore the database "
                 "from a backup"
             ) from None
+        return content.decode("utf-8", "surrogateescape")
 
 
 def _bound(place: tuple[str, ...]) -> bytes:

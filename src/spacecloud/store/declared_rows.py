@@ -93,7 +93,7 @@ def _read(db: Session, known: Declared, only: ServiceKey | None = None) -> dict[
     vips: dict[ServiceKey, dict[str, IPv4Address]] = {}
     for project, service, version, vip, *facts in db.rows(
         "SELECT v.project, v.service, v.version, v.vip, v.generation, v.spec, v.place,"
-        " v.applied_at, v.resolved, v.confirmed, v.serving_since, v.failed, v.failure,"
+        " v.applied_at, v.resolved, v.completed, v.confirmed, v.serving_since, v.failed, v.failure,"
         f" {revision_rows.COLUMNS}"
         " FROM versions AS v LEFT JOIN revisions AS r ON r.number = v.revision"
         " AND (r.project, r.service, r.version) = (v.project, v.service, v.version)"
@@ -130,10 +130,11 @@ def _version(
     db: Session, ref: ServiceRef, facts: list[Any], service: DeclaredService | None
 ) -> DeclaredVersion:
     """A generation is never used twice: within one, only the revision and its verdict change."""
-    generation, text, place, applied_at, resolved, *rest = facts
+    generation, text, place, applied_at, resolved, completed, *rest = facts
     verdict, row = rest[:VERDICT_COLUMNS], rest[VERDICT_COLUMNS:]
     latest = revision_rows.revision_from(ref.project, row) if row[0] is not None else None
     recorded = _recorded(db, ref, generation, resolved, latest, verdict)
+    recorded["completed"] = completed
     for known in service.versions if service is not None else ():
         if known.generation == generation:
             is_same = all(getattr(known, name) == value for name, value in recorded.items())

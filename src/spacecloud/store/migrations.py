@@ -247,6 +247,13 @@ REVISIONS = (
 
 REASONS = ("ALTER TABLE events ADD COLUMN reason TEXT NOT NULL DEFAULT ''",)
 
+BINARY_VALUES = (
+    # Given as bytes: how it is shown, not how it is kept.
+    "ALTER TABLE secret_values ADD COLUMN is_binary INTEGER NOT NULL DEFAULT 0",
+)
+
+COMPLETIONS = ("ALTER TABLE versions ADD COLUMN completed INTEGER NOT NULL DEFAULT 0",)
+
 CONFIRMED = (
     # Of the latest revision, but for the first, which may be an earlier one. What an earlier
     # release has recorded counts as confirmed.
@@ -277,6 +284,8 @@ MIGRATIONS = (
     INSTALLATION,
     REVISIONS,
     REASONS,
+    BINARY_VALUES,
+    COMPLETIONS,
     CONFIRMED,
     OTHER_CONFIGURATION,
 )

@@ -145,6 +145,10 @@ class Services(Protocol):
         """
         ...
 
+    async def record_completion(self, ref: ServiceRef, number: int) -> None:
+        """All replicas of that revision are done; nothing happens when it is not the latest."""
+        ...
+
     async def record_serving(self, ref: ServiceRef, generation: int, number: int) -> None:
         """
         Write down that all replicas of the latest revision take requests, from now on.

@@ -52,6 +52,16 @@ def record_revision(
     _point(db, ref, next.number, generation)
 
 
+def record_completion(db: Session, ref: ServiceRef, number: int) -> None:
+    """Of the version, not of the revision's row, which is never changed."""
+    db.run(
+        "UPDATE versions SET completed = ?" + OF_THIS_VERSION + " AND revision = ?",
+        number,
+        *ref,
+        number,
+    )
+
+
 def revisions(db: Session, ref: ServiceRef) -> list[Revision]:
     """Newest first."""
     rows = db.rows(

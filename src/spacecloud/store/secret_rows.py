@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from spacecloud.errors import Conflict, InvalidSpec, NotFound
 from spacecloud.model.declared import Change
-from spacecloud.model.secret import REDACTED, Secret, SecretFacts
+from spacecloud.model.secret import REDACTED, Secret, SecretFacts, document_of
 from spacecloud.model.validation.mistakes import mistake_at, spelled_out
 from spacecloud.store.database import Session, matching
 from spacecloud.store.port import Sealer, Written
@@ -35,8 +35,11 @@ def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secre
             "it first, or choose another id"
         )
     stored = _values(db, sealer, project, id, row[2]) if row is not None else {}
-    values = _with_kept(secret.data, stored, f"{project}/{id}")
-    if row is not None and values == stored and row[1] == secret.root_path:
+    values = _with_kept(secret, stored, f"{project}/{id}")
+    known = _binary_keys(db, project, id, row[2]) if row is not None else frozenset()
+    # What is kept by a mark in ``data`` is what it was: a client may know no other field.
+    binary = known & {k for k, v in secret.data.items() if v == REDACTED} | {*secret.binary_data}
+    if row is not None and values == stored and row[1] == secret.root_path and binary == known:
         return Written("unchanged", created)
     version = _next_version(db, project, id)
     db.run(
@@ -50,7 +53,13 @@ def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secre
     for key, value in values.items():
         sealed = sealer.seal(value, project, id, key)
         db.run(
-            "INSERT INTO secret_values VALUES (?, ?, ?, ?, ?)", project, id, version, key, sealed
+            "INSERT INTO secret_values VALUES (?, ?, ?, ?, ?, ?)",
+            project,
+            id,
+            version,
+            key,
+            sealed,
+            key in binary,
         )
     forget_unnamed_values(db, project)
     db.notify(Change("secret", project, id))
@@ -60,34 +69,48 @@ def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secre
 def set_key(db: Session, sealer: Sealer, project: str, id: str, key: str, value: str) -> None:
     stored = _changeable(db, project, id)
     values = {**_values(db, sealer, project, id, stored.version), key: value}
-    put_secret(db, sealer, project, id, _shaped(stored, stored.root_path, values))
+    binary = _binary_keys(db, project, id, stored.version) - {key}
+    put_secret(db, sealer, project, id, _shaped(stored, stored.root_path, values, binary))
 
 
 def delete_key(db: Session, sealer: Sealer, project: str, id: str, key: str) -> None:
     stored = _changeable(db, project, id)
     values = _values(db, sealer, project, id, stored.version)
     values.pop(key, None)
-    put_secret(db, sealer, project, id, _shaped(stored, stored.root_path, values))
+    binary = _binary_keys(db, project, id, stored.version)
+    put_secret(db, sealer, project, id, _shaped(stored, stored.root_path, values, binary))
 
 
 def set_root_path(db: Session, sealer: Sealer, project: str, id: str, root_path: str) -> None:
     stored = _changeable(db, project, id)
     values = _values(db, sealer, project, id, stored.version)
-    put_secret(db, sealer, project, id, _shaped(stored, root_path, values))
+    binary = _binary_keys(db, project, id, stored.version)
+    put_secret(db, sealer, project, id, _shaped(stored, root_path, values, binary))
 
 
 def secrets(db: Session, project: str, id: str | None) -> list[SecretFacts]:
     where, values = matching(project=project, id=id)
     rows = db.rows(f"SELECT id, type, root_path, version FROM secrets{where} ORDER BY id", *values)
     keys: dict[str, list[str]] = {}
-    for id, key in db.rows(
-        "SELECT id, key FROM secrets JOIN secret_values AS v USING (project, version)"
+    binary: dict[str, list[str]] = {}
+    for id, key, is_binary in db.rows(
+        "SELECT id, key, is_binary FROM secrets JOIN secret_values AS v USING (project, version)"
         f"{where} AND v.secret = id ORDER BY id, key",
         *values,
     ):
         keys.setdefault(id, []).append(key)
+        if is_binary:
+            binary.setdefault(id, []).append(key)
     return [
-        SecretFacts(project, id, type, root_path, tuple(keys.get(id, ())), version)
+        SecretFacts(
+            project,
+            id,
+            type,
+            root_path,
+            tuple(keys.get(id, ())),
+            version,
+            tuple(binary.get(id, ())),
+        )
         for id, type, root_path, version in rows
     ]
 
@@ -196,10 +219,23 @@ def _values(db: Session, sealer: Sealer, project: str, id: str, version: int) ->
     return {key: sealer.unseal(sealed, project, id, key) for key, sealed in rows}
 
 
-def _with_kept(given: Mapping[str, str], stored: Mapping[str, str], name: str) -> dict[str, str]:
+def _binary_keys(db: Session, project: str, id: str, version: int) -> frozenset[str]:
+    rows = db.rows(
+        "SELECT key FROM secret_values"
+        " WHERE project = ? AND secret = ? AND version = ? AND is_binary",
+        project,
+        id,
+        version,
+    )
+    return frozenset(key for (key,) in rows)
+
+
+def _with_kept(secret: Secret, stored: Mapping[str, str], name: str) -> dict[str, str]:
+    given = {"data": secret.data, "binaryData": secret.binary_data}
     mistakes = tuple(
-        mistake_at(("spec", "data", key), "no value is stored that could be kept: write the value")
-        for key, value in sorted(given.items())
+        mistake_at(("spec", field, key), "no value is stored that could be kept: write the value")
+        for field, values in given.items()
+        for key, value in sorted(values.items())
         if value == REDACTED and key not in stored
     )
     if mistakes:
@@ -207,15 +243,16 @@ def _with_kept(given: Mapping[str, str], stored: Mapping[str, str], name: str) -
             f"secret {name} holds {REDACTED} where a value is needed: {spelled_out(mistakes)}",
             mistakes,
         )
-    return {key: stored[key] if value == REDACTED else value for key, value in given.items()}
+    kept = {key for values in given.values() for key, value in values.items() if value == REDACTED}
+    return {key: stored[key] if key in kept else value for key, value in secret.values.items()}
 
 
-def _shaped(stored: SecretFacts, root_path: str, values: Mapping[str, str]) -> Secret:
+def _shaped(
+    stored: SecretFacts, root_path: str, values: Mapping[str, str], binary: frozenset[str]
+) -> Secret:
     """The changed secret, valid as a whole."""
     try:
-        return Secret.model_validate(
-            {"type": stored.type, "rootPath": root_path, "data": dict(values)}
-        )
+        return Secret.model_validate(document_of(stored.type, root_path, values, binary))
     except ValidationError as error:
         reasons = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
         raise InvalidSpec(f"secret {stored.project}/{stored.id}: {reasons}") from None

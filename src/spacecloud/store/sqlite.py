@@ -153,6 +153,9 @@ class SqliteStore:
             )
         )
 
+    async def record_completion(self, ref: ServiceRef, number: int) -> None:
+        await self._write(partial(revision_rows.record_completion, ref=ref, number=number))
+
     async def record_serving(self, ref: ServiceRef, generation: int, number: int) -> None:
         write, since = verdict_rows.serving, self._now()
         await self._write(

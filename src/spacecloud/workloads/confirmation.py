@@ -131,6 +131,9 @@ def _why_broken(
     situation: Situation, replica: ObservedReplica, task: ObservedTask
 ) -> Ending | Unhealthy | None:
     health = task.health
+    if task.is_completed or task.is_job:
+        # What its end means its restart policy says.
+        return None
     if task.state == "exited":
         is_started = any(
             isinstance(op, StartTask) and (op.replica, op.task) == (replica.id, task.task)

@@ -31,6 +31,7 @@ from spacecloud.reasons.steps import (
     SecretChanged,
     SlotEmpty,
 )
+from spacecloud.reasons.tasks import Completed
 from spacecloud.reasons.union import Reason
 from spacecloud.workloads.confirmation import giving_up, judge
 from spacecloud.workloads.drain import drain
@@ -45,6 +46,7 @@ from spacecloud.workloads.operations import (
     PublishPolicy,
     PublishTraffic,
     PullImage,
+    RecordCompletion,
     RecordRevision,
     ReleaseAddresses,
     RemoveNetwork,
@@ -249,10 +251,17 @@ def _version(
     builder: PlanBuilder,
 ) -> None:
     version = rollout.version
+    if rollout.resolution.is_completed:
+        if not rollout.resolution.is_recorded:
+            _resolve(situation, rollout, builder)
+        return
+    if rollout.is_done:
+        builder.add(RecordCompletion(version.ref, rollout.resolution.number), Completed())
     refused = situation.history.refused.get((version.ref, version.generation))
     if refused is not None:
         builder.problem(refused)
-    rebuilt = [r for r in rollout.staying if r.sandbox != "running"]
+    # What is over needs no sandbox, and is not run again for want of one.
+    rebuilt = [r for r in rollout.staying if r.sandbox != "running" and not r.is_over]
     for replica in (*rollout.staying, *rollout.warm):
         if replica not in rebuilt:
             repair(situation, declared, replica, rollout, builder)

@@ -35,12 +35,13 @@ def drain(
         return
     asked = situation.history.stopping_since.get(replica.id)
     if asked is not None:
-        grace = asked + situation.termination.grace
+        limit = situation.termination_of(replica).grace
+        grace = asked + limit
         if situation.now < grace:
             builder.add(AwaitStopped(replica.id), AskedToEnd())
             builder.look_again(grace)
         else:
-            late = GraceOver(situation.termination.grace.total_seconds())
+            late = GraceOver(limit.total_seconds())
             builder.add(RemoveReplica(replica.ref, replica.id), late, after=after)
         return
     acknowledged = {e.address: e for e in situation.acknowledged}.get(replica.address)
@@ -55,12 +56,12 @@ def _drain(
 ) -> None:
     history, stop = situation.history, StopReplica(replica.ref, replica.id)
     since = history.draining_since.get(replica.address, situation.now)
-    until = since + situation.termination.drain
+    limit = situation.termination_of(replica).drain
+    until = since + limit
     if history.idle_reports.get(replica.address, 0) >= IDLE_REPORTS:
         builder.add(stop, Idle(cause))
     elif situation.now >= until:
-        seconds = situation.termination.drain.total_seconds()
-        builder.add(stop, StillBusy(cause, seconds))
+        builder.add(stop, StillBusy(cause, limit.total_seconds()))
     else:
         builder.add(AwaitIdle(replica.id, until), cause)
         builder.look_again(min(until, situation.now + BETWEEN_REPORTS))

@@ -25,6 +25,7 @@ from spacecloud.workloads.operations import (
     PublishPolicy,
     PublishTraffic,
     PullImage,
+    RecordCompletion,
     RecordRevision,
     RecordServing,
     ReleaseAddresses,
@@ -66,7 +67,13 @@ def subject(op: Op) -> Subject:
             its = ("names",)
         case PullImage(ref=ref, image=image) | CancelPull(pull=PullImage(ref=ref, image=image)):
             its = ("pull", ref.version, image)
-        case RecordRevision() | RecordServing() | ConfirmRevision() | FailRevision():
+        case (
+            RecordRevision()
+            | RecordCompletion()
+            | RecordServing()
+            | ConfirmRevision()
+            | FailRevision()
+        ):
             its = ("revision", op.ref.version)
         case ReleaseAddresses():
             its = ("addresses",)

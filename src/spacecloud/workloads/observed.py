@@ -1,15 +1,21 @@
 """The world as a driver saw it, at the moment it looked. Everything here can be seen again."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.task import Restart
 from spacecloud.model.traffic import Endpoint, Face
-from spacecloud.reasons.tasks import Ending, Exited, OutOfMemory, ProbeReason
+from spacecloud.reasons.tasks import Ending, Exited, OutOfMemory, ProbeReason, ProgramNotFound
 from spacecloud.reasons.union import FailureReason
 from spacecloud.workloads.operations import Op, PullImage
+
+INIT_FAILED = frozenset({1, 126, 127})
+INIT_SAID = re.compile(r"\[FATAL tini \(\d+\)\] exec (?P<program>.+?) failed: (?P<why>[\w ]+)$")
+"""The engine's init, in its last line, of a program that it could not start."""
 
 HealthState = Literal["unknown", "starting", "ready", "failing"]
 
@@ -57,10 +63,27 @@ class ObservedTask:
     orphaned: bool = False
     """Runs in a namespace that its sandbox has left: unreachable, though it looks alive."""
 
+    restart: Restart = "always"
+    is_job: bool = False
+    """It runs until it is done, and is asked nothing before."""
+
+    @property
+    def is_over(self) -> bool:
+        """It has ended, and its restart policy says that it is not started again."""
+        if self.state != "exited" or self.restart == "always":
+            return False
+        return self.restart == "never" or self.exit_code == 0
+
+    @property
+    def is_completed(self) -> bool:
+        return self.is_over and self.exit_code == 0
+
     def ending(self, last_output: str = "") -> Ending:
         """Why it ended; ``last_output`` is the end of its log."""
         if self.out_of_memory:
             return OutOfMemory(last_output)
+        if self.exit_code in INIT_FAILED and (said := INIT_SAID.search(last_output)):
+            return ProgramNotFound(f"exec {said['program']}", said["why"])
         return Exited(self.exit_code, last_output)
 
 
@@ -87,6 +110,21 @@ class ObservedReplica:
     """Task ids that belong to it, as its creation wrote down."""
 
     tasks: tuple[ObservedTask, ...]
+    termination_grace_seconds: int | None = None
+    """As its service declared it when it was made; None where it did not."""
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing of it runs, nor will again."""
+        return self._has_all and all(task.is_over for task in self.tasks)
+
+    @property
+    def is_completed(self) -> bool:
+        return self._has_all and all(task.is_completed for task in self.tasks)
+
+    @property
+    def _has_all(self) -> bool:
+        return {task.task for task in self.tasks} == set(self.expected_tasks)
 
     @property
     def ready(self) -> bool:

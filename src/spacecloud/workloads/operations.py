@@ -87,6 +87,17 @@ class RecordRevision(Operation):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordCompletion(Operation):
+    """Write down that a revision is done: nothing of it is started again, whatever is removed."""
+
+    ref: ServiceRef
+    number: int
+
+    def __str__(self) -> str:
+        return f"record that revision {self.number} of {self.ref.version} is completed"
+
+
+@dataclass(frozen=True, slots=True)
 class RecordServing(Operation):
     """Write down that all replicas of a revision take requests: from then on it is on trial."""
 
@@ -169,6 +180,8 @@ class RestartTask(Operation):
     replica: str
     task: str
     container: str
+    grace_seconds: int | None = None
+    """Between the stop signal and the end; None: as long as the platform gives every task."""
 
     def __str__(self) -> str:
         return f"restart task {self.replica}/{self.task}"
@@ -343,7 +356,14 @@ WorkloadOp = (
 )
 """What a driver's Workloads carries out."""
 
-StoreOp = RecordRevision | RecordServing | ConfirmRevision | FailRevision | ReleaseAddresses
+StoreOp = (
+    RecordRevision
+    | RecordCompletion
+    | RecordServing
+    | ConfirmRevision
+    | FailRevision
+    | ReleaseAddresses
+)
 TrafficOp = PublishTraffic | PublishPolicy | WithdrawTraffic
 WaitOp = (
     AwaitPull

@@ -5,9 +5,11 @@ Keep a replica that stays alive: restart what ended, restart what does not answe
 |---------------------------------------|-----------------------------------------------------|
 | missing, or made and never started    | made and started (current revision only)            |
 | exited                                | started after 1 s, 2 s, 4 s … 5 min                 |
+| exited, and its policy ends there     | left as it is                                       |
 | alive in a namespace its sandbox left | restarted                                           |
 | not ready for longer than its grace   | restarted                                           |
 | failing twice as often as is tolerated| restarted                                           |
+| … and its policy is ``never``         | waited for, out of traffic                          |
 | starting                              | waited for                                          |
 | unknown: this process has no verdict  | left alone until a hint brings one                  |
 """
@@ -30,6 +32,9 @@ from spacecloud.workloads.situation import Declared, Situation
 
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=5)
+LONGEST_RESTART = timedelta(seconds=60)
+"""Between stop signal and end of a task that does not answer: it is to serve again soon."""
+
 STABLE_AFTER = timedelta(minutes=10)
 """A task that ran this long before it ended starts from the first delay again."""
 
@@ -53,6 +58,8 @@ def repair(
     waits = False
     for task in replica.tasks:
         match task.state:
+            case "exited" if task.is_over:
+                pass
             case "exited":
                 _restart_exited(situation, replica, task, builder)
             case "running":
@@ -102,10 +109,14 @@ def _look_after_running(
     situation: Situation, replica: ObservedReplica, task: ObservedTask, builder: PlanBuilder
 ) -> bool:
     """True while it must become ready."""
-    restart = RestartTask(replica.ref, replica.id, task.task, task.container)
+    restart = RestartTask(
+        replica.ref, replica.id, task.task, task.container, _grace(situation, replica)
+    )
     if task.orphaned:
         builder.add(restart, Orphaned())
         return False
+    if task.restart == "never":
+        return task.health.state != "ready"
     match task.health.state:
         case "ready":
             return False
@@ -123,6 +134,14 @@ def _look_after_running(
                 return False
             builder.look_again(overdue)
             return True
+
+
+def _grace(situation: Situation, replica: ObservedReplica) -> int | None:
+    """In seconds; None where the platform's own holds."""
+    limits = situation.termination_of(replica)
+    if limits == situation.termination:
+        return None
+    return int(min(limits.grace, LONGEST_RESTART).total_seconds())
 
 
 def _grace_ends(situation: Situation, task: ObservedTask) -> datetime:

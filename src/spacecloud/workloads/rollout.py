@@ -11,7 +11,8 @@ Per version, with ``n`` wanted and ``s`` current ones that the gateway acknowled
 |                                | wanted one is confirmed: ``n`` of it in all             |
 | a version that is not declared | goes                                                    |
 
-All that is missing of the new revision is created at once: the surge is the whole version.
+A replica whose tasks are all completed counts as one that serves. All that is missing of the new
+revision is created at once: the surge is the whole version.
 While the revision is unknown (its images are not resolved) nothing is replaced. The wanted
 revision is the confirmed one where the latest did not last (``confirmation``).
 """
@@ -66,6 +67,9 @@ class VersionRollout:
 
     broken: Broken | None = None
     """Why the latest revision is given up, which the store does not know yet."""
+
+    is_done: bool = False
+    """As many replicas as are wanted are completed."""
 
     @property
     def revision(self) -> str | None:
@@ -139,11 +143,13 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
     current = _of_revision(situation, version, resolution.revision)
     kept = _best(current, wanted, situation)
     serving = tuple(r for r in kept if _has_taken_over(r, version, situation))
-    older = [r for r in replicas if r not in current and r.sandbox == "running"]
+    completed = sum(r.is_completed for r in kept)
+    covered = wanted if resolution.is_completed else completed + len(serving)
+    older = [r for r in replicas if r not in current and r.sandbox == "running" and not r.is_over]
     if _is_given_up(version, resolution):
         # Those that still serve do until the others are back; the rest is not worth a start.
         older = [r for r in older if may_serve(r)]
-    guard = _best(older, max(0, wanted - len(serving)), situation)
+    guard = _best(older, max(0, wanted - covered), situation)
     staying = (*kept, *guard)
     warm = _warm(situation, version, resolution, staying)
 
@@ -151,8 +157,20 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
     going = tuple((r, _why_going(r, version, resolution, wanted, current)) for r in gone)
     taken = {r.slot for r in replicas}
     free = (slot for slot in range(len(taken) + wanted) if slot not in taken)
-    slots = tuple(slot for slot, _ in zip(free, range(wanted - len(kept)), strict=False))
-    return VersionRollout(version, wanted, resolution, staying, warm, going, slots, serving, found)
+    missing = 0 if resolution.is_completed else wanted - len(kept)
+    slots = tuple(slot for slot, _ in zip(free, range(missing), strict=False))
+    return VersionRollout(
+        version,
+        wanted,
+        resolution,
+        staying,
+        warm,
+        going,
+        slots,
+        serving,
+        found,
+        is_done=resolution.is_recorded and 0 < wanted <= completed,
+    )
 
 
 def _of_revision(

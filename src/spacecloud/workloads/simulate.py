@@ -42,6 +42,7 @@ from spacecloud.workloads.operations import (
     PublishPolicy,
     PublishTraffic,
     PullImage,
+    RecordCompletion,
     RecordRevision,
     RecordServing,
     ReleaseAddresses,
@@ -63,7 +64,13 @@ def simulate(situation: Situation, op: Op) -> Situation:
     match op:
         case PullImage() | CancelPull():
             return _pulling(situation, op)
-        case RecordRevision() | RecordServing() | ConfirmRevision() | FailRevision():
+        case (
+            RecordRevision()
+            | RecordCompletion()
+            | RecordServing()
+            | ConfirmRevision()
+            | FailRevision()
+        ):
             return _recorded(situation, op)
         case ReleaseAddresses():
             return replace(situation, desired=Unknown(op.key))
@@ -145,32 +152,34 @@ def _pulling(situation: Situation, op: PullImage | CancelPull) -> Situation:
     return replace(situation, observed=replace(situation.observed, pulls=pulls))
 
 
-def _recorded(
-    situation: Situation, op: RecordRevision | RecordServing | ConfirmRevision | FailRevision
-) -> Situation:
+Recording = RecordRevision | RecordCompletion | RecordServing | ConfirmRevision | FailRevision
+"""What the store is told of a version's revisions."""
+
+
+def _recorded(situation: Situation, op: Recording) -> Situation:
     """Where the operation's generation is still the latest."""
-    desired = situation.desired
+    desired, known = situation.desired, situation.observed.images
     if not isinstance(desired, Declared):
         return situation
-    versions = tuple(
-        _after_verdict(v, op, situation.now)
-        if (v.ref, v.generation) == (op.ref, op.generation)
-        else v
-        for v in desired.versions
-    )
-    service = replace(desired.service, versions=versions)
-    observed = situation.observed
     if isinstance(op, RecordRevision):
-        known = {**observed.images, **{image: image for _, image in op.images}}
-        observed = replace(observed, images=known)
-    return replace(situation, desired=replace(desired, service=service), observed=observed)
+        known = {**known, **{image: image for _, image in op.images}}
+    versions = tuple(
+        _after_verdict(v, op, situation.now) if _is_about(op, v) else v for v in desired.versions
+    )
+    return replace(
+        situation,
+        desired=replace(desired, service=replace(desired.service, versions=versions)),
+        observed=replace(situation.observed, images=known),
+    )
 
 
-def _after_verdict(
-    version: DeclaredVersion,
-    op: RecordRevision | RecordServing | ConfirmRevision | FailRevision,
-    now: datetime,
-) -> DeclaredVersion:
+def _is_about(op: Recording, version: DeclaredVersion) -> bool:
+    if isinstance(op, RecordCompletion):
+        return version.ref == op.ref
+    return (version.ref, version.generation) == (op.ref, op.generation)
+
+
+def _after_verdict(version: DeclaredVersion, op: Recording, now: datetime) -> DeclaredVersion:
     latest = version.revision
     match op:
         case RecordRevision() if latest is not None and latest.number == op.number:
@@ -179,6 +188,8 @@ def _after_verdict(
             next = _revision(version, op, now)
             fresh = replace(version, serving_since=None, failure=None)
             return replace(fresh, revision=next, resolved=op.generation)
+        case RecordCompletion():
+            return replace(version, completed=op.number)
         case RecordServing():
             return replace(version, serving_since=now)
         case ConfirmRevision():
@@ -269,6 +280,7 @@ def _replica(op: CreateReplica, before: ObservedReplica | None, now: datetime) -
         sandbox="running",
         expected_tasks=tuple(task.id for task in op.spec.tasks),
         tasks=tasks,
+        termination_grace_seconds=op.spec.termination_grace_period_seconds,
     )
 
 
@@ -283,6 +295,8 @@ def _new_task(op: CreateReplica, task: str, now: datetime) -> ObservedTask:
         health=Health("starting"),
         grace_seconds=spec.probe.grace_seconds if spec.probe else 60,
         tolerated_failures=spec.probe.failures if spec.probe else 3,
+        restart=spec.restart,
+        is_job=spec.is_job,
     )
 
 

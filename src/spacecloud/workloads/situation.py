@@ -14,7 +14,13 @@ from spacecloud.model.service import Service
 from spacecloud.model.task import Task
 from spacecloud.model.traffic import Endpoint, Face
 from spacecloud.reasons.steps import ImageMissing, PullAlways
-from spacecloud.workloads.observed import Health, History, Observed, ObservedReplica
+from spacecloud.workloads.observed import (
+    Health,
+    History,
+    Observed,
+    ObservedReplica,
+    ObservedTask,
+)
 from spacecloud.workloads.operations import PullImage, RestartTask
 
 UNKNOWN_IMAGE = "unknown until it is pulled: "
@@ -102,6 +108,9 @@ class Resolution:
     is_recorded: bool = False
     """Has the store this revision for this generation, and are all images of it here?"""
 
+    is_completed: bool = False
+    """Was all of it done once? Nothing of it is started again then."""
+
     is_confirmed: bool = False
     """Has the same served before for as long as it has to?"""
 
@@ -119,6 +128,18 @@ class Situation:
         """What the gateway sends traffic to now, as far as this process knows."""
         published = self.observed.published
         return published.endpoints if published is not None else ()
+
+    def termination_of(self, replica: ObservedReplica) -> TerminationLimits:
+        """As its version declares now; where it is not declared any more, as it did then."""
+        version = self.version(replica.ref)
+        seconds = (
+            version.spec.termination_grace_period_seconds
+            if version is not None
+            else replica.termination_grace_seconds
+        )
+        if seconds is None:
+            return self.termination
+        return TerminationLimits(timedelta(seconds=seconds), timedelta(seconds=seconds))
 
     def version(self, ref: ServiceRef) -> DeclaredVersion | None:
         return next((v for v in self.desired.versions if v.ref == ref), None)
@@ -145,7 +166,16 @@ class Situation:
             number, hash = _next_revision(version, images, secrets)
             is_recorded = False
         is_confirmed = version.confirmed is not None and version.confirmed.hash == hash
-        return Resolution(images, number, hash, spec, secrets, (), is_recorded, is_confirmed)
+        return Resolution(
+            images,
+            number,
+            hash,
+            spec,
+            secrets,
+            is_recorded=is_recorded,
+            is_completed=version.completed == number,
+            is_confirmed=is_confirmed,
+        )
 
     def has_failed(self, version: DeclaredVersion) -> bool:
         """Was its latest revision given up? With a changed secret there is another one to try."""
@@ -169,10 +199,10 @@ class Situation:
         return None
 
     def is_pinned(self, version: DeclaredVersion) -> bool:
-        """Has it an image for each task, and are all of them here?"""
+        """Has it an image for each task, and are those that are still needed here?"""
         tasks = {task.id for task in version.spec.tasks}
         here = (self.observed.images.get(image) is not None for image in version.images.values())
-        return version.images.keys() == tasks and all(here)
+        return version.images.keys() == tasks and (version.is_completed or all(here))
 
     def _images_of(self, version: DeclaredVersion) -> Mapping[str, str] | None:
         """
@@ -263,22 +293,21 @@ def as_being_restarted(situation: Situation) -> Situation:
 
 
 def in_service(replica: ObservedReplica) -> bool:
-    """Ready, or failing its probe fewer times than are tolerated."""
+    """Every task takes requests or is completed, and one of them at least still runs."""
     return (
-        replica.sandbox == "running"
+        is_live(replica)
         and {task.task for task in replica.tasks} == set(replica.expected_tasks)
-        and all(
-            task.state == "running"
-            and not task.orphaned
-            and (
-                task.health.state == "ready"
-                or (
-                    task.health.state == "failing"
-                    and task.health.failures < task.tolerated_failures
-                )
-            )
-            for task in replica.tasks
-        )
+        and all(task.is_completed or _takes_requests(task) for task in replica.tasks)
+    )
+
+
+def _takes_requests(task: ObservedTask) -> bool:
+    """Ready, or failing its probe fewer times than are tolerated."""
+    is_tolerated = task.health.failures < task.tolerated_failures
+    return (
+        task.state == "running"
+        and not task.orphaned
+        and (task.health.state == "ready" or (task.health.state == "failing" and is_tolerated))
     )
 
 

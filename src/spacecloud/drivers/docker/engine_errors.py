@@ -18,7 +18,7 @@ from spacecloud.reasons.platform import EngineFailed, EngineRefused
 from spacecloud.reasons.tasks import ProgramNotFound
 
 NOT_MODIFIED, NOT_FOUND, CONFLICT = 304, 404, 409
-NO_COMMAND, NO_PROGRAM = "no command", "no such program"
+NO_COMMAND, NO_PROGRAM, NO_INIT = "no command", "no such program", "no docker-init"
 NO_PLATFORM, NO_LOGIN, NO_IMAGE = (
     "no image for this machine",
     "no login at its registry",
@@ -116,6 +116,21 @@ TABLE = (
         ("create",),
         sign="no command specified",
         fix="give docker.cmd: the image says nothing of what to run",
+    ),
+    Row(
+        NO_INIT,
+        Transient,
+        ("start",),
+        sign="docker-init.{0,2}: executable file not found",
+        says="the engine has no docker-init: it is started without",
+        fix="nothing; to have one, install docker-init (Debian: tini), or say docker.init: false",
+    ),
+    Row(
+        "no room for docker-init",
+        Terminal,
+        ("start",),
+        sign="mount.*docker-init",
+        fix="set docker.init to false: the engine's init cannot be put into its image",
     ),
     Row(
         NO_PROGRAM,

@@ -11,11 +11,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Any
+from typing import Any, cast, get_args
 
 from spacecloud.model.refs import DNS_LABEL, ServiceKey, ServiceRef, replica_id
 from spacecloud.model.refs import VERSION as VERSION_ID
-from spacecloud.model.task import Port, Probe
+from spacecloud.model.task import Probe, Restart, Task
 from spacecloud.workloads.operations import CreateReplica
 
 PREFIX = "space-cloud.io/"
@@ -30,6 +30,8 @@ ADDRESS = PREFIX + "address"
 TASKS = PREFIX + "tasks"
 PROBE = PREFIX + "probe"
 PORTS = PREFIX + "ports"
+RESTART = PREFIX + "restart"
+GRACE = PREFIX + "termination-grace-period-seconds"
 PART = PREFIX + "part"
 CONFIG = PREFIX + "config"
 """Hash of what a system container was made from: another one means that it is made anew."""
@@ -57,6 +59,9 @@ class Tag:
     expected_tasks: tuple[str, ...]
     probe: Probe | None
     ports: tuple[int, ...]
+    restart: Restart = "always"
+    termination_grace_seconds: int | None = None
+    """As its service declared it when it was made; None: it did not."""
 
     @property
     def replica(self) -> str:
@@ -78,8 +83,10 @@ def network_labels(instance: str, key: ServiceKey) -> dict[str, str]:
 
 def pod_labels(instance: str, op: CreateReplica) -> dict[str, str]:
     """Of the sandbox, and the base of its tasks'."""
+    grace = op.spec.termination_grace_period_seconds
     return {
         **network_labels(instance, op.ref.key),
+        **({GRACE: str(grace)} if grace is not None else {}),
         VERSION: op.ref.version,
         SLOT: str(op.slot),
         REVISION: op.revision,
@@ -88,18 +95,22 @@ def pod_labels(instance: str, op: CreateReplica) -> dict[str, str]:
     }
 
 
-def task_labels(
-    instance: str, op: CreateReplica, task: str, probe: Probe | None, ports: tuple[Port, ...]
-) -> dict[str, str]:
+def task_labels(instance: str, op: CreateReplica, task: Task) -> dict[str, str]:
     """The user's own labels are there too; those that look like ours are not."""
-    written = probe.model_dump_json(by_alias=True) if probe is not None else ""
+    written = _given(task.probe) if task.probe is not None else ""
     return {
         **{name: text for name, text in op.spec.labels.items() if not name.startswith(PREFIX)},
         **pod_labels(instance, op),
-        TASK: task,
+        TASK: task.id,
         PROBE: written,
-        PORTS: json.dumps([port.port for port in ports]),
+        PORTS: json.dumps([port.port for port in task.ports]),
+        RESTART: task.restart,
     }
+
+
+def _given(probe: Probe) -> str:
+    """With what was given alone: an interval that was not is another one for the prober."""
+    return probe.model_dump_json(by_alias=True, exclude_unset=True)
 
 
 def read(labels: Mapping[str, str]) -> Tag | None:
@@ -117,6 +128,8 @@ def read(labels: Mapping[str, str]) -> Tag | None:
             expected_tasks=_tasks(_listed(labels[TASKS])),
             probe=Probe.model_validate_json(probe) if probe else None,
             ports=_ports(_listed(labels.get(PORTS, "[]"))),
+            restart=_restart(labels.get(RESTART, "always")),
+            termination_grace_seconds=_seconds(labels.get(GRACE)),
         )
     except (KeyError, ValueError, RecursionError):
         return None
@@ -165,6 +178,17 @@ def _ports(numbers: list[Any]) -> tuple[int, ...]:
     if not all(type(one) is int and 0 < one <= HIGHEST_PORT for one in numbers):
         raise ValueError("not ports")
     return tuple(numbers)
+
+
+def _restart(text: str) -> Restart:
+    for known in get_args(Restart):
+        if text == known:
+            return cast(Restart, known)
+    raise ValueError("not a restart policy")
+
+
+def _seconds(text: str | None) -> int | None:
+    return None if text is None else int(_like("[0-9]{1,9}", text))
 
 
 def scope(instance: str) -> str:

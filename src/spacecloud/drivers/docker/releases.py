@@ -21,6 +21,11 @@ def is_too_old(version: Mapping[str, Any]) -> bool:
     return bool(api) and tuple(int(part) for part in api.split(".") if part.isdigit()) < OLDEST_API
 
 
+def lacks_init(info: Mapping[str, Any]) -> bool:
+    """From the answer to ``/info``: no ``docker-init`` that says its version."""
+    return (info.get("InitCommit") or {}).get("ID") == "N/A"
+
+
 def sets_nftables(info: Mapping[str, Any]) -> bool:
     """From the answer to ``/info``. Before 28.2 an engine does not say, and knows iptables only."""
     backend = (info.get("FirewallBackend") or {}).get("Driver", "iptables")

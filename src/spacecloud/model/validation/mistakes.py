@@ -24,7 +24,9 @@ from spacecloud.model.validation.wording import LONGEST_COMPARED, at, expectatio
 R = TypeVar("R", bound=Resource)
 Location = tuple[int | str, ...]
 
-HIDDEN = frozenset({"data", "env", "aesKey", "privateKey", "key", "value", "license", "passphrase"})
+HIDDEN = frozenset(
+    {"data", "binaryData", "env", "aesKey", "privateKey", "key", "value", "license", "passphrase"}
+)
 """Fields that may hold what nobody else should read: nothing below them is shown."""
 
 SPELLED_OUT = 3

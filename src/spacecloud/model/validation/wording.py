@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from spacecloud.model.refs import DNS_LABEL, VERSION
+from spacecloud.model.refs import DNS_LABEL, HOST_HEADER, VERSION
 from spacecloud.model.validation.meant import example
 
 LABEL_IN_WORDS = "lower-case letters, digits and -, at most 63, as in my-shop"
+HOST_IN_WORDS = "a name or an address, with or without a port, as in shop.example.com"
 VERSION_IN_WORDS = "lower-case letters, digits, dots, _ and -, at most 63, as in v1.4"
 LOOSE_ID = r"^[a-zA-Z0-9]([-a-zA-Z0-9._]{0,251}[a-zA-Z0-9])?$"
 """Of secrets, roles and ingress routes: they are in no domain."""
@@ -158,6 +159,8 @@ def _pattern(pattern: str) -> str:
         return VERSION_IN_WORDS
     if pattern == "^/":
         return "a path that starts with /"
+    if pattern == HOST_HEADER:
+        return HOST_IN_WORDS
     if pattern.startswith(r"^(\*|"):
         return f"* or {LABEL_IN_WORDS}"
     return NAME_IN_WORDS

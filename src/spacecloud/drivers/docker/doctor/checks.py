@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from spacecloud.drivers.docker import labels
+from spacecloud.drivers.docker import labels, releases
 from spacecloud.drivers.docker.doctor import pool_conflicts, preflight
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError
@@ -51,8 +51,10 @@ async def examine(engine: Engine, settings: Settings, networking: Networking) ->
 
 async def _engine(engine: Engine) -> Check:
     info, version = await engine.get("info"), await engine.get("version")
-    release = f"{version.get('Version', '?')} (API {version.get('ApiVersion', '?')})"
-    return _checked("engine", preflight.engine_problems(info, version), release)
+    said = f"{version.get('Version', '?')} (API {version.get('ApiVersion', '?')})"
+    if releases.lacks_init(info):
+        said += ", without docker-init: tasks run without an init (Debian: apt-get install tini)"
+    return _checked("engine", preflight.engine_problems(info, version), said)
 
 
 async def _pools(engine: Engine, networking: Networking) -> Check:

@@ -9,7 +9,7 @@ from typing import Literal
 from spacecloud.drivers.docker import labels
 from spacecloud.errors import Terminal
 from spacecloud.model.json import Json
-from spacecloud.model.secret import SecretFacts
+from spacecloud.model.secret import SecretFacts, as_bytes
 from spacecloud.model.task import Task, is_variable
 from spacecloud.reasons.platform import SecretUnusable
 from spacecloud.workloads.operations import CreateReplica
@@ -23,6 +23,16 @@ MOST_PROCESSES = 4096
 SANDBOX_PROCESSES = 16
 LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 HARDENING = ["no-new-privileges"]
+SYSCTLS = {
+    # Of every interface that is yet to come, and those that are there by now the engine has turned
+    # off. Not ``all``: the runtime sets these in no order, and it would undo the next one.
+    "net.ipv6.conf.default.disable_ipv6": "1",
+    # ``localhost`` is ::1 too, in the hosts file of every pod. Engines from 26 on do so themselves.
+    "net.ipv6.conf.lo.disable_ipv6": "0",
+    "net.ipv4.ip_unprivileged_port_start": "0",
+}
+"""Of a pod's network namespace."""
+
 LONGEST_HOSTNAME = 63
 
 _DROPPED = {"default": ["NET_RAW", "MKNOD"], "restricted": ["ALL"]}
@@ -62,10 +72,7 @@ def sandbox(pods: PodDefaults, op: CreateReplica, image: str, network: str, reso
             "PidsLimit": SANDBOX_PROCESSES,
             "LogConfig": LOGS,
             "Binds": [f"{resolv}:/etc/resolv.conf:ro"],
-            "Sysctls": {
-                "net.ipv6.conf.all.disable_ipv6": "1",
-                "net.ipv4.ip_unprivileged_port_start": "0",
-            },
+            "Sysctls": SYSCTLS,
         },
         "NetworkingConfig": {
             "EndpointsConfig": {network: {"IPAMConfig": {"IPv4Address": op.address}}}
@@ -81,11 +88,12 @@ def task(
     config: Json = {
         "Image": op.images[spec.id],
         "Env": environment(spec, op.secrets, values),
-        "Labels": labels.task_labels(pods.instance, op, spec.id, spec.probe, spec.ports),
+        "Labels": labels.task_labels(pods.instance, op, spec),
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
             "NetworkMode": f"container:{sandbox_id}",
             "RestartPolicy": {"Name": "no"},
+            "Init": spec.docker.init,
             "CapDrop": _DROPPED[pods.restrict],
             "SecurityOpt": HARDENING,
             "PidsLimit": MOST_PROCESSES,
@@ -100,6 +108,9 @@ def task(
     }
     if spec.docker.cmd:
         config["Cmd"] = list(spec.docker.cmd)
+    if op.spec.termination_grace_period_seconds is not None:
+        # For those who stop it by hand, and for the engine when it ends itself.
+        config["StopTimeout"] = op.spec.termination_grace_period_seconds
     return config
 
 
@@ -131,7 +142,7 @@ def files(spec: Task, secrets: tuple[SecretFacts, ...], values: Values) -> bytes
         for id, folder in sorted(folders.items()):
             for name, content in sorted(values[id].items()):
                 info = tarfile.TarInfo(f"{folder.strip('/')}/{name}".lstrip("/"))
-                data = content.encode()
+                data = as_bytes(content)
                 info.size, info.mode = len(data), 0o444
                 tar.addfile(info, io.BytesIO(data))
     return buffer.getvalue()

@@ -102,6 +102,7 @@ def _replica(id: str, pod: list[Container], health: Mapping[str, Health]) -> Obs
         sandbox=_sandbox_state(sandbox),
         expected_tasks=tag.expected_tasks,
         tasks=tuple(_task(c, sandbox, health) for c in tasks),
+        termination_grace_seconds=tag.termination_grace_seconds,
     )
 
 
@@ -133,7 +134,13 @@ def _task(
         tolerated_failures=probe.failures,
         health=health.get(container.run.container, Health()),
         orphaned=sandbox is not None and _is_orphaned(container.run, sandbox.run),
+        restart=container.tag.restart,
+        is_job=_is_job(container.tag),
     )
+
+
+def _is_job(tag: Tag) -> bool:
+    return tag.restart != "always" and not tag.ports and tag.probe is None
 
 
 def _is_orphaned(task: ObservedTask, sandbox: ObservedTask) -> bool:

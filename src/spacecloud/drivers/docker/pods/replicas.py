@@ -10,6 +10,7 @@ from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import (
     CONFLICT,
     NO_COMMAND,
+    NO_INIT,
     NOT_FOUND,
     NOT_MODIFIED,
     EngineError,
@@ -38,6 +39,10 @@ SecretValues = Callable[[str, str, int | None], Awaitable[Mapping[str, str]]]
 DEFAULT_STOP_SIGNAL = "SIGTERM"
 
 
+class EngineWithoutInit(Transient):
+    """It was asked to start a task with one."""
+
+
 class Pods:
     def __init__(
         self,
@@ -54,6 +59,8 @@ class Pods:
         self._secret_values = secret_values
         self._owner = owner
         self._sandbox_image = sandbox_image
+        self._engine_init = True
+        """Until the engine says that it has none."""
 
     async def create(self, op: CreateReplica) -> None:
         """
@@ -70,15 +77,23 @@ class Pods:
         async def make(task: Task) -> None:
             made[task.id] = await self._task(op, task, sandbox_id, resolv, values)
 
-        making = (make(task) for task in _probed(op, probes))
+        making = (make(self._startable(task)) for task in _probed(op, probes))
         await together((self._start(sandbox_id, f"pod {op.replica}"), *making))
-        await together(self._start(made[id], f"task {op.replica}/{id}") for id in made)
+        await together(self.start_task(made[id], f"task {op.replica}/{id}") for id in made)
 
     async def start_task(self, container: str, what: str) -> None:
-        await self._start(container, what)
+        """On an engine without an init it is removed, and the next look makes it without."""
+        try:
+            await self._start(container, what)
+        except EngineWithoutInit:
+            self._engine_init = False
+            await self._remove(container)
+            raise
 
     async def restart_task(self, op: RestartTask) -> None:
-        grace = int(self._settings.stop_grace_seconds)
+        grace = op.grace_seconds
+        if grace is None:
+            grace = int(self._settings.stop_grace_seconds)
         try:
             await self._engine.post(f"containers/{op.container}/restart", t=grace)
         except EngineError as error:
@@ -209,7 +224,17 @@ class Pods:
         try:
             await self._engine.post(f"containers/{container}/start", ok=(NOT_MODIFIED,))
         except EngineError as error:
-            raise meaning(f"start {what}", error, "start") from error
+            failure = meaning(f"start {what}", error, "start")
+            if row_of("start", error).reason == NO_INIT:
+                raise EngineWithoutInit(failure.reason) from error
+            raise failure from error
+
+    def _startable(self, task: Task) -> Task:
+        """As this engine can start it."""
+        if self._engine_init or not task.docker.init:
+            return task
+        docker = task.docker.model_copy(update={"init": False})
+        return task.model_copy(update={"docker": docker})
 
     async def _signal(self, container: str) -> None:
         shown = await self._engine.find(f"containers/{container}/json")
@@ -270,6 +295,7 @@ def _write_failure(task: str, error: EngineError) -> SpaceCloudError:
 
 
 def _probed(op: CreateReplica, probes: Mapping[str, Probe | None]) -> Iterable[Task]:
-    """A task that declares no probe has its image's."""
+    """A task that declares no probe has its image's; a job has none, and runs until it is done."""
     for task in op.spec.tasks:
-        yield task if task.probe else task.model_copy(update={"probe": probes[task.id]})
+        is_complete = task.probe is not None or task.is_job
+        yield task if is_complete else task.model_copy(update={"probe": probes[task.id]})

@@ -25,6 +25,7 @@ from spacecloud.drivers.driver import Hint, LogRequest
 from spacecloud.errors import NotFound, SpaceCloudError, Transient
 from spacecloud.model.image import parse_image
 from spacecloud.model.json import Json
+from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import PullView
 from spacecloud.reasons.platform import ControlPlaneStarting, EngineFailed
@@ -57,6 +58,9 @@ counts against its own service alone.
 MOST_INSPECTIONS = 8
 """Of containers at once, in one look."""
 
+MOST_VOLUMES = 20
+"""Of an image, that are told."""
+
 RECONNECT_SECONDS = 0.5
 
 
@@ -83,6 +87,7 @@ class DockerWorkloads:
         self._group: asyncio.TaskGroup | None = None
         self._prober = Prober(self._engine, self._health_changed, now)
         self._services: dict[str, ServiceKey] = {}
+        self._volumes: dict[str, tuple[str, ...]] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
         self._looks = FairSemaphore[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
         self._operations = FairSemaphore[ServiceKey](MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS)
@@ -148,7 +153,13 @@ class DockerWorkloads:
             except EngineError as error:
                 raise meaning(f"look for image {reference}", error) from error
             found[reference] = None if image is None else str(image["Id"])
+            self._volumes.pop(reference, None)
+            if image is not None and (volumes := (image.get("Config") or {}).get("Volumes")):
+                self._volumes[reference] = tuple(sorted(map(message, volumes)))[:MOST_VOLUMES]
         return found
+
+    def volumes(self) -> Mapping[str, tuple[str, ...]]:
+        return self._volumes
 
     async def execute(self, op: WorkloadOp) -> None:
         key = key_of(op)

@@ -9,7 +9,7 @@ Source: the engine's API, ``HealthConfig``.
 from collections.abc import Mapping
 from typing import Any
 
-from spacecloud.model.task import Probe
+from spacecloud.model.task import LONGEST_INTERVAL_SECONDS, LONGEST_TIMEOUT_SECONDS, Probe
 
 SECOND = 1_000_000_000
 DEFAULT_TIMEOUT_SECONDS = 30
@@ -25,24 +25,21 @@ def probe_of(config: Mapping[str, Any]) -> Probe | None:
     command = _command(check.get("Test") or [], config.get("Shell") or DEFAULT_SHELL)
     if not command:
         return None
-    default = Probe()
-    # Once ready it is asked as often as any other task: at the engine's own interval, 30 s,
-    # three wrong answers take a minute and a half.
-    interval = min(
-        _seconds(check, "Interval") or default.interval_seconds, default.interval_seconds
-    )
-    return Probe.model_validate(
-        {
-            "type": "exec",
-            "command": command,
-            "intervalSeconds": max(0.1, interval),
-            "timeoutSeconds": min(
-                300, max(0.1, _seconds(check, "Timeout") or DEFAULT_TIMEOUT_SECONDS)
-            ),
-            "graceSeconds": min(86_400, max(_seconds(check, "StartPeriod"), default.grace_seconds)),
-            "failures": min(100, check.get("Retries") or DEFAULT_FAILURES),
-        }
-    )
+    timeout = _seconds(check, "Timeout") or DEFAULT_TIMEOUT_SECONDS
+    grace = max(_seconds(check, "StartPeriod"), Probe().grace_seconds)
+    interval = _seconds(check, "Interval")
+    probe = {
+        "type": "exec",
+        "command": command,
+        "timeoutSeconds": min(LONGEST_TIMEOUT_SECONDS, max(0.1, timeout)),
+        "graceSeconds": min(LONGEST_INTERVAL_SECONDS, grace),
+        "failures": min(100, check.get("Retries") or DEFAULT_FAILURES),
+    }
+    if interval:
+        # An image that says nothing is asked as often as any other task: at the engine's own
+        # interval, 30 s, three wrong answers take a minute and a half.
+        probe["intervalSeconds"] = min(LONGEST_INTERVAL_SECONDS, max(0.1, interval))
+    return Probe.model_validate(probe)
 
 
 def _command(test: list[str], shell: Any) -> tuple[str, ...]:

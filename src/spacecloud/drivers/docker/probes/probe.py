@@ -97,8 +97,9 @@ class ProbeRunner:
         if port is None:
             return ProbeWithoutPort()
         url = f"http://{target.address}:{port}{probe.path}"
+        headers = {"Host": probe.host} if probe.host else None
         try:
-            async with self._session.get(url, allow_redirects=False) as answer:
+            async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
                 if 200 <= answer.status < 400:
                     return None
                 return ProbeAnswered(message(probe.path), port, answer.status)

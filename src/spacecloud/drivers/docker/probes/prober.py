@@ -1,9 +1,9 @@
 """
 Ask tasks whether they can take requests, and remember what they said.
 
-A task is asked often until it is ready, then at its interval, for as long as it runs. What
-changes a task's health is a hint. The verdict belongs to one run of a container: started
-again, it has to answer again.
+A task is asked often until it is ready, then at its interval, for as long as it runs; one that
+declares no interval is asked sooner again when it says no. What changes a task's health is a
+hint. The verdict belongs to one run of a container: started again, it has to answer again.
 
 A run that began before this process may well be ready and in traffic. It is ``unknown`` until it
 has said yes once, or no as often as is tolerated: a control plane that comes back takes nobody out,
@@ -31,11 +31,14 @@ FIRST_INTERVAL_SECONDS = 0.005
 LONGEST_INTERVAL_SECONDS = 0.5
 """Between two questions to a task that is not ready yet."""
 
-EXEC_INTERVAL_SECONDS = 0.5
-"""A command costs a process: it is not run more often than this."""
+EXEC_INTERVAL_SECONDS, LONGEST_EXEC_INTERVAL_SECONDS = 0.5, 5.0
+"""A command costs a process, and may cost more: the longest is Docker's default start interval."""
+
+LONGER = 1.5
+"""Than the last pause before a task that is not ready yet is asked again."""
 
 DOUBT_SECONDS = 1.0
-"""Between two questions to a task that was ready and said no; its own interval if shorter."""
+"""Between two questions to a task that was ready and said no, where it declares no interval."""
 
 TOLD_AFTER = timedelta(seconds=0.5)
 """Of a run's life: why it is not ready yet."""
@@ -115,17 +118,15 @@ class Prober:
 
     async def _ask_on(self, target: Target, asker: ProbeRunner) -> None:
         probe = target.probe or Probe(type="tcp")
-        interval = EXEC_INTERVAL_SECONDS if probe.type == "exec" else FIRST_INTERVAL_SECONDS
+        tries = 0
         while True:
             reason = await asker.ask(target, probe)
             self._note(target, probe, reason)
-            if reason is None:
-                await asyncio.sleep(probe.interval_seconds)
-            elif self._is_new(target.container):
-                await asyncio.sleep(interval)
-                interval = min(interval * 1.5, LONGEST_INTERVAL_SECONDS)
+            if reason is None or not self._is_new(target.container):
+                await asyncio.sleep(interval(probe, reason))
             else:
-                await asyncio.sleep(min(probe.interval_seconds, DOUBT_SECONDS))
+                await asyncio.sleep(starting_interval(probe, tries))
+                tries += 1
 
     def _is_new(self, container: str) -> bool:
         """Nobody can have relied on it yet."""
@@ -138,6 +139,23 @@ class Prober:
         if report != self._reported.get(target.container):
             self._reported[target.container] = report
             self._changed(target.container)
+
+
+def starting_interval(probe: Probe, tries: int) -> float:
+    """Seconds until a task is asked again that is not ready yet, after so many tries before."""
+    first, longest = FIRST_INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS
+    if probe.type == "exec":
+        first = EXEC_INTERVAL_SECONDS
+        longest = max(first, min(LONGEST_EXEC_INTERVAL_SECONDS, probe.interval_seconds))
+    return float(min(first * LONGER ** min(tries, 50), longest))
+
+
+def interval(probe: Probe, reason: ProbeReason | None) -> float:
+    """Seconds until a task is asked again that may be in traffic; no reason: it said yes."""
+    is_declared = "interval_seconds" in probe.model_fields_set
+    if reason is None or is_declared:
+        return probe.interval_seconds
+    return min(probe.interval_seconds, DOUBT_SECONDS)
 
 
 def judged(before: Health, reason: ProbeReason | None, tolerated: int) -> Health:
