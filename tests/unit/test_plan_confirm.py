@@ -372,7 +372,10 @@ def _in_part(situation: Situation, chance: random.Random) -> Situation:
 
 
 def _is_allowed(situation: Situation, op: Op) -> None:
+    """One that was asked to end is no loss any more."""
     if not isinstance(op, StopReplica | RemoveReplica):
+        return
+    if op.replica in situation.history.stopping_since:
         return
     (version,) = situation.desired.versions
     confirmed = version.confirmed

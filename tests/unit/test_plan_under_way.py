@@ -14,6 +14,7 @@ from spacecloud.workloads.operations import (
     AwaitEnd,
     AwaitPull,
     AwaitRetry,
+    AwaitStopped,
     CancelPull,
     CreateReplica,
     Op,
@@ -69,6 +70,16 @@ def test_a_task_that_is_being_restarted_takes_no_requests_however_ready_it_was()
     published = [op for op in ops(during) if isinstance(op, PublishTraffic)]
     assert [op.endpoints for op in published] == [()]
     assert not [op for op in ops(situation) if isinstance(op, PublishTraffic)]
+
+
+def test_what_was_asked_to_end_goes_and_is_replaced_though_it_is_wanted_again() -> None:
+    situation = settled(a_situation(a_version()))
+    (replica,) = situation.observed.workloads.replicas
+
+    again = replace(situation, history=History(stopping_since={replica.id: situation.now}))
+
+    assert [op.slot for op in ops(again) if isinstance(op, CreateReplica)] == [1]
+    assert [op for op in ops(again) if isinstance(op, AwaitStopped)] == [AwaitStopped(replica.id)]
 
 
 def test_the_grace_of_a_task_is_not_over_before_it_was_asked_for_as_long() -> None:

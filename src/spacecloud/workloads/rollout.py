@@ -145,7 +145,14 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
     serving = tuple(r for r in kept if _has_taken_over(r, version, situation))
     completed = sum(r.is_completed for r in kept)
     covered = wanted if resolution.is_completed else completed + len(serving)
-    older = [r for r in replicas if r not in current and r.sandbox == "running" and not r.is_over]
+    older = [
+        r
+        for r in replicas
+        if r not in current
+        and r.sandbox == "running"
+        and not r.is_over
+        and not _was_asked_to_end(r, situation)
+    ]
     if _is_given_up(version, resolution):
         # Those that still serve do until the others are back; the rest is not worth a start.
         older = [r for r in older if may_serve(r)]
@@ -176,12 +183,19 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
 def _of_revision(
     situation: Situation, version: DeclaredVersion, revision: str | None
 ) -> list[ObservedReplica]:
-    """All of the version while it is not known."""
+    """All of the version while it is not known; without those that were asked to end."""
     return [
         r
         for r in situation.observed.workloads.replicas
-        if r.ref == version.ref and revision in (None, r.revision)
+        if r.ref == version.ref
+        and revision in (None, r.revision)
+        and not _was_asked_to_end(r, situation)
     ]
+
+
+def _was_asked_to_end(replica: ObservedReplica, situation: Situation) -> bool:
+    """It goes, whatever is wanted by now: nobody can take a SIGTERM back."""
+    return replica.id in situation.history.stopping_since
 
 
 def _has_taken_over(
@@ -215,7 +229,7 @@ def _why_going(
     wanted: int,
     current: Sequence[ObservedReplica],
 ) -> GoingReason:
-    if replica in current:
+    if replica in current or replica.revision == resolution.revision:
         return Surplus(wanted)
     if not wanted:
         return NoneWanted()
@@ -237,9 +251,8 @@ def _best(
     """Those it would be the greatest loss to stop, by slot."""
     draining = {e.address for e in situation.acknowledged if e.draining}
 
-    def loss(replica: ObservedReplica) -> tuple[bool, bool, bool, bool, int]:
+    def loss(replica: ObservedReplica) -> tuple[bool, bool, bool, int]:
         return (
-            replica.id in situation.history.stopping_since,
             not may_serve(replica),
             replica.address in draining,
             not in_service(replica),

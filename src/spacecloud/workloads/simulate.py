@@ -86,6 +86,9 @@ def simulate(situation: Situation, op: Op) -> Situation:
             if isinstance(op, StopReplica):
                 since = {**history.stopping_since, op.replica: situation.now}
                 history = replace(history, stopping_since=since)
+            if isinstance(op, RemoveReplica):
+                left = {id: at for id, at in history.stopping_since.items() if id != op.replica}
+                history = replace(history, stopping_since=left)
             observed = replace(situation.observed, workloads=workloads)
             return replace(situation, observed=observed, history=history)
 
