@@ -130,9 +130,9 @@ def test_a_file_may_follow_the_option_to_wait(plane: Plane, tmp_path: Path) -> N
 
 
 def test_nothing_changes_when_it_is_applied_again_and_plan_says_so(plane: Plane) -> None:
-    plane.cli("apply", "-f", str(SHOP), "--wait=serving")
+    plane.cli("apply", "-f", str(SHOP), "--wait")
 
-    again = plane.cli("apply", "-f", str(SHOP), "--wait=serving")
+    again = plane.cli("apply", "-f", str(SHOP), "--wait")
     planned = plane.cli("plan", "-f", str(SHOP))
 
     assert again.code == planned.code == 0
@@ -169,7 +169,7 @@ def test_what_is_read_back_as_yaml_changes_nothing(plane: Plane, tmp_path: Path)
     (tmp_path / "secret.yaml").write_text(
         "type: secret\nmeta: {project: shop, id: db}\nspec: {type: env, data: {PASS: s3cret}}\n"
     )
-    plane.cli("apply", "-f", str(tmp_path / "secret.yaml"), "-f", str(SHOP), "--wait=serving")
+    plane.cli("apply", "-f", str(tmp_path / "secret.yaml"), "-f", str(SHOP), "--wait")
     generation = plane.wait_for(plane.store.versions("shop", "api"))[0].generation
 
     read = [

@@ -221,7 +221,9 @@ async def wait_for_limited(live: Mesh, count: int) -> None:
 
 async def stranger(live: Mesh, host: int = 2) -> socket.socket:
     subnet = live.subnet("shop/api")
-    return await live.host.connect(subnet, str(subnet[1]), HTTP_PORT, host)
+    connection = await live.host.connect(subnet, str(subnet[1]), HTTP_PORT, host)
+    live.stack.callback(connection.close)
+    return connection
 
 
 async def eventually_outside(live: Mesh) -> int:

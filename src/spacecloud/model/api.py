@@ -6,8 +6,12 @@ API_PATHS = ("/v1/config", "/v1/runner", "/v1/api", "/docs", "/openapi.json")
 PRIVATE_PATHS = (
     "/v1/config/batch-apply",
     "/v1/config/check",
+    "/v1/config/cluster",
+    "/v1/config/credentials",
     "/v1/config/env",
     "/v1/config/events",
+    "/v1/config/export",
+    "/v1/config/integrations",
     "/v1/config/login",
     "/v1/config/permissions",
     "/v1/config/plan",
