@@ -32,10 +32,17 @@ class Ring:
 
 
 GROUPS = {
-    "contract-integration": ("tests/contract", "tests/integration"),
+    "engine-envoy": (
+        "tests/contract",
+        *(
+            f"tests/integration/test_{of}*.py"
+            for of in ("docker", "envoy", "host", "images", "res")
+        ),
+    ),
     "attack": ("tests/e2e/test_*_attack*.py",),
     "network": ("tests/e2e/test_network_*.py",),
     "commands": ("tests/e2e/test_commands_*.py", "tests/e2e/test_machine_*.py"),
+    "api-cli-store": ("tests/integration/test_*.py",),
     "e2e": ("tests/e2e/test_*.py",),
 }
 """The longest first; a file is in the first whose pattern has it, so that a new one is in some."""

@@ -72,5 +72,5 @@ async def test_a_pull_that_the_engine_forgets_is_tried_again_and_then_given_up(
 async def test_a_log_that_the_engine_does_not_give_keeps_nobody(
     docker: Engine,
 ) -> None:
-    with pytest.raises(Transient, match="does not give the log"):
+    with pytest.raises(Transient, match="read the log of 0123456789ab: no answer"):
         await asyncio.wait_for(logs.last_lines(docker, "0123456789ab", 3), 5)

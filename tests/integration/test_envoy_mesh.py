@@ -127,7 +127,8 @@ async def test_each_version_lets_in_whom_its_own_whitelist_names() -> None:
         # 503: let in, and v2 has no replica.
         assert by_version == {"of the service": [200, 403], "v1": [200, 403], "v2": [403, 503]}
         denied = [await asyncio.wait_for(anext(denied_calls), 30) for _ in range(3)]
-        assert [Policy(world).version_at(call) for call in denied] == ["v1", "v1", "v2"]
+        # Each of Envoy's workers tells its own.
+        assert sorted(Policy(world).version_at(call) for call in denied) == ["v1", "v1", "v2"]
 
 
 async def test_a_forged_identity_changes_nothing(live: Mesh) -> None:

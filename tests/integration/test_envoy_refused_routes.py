@@ -207,7 +207,7 @@ async def test_nobody_chooses_the_routes_that_answer() -> None:
         await live.traffic.publish_ingress(routes({"source": {"url": "/"}}))
         forged = {"x-space-cloud-scope": "api"}
 
-        there = await outside(live, "/v1/config/env", **forged)
+        there = await outside(live, "/v1/configured", **forged)
         here = await local(live, "/x", **forged)
         table = await local(live, "/docs", **{"x-space-cloud-scope": "table"})
 

@@ -56,6 +56,10 @@ API_VERSION = re.compile(r"\d+\.\d+")
 JSON_TYPE, TAR_TYPE = "application/json", "application/x-tar"
 
 
+class Silent(Transient):
+    """The engine has taken a request, and says nothing more."""
+
+
 @asynccontextmanager
 async def connect(url: str, *middlewares: aiohttp.ClientMiddlewareType) -> AsyncGenerator["Engine"]:
     """
@@ -155,7 +159,7 @@ class Engine:
         """
         JSON objects, one a line, for as long as the engine sends them.
 
-        ``silence_seconds``: longer without a word is ``Transient``; None where silence is no news.
+        ``silence_seconds``: longer without a word is ``Silent``; None where silence is no news.
         """
         limits = aiohttp.ClientTimeout(
             total=None, sock_connect=CALL_SECONDS, sock_read=silence_seconds
@@ -169,7 +173,7 @@ class Engine:
                 yield _objects(response.content)
         except TimeoutError as error:
             silent = EngineUnavailable(f"the Docker Engine fell silent: {method} {path}")
-            raise Transient(silent) from error
+            raise Silent(silent) from error
         except (aiohttp.ClientError, OSError) as error:
             raise Transient(EngineUnavailable(f"the Docker Engine went away: {error}")) from error
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import stamina
 
-from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine import Engine, Silent
 from spacecloud.drivers.docker.engine_errors import (
     NO_IMAGE,
     NO_LOGIN,
@@ -111,6 +111,9 @@ class Pulls:
                         logger.info("%s", progress.view())
         except EngineError as error:
             raise _failure(image, error) from error
+        except Silent as error:
+            # It says nothing for as long as a registry says nothing to it.
+            raise _Passing(SILENT, str(error)) from error
 
 
 def split(image: str) -> tuple[str, str]:
@@ -126,8 +129,11 @@ def split(image: str) -> tuple[str, str]:
     return reference.name, reference.digest or reference.tag or "latest"
 
 
+SILENT = "silent"
+
+
 class _Passing(Transient):
-    """Another try may succeed; ``row`` of the table of refusals."""
+    """Another try may succeed; ``row`` of the table of refusals, or ``SILENT``."""
 
     def __init__(self, row: str, words: str) -> None:
         super().__init__(EngineFailed("pull", words))
