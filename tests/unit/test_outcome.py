@@ -132,9 +132,9 @@ def test_what_was_cached_is_good_for_one_look_and_not_after_a_change() -> None:
     state = ServiceState(WEB)
     nothing = ObservedWorkloads(WEB, None)
 
-    state.cache(nothing)
+    state.cache(nothing, state.changes)
     assert [state.take_cached(), state.take_cached()] == [nothing, None]
-    state.cache(nothing)
+    state.cache(nothing, state.changes)
     state.invalidate()
     assert state.take_cached() is None
 

@@ -22,6 +22,8 @@ class Look:
     """What it looks for."""
 
     begun: Begun[tuple[Observed, Mapping[str, int] | None]]
+    changes: int
+    """That had been told when it was begun."""
 
 
 class ServiceState:
@@ -41,14 +43,24 @@ class ServiceState:
         self.ended: list[Ended] = []
         """Operations whose end was not taken in yet."""
 
+        self.changes = 0
+        """That were told; only whether it is the same number means something."""
+
         self._workloads: ObservedWorkloads | None = None
 
-    def cache(self, workloads: ObservedWorkloads) -> None:
-        """The next look need not ask the engine, unless it is told of a change before."""
-        self._workloads = workloads
+    def cache(self, workloads: ObservedWorkloads, changes: int) -> None:
+        """
+        The next look need not ask the engine, unless it is told of a change before.
+
+        ``changes``: as many as had been told when it was asked for this; of one that came
+        meanwhile nobody knows whether it is in the answer.
+        """
+        if changes == self.changes:
+            self._workloads = workloads
 
     def invalidate(self) -> None:
         """What was seen a moment ago may not be so any more."""
+        self.changes += 1
         self._workloads = None
 
     def take_cached(self) -> ObservedWorkloads | None:

@@ -102,7 +102,7 @@ class ServiceReconciler:
             logger.info("%s:\n%s", key, decided)
         if not any(isinstance(op, WorkloadOp) for op in _ops(situation, decided)):
             # Nothing that is done now changes the engine: the next look need not ask it again.
-            state.cache(situation.observed.workloads)
+            state.cache(situation.observed.workloads, look.changes)
         await self._carry_out(state, decided)
         if self._settle(state) or look.begun.is_joined:
             return self._now() + NEXT_LOOK
@@ -152,7 +152,7 @@ class ServiceReconciler:
         for key in keys:
             state = self._state(key)
             if state.snapshot is None:
-                state.cache(ObservedWorkloads(key, None))
+                state.cache(ObservedWorkloads(key, None), state.changes)
 
     def invalidate(self, key: ServiceKey) -> None:
         """The engine tells of a change: what was seen a moment ago may not be so any more."""
@@ -187,9 +187,10 @@ class ServiceReconciler:
             return look
         if look is not None:
             look.begun.future.cancel()
+        changes = state.changes
         work = self._observer.look(state.key, desired, state.names, state.take_cached())
         begun = self._background.begin(state.key, work, f"look at {state.key}")
-        state.look = Look(desired, begun)
+        state.look = Look(desired, begun, changes)
         return state.look
 
     def _take_in(self, state: ServiceState, look: Look) -> Situation:
