@@ -1,4 +1,4 @@
-"""What is told of operations that have ended, and what a service's state says of a listing."""
+"""What is told of operations that have ended."""
 
 import pytest
 
@@ -18,11 +18,10 @@ from spacecloud.reconcile.outcome import (
     events_of,
     exit_of,
 )
-from spacecloud.reconcile.service_state import ServiceState
 from spacecloud.workloads.decide import decide
-from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads
+from spacecloud.workloads.observed import ObservedPull
 from spacecloud.workloads.operations import Op, PublishTraffic, PullImage, RemoveNetwork, StartTask
-from spacecloud.workloads.plan import Plan, Step
+from spacecloud.workloads.plan import Step
 
 REF = a_version().ref
 START = StartTask(REF, "web--v1--0", "main", "c1")
@@ -113,30 +112,6 @@ def test_a_service_that_cannot_be_started_is_refused_for_its_generation() -> Non
 
     assert memory.history(NOON).refused == {(REF, 7): NO_PROGRAM}
     assert memory.history(NOON).failed == ()
-
-
-def test_a_service_differs_until_it_was_looked_at_and_when_a_listing_shows_more() -> None:
-    state = ServiceState(WEB)
-    situation = a_situation(a_version())
-    listed = situation.observed.workloads
-    assert state.differs_from(listed, None)
-
-    state.remember(situation, Plan())
-
-    assert not state.differs_from(listed, None)
-    assert not state.differs_from(None, None)
-    assert state.differs_from(ObservedWorkloads(WEB, "10.180.0.0/25"), None)
-
-
-def test_what_was_cached_is_good_for_one_look_and_not_after_a_change() -> None:
-    state = ServiceState(WEB)
-    nothing = ObservedWorkloads(WEB, None)
-
-    state.cache(nothing, state.changes)
-    assert [state.take_cached(), state.take_cached()] == [nothing, None]
-    state.cache(nothing, state.changes)
-    state.invalidate()
-    assert state.take_cached() is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from spacecloud.cli.exit_codes import INTERRUPTED, CommandEnd
-from spacecloud.cli.files import FILES_HELP, read_files, variable_options
+from spacecloud.cli.files import files_option, read_files, variable_options
 from spacecloud.cli.output import output_option, span, structured
 from spacecloud.cli.passphrase import passphrase_option, unsealed
 from spacecloud.cli.session import Session, session_options
@@ -34,15 +34,7 @@ class _OptionalGoal(click.Command):
 
 
 @click.command(cls=_OptionalGoal)
-@click.option(
-    "-f",
-    "--file",
-    "paths",
-    multiple=True,
-    envvar="FILE",
-    metavar="FILE|FOLDER|URL|-",
-    help=FILES_HELP,
-)
+@files_option
 @click.argument("more_paths", nargs=-1)
 @variable_options
 @click.option(

@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 
 FILES_HELP = "A file, a folder of them, a URL, or - for the input; as often as needed."
 
+files_option = click.option(
+    "-f",
+    "--file",
+    "paths",
+    multiple=True,
+    envvar="FILE",
+    metavar="FILE|FOLDER|URL|-",
+    help=FILES_HELP,
+)
+"""Not for what removes: there a variable of the shell must not name what goes."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from spacecloud.cli.files import FILES_HELP, read_files, variable_options
+from spacecloud.cli.files import files_option, read_files, variable_options
 from spacecloud.cli.output import count, output_option, structured
 from spacecloud.cli.passphrase import passphrase_option, unsealed
 from spacecloud.cli.progress import progress
@@ -17,15 +17,7 @@ COLOURS = {"create": "green", "update": "yellow", "delete": "red"}
 
 
 @click.command()
-@click.option(
-    "-f",
-    "--file",
-    "paths",
-    multiple=True,
-    envvar="FILE",
-    metavar="FILE|FOLDER|URL|-",
-    help=FILES_HELP,
-)
+@files_option
 @click.argument("more_paths", nargs=-1)
 @variable_options
 @click.option("--delete", "is_deletion", is_flag=True, help="What deleting them would change.")
