@@ -11,10 +11,10 @@ import httpx
 from fastapi import FastAPI
 
 from api_backend import StoreBackend
+from spacecloud.api.access import access_of
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
-from spacecloud.api.door import door
 from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
@@ -69,7 +69,7 @@ async def an_api(
             auth,
             Facts("0.1.0", "docker"),
             now,
-            door(exposed=exposed, origins=origins),
+            access_of(exposed=exposed, origins=origins),
         )
         token = await auth.login("admin", password, "local")
         async with _client(app) as stranger, _client(app) as client:

@@ -21,10 +21,10 @@ from typing import Any, TypeVar
 
 import uvicorn
 
+from spacecloud.api.access import access_of
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
-from spacecloud.api.door import door
 from spacecloud.client.client import Client
 from spacecloud.drivers.memory import MemoryWorkloads, memory_driver
 from spacecloud.model.addresses import PoolAllocator, Pools
@@ -132,7 +132,7 @@ async def _serve(
         plane = ControlPlane(store, driver, patience, now, http_port=4122, resync_seconds=30)
         auth = Auth.open(own, now, timedelta(days=30))
         app = create_app(
-            store, plane.queries, auth, Facts("0.1.0", "none"), now, door(exposed=False)
+            store, plane.queries, auth, Facts("0.1.0", "none"), now, access_of(exposed=False)
         )
         server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)

@@ -23,10 +23,10 @@ import click
 import uvicorn
 
 from spacecloud import directories, installation, lock, supervisor
+from spacecloud.api.access import access_of
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
-from spacecloud.api.door import door
 from spacecloud.api.metrics import by_port, metrics_app
 from spacecloud.commands import diagnostics, first_password, start_stop
 from spacecloud.commands.context import Machine, check, need_root, read_settings
@@ -110,7 +110,7 @@ async def _serve(settings: Settings, store: SqliteStore, auth: Auth) -> None:
             auth,
             facts(settings),
             utc_now,
-            door(
+            access_of(
                 exposed=settings.expose_api,
                 names=settings.api_names,
                 origins=settings.api_origins,

@@ -255,9 +255,9 @@ def a_stranger(stage: Stage, name: str, its: dict[str, str]) -> str:
 OPENING = """
 import sys
 for path in sys.argv[1:]:
-    with socket.socket(socket.AF_UNIX) as door:
+    with socket.socket(socket.AF_UNIX) as client:
         try:
-            door.connect(path)
+            client.connect(path)
             print("opened")
         except OSError as error:
             print(errno.errorcode[error.errno])
@@ -333,7 +333,7 @@ def test_a_body_of_20_mib_is_answered_by_the_gateway_too(stage: Stage) -> None:
         assert answer.json()["error"]
 
 
-def test_metrics_are_on_a_port_of_their_own_and_not_at_the_public_door(stage: Stage) -> None:
+def test_metrics_are_on_a_port_of_their_own_and_not_at_the_public_one(stage: Stage) -> None:
     token = {"Authorization": f"Bearer {stage.user.token}"}
     port = stage.installation.metrics_port
 

@@ -1,4 +1,4 @@
-"""The public door through a real Envoy: what it may cost, and whom it believes."""
+"""The public listener of a real Envoy: what it may cost, and whom it believes."""
 
 import asyncio
 import socket
@@ -11,7 +11,7 @@ import pytest
 from envoy_host import HTTP_PORT, envoy_host, inside
 from integration.test_envoy_ingress import begin, local, outside, routes, the_api
 from mesh_host import Mesh, get, mesh, needs_root, read_answer, receive, send, serving, traffic_of
-from spacecloud.drivers.docker.gateway.ingress import door
+from spacecloud.drivers.docker.gateway.ingress import public_listener
 from spacecloud.mesh.envoy import limits
 from spacecloud.mesh.envoy.claims import CLAIMS, STEERING
 
@@ -31,7 +31,7 @@ async def live() -> AsyncIterator[Mesh]:
 
 
 async def test_half_requests_close_neither_the_inside_nor_the_api(live: Mesh) -> None:
-    ceiling = door(live.host.settings).most_connections
+    ceiling = public_listener(live.host.settings).most_connections
     held = hold(live, ceiling + MORE)
     try:
         await wait_for_limited(live, MORE)
@@ -159,7 +159,7 @@ async def test_no_claim_arrives_in_any_spelling(live: Mesh, sign: str) -> None:
     assert {name for name, value in seen.items() if value == "me"} == {k.lower() for k in kept}
 
 
-async def test_a_gateway_of_an_earlier_release_gets_a_door_that_it_takes() -> None:
+async def test_a_gateway_of_an_earlier_release_gets_a_listener_that_it_takes() -> None:
     async with envoy_host() as host, AsyncExitStack() as stack:
         host.heap_bytes = None
         live = Mesh(host, traffic_of(host), stack)

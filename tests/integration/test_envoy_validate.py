@@ -24,7 +24,7 @@ from spacecloud.ingress.mistakes import check
 from spacecloud.ingress.table import read, table
 from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
-from spacecloud.mesh.envoy.public import Door, public_resources
+from spacecloud.mesh.envoy.public import PublicListener, public_resources
 from spacecloud.mesh.envoy.resources import Resources
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.policy import Policy
@@ -152,7 +152,7 @@ def test_envoy_accepts_ingress_and_host_ports(tmp_path: Path) -> None:
         static(
             Settings(run=tmp_path, http_port=21122, mesh_port=21001),
             service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
-            public_resources(Door(21122, API_PATHS, API_PATHS, TRUSTED)),
+            public_resources(PublicListener(21122, API_PATHS, API_PATHS, TRUSTED)),
             ingress_resources(routes),
             host_port_resources(
                 (HostPortAccess(25, ()), HostPortAccess(5432, ("10.120.0.0/21",))), "10.121.0.11"
@@ -225,7 +225,7 @@ def test_no_route_that_anybody_can_write_spoils_the_others(
         static(
             Settings(run=tmp_path),
             service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
-            public_resources(Door(21122, API_PATHS)),
+            public_resources(PublicListener(21122, API_PATHS)),
             ingress_resources(routes),
         ),
     )
@@ -262,7 +262,7 @@ def test_envoy_accepts_every_ingress_route_that_is_accepted(
         static(
             Settings(run=tmp_path),
             service_resources(Policy(world).face(ServiceKey("shop", "web")), ()),
-            public_resources(Door(21122, API_PATHS)),
+            public_resources(PublicListener(21122, API_PATHS)),
             ingress_resources(table(known, world)),
         ),
     )
@@ -316,7 +316,7 @@ def test_what_envoy_refuses_is_seen_by_these_tests(tmp_path: Path) -> None:
         tmp_path,
         static(
             Settings(run=tmp_path),
-            public_resources(Door(21122, API_PATHS)),
+            public_resources(PublicListener(21122, API_PATHS)),
             ingress_resources(IngressTable((bad,))),
         ),
     )

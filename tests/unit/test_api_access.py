@@ -1,18 +1,20 @@
-"""Whom the API's door lets in, by caller, name and page: the tables of the module."""
+"""Whom the API lets in, by caller, name and page: the tables of the module."""
 
 import pytest
 from starlette.datastructures import Headers
 
-from spacecloud.api.door import Door, door, names_of
+from spacecloud.api.access import Access, access_of, names_of
 
 MACHINE = names_of("Box.lan")
-CLOSED = Door(exposed=False, names=frozenset({"api.example.com"}), machine=MACHINE)
-EXPOSED = Door(exposed=True, names=frozenset({"api.example.com"}), machine=MACHINE)
+CLOSED = Access(exposed=False, names=frozenset({"api.example.com"}), machine=MACHINE)
+EXPOSED = Access(exposed=True, names=frozenset({"api.example.com"}), machine=MACHINE)
 
 
-def refused(door: Door, caller: str = "127.0.0.1", method: str = "POST", **headers: str) -> bool:
+def refused(
+    access: Access, caller: str = "127.0.0.1", method: str = "POST", **headers: str
+) -> bool:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return door.refusal(caller, method, Headers({"host": "localhost:4122", **named})) != ""
+    return access.refusal(caller, method, Headers({"host": "localhost:4122", **named})) != ""
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,6 @@ def test_a_page_without_an_origin_is_told_by_its_site(
 
 
 def test_the_owners_words_are_read_without_case_and_slash() -> None:
-    given = door(exposed=True, names=["API.lan"], origins=["https://UI.example/"])
+    given = access_of(exposed=True, names=["API.lan"], origins=["https://UI.example/"])
 
     assert not refused(given, host="api.LAN", origin="https://ui.example")

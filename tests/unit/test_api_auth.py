@@ -69,7 +69,7 @@ async def test_a_password_that_the_owner_wrote_is_the_one_that_counts(
     assert (tmp_path / "admin-password").stat().st_mode & 0o777 == 0o600
 
 
-def test_an_empty_password_file_is_an_error_and_not_an_open_door(
+def test_an_empty_password_file_is_an_error_and_lets_nobody_in(
     tmp_path: Path, clock: Clock
 ) -> None:
     (tmp_path / "admin-password").write_text("\n")

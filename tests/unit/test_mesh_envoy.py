@@ -19,7 +19,7 @@ from spacecloud.mesh.addressing import SourceMatcher
 from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
 from spacecloud.mesh.envoy.names import owner_of
-from spacecloud.mesh.envoy.public import Door, public_resources
+from spacecloud.mesh.envoy.public import PublicListener, public_resources
 from spacecloud.mesh.envoy.resources import KINDS, Resources
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.envoy.source_ranges import ALLOWED, DENIED, connection_matcher, rbac
@@ -174,7 +174,9 @@ def test_ingress_and_host_ports_are_messages_that_envoy_has() -> None:
 
     every = [
         *ingress_resources(routes),
-        *public_resources(Door(4122, API_PATHS, API_PATHS, (IPv4Network("10.0.0.0/24"),))),
+        *public_resources(
+            PublicListener(4122, API_PATHS, API_PATHS, (IPv4Network("10.0.0.0/24"),))
+        ),
         *host_port_resources((HostPortAccess(5432, ("10.120.0.0/21",)),), "10.121.0.11"),
     ]
 

@@ -9,7 +9,7 @@ import pytest
 
 from mesh_world import a_spec, a_world
 from spacecloud.mesh.envoy.listeners import bound
-from spacecloud.mesh.envoy.public import Door, public_resources
+from spacecloud.mesh.envoy.public import PublicListener, public_resources
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.api import API_PATHS
@@ -21,7 +21,7 @@ Config = Mapping[str, Any]
 
 FACE = Policy(a_world({"shop/api": a_spec(8080, "tcp:5432")})).face(ServiceKey("shop", "api"))
 MESH = service_resources(FACE, ())
-PUBLIC = public_resources(Door(4122, API_PATHS)).listeners[0]
+PUBLIC = public_resources(PublicListener(4122, API_PATHS)).listeners[0]
 
 STRUCTURE = {
     *("@type", "stat_prefix", "rds", "scoped_routes", "http_filters", "access_log", "cluster"),

@@ -14,7 +14,7 @@ from spacecloud.errors import InvalidSpec
 from spacecloud.mesh.envoy.claims import CLAIMS, STEERING, expression
 from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.limits import CHAINS, most_connections
-from spacecloud.mesh.envoy.public import Door, public_resources
+from spacecloud.mesh.envoy.public import PublicListener, public_resources
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.api import API_PATHS
@@ -52,9 +52,9 @@ def test_a_claim_is_one_in_every_spelling_and_nothing_else_is(sign: str) -> None
 
 @pytest.mark.parametrize("trusted", [(), ("10.0.0.0/24",), ("127.0.0.1/32", "10.0.0.1/32")])
 def test_every_public_chain_has_a_ceiling(trusted: tuple[str, ...]) -> None:
-    door = Door(4122, API_PATHS, (), tuple(map(IPv4Network, trusted)), 77)
+    public = PublicListener(4122, API_PATHS, (), tuple(map(IPv4Network, trusted)), 77)
 
-    chains = _chains(public_resources(door).listeners[0])
+    chains = _chains(public_resources(public).listeners[0])
 
     assert len(chains) <= CHAINS
     for chain in chains:
@@ -71,7 +71,7 @@ def _chains(listener: Any) -> list[Any]:
 
 
 def test_the_outside_is_shed_and_the_inside_is_not() -> None:
-    (public,) = public_resources(Door(4122, API_PATHS)).listeners
+    (public,) = public_resources(PublicListener(4122, API_PATHS)).listeners
     world = a_world({"shop/api": a_spec(8080, "tcp:5432")})
     faces = Policy(world).faces().values()
     inside = [

@@ -1,5 +1,5 @@
 """
-Who may knock: callers on this machine, under a name that is the API's own, and no stranger's page.
+Who may ask the API at all, by caller, Host and Origin, before a token is looked at.
 
 A browser sends requests for whatever page is open in it, and a page may have any name resolved to
 127.0.0.1. So a request names the API in its ``Host``, and the page it is from in its ``Origin``:
@@ -42,7 +42,7 @@ _HOST = re.compile(r"(?:\[(?P<address>[^]]*)\]|(?P<name>[^][:]*))(?::[0-9]*)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Access:
     exposed: bool
     """To callers beyond this machine too."""
 
@@ -93,30 +93,30 @@ def names_of(hostname: str) -> frozenset[str]:
     return frozenset({hostname.lower(), hostname.lower().partition(".")[0]}) - {""}
 
 
-def door(*, exposed: bool, names: Iterable[str] = (), origins: Iterable[str] = ()) -> Door:
+def access_of(*, exposed: bool, names: Iterable[str] = (), origins: Iterable[str] = ()) -> Access:
     """As settings have it."""
-    return Door(
+    return Access(
         exposed,
         frozenset(name.lower() for name in names),
         frozenset(origin.lower().rstrip("/") for origin in origins),
     )
 
 
-class Doorkeeper:
+class AccessMiddleware:
     """
     Asked before anything else is: what it refuses is no attempt to log in.
 
     The gateway keeps others out too; after a restart it does so by what it was told before.
     """
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
+    def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
-        self._door = door
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = ""
         if scope["type"] == "http":
-            refusal = self._door.refusal(address(scope), scope["method"], Headers(scope=scope))
+            refusal = self._access.refusal(address(scope), scope["method"], Headers(scope=scope))
         if refusal:
             await problem(Forbidden(refusal))(scope, receive, send)
         else:

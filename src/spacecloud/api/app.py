@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from starlette.middleware.cors import CORSMiddleware
 
 from spacecloud.api import problems
+from spacecloud.api.access import Access, AccessMiddleware
 from spacecloud.api.auth import Auth
 from spacecloud.api.backend import Backend
 from spacecloud.api.dependencies import Dependencies, Facts
-from spacecloud.api.door import Door, Doorkeeper
 from spacecloud.api.lingering_close import LingeringClose
 from spacecloud.api.middleware import OPEN, OPEN_FOLDER, Authentication, RequestId
 from spacecloud.api.routes import (
@@ -56,7 +56,7 @@ def create_app(
     auth: Auth,
     facts: Facts,
     now: Callable[[], datetime],
-    door: Door,
+    access: Access,
 ) -> FastAPI:
     # The docs page brings its own scripts: the machine may have no way to the Internet.
     app: FastAPI = FastAPIOffline(
@@ -84,14 +84,14 @@ def create_app(
     _describe(app)
     # The last one added is the first to be asked.
     app.add_middleware(Authentication, auth=auth)
-    if door.origins:
+    if access.origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=sorted(door.origins),
+            allow_origins=sorted(access.origins),
             allow_methods=METHODS,
             allow_headers=["Authorization", "Content-Type"],
         )
-    app.add_middleware(Doorkeeper, door=door)
+    app.add_middleware(AccessMiddleware, access=access)
     app.add_middleware(RequestId)
     app.add_middleware(LingeringClose)
     return app

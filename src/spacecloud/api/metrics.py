@@ -2,7 +2,7 @@
 The metrics, as Prometheus wants them: on a port of their own, which loopback alone reaches.
 
 No token is asked for, as by any exporter on this machine: they tell names and numbers of services,
-and nothing that was declared. A page in a browser gets nothing, as at the API's door.
+and nothing that was declared. A page in a browser gets nothing, as at the API.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from spacecloud.api.door import Door, Doorkeeper
+from spacecloud.api.access import Access, AccessMiddleware
 
 PATH = "/metrics"
 
@@ -40,5 +40,5 @@ def metrics_app(render: Callable[[], bytes]) -> Starlette:
 
     return Starlette(
         routes=[Route(PATH, metrics), Route("/{path:path}", elsewhere)],
-        middleware=[Middleware(Doorkeeper, door=Door(exposed=False))],
+        middleware=[Middleware(AccessMiddleware, access=Access(exposed=False))],
     )

@@ -37,7 +37,7 @@ LOOPBACK = IPv4Network("127.0.0.0/8")
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class PublicListener:
     """What the public listener is made from: settings, and nothing that is declared."""
 
     http_port: int
@@ -55,9 +55,9 @@ class Door:
     """How headers that claim something are left out."""
 
 
-def public_resources(door: Door) -> Resources:
+def public_resources(public: PublicListener) -> Resources:
     return Resources(
-        listeners=(_listener(door),),
+        listeners=(_listener(public),),
         scopes=(
             _scope("api", route_configuration=_api_routes()),
             _scope("table", route_configuration_name=TABLE),
@@ -66,46 +66,46 @@ def public_resources(door: Door) -> Resources:
     )
 
 
-def _listener(door: Door) -> Json:
+def _listener(public: PublicListener) -> Json:
     return typed(
         "listeners",
         {
             "name": f"{INGRESS}|http",
             "stat_prefix": "ingress",
-            **bound(door.http_port),
+            **bound(public.http_port),
             "per_connection_buffer_limit_bytes": limits.BUFFER_BYTES,
-            "filter_chains": list(_chains(door)),
-            "default_filter_chain": _chain("outside", _scope_of(door.exposed_paths), door, ()),
+            "filter_chains": list(_chains(public)),
+            "default_filter_chain": _chain("outside", _scope_of(public.exposed_paths), public, ()),
         },
     )
 
 
-def _chains(door: Door) -> Iterable[Json]:
+def _chains(public: PublicListener) -> Iterable[Json]:
     """By the address at the other end, which nobody can forge."""
-    trusted = door.trusted_proxies
+    trusted = public.trusted_proxies
     loopback = {"prefix_ranges": _ranges([LOOPBACK]), "source_prefix_ranges": _ranges([LOOPBACK])}
     is_proxy = any(network.overlaps(LOOPBACK) for network in trusted)
     yield {
         **_chain(
             "loopback",
-            _scope_here(door, trusted if is_proxy else ()),
-            door,
+            _scope_here(public, trusted if is_proxy else ()),
+            public,
             (*trusted, LOOPBACK) if is_proxy else (),
         ),
         "filter_chain_match": loopback,
     }
     if trusted:
         yield {
-            **_chain("proxies", _scope_of(door.exposed_paths), door, trusted),
+            **_chain("proxies", _scope_of(public.exposed_paths), public, trusted),
             "filter_chain_match": {"source_prefix_ranges": _ranges(trusted)},
         }
 
 
-def _chain(name: str, scope: str, door: Door, trusted: Sequence[IPv4Network]) -> Json:
-    limit = limits.connection_limit(name, door.most_connections)
+def _chain(name: str, scope: str, public: PublicListener, trusted: Sequence[IPv4Network]) -> Json:
+    limit = limits.connection_limit(name, public.most_connections)
     return {
         "name": name,
-        "filters": [limit, ingress_connections(SCOPE, scope, trusted, door.dropped)],
+        "filters": [limit, ingress_connections(SCOPE, scope, trusted, public.dropped)],
     }
 
 
@@ -116,11 +116,11 @@ def _ranges(networks: Iterable[IPv4Network]) -> list[Json]:
     ]
 
 
-def _scope_here(door: Door, trusted: Sequence[IPv4Network]) -> str:
+def _scope_here(public: PublicListener, trusted: Sequence[IPv4Network]) -> str:
     """On loopback, what a proxy passes on comes from the outside all the same."""
-    if not trusted or door.exposed_paths:
-        return _scope_of(door.api_paths)
-    return _scope_of(door.api_paths, "!('x-forwarded-for' in request.headers) && ")
+    if not trusted or public.exposed_paths:
+        return _scope_of(public.api_paths)
+    return _scope_of(public.api_paths, "!('x-forwarded-for' in request.headers) && ")
 
 
 def _scope_of(api_paths: Sequence[str], only: str = "") -> str:

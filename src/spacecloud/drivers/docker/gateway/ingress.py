@@ -15,7 +15,7 @@ from spacecloud.errors import Terminal
 from spacecloud.mesh.envoy.claims import dropped_as_written
 from spacecloud.mesh.envoy.ingress import ingress_resources, table_routes
 from spacecloud.mesh.envoy.limits import most_connections
-from spacecloud.mesh.envoy.public import TRIAL, Door, public_resources
+from spacecloud.mesh.envoy.public import TRIAL, PublicListener, public_resources
 from spacecloud.mesh.envoy.resources import Resources
 from spacecloud.model.api import API_PATHS, PRIVATE_PATHS
 from spacecloud.model.refs import INGRESS, INGRESS_TABLE, PLATFORM_PROJECT, ServiceKey
@@ -26,8 +26,8 @@ TRIALS = ServiceKey(PLATFORM_PROJECT, "trials")
 """Owner of the table that is tried and never answers."""
 
 
-def door(settings: Settings) -> Door:
-    return Door(
+def public_listener(settings: Settings) -> PublicListener:
+    return PublicListener(
         settings.http_port,
         API_PATHS,
         API_PATHS if settings.expose_api else (),
@@ -38,8 +38,8 @@ def door(settings: Settings) -> Door:
 
 class Ingress:
     def __init__(self, settings: Settings, ads: Ads) -> None:
-        wanted = door(settings)
-        self._doors = [wanted, replace(wanted, dropped=dropped_as_written)]
+        wanted = public_listener(settings)
+        self._forms = [wanted, replace(wanted, dropped=dropped_as_written)]
         """The first that the gateway takes: the last is for one of an earlier release."""
 
         self._ads = ads
@@ -52,7 +52,7 @@ class Ingress:
 
         ``Terminal`` when it refuses the listener, or a table of rules of which it refuses none.
         """
-        await self._publish_door()
+        await self._publish_listener()
         # The listener waits for all routes that its scopes mention, the trial's too.
         await self._trial(())
         known = {rule: self._refused[rule] for rule in table.rules if rule in self._refused}
@@ -68,14 +68,14 @@ class Ingress:
         self._refused = known
         return {rule.id: detail for rule, detail in known.items()}
 
-    async def _publish_door(self) -> None:
+    async def _publish_listener(self) -> None:
         while True:
             try:
-                return await self._ads.apply(INGRESS, messages(public_resources(self._doors[0])))
+                return await self._ads.apply(INGRESS, messages(public_resources(self._forms[0])))
             except Terminal as error:
-                if "program size" not in str(error) or len(self._doors) == 1:
+                if "program size" not in str(error) or len(self._forms) == 1:
                     raise
-                del self._doors[0]
+                del self._forms[0]
 
     async def _publish_table(self, rules: Sequence[IngressRule]) -> None:
         resources = ingress_resources(IngressTable(tuple(rules)), PRIVATE_PATHS)
