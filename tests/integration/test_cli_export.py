@@ -27,6 +27,12 @@ DECLARED: dict[str, Any] = {
         "secrets": [{"kid": "k1", "alg": "HS256", "secret": SECRET}],
     },
     "/v1/runner/lab/secrets/db": {"type": "env", "data": {"DB": SECRET, "EMPTY": ""}},
+    "/v1/runner/lab/secrets/files": {
+        "type": "file",
+        "rootPath": "/run/files",
+        "data": {"motd": SECRET},
+        "binaryData": {"blob": "AAH/gA=="},
+    },
     "/v1/runner/lab/services/cart/v1": {"tasks": TASKS},
     "/v1/runner/lab/service-routes/cart": {
         "routes": [{"source": {"port": 80}, "targets": [TARGET]}]
@@ -114,6 +120,7 @@ def values(server: ApiServer) -> list[dict[str, str]]:
     async def asked(api: Api) -> list[dict[str, str]]:
         return [
             dict(await api.store.secret_values("lab", "db")),
+            dict(await api.store.secret_values("lab", "files")),
             dict(await api.store.project_values("lab")),
             dict(await api.store.other_values("integrations", "", "pay")),
         ]
@@ -159,7 +166,7 @@ def test_no_value_is_in_the_files_nor_in_the_answer(full: ApiServer, tmp_path: P
     run(full, "get", "all", str(folder), "--with-secrets", passphrase=PASSPHRASE)
 
     text = "".join(each.read_text() for each in folder.iterdir())
-    assert text.count("sealed:v1:") == 5
+    assert text.count("sealed:v1:") == 7
     assert SECRET not in text
     assert AES_KEY not in text
     assert PASSPHRASE not in text

@@ -6,7 +6,8 @@ import pytest
 
 from spacecloud.errors import InvalidSpec
 from spacecloud.model.kinds import kind_named
-from spacecloud.model.sealed_values import SEALED, put_value, sealed_values
+from spacecloud.model.sealed_values import put_value, sealed_values
+from spacecloud.model.secret import SEALED
 from spacecloud.secrets.passphrase import PassphraseOpener, PassphraseSealer
 
 PASSPHRASE = "correct horse battery"

@@ -15,6 +15,7 @@ from spacecloud.api.responses import (
 from spacecloud.model.kinds import KINDS
 from spacecloud.model.listed import envelopes
 from spacecloud.model.project import with_values
+from spacecloud.model.secret import VALUE_FIELDS, document_of
 from spacecloud.store.port import Store
 
 Document = dict[str, Any]
@@ -77,7 +78,11 @@ async def _secrets(store: Store, project: str, sealer: Seal | None) -> list[Docu
     for facts in await store.secrets(project):
         view = secret_view(facts)
         if sealer is not None:
-            view["data"] = _sealed(await store.secret_values(project, facts.id), sealer)
+            values = await store.secret_values(project, facts.id)
+            binary = frozenset(facts.binary_keys)
+            declared = document_of(facts.type, facts.root_path, values, binary)
+            shown = (field for field in VALUE_FIELDS if field in view)
+            view |= {field: _sealed(declared[field], sealer) for field in shown}
         found.append(view)
     return found
 

@@ -8,9 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from spacecloud.model.kinds import Kind
-
-SEALED = "sealed:v1:"
-"""What each of them starts with."""
+from spacecloud.model.secret import SEALED, VALUE_FIELDS
 
 Location = tuple[str | int, ...]
 
@@ -32,8 +30,10 @@ def put_value(document: Any, location: Location, value: str) -> None:
 
 def _places(kind: Kind, document: Mapping[str, Any]) -> Iterator[Location]:
     """Each of them leads to something."""
-    if kind.name == "secret" and isinstance(document.get("data"), Mapping):
-        yield from (("data", key) for key in document["data"])
+    if kind.name == "secret":
+        for field in VALUE_FIELDS:
+            values = document.get(field)
+            yield from ((field, key) for key in (values if isinstance(values, Mapping) else ()))
     if kind.name == "project":
         yield from _fields((), document, ("aesKey",))
         keys = document.get("secrets")

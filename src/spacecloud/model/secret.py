@@ -15,6 +15,12 @@ REDACTED = "********"
 """What is shown instead of a value. Applying it keeps the value that is stored."""
 
 
+SEALED = "sealed:v1:"
+"""What a value starts with that an export has sealed: see ``sealed_values``."""
+
+VALUE_FIELDS = ("data", "binaryData")
+"""Of a document: where its values are."""
+
 OF_THE_KERNEL = ("proc", "sys", "dev")
 """Folders of the root that are mounted over in every container: a file below is not seen."""
 
@@ -79,7 +85,8 @@ class Secret(Resource):
         for key, value in self.binary_data.items():
             if key in self.data:
                 raise located("this key is in data too", "binaryData", key)
-            if value != REDACTED and decoded(value) is None:
+            is_no_value = value == REDACTED or value.startswith(SEALED)
+            if not is_no_value and decoded(value) is None:
                 raise located("is no base64", "binaryData", key)
 
     @property

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from spacecloud.errors import InvalidSpec
-from spacecloud.model.sealed_values import SEALED
+from spacecloud.model.secret import SEALED
 
 SHORTEST_PASSPHRASE = 12
 SALT_BYTES = 16
