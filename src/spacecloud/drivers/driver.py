@@ -124,9 +124,13 @@ class GatewayView:
 
 
 class Traffic(Protocol):
-    async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
+    async def publish(
+        self, face: Face, endpoints: tuple[Endpoint, ...], gated: tuple[str, ...] = ()
+    ) -> None:
         """
         Make the gateway treat the service like this; returns when it has acknowledged.
+
+        New calls of the ``gated`` versions pass the gate, and reach a replica from there.
 
         ``Terminal`` in the gateway's own words when it refuses, ``Transient`` when it does not
         answer in time.

@@ -150,8 +150,10 @@ class MemoryTraffic:
         self._published: dict[ServiceKey, Published] = {}
         self._policies: dict[ServiceKey, Face] = {}
 
-    async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
-        self._published[face.key] = Published(face, endpoints)
+    async def publish(
+        self, face: Face, endpoints: tuple[Endpoint, ...], gated: tuple[str, ...] = ()
+    ) -> None:
+        self._published[face.key] = Published(face, endpoints, gated=gated)
         self._policies.pop(face.key, None)
 
     async def publish_policy(self, face: Face) -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from spacecloud.model.addresses import Addresses
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision, RevisionFailure
+from spacecloud.model.scaling import Scaling
 from spacecloud.model.service import Service
 from spacecloud.model.stored import STORED
 
@@ -42,6 +43,9 @@ class DeclaredVersion:
 
     failure: RevisionFailure | None = None
     """Why the latest revision was given up for this generation; None where it was not."""
+
+    scaling: Scaling | None = None
+    """What was decided last; None where nothing was yet."""
 
     @property
     def is_completed(self) -> bool:

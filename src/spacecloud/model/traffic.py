@@ -109,6 +109,9 @@ class Face:
     of_versions: tuple[VersionSources, ...] = ()
     """Sorted; of all versions where their whitelists differ, else empty."""
 
+    gates: tuple[str, ...] = ()
+    """Sorted; versions that may sleep, and so have a gate at which calls wait for them."""
+
     def sources_at(self, entry: Entry) -> SourceRanges:
         """Those of the version that answers there."""
         own = self._own(entry.version)

@@ -155,7 +155,7 @@ class HistoryRecorder:
         self._refused[ref, generation] = (reason, now)
 
     def refuse_publication(self, op: PublishTraffic, reason: FailureReason, now: datetime) -> None:
-        self._refused_publication = (Published(op.face, op.endpoints), reason, now)
+        self._refused_publication = (Published(op.face, op.endpoints, gated=op.gated), reason, now)
 
     def history(self, now: datetime) -> History:
         publication = self._refused_publication

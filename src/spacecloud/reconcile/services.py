@@ -266,7 +266,7 @@ class ServiceReconciler:
     async def _tell_gateway(self, op: TrafficOp) -> None:
         match op:
             case PublishTraffic():
-                await self._driver.traffic.publish(op.face, op.endpoints)
+                await self._driver.traffic.publish(op.face, op.endpoints, op.gated)
             case PublishPolicy():
                 await self._driver.traffic.publish_policy(op.face)
             case WithdrawTraffic():

@@ -159,6 +159,9 @@ class Published:
     acknowledged: bool = True
     """False once it was sent something else and has not acknowledged that: it may hold either."""
 
+    gated: tuple[str, ...] = ()
+    """Sorted; versions whose calls all pass the gate now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Observed:

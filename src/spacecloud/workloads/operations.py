@@ -230,6 +230,8 @@ class PublishTraffic(Operation):
 
     face: Face
     endpoints: tuple[Endpoint, ...]
+    gated: tuple[str, ...] = ()
+    """Sorted; versions whose calls all pass the gate: each is one of the face's ``gates``."""
 
     def __str__(self) -> str:
         shown = ", ".join(

@@ -217,7 +217,7 @@ def _in_place(observed: Observed, op: PublishNames | PublishPolicy | WithdrawTra
 
 
 def _published(situation: Situation, op: PublishTraffic) -> Situation:
-    published = Published(op.face, op.endpoints)
+    published = Published(op.face, op.endpoints, gated=op.gated)
     observed = replace(situation.observed, published=published, policy=None, in_gateway=True)
     since = drained_since(situation.history.draining_since, published, situation.now)
     history = replace(situation.history, draining_since=since)

@@ -59,10 +59,12 @@ class EnvoyTraffic:
         async with serving(socket, GATEWAY_UID, self._ads, self._denied_calls.hear):
             yield
 
-    async def publish(self, face: Face, endpoints: tuple[Endpoint, ...]) -> None:
+    async def publish(
+        self, face: Face, endpoints: tuple[Endpoint, ...], gated: tuple[str, ...] = ()
+    ) -> None:
         self._doubt(face.key)
         await self._ads.apply(face.key, messages(service_resources(face, endpoints)))
-        self._published[face.key] = Published(face, endpoints)
+        self._published[face.key] = Published(face, endpoints, gated=gated)
         self._policies.pop(face.key, None)
 
     async def publish_policy(self, face: Face) -> None:
