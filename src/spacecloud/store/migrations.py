@@ -277,6 +277,11 @@ OTHER_CONFIGURATION = (
     " ON other_configuration (kind, coalesce(project, ''), id)",
 )
 
+SCALING = (
+    # As JSON; empty where nothing was decided yet.
+    "ALTER TABLE versions ADD COLUMN scaling TEXT NOT NULL DEFAULT ''",
+)
+
 MIGRATIONS = (
     FIRST,
     WHICH_CHANGED,
@@ -288,4 +293,5 @@ MIGRATIONS = (
     COMPLETIONS,
     CONFIRMED,
     OTHER_CONFIGURATION,
+    SCALING,
 )
