@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -57,6 +57,12 @@ class Mesh:
                 await self.traffic.publish(face, replicas)
                 published += 1
         return published
+
+    async def publish(self, name: str, *gated: str, gates: tuple[str, ...] = ("v1",)) -> None:
+        """One service whose versions may sleep, and calls of the ``gated`` ones pass the gate."""
+        key = ServiceKey.parse(name)
+        face = replace(Policy(self.world).face(key), gates=gates)
+        await self.traffic.publish(face, self.endpoints.get(key, ()), gated)
 
     async def close_revoked(self) -> int:
         return await self.traffic.close_revoked(Policy(self.world).faces())

@@ -7,18 +7,20 @@ The ports: what the control plane needs from a place that can run replicas.
 | Traffic   | Envoy, fed by xDS                   | Istio's resources      | dicts  |
 | Edge      | Envoy, fed by xDS                   | Istio's resources      | dicts  |
 | Meter     | Envoy's counters and access log     | Istio's metrics        | dicts  |
+| Gate      | a listener of Envoy that asks       | to be seen             | calls of a test |
 | Names     | resolver files                      | Services               | dicts  |
 | Host      | rules, gateway, resolver            | nothing                | nothing|
 
 Coroutines raise ``Transient`` or ``Terminal`` and nothing else.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from spacecloud.model.refs import ServiceKey
+from spacecloud.model.held import Held, HeldCall, Passed, Refused
+from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
 from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads, Published
@@ -186,6 +188,30 @@ class Meter(Protocol):
     def denied_calls(self) -> AsyncIterator[DeniedCall]: ...
 
 
+class Gate(Protocol):
+    """
+    Where calls to a gated version wait for it.
+
+    How many may wait, and for how long, is the gate's own matter (``model/gate_limits``): of what
+    it refuses because of that nobody is asked.
+    """
+
+    def serve_calls(self, answer: Callable[[HeldCall], Awaitable[Passed | Refused]]) -> None:
+        """
+        Ask this about each call from now on: it waits until the answer is there.
+
+        It is cancelled when the client hangs up, and when the call has waited for as long as one
+        may. Until there is somebody to ask, calls are refused.
+
+        A TCP connection waits in the gateway: what is answered for it is counted and no more.
+        """
+        ...
+
+    def held(self) -> Mapping[ServiceRef, Held]:
+        """Those that wait now; a version for which none waits is not named."""
+        ...
+
+
 class Revocation(Protocol):
     """
     Of a driver whose gateway asks policy only when a connection begins.
@@ -223,6 +249,7 @@ class Driver:
     meter: Meter
     names: Names
     host: Host
+    gate: Gate
     revocation: Revocation | None = None
     """None where policy is asked all the time, as a sidecar does."""
 

@@ -6,12 +6,15 @@ contract suite of the ports; nothing it runs can be reached.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from spacecloud.broadcast import Broadcast
 from spacecloud.drivers.driver import Driver, GatewayView, Hint, LogRequest
+from spacecloud.drivers.held_calls import HeldCalls
 from spacecloud.errors import NotFound
+from spacecloud.model.held import HeldCall, Passed, Refused
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -191,6 +194,19 @@ class MemoryTraffic:
         return self.denied.subscribe()
 
 
+class MemoryGate(HeldCalls):
+    """Nothing can be called: a test says who knocks."""
+
+    def __init__(self) -> None:
+        super().__init__(time.monotonic)
+
+    async def knock(
+        self, ref: ServiceRef, port: int = 8080, *, accepts: str = "", body_bytes: int = 0
+    ) -> Passed | Refused:
+        """A call that arrives now; cancel it to hang up."""
+        return await self.hold(HeldCall(ref, port, "text/html" in accepts, self.now()), body_bytes)
+
+
 class MemoryNames:
     def __init__(self) -> None:
         self._names: dict[ServiceKey, tuple[tuple[str, str], ...]] = {}
@@ -222,4 +238,5 @@ def memory_driver(now: Callable[[], datetime], ready_after: timedelta = timedelt
         meter=gateway,
         names=MemoryNames(),
         host=MemoryHost(),
+        gate=MemoryGate(),
     )

@@ -39,6 +39,7 @@ async def docker_driver(
                 meter=gateway,
                 names=DnsmasqNames(RunDirectory(settings.run_dir)),
                 host=DockerHost(engine, settings, networking),
+                gate=gateway.gate,
                 revocation=gateway,
                 own_ports=settings.own_ports,
             )

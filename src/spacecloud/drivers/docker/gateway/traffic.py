@@ -1,6 +1,7 @@
 """The Docker driver's Traffic: one Envoy, told by xDS, believed when it has acknowledged."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,12 +14,15 @@ from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RunDirectory
 from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
 from spacecloud.drivers.docker.xds.denied_calls import DeniedCallLog
 from spacecloud.drivers.docker.xds.encoding import messages
+from spacecloud.drivers.docker.xds.gate import GateServer
 from spacecloud.drivers.docker.xds.server import serving
 from spacecloud.drivers.driver import GatewayView
+from spacecloud.mesh.envoy.access_log import GATE_LOG_NAME, LOG_NAME
+from spacecloud.mesh.envoy.gate import Gating, gate_socket
 from spacecloud.mesh.envoy.host_ports import host_port_listener, host_port_resources
-from spacecloud.mesh.envoy.names import owner_of
+from spacecloud.mesh.envoy.names import gate_name, gate_of, owner_of
 from spacecloud.mesh.envoy.service import policy_resources, service_resources
-from spacecloud.model.refs import HOST, PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.refs import HOST, PLATFORM_PROJECT, ServiceKey, ServiceRef
 from spacecloud.model.traffic import (
     DeniedCall,
     Endpoint,
@@ -26,6 +30,7 @@ from spacecloud.model.traffic import (
     HostPortAccess,
     IngressTable,
     SourceRanges,
+    VersionPort,
 )
 from spacecloud.settings import Settings
 from spacecloud.workloads.observed import Published
@@ -45,6 +50,7 @@ class EnvoyTraffic:
         self._ads = Ads(settings.ack_timeout_seconds, self._disowned)
         self._ingress = Ingress(settings, self._ads)
         self._denied_calls = DeniedCallLog(self._ads.listener_names)
+        self.gate = GateServer(time.monotonic, self._gate_at)
         self._published: dict[ServiceKey, Published] = {}
         self._policies: dict[ServiceKey, Face] = {}
         """Those that were published alone."""
@@ -55,17 +61,33 @@ class EnvoyTraffic:
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
         """Listen for Envoy. It may come, go and come back while the block is open."""
+        logs = {LOG_NAME: self._denied_calls.hear, GATE_LOG_NAME: self.gate.hear}
         socket = self._run.xds_socket
-        async with serving(socket, GATEWAY_UID, self._ads, self._denied_calls.hear):
+        async with serving(socket, GATEWAY_UID, self._ads, logs, self.gate.check):
             yield
 
     async def publish(
         self, face: Face, endpoints: tuple[Endpoint, ...], gated: tuple[str, ...] = ()
     ) -> None:
         self._doubt(face.key)
-        await self._ads.apply(face.key, messages(service_resources(face, endpoints)))
+        await self._ads.apply(
+            face.key,
+            lambda: messages(service_resources(face, endpoints, self._gating(face, gated))),
+        )
         self._published[face.key] = Published(face, endpoints, gated=gated)
         self._policies.pop(face.key, None)
+
+    def _gating(self, face: Face, gated: tuple[str, ...]) -> Gating:
+        standing = frozenset(port for port in face.ports if self._has_gate(face.key, port))
+        return Gating(str(self._run.gateway), frozenset(gated), standing)
+
+    def _has_gate(self, key: ServiceKey, port: VersionPort) -> bool:
+        return self._ads.holds("listeners", gate_name(key, port.version, port.port))
+
+    def _gate_at(self, socket: str) -> tuple[ServiceRef, int] | None:
+        folder = str(self._run.gateway)
+        gates = ((name, gate_of(name)) for name in self._ads.listener_names())
+        return next((g for name, g in gates if g and gate_socket(folder, name) == socket), None)
 
     async def publish_policy(self, face: Face) -> None:
         await self._ads.amend(face.key, lambda: messages(policy_resources(face, self._leads_on)))
@@ -76,7 +98,7 @@ class EnvoyTraffic:
 
     async def withdraw(self, key: ServiceKey) -> None:
         self._doubt(key)
-        await self._ads.apply(key, NOTHING)
+        await self._ads.apply(key, lambda: NOTHING)
         self._published.pop(key, None)
         self._policies.pop(key, None)
 
@@ -88,7 +110,7 @@ class EnvoyTraffic:
         # A port that is closed now allows nobody: connections to it that live on are to be found.
         held = (name for name in self._ads.listener_names() if owner_of(name) == HOST)
         shut = {port: HostPortAccess(port, ()) for port in map(host_port_listener, held)}
-        await self._ads.apply(HOST, messages(host_port_resources(host_ports, host_vip)))
+        await self._ads.apply(HOST, lambda: messages(host_port_resources(host_ports, host_vip)))
         self._host_ports |= shut | {access.port: access for access in host_ports}
 
     def view(self, key: ServiceKey) -> GatewayView:

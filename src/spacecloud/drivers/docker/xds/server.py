@@ -1,9 +1,9 @@
-"""The gRPC end of the control plane: Envoy's configuration stream and its log of refused calls."""
+"""The gRPC end of the control plane: Envoy's configuration, its access logs, and its questions."""
 
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from envoy.service.accesslog.v3.als_pb2 import (
     StreamAccessLogsMessage,
     StreamAccessLogsResponse,
 )
+from envoy.service.auth.v3.external_auth_pb2 import CheckRequest, CheckResponse
 from envoy.service.discovery.v3.discovery_pb2 import (
     DeltaDiscoveryRequest,
     DeltaDiscoveryResponse,
@@ -26,14 +27,21 @@ _OPTIONS = [
     ("grpc.max_send_message_length", 64 << 20),
 ]
 
-Logs = Callable[[StreamAccessLogsMessage], None]
+Log = Callable[[AsyncIterator[StreamAccessLogsMessage]], Awaitable[None]]
+Check = Callable[[CheckRequest], Awaitable[CheckResponse]]
 
 
 @asynccontextmanager
-async def serving(socket: Path, user_id: int, ads: Ads, logs: Logs) -> AsyncIterator[None]:
-    """Listen on a new socket that ``user_id`` may connect to, until the block ends."""
+async def serving(
+    socket: Path, user_id: int, ads: Ads, logs: Mapping[str, Log], check: Check
+) -> AsyncIterator[None]:
+    """
+    Listen on a new socket that ``user_id`` may connect to, until the block ends.
+
+    ``logs`` are by name.
+    """
     server = grpc.aio.server(options=_OPTIONS)
-    server.add_generic_rpc_handlers((_discovery(ads), _access_logs(logs)))
+    server.add_generic_rpc_handlers((_discovery(ads), _access_logs(logs), _authorization(check)))
     _make_room(socket)
     server.add_insecure_port(f"unix:{socket}")
     await server.start()
@@ -91,14 +99,18 @@ async def _speak(
         await context.write(await stream.outbox.get())
 
 
-def _access_logs(logs: Logs) -> grpc.GenericRpcHandler:
+def _access_logs(logs: Mapping[str, Log]) -> grpc.GenericRpcHandler:
     async def stream(
         messages: AsyncIterator[StreamAccessLogsMessage],
         context: "grpc.aio.ServicerContext[StreamAccessLogsMessage, StreamAccessLogsResponse]",
     ) -> StreamAccessLogsResponse:
-        with contextlib.suppress(asyncio.CancelledError):
-            async for message in messages:
-                logs(message)
+        arriving = aiter(messages)
+        first = await anext(arriving, None)
+        # It alone says which log it is.
+        log = logs.get(first.identifier.log_name) if first is not None else None
+        if first is not None and log is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await log(_beginning_with(first, arriving))
         return StreamAccessLogsResponse()
 
     return grpc.method_handlers_generic_handler(
@@ -108,6 +120,32 @@ def _access_logs(logs: Logs) -> grpc.GenericRpcHandler:
                 stream,
                 request_deserializer=StreamAccessLogsMessage.FromString,
                 response_serializer=StreamAccessLogsResponse.SerializeToString,
+            )
+        },
+    )
+
+
+async def _beginning_with(
+    first: StreamAccessLogsMessage, others: AsyncIterator[StreamAccessLogsMessage]
+) -> AsyncIterator[StreamAccessLogsMessage]:
+    yield first
+    async for message in others:
+        yield message
+
+
+def _authorization(check: Check) -> grpc.GenericRpcHandler:
+    async def answer(
+        request: CheckRequest, context: "grpc.aio.ServicerContext[CheckRequest, CheckResponse]"
+    ) -> CheckResponse:
+        return await check(request)
+
+    return grpc.method_handlers_generic_handler(
+        "envoy.service.auth.v3.Authorization",
+        {
+            "Check": grpc.unary_unary_rpc_method_handler(
+                answer,
+                request_deserializer=CheckRequest.FromString,
+                response_serializer=CheckResponse.SerializeToString,
             )
         },
     )
