@@ -62,6 +62,8 @@ EXAMPLES: tuple[Reason, ...] = (
     platform.ProgramUnusable("/usr/sbin/dnsmasq is not installed", "apt-get install dnsmasq-base"),
     platform.NotRemoved((platform.EngineFailed("remove network sc-web", "it is in use"),)),
     platform.ControlPlaneStarting("nothing is pulled"),
+    platform.NotAwakeInTime(300),
+    platform.WokenMeanwhile(),
     platform.SubnetFull("the network 10.180.0.0/25 is full: it holds 125 replicas"),
     platform.StoreRefused("the store's words"),
     platform.InternalError("KeyError('a')"),
