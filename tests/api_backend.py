@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.envelope import Envelope
-from spacecloud.model.service import declared_replicas
+from spacecloud.model.scale import declared_replicas
 from spacecloud.model.status import (
     DocumentChange,
     DocumentChangeKind,

@@ -14,8 +14,9 @@ from spacecloud.model.declared import Declared as Everything
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision, hash_of
+from spacecloud.model.scale import declared_replicas
 from spacecloud.model.secret import SecretFacts
-from spacecloud.model.service import Service, declared_replicas
+from spacecloud.model.service import Service
 from spacecloud.model.traffic import Face
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.observed import History, Observed, ObservedWorkloads

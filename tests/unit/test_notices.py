@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from builders import a_service, a_task
-from spacecloud.model.service import declared_replicas
+from spacecloud.model.scale import declared_replicas
 from spacecloud.reasons.notices import MaximumBelowMinimum, NothingToProbe, SleepNotSupported
 from spacecloud.report.notices import notices_of, volumes_of
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from builders import a_service, a_situation, a_task, a_version, declaring, settled
 from spacecloud.model.declared import DeclaredVersion
-from spacecloud.model.service import declared_replicas
+from spacecloud.model.scale import declared_replicas
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.forecast import plan
 from spacecloud.workloads.operations import RemoveReplica, StopReplica

@@ -8,8 +8,8 @@ from spacecloud.errors import SpaceCloudError
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import DeclaredService
 from spacecloud.model.refs import ServiceKey
+from spacecloud.model.scale import declared_replicas
 from spacecloud.model.secret import SecretFacts
-from spacecloud.model.service import declared_replicas
 from spacecloud.store.port import Secrets
 from spacecloud.workloads.observed import Observed, ObservedWorkloads
 from spacecloud.workloads.situation import Declared, Desired, Leaving, Unknown

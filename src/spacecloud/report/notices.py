@@ -6,7 +6,8 @@ from spacecloud.model.other_configuration import ClusterConfig, Integration, Let
 from spacecloud.model.project import Project
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
-from spacecloud.model.service import Service, declared_replicas, would_sleep
+from spacecloud.model.scale import scale_policy
+from spacecloud.model.service import Service
 from spacecloud.model.task import Task
 from spacecloud.reasons.notices import (
     FieldIgnored,
@@ -55,12 +56,13 @@ def volumes_of(
 
 
 def _service(spec: Service) -> Iterable[Notice]:
-    run = declared_replicas(spec)
-    if would_sleep(spec):
+    policy = scale_policy(spec)
+    run = policy.initial
+    if policy.minimum == 0 and policy.maximum > 0:
         yield SleepNotSupported()
     if spec.auto_scale is not None and spec.auto_scale.triggers:
         yield ReplicasFixed("autoScale.triggers", run)
-    elif spec.scale is not None and spec.scale.max_replicas > run:
+    elif spec.auto_scale is None and policy.maximum > run:
         yield ReplicasFixed("scale.maxReplicas", run)
     elif (
         spec.auto_scale is None

@@ -24,7 +24,8 @@ from datetime import datetime, timedelta
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey, ServiceRef, short_image
-from spacecloud.model.service import confirm_seconds, declared_replicas
+from spacecloud.model.scale import declared_replicas
+from spacecloud.model.service import confirm_seconds
 from spacecloud.model.status import (
     DeniedCallView,
     EventView,
