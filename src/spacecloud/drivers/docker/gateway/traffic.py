@@ -1,9 +1,10 @@
 """The Docker driver's Traffic: one Envoy, told by xDS, believed when it has acknowledged."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 
 from spacecloud.drivers.docker.gateway import admin
 from spacecloud.drivers.docker.gateway.ingress import Ingress
@@ -13,11 +14,13 @@ from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RunDirectory
 from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
 from spacecloud.drivers.docker.xds.denied_calls import DeniedCallLog
 from spacecloud.drivers.docker.xds.encoding import messages
+from spacecloud.drivers.docker.xds.load_reports import DRAINING, USUAL, LoadReports
 from spacecloud.drivers.docker.xds.server import serving
 from spacecloud.drivers.driver import GatewayView
 from spacecloud.mesh.envoy.host_ports import host_port_listener, host_port_resources
 from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.mesh.envoy.service import policy_resources, service_resources
+from spacecloud.model.load import InFlight, LoadReport
 from spacecloud.model.refs import HOST, PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import (
     DeniedCall,
@@ -37,7 +40,12 @@ _GuardedService = tuple[Face, Face | None, dict[Dialled, Guarded]]
 class EnvoyTraffic:
     """Fulfils ``Traffic``, ``Edge``, ``Meter`` and ``Revocation`` while ``serve`` is open."""
 
-    def __init__(self, settings: Settings, open_netlink: OpenNetlink = open_netlink) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        now: Callable[[], datetime],
+        open_netlink: OpenNetlink = open_netlink,
+    ) -> None:
         """``open_netlink`` opens sockets to the kernel in Envoy's network namespace."""
         self._revocation = Revocation(settings.mesh_port, open_netlink)
         self._settings = settings
@@ -45,7 +53,12 @@ class EnvoyTraffic:
         self._ads = Ads(settings.ack_timeout_seconds, self._disowned)
         self._ingress = Ingress(settings, self._ads)
         self._denied_calls = DeniedCallLog(self._ads.listener_names)
+        self._load_reports = LoadReports(now)
+        self._now = now
         self._published: dict[ServiceKey, Published] = {}
+        self._draining: set[ServiceKey] = set()
+        """Those with an endpoint that drains."""
+
         self._policies: dict[ServiceKey, Face] = {}
         """Those that were published alone."""
 
@@ -56,7 +69,8 @@ class EnvoyTraffic:
     async def serve(self) -> AsyncIterator[None]:
         """Listen for Envoy. It may come, go and come back while the block is open."""
         socket = self._run.xds_socket
-        async with serving(socket, GATEWAY_UID, self._ads, self._denied_calls.hear):
+        logs, loads = self._denied_calls.hear, self._load_reports
+        async with serving(socket, GATEWAY_UID, self._ads, logs, loads):
             yield
 
     async def publish(
@@ -66,6 +80,7 @@ class EnvoyTraffic:
         await self._ads.apply(face.key, messages(service_resources(face, endpoints)))
         self._published[face.key] = Published(face, endpoints, gated=gated)
         self._policies.pop(face.key, None)
+        self._note_draining(face.key, endpoints)
 
     async def publish_policy(self, face: Face) -> None:
         await self._ads.amend(face.key, lambda: messages(policy_resources(face, self._leads_on)))
@@ -79,6 +94,7 @@ class EnvoyTraffic:
         await self._ads.apply(key, NOTHING)
         self._published.pop(key, None)
         self._policies.pop(key, None)
+        self._note_draining(key, ())
 
     async def publish_ingress(self, table: IngressTable) -> Mapping[str, str]:
         return await self._ingress.publish(table)
@@ -98,8 +114,21 @@ class EnvoyTraffic:
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(o for o in self._ads.owners() if o.project != PLATFORM_PROJECT)
 
-    async def in_flight(self) -> Mapping[str, int]:
-        return await admin.in_flight(self._run.admin_socket, self._settings.ack_timeout_seconds)
+    def load_reports(self) -> AsyncIterator[LoadReport]:
+        return self._load_reports.subscribe()
+
+    async def in_flight(self) -> tuple[InFlight, ...]:
+        """
+        By reports; by a poll where there are none: of a gateway that an earlier release made, and
+        in the seconds until one has found this control plane.
+        """
+        return self._load_reports.recent or (await self._poll(),)
+
+    async def _poll(self) -> InFlight:
+        seconds = self._settings.ack_timeout_seconds
+        counts = await admin.in_flight(self._run.admin_socket, seconds)
+        at = self._now()
+        return InFlight(at, at, counts)
 
     async def refused_connections(self) -> int:
         return await admin.refused_connections(
@@ -135,6 +164,13 @@ class EnvoyTraffic:
             for e in face.entries
         }
         return face, enforced, behind
+
+    def _note_draining(self, key: ServiceKey, endpoints: tuple[Endpoint, ...]) -> None:
+        if any(endpoint.draining for endpoint in endpoints):
+            self._draining.add(key)
+        else:
+            self._draining.discard(key)
+        self._load_reports.report_every(DRAINING if self._draining else USUAL)
 
     def _doubt(self, key: ServiceKey) -> None:
         """Until it has acknowledged what it is sent now: what it holds by then may be either."""

@@ -1,4 +1,4 @@
-"""The gRPC end of the control plane: Envoy's configuration stream and its log of refused calls."""
+"""The gRPC end of the control plane: Envoy's configuration, its access log, its load reports."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 import grpc.aio
@@ -17,23 +18,29 @@ from envoy.service.discovery.v3.discovery_pb2 import (
     DeltaDiscoveryRequest,
     DeltaDiscoveryResponse,
 )
+from envoy.service.load_stats.v3.lrs_pb2 import LoadStatsRequest, LoadStatsResponse
 
 from spacecloud.drivers.docker.xds.ads import Ads
-from spacecloud.drivers.docker.xds.stream import Stream
+from spacecloud.drivers.docker.xds.load_reports import LoadReports
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", 64 << 20),
 ]
 
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
 Logs = Callable[[StreamAccessLogsMessage], None]
 
 
 @asynccontextmanager
-async def serving(socket: Path, user_id: int, ads: Ads, logs: Logs) -> AsyncIterator[None]:
+async def serving(
+    socket: Path, user_id: int, ads: Ads, logs: Logs, loads: LoadReports
+) -> AsyncIterator[None]:
     """Listen on a new socket that ``user_id`` may connect to, until the block ends."""
     server = grpc.aio.server(options=_OPTIONS)
-    server.add_generic_rpc_handlers((_discovery(ads), _access_logs(logs)))
+    server.add_generic_rpc_handlers((_discovery(ads), _access_logs(logs), _load_reports(loads)))
     _make_room(socket)
     server.add_insecure_port(f"unix:{socket}")
     await server.start()
@@ -64,7 +71,7 @@ def _discovery(ads: Ads) -> grpc.GenericRpcHandler:
         stream = ads.open()
         try:
             async with asyncio.TaskGroup() as tasks:
-                speaking = tasks.create_task(_speak(stream, context), name="speak to Envoy")
+                speaking = tasks.create_task(_speak(stream.outbox, context), name="speak to Envoy")
                 async for request in requests:
                     stream.hear(request)
                 speaking.cancel()
@@ -84,11 +91,37 @@ def _discovery(ads: Ads) -> grpc.GenericRpcHandler:
 
 
 async def _speak(
-    stream: Stream,
-    context: "grpc.aio.ServicerContext[DeltaDiscoveryRequest, DeltaDiscoveryResponse]",
+    outbox: "asyncio.Queue[Response]", context: "grpc.aio.ServicerContext[Request, Response]"
 ) -> None:
     while True:
-        await context.write(await stream.outbox.get())
+        await context.write(await outbox.get())
+
+
+def _load_reports(loads: LoadReports) -> grpc.GenericRpcHandler:
+    async def stream(
+        requests: AsyncIterator[LoadStatsRequest],
+        context: "grpc.aio.ServicerContext[LoadStatsRequest, LoadStatsResponse]",
+    ) -> None:
+        outbox = loads.open()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                speaking = tasks.create_task(_speak(outbox, context), name="ask Envoy for loads")
+                async for request in requests:
+                    loads.hear(request)
+                speaking.cancel()
+        finally:
+            loads.close(outbox)
+
+    return grpc.method_handlers_generic_handler(
+        "envoy.service.load_stats.v3.LoadReportingService",
+        {
+            "StreamLoadStats": grpc.stream_stream_rpc_method_handler(
+                stream,
+                request_deserializer=LoadStatsRequest.FromString,
+                response_serializer=LoadStatsResponse.SerializeToString,
+            )
+        },
+    )
 
 
 def _access_logs(logs: Logs) -> grpc.GenericRpcHandler:
