@@ -20,6 +20,7 @@ from datetime import datetime
 from typing import Protocol
 
 from spacecloud.model.held import Held, HeldCall, Passed, Refused
+from spacecloud.model.load import InFlight, LoadReport
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -175,8 +176,19 @@ class Edge(Protocol):
 class Meter(Protocol):
     """What the gateway counts."""
 
-    async def in_flight(self) -> Mapping[str, int]:
-        """Replica address to requests and connections in flight now."""
+    def load_reports(self) -> AsyncIterator[LoadReport]:
+        """
+        What each replica has had to do, about once a second from this call on.
+
+        Of a gateway that an earlier release made, or that is away, there are none.
+        """
+        ...
+
+    async def in_flight(self) -> tuple[InFlight, ...]:
+        """
+        What has been told lately of what is in flight, oldest first; at each call the same until
+        there is more. While something drains that is several times in the time between two looks.
+        """
         ...
 
     async def refused_connections(self) -> int:

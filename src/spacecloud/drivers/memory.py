@@ -15,6 +15,7 @@ from spacecloud.drivers.driver import Driver, GatewayView, Hint, LogRequest
 from spacecloud.drivers.held_calls import HeldCalls
 from spacecloud.errors import NotFound
 from spacecloud.model.held import HeldCall, Passed, Refused
+from spacecloud.model.load import InFlight, LoadReport
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -143,12 +144,14 @@ class MemoryWorkloads:
 class MemoryTraffic:
     """Fulfils ``Traffic``, ``Edge`` and ``Meter``."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
         self.ingress = IngressTable()
         self.refuses: dict[str, str] = {}
         self.host_ports: tuple[HostPortAccess, ...] = ()
         self.busy: dict[str, int] = {}
         self.denied: Broadcast[DeniedCall] = Broadcast(1000)
+        self.loads: Broadcast[LoadReport] = Broadcast(60)
         self.refused = 0
         self._published: dict[ServiceKey, Published] = {}
         self._policies: dict[ServiceKey, Face] = {}
@@ -183,8 +186,14 @@ class MemoryTraffic:
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(self._published)
 
-    async def in_flight(self) -> Mapping[str, int]:
-        return dict(self.busy)
+    def load_reports(self) -> AsyncIterator[LoadReport]:
+        """Those that ``loads`` is given."""
+        return self.loads.subscribe()
+
+    async def in_flight(self) -> tuple[InFlight, ...]:
+        """``busy``, as it is now."""
+        now = self._now()
+        return (InFlight(now, now, dict(self.busy)),)
 
     async def refused_connections(self) -> int:
         return self.refused
@@ -230,7 +239,7 @@ class MemoryHost:
 
 
 def memory_driver(now: Callable[[], datetime], ready_after: timedelta = timedelta(0)) -> Driver:
-    gateway = MemoryTraffic()
+    gateway = MemoryTraffic(now)
     return Driver(
         workloads=MemoryWorkloads(now, ready_after),
         traffic=gateway,

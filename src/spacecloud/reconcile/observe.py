@@ -7,6 +7,7 @@ from spacecloud.drivers.driver import Driver
 from spacecloud.errors import SpaceCloudError
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import DeclaredService
+from spacecloud.model.load import InFlight
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.scale import declared_replicas
 from spacecloud.model.secret import SecretFacts
@@ -41,8 +42,8 @@ class Observer:
         desired: Desired,
         names: tuple[tuple[str, str], ...],
         known: ObservedWorkloads | None,
-    ) -> tuple[Observed, Mapping[str, int] | None]:
-        """The service as it is, and what it has in flight; None: the gateway does not say."""
+    ) -> tuple[Observed, tuple[InFlight, ...]]:
+        """The service as it is, and what is in flight; nothing where the gateway does not say."""
         observed = await self.observed(key, desired, names, known)
         return observed, await self.in_flight(observed)
 
@@ -68,15 +69,15 @@ class Observer:
             pulls=pulls,
         )
 
-    async def in_flight(self, observed: Observed) -> Mapping[str, int] | None:
+    async def in_flight(self, observed: Observed) -> tuple[InFlight, ...]:
         published = observed.published
         if published is None or not any(e.draining for e in published.endpoints):
-            return None
+            return ()
         try:
             return await self._driver.meter.in_flight()
         except SpaceCloudError as error:
             logger.warning("the gateway does not say what is in flight: %s", error)
-            return None
+            return ()
 
 
 async def _secrets(declared: DeclaredService, store: Secrets) -> Mapping[str, SecretFacts]:

@@ -30,7 +30,7 @@ async def docker_driver(
     networking = networking_of(settings)
     async with connect(settings.docker_host) as engine:
         workloads = DockerWorkloads(engine, settings, networking, secret_values, now)
-        gateway = EnvoyTraffic(settings)
+        gateway = EnvoyTraffic(settings, now)
         async with gateway.serve(), workloads.run():
             yield Driver(
                 workloads=workloads,
