@@ -275,6 +275,18 @@ class InternalError(BaseReason):
         return f"internal error, please report it: {self.message}"
 
 
+@dataclass(frozen=True, slots=True)
+class WokenMeanwhile(BaseReason):
+    """It was decided that a replica sleeps, and then a call woke it."""
+
+    replica: str
+
+    code = "WokenMeanwhile"
+
+    def __str__(self) -> str:
+        return f"{self.replica} was woken a moment ago, and is not laid down again yet"
+
+
 PlatformReason = (
     EngineUnavailable
     | EngineFailed
@@ -294,4 +306,5 @@ PlatformReason = (
     | SubnetFull
     | StoreRefused
     | InternalError
+    | WokenMeanwhile
 )

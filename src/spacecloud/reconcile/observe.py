@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import SpaceCloudError
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.declared import DeclaredService
+from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey
+from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.model.secret import SecretFacts
-from spacecloud.model.service import declared_replicas
+from spacecloud.model.service import Service, declared_replicas
 from spacecloud.store.port import Secrets
 from spacecloud.workloads.observed import Observed, ObservedWorkloads
 from spacecloud.workloads.situation import Declared, Desired, Leaving, Unknown
@@ -32,7 +33,8 @@ class Observer:
             policy.face(key),
             policy.declared.addresses.services[key],
             await _secrets(service, store),
-            {version.ref: declared_replicas(version.spec) for version in service.versions},
+            {version.ref: wanted_replicas(version) for version in service.versions},
+            {version.ref: depth for version in service.versions if (depth := bedtime_of(version))},
         )
 
     async def look(
@@ -70,13 +72,53 @@ class Observer:
 
     async def in_flight(self, observed: Observed) -> Mapping[str, int] | None:
         published = observed.published
-        if published is None or not any(e.draining for e in published.endpoints):
+        if published is None or not any(
+            e.draining or e.version in published.gated for e in published.endpoints
+        ):
             return None
         try:
             return await self._driver.meter.in_flight()
         except SpaceCloudError as error:
             logger.warning("the gateway does not say what is in flight: %s", error)
             return None
+
+
+def wanted_replicas(version: DeclaredVersion) -> int:
+    """As it was decided last, within the declared bounds; of one that sleeps, those kept of it."""
+    scaling = scaling_in_force(version)
+    if scaling is None:
+        return declared_replicas(version.spec)
+    minimum, maximum = bounds_of(version.spec)
+    if scaling.pinned is not None and scaling.asleep is None:
+        return scaling.replicas
+    return max(minimum, min(max(1, scaling.replicas), maximum))
+
+
+def bedtime_of(version: DeclaredVersion) -> Depth | None:
+    """How deep it is to sleep; None: it is awake. Only what may have no replica may sleep."""
+    scaling = scaling_in_force(version)
+    minimum, maximum = bounds_of(version.spec)
+    return scaling.asleep if scaling is not None and minimum == 0 and maximum > 0 else None
+
+
+def scaling_in_force(version: DeclaredVersion) -> Scaling | None:
+    """What a person asked for holds until the next apply."""
+    scaling = version.scaling
+    if scaling is not None and scaling.pinned in (None, version.generation):
+        return scaling
+    return None
+
+
+def bounds_of(service: Service) -> tuple[int, int]:
+    """Fewest and most replicas."""
+    auto_scale, scale = service.auto_scale, service.scale
+    if auto_scale is not None:
+        return auto_scale.min_replicas, auto_scale.max_replicas or 100
+    if scale is None:
+        return 1, 1
+    if not {"min_replicas", "max_replicas"} & scale.model_fields_set:
+        return scale.replicas, scale.replicas
+    return scale.min_replicas, scale.max_replicas
 
 
 async def _secrets(declared: DeclaredService, store: Secrets) -> Mapping[str, SecretFacts]:

@@ -196,7 +196,8 @@ class ServiceReconciler:
     def _take_in(self, state: ServiceState, look: Look) -> Situation:
         observed, in_flight = look.begun.future.result()
         recorder = state.recorder
-        for seen in recorder.note(observed, in_flight, self._now()):
+        resting = self._situation(look.desired, observed, recorder).resting
+        for seen in recorder.note(observed, in_flight, self._now(), resting):
             self._begin_note_of(state, seen)
         for pull in recorder.note_pulls(observed.pulls):
             self._tell(state.key, event_of(pull))
@@ -295,7 +296,7 @@ class ServiceReconciler:
         return bool(taken)
 
     def _begin_note_of(self, state: ServiceState, seen: Exit) -> None:
-        if not state.recorder.is_stopping(seen.replica.id):
+        if not seen.is_asked:
             self._background.start(
                 self._note_exit(state, seen),
                 f"last output of {seen.replica.id}/{seen.task.task}",
@@ -306,7 +307,8 @@ class ServiceReconciler:
         replica, task = seen.replica, seen.task
         words = await self._last_words(state.key.project, replica.id, task.task)
         state.recorder.last_output[task.container] = words
-        if task.is_over and task.exited_at is not None and task.exited_at < self._began:
+        is_left = task.is_over or seen.is_resting
+        if is_left and task.exited_at is not None and task.exited_at < self._began:
             # Told by the process before this one, which saw it.
             return
         self._tell(state.key, exit_of(replica, task, words))
