@@ -48,7 +48,14 @@ triggers = st.one_of(
         {"name": texts},
     ),
     objects(
-        {"type": st.sampled_from(["cpu", "memory", "cron", "rabbitmq"])},
+        {
+            "type": st.sampled_from(["cpu", "memory"]),
+            "metadata": st.integers(1, 100).map(lambda n: {"type": "Utilization", "value": str(n)}),
+        },
+        {"name": texts},
+    ),
+    objects(
+        {"type": st.sampled_from(["rabbitmq", "kafka"])},
         {
             "name": texts,
             "metadata": st.dictionaries(texts, texts, max_size=3),

@@ -11,7 +11,7 @@ from spacecloud.reasons.images import ImageNotFound
 from spacecloud.reasons.platform import EngineUnavailable, GatewayRejected
 from spacecloud.reconcile.history import REFUSAL_LASTS, HistoryRecorder
 from spacecloud.workloads.observed import Observed, ObservedPull
-from spacecloud.workloads.operations import PublishTraffic, PullImage, StopReplica
+from spacecloud.workloads.operations import FreezeReplica, PublishTraffic, PullImage, StopReplica
 
 NO_IMAGE = ImageNotFound("web:1", "no such image")
 AWAY = EngineUnavailable("the Docker Engine went away")
@@ -229,9 +229,73 @@ def test_a_replica_that_was_asked_to_end_is_remembered_while_it_is_there() -> No
     memory.note_done(StopReplica(REF, "web--v1--0"), NOON)
 
     memory.note(running(), (), later(1))
-    assert memory.is_stopping("web--v1--0")
+    assert memory.history(NOON).stopping_since == {"web--v1--0": NOON}
     memory.note(a_situation(a_version()).observed, (), later(2))
-    assert not memory.is_stopping("web--v1--0")
+    assert memory.history(NOON).stopping_since == {}
+
+
+def test_one_that_was_asked_to_end_in_its_sleep_has_not_crashed() -> None:
+    memory = HistoryRecorder()
+    memory.note_done(StopReplica(REF, "web--v1--0", then="keep"), NOON)
+    memory.note(running(), (), NOON)
+    assert memory.history(NOON).falling_asleep_since == {"web--v1--0": NOON}
+
+    (seen,) = memory.note(ended(later(1), lived=timedelta(seconds=10)), (), later(1))
+    again = memory.note(ended(later(1), lived=timedelta(seconds=10)), (), later(2))
+
+    assert (seen.is_asked, exits(memory), again) == (True, [0], ())
+    assert memory.history(NOON).falling_asleep_since == {}
+    memory.note(ended(later(9), lived=timedelta(seconds=1)), (), later(9))
+    assert exits(memory) == [1]
+
+
+def test_one_that_was_started_since_is_not_asked_to_end_any_more() -> None:
+    memory = HistoryRecorder()
+    memory.note_done(StopReplica(REF, "web--v1--0", then="keep"), NOON)
+    started = changed(settled(a_situation(a_version())), task={"started_at": later(1)})
+
+    memory.note(started.observed, (), later(2))
+
+    assert memory.history(NOON).falling_asleep_since == {}
+
+
+def test_what_ends_while_its_version_sleeps_has_not_crashed_and_is_told_to_rest() -> None:
+    memory = HistoryRecorder()
+
+    (seen,) = memory.note(
+        ended(later(1), lived=timedelta(seconds=1)), (), later(1), frozenset({"web--v1--0"})
+    )
+
+    assert (seen.is_resting, seen.is_asked, exits(memory)) == (True, False, [0])
+
+
+def test_since_when_a_replica_is_frozen_is_known_until_it_is_thawed() -> None:
+    memory = HistoryRecorder()
+    memory.note_done(FreezeReplica(REF, "web--v1--0"), NOON)
+
+    memory.note(
+        changed(settled(a_situation(a_version())), task={"frozen": True}).observed, (), NOON
+    )
+    frozen = memory.history(NOON).frozen_since
+    memory.note(running(), (), NOON)
+
+    assert (frozen, memory.history(NOON).frozen_since) == ({"web--v1--0": NOON}, {})
+
+
+def test_reports_count_for_what_is_behind_the_gate() -> None:
+    seen = running()
+    assert seen.published is not None
+    face = replace(seen.published.face, gates=("v1",))
+    observed = replace(seen, published=replace(seen.published, face=face, gated=("v1",)))
+    memory = HistoryRecorder()
+
+    idle = []
+    for second, in_flight in enumerate([{}, {}, {"10.180.0.2": 1}, {}]):
+        told = InFlight(later(second), later(second), in_flight)
+        memory.note(observed, (told,), later(second))
+        idle.append(memory.history(NOON).idle_reports["10.180.0.2"])
+
+    assert idle == [1, 2, 0, 1]
 
 
 def test_a_pull_that_ended_with_the_engine_is_tried_again_when_that_is_back() -> None:

@@ -1,5 +1,6 @@
 """Every reason has a code that never changes, a sentence, and what to do in the docs."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ EXAMPLES: tuple[Reason, ...] = (
     tasks.ProbeNotAsked("pg_isready", "the engine is away"),
     tasks.ProbeWithoutPort(),
     tasks.JustStarted(),
+    tasks.WakeTimedOut(60, tasks.NothingListens(8080)),
     images.ImageNotFound("web:1", "manifest unknown"),
     images.RegistryDenied("web:1", "authentication required"),
     images.RegistryUnavailable("far.example/web:1", 3, "no such host"),
@@ -63,14 +65,16 @@ EXAMPLES: tuple[Reason, ...] = (
     platform.NotRemoved((platform.EngineFailed("remove network sc-web", "it is in use"),)),
     platform.ControlPlaneStarting("nothing is pulled"),
     platform.NotAwakeInTime(300),
-    platform.WokenMeanwhile(),
     platform.SubnetFull("the network 10.180.0.0/25 is full: it holds 125 replicas"),
     platform.StoreRefused("the store's words"),
     platform.InternalError("KeyError('a')"),
+    platform.WokenMeanwhile("web--v1--0"),
     services.NotObserved(),
     services.BeingObserved(),
     services.LookFailed(platform.EngineFailed("look at shop/web", "the engine's words")),
     services.Asleep(),
+    services.Sleeping("frozen", datetime(2026, 1, 1, 12, tzinfo=UTC)),
+    services.FallingAsleep(),
     services.Progressing("pulling web:1"),
     services.Confirming(5),
     services.RolledBack(2, 1, "web--v1--1/main", "exited with code 1; last said: no database"),
@@ -132,6 +136,10 @@ EXAMPLES: tuple[Reason, ...] = (
     steps.UnderWay(),
     steps.AllServe(),
     steps.Lasted(5),
+    steps.FallsAsleep("frozen"),
+    steps.BusyWhileFrozen(),
+    steps.Awake(),
+    steps.GateChanged(shut=("v1",), open=("v2",)),
 )
 
 

@@ -27,6 +27,12 @@ from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess,
 from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads, Published
 from spacecloud.workloads.operations import WorkloadOp
 
+WOKEN_SECONDS = 5.0
+"""
+For so long after a wake nothing of the version is laid down: meanwhile the store is told, and two
+reports of what is in flight come that are younger than the wake.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class LogRequest:
@@ -96,6 +102,19 @@ class Workloads(Protocol):
         Carry out one operation. Repeating one that already happened is not an error.
 
         A pull is only begun: its end is a hint, and seen in ``pulls``.
+        """
+        ...
+
+    async def wake(self, ref: ServiceRef) -> None:
+        """
+        Let the replica that is kept of a version run again; returns when it takes requests.
+
+        Straight to the engine, with what the last look knew, and behind nobody: no pull, no probe,
+        no listing, no other operation. What it has woken is not laid down again by a decision that
+        is older, nor for ``WOKEN_SECONDS``: that is ``Transient``.
+
+        ``NotFound`` where nothing is kept that could be woken: the reconciler has to make it.
+        ``Transient`` or ``Terminal`` with the reason where it does not get ready.
         """
         ...
 

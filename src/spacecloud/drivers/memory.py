@@ -11,23 +11,32 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, M
 from datetime import datetime, timedelta
 
 from spacecloud.broadcast import Broadcast
-from spacecloud.drivers.driver import Driver, GatewayView, Hint, LogRequest
+from spacecloud.drivers.driver import WOKEN_SECONDS, Driver, GatewayView, Hint, LogRequest
 from spacecloud.drivers.held_calls import HeldCalls
-from spacecloud.errors import NotFound
+from spacecloud.errors import NotFound, Transient
 from spacecloud.model.held import HeldCall, Passed, Refused
 from spacecloud.model.load import InFlight, LoadReport
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
 from spacecloud.reasons.images import ImageNotFound
-from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads, Published
+from spacecloud.reasons.platform import WokenMeanwhile
+from spacecloud.workloads.observed import (
+    ObservedPull,
+    ObservedReplica,
+    ObservedWorkloads,
+    Published,
+)
 from spacecloud.workloads.operations import (
     CancelPull,
-    CreateReplica,
+    CreateNetwork,
+    FreezeReplica,
     PullImage,
-    RestartTask,
+    RemoveNetwork,
+    RemoveReplica,
     StartTask,
     StopReplica,
+    ThawReplica,
     WorkloadOp,
     key_of,
 )
@@ -55,6 +64,7 @@ class MemoryWorkloads:
         """Of images by reference, told once they are pulled."""
 
         self._pulls: dict[tuple[ServiceRef, str], ObservedPull] = {}
+        self._woken: dict[ServiceRef, datetime] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
 
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
@@ -95,14 +105,36 @@ class MemoryWorkloads:
                 return await self._change(op)
 
     async def _change(self, op: WorkloadOp) -> None:
+        if isinstance(op, FreezeReplica) or (isinstance(op, StopReplica) and op.then == "keep"):
+            woken = self._woken.get(op.ref)
+            if woken is not None and self._now() - woken < timedelta(seconds=WOKEN_SECONDS):
+                raise Transient(WokenMeanwhile(op.replica))
         key = key_of(op)
         world = state_after(await self.observe(key), op, self._now())
         if isinstance(op, StopReplica):
             world = ended(world, op.replica, self._now())
         self._world[key] = world
-        if isinstance(op, CreateReplica | StartTask | RestartTask | StopReplica):
+        if not isinstance(op, CreateNetwork | RemoveNetwork | RemoveReplica):
             loop = asyncio.get_running_loop()
             loop.call_later(self._ready_after.total_seconds(), self._tell, key)
+
+    async def wake(self, ref: ServiceRef) -> None:
+        now = self._now()
+        world = await self.observe(ref.key)
+        kept = [r for r in world.replicas if r.ref == ref and r.sandbox == "running"]
+        replica = min(kept, key=_effort, default=None)
+        if replica is None:
+            raise NotFound(f"nothing is kept of {ref} that could be woken")
+        ended = [task for task in replica.tasks if task.state == "exited" and not task.is_over]
+        for task in ended:
+            world = state_after(world, StartTask(ref, replica.id, task.task, task.container), now)
+        self._woken[ref] = now
+        self._world[ref.key] = state_after(world, ThawReplica(ref, replica.id), now)
+        self._tell(ref.key)
+        if ended:
+            await asyncio.sleep(self._ready_after.total_seconds())
+            self._world[ref.key] = became_ready(self._world[ref.key], replica.id)
+            self._tell(ref.key)
 
     def hints(self) -> AsyncGenerator[Hint]:
         return self._hints.subscribe()
@@ -139,6 +171,12 @@ class MemoryWorkloads:
 
     def _tell(self, key: ServiceKey) -> None:
         self._hints.send(Hint(key, "in memory"))
+
+
+def _effort(replica: ObservedReplica) -> tuple[bool, bool]:
+    """What it takes to wake it: nothing, a thaw, a start."""
+    is_live = any(task.state == "running" for task in replica.tasks)
+    return (not is_live, replica.has_frozen)
 
 
 class MemoryTraffic:

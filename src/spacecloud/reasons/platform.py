@@ -87,17 +87,6 @@ class NotAwakeInTime(BaseReason):
 
 
 @dataclass(frozen=True, slots=True)
-class WokenMeanwhile(BaseReason):
-    """Of an operation that puts a replica to sleep."""
-
-    code = "WokenMeanwhile"
-    remedy = "nothing: it stays awake"
-
-    def __str__(self) -> str:
-        return "it was woken since that was planned"
-
-
-@dataclass(frozen=True, slots=True)
 class EngineUnavailable(BaseReason):
     message: str
 
@@ -297,6 +286,18 @@ class InternalError(BaseReason):
         return f"internal error, please report it: {self.message}"
 
 
+@dataclass(frozen=True, slots=True)
+class WokenMeanwhile(BaseReason):
+    """It was decided that a replica sleeps, and then a call woke it."""
+
+    replica: str
+
+    code = "WokenMeanwhile"
+
+    def __str__(self) -> str:
+        return f"{self.replica} was woken a moment ago, and is not laid down again yet"
+
+
 PlatformReason = (
     EngineUnavailable
     | EngineFailed
@@ -318,4 +319,5 @@ PlatformReason = (
     | SubnetFull
     | StoreRefused
     | InternalError
+    | WokenMeanwhile
 )

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from spacecloud.drivers.driver import Driver
+from spacecloud.reconcile.autoscaler import Autoscaler
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.controller import Controller
 from spacecloud.reconcile.events import EventRecorder
@@ -14,7 +15,9 @@ from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.queries import Queries
 from spacecloud.reconcile.queue import KeyQueue
+from spacecloud.reconcile.scalings import Scalings
 from spacecloud.reconcile.services import ServiceReconciler
+from spacecloud.reconcile.waker import Waker, Woken
 from spacecloud.reconcile.watches import Watches
 from spacecloud.store.port import Store
 from spacecloud.workloads.situation import TerminationLimits
@@ -35,9 +38,19 @@ class ControlPlane:
         self.events = EventRecorder(store, now)
         queue = KeyQueue[Key](now)
         self._background = Background[Key](queue.add)
+        self._scalings = Scalings(store, lambda ref: queue.add(ref.key))
         self.services = ServiceReconciler(
-            store, driver, policies, self.events, self._background, termination, now
+            store, driver, policies, self.events, self._background, termination, now, self._scalings
         )
+        self.waker = Waker(
+            driver, policies, self._scalings, self.events, self._background, now, self._woken
+        )
+        self.autoscaler = Autoscaler(
+            driver, self._scalings, self.waker, self.events, self._background, now
+        )
+        self.services.listen(self.waker.looked)
+        self.services.listen(self.autoscaler.looked)
+        self._driver = driver
         self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
         self.controller = Controller[Key]("reconcile", queue, self._reconcile, self._failed, now)
         self._watches = Watches(store, driver, policies, self.services, self.platform, queue)
@@ -56,6 +69,7 @@ class ControlPlane:
         """Until it is cancelled. The host is looked at before the first service is."""
         await self.platform.ensure()
         self.platform.start()
+        self._driver.gate.serve_calls(self.waker.answer)
         watches: dict[str, Coroutine[Any, Any, None]] = {
             "background": self._background.run(),
             "events": self.events.run(),
@@ -63,11 +77,16 @@ class ControlPlane:
             "declarations": self._watches.hear_declarations(),
             "engine": self._watches.hear_engine(),
             "everything": self._watches.look_now_and_then(self._resync_seconds),
+            "scalings": self._scalings.run(),
+            "autoscaler": self.autoscaler.run(),
             "denied-calls": self.platform.denied_calls.listen(),
         }
         async with asyncio.TaskGroup() as tasks:
             for name, loop in watches.items():
                 tasks.create_task(loop, name=name)
+
+    def _woken(self, woken: Woken) -> None:
+        self.autoscaler.note_woken(woken.ref)
 
     async def _reconcile(self, key: Key) -> datetime | None:
         match key:
