@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from spacecloud.model.api import ClusterType
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -226,5 +227,6 @@ class Driver:
     revocation: Revocation | None = None
     """None where policy is asked all the time, as a sidecar does."""
 
+    cluster_type: ClusterType = "none"
     own_ports: frozenset[int] = frozenset()
     """Of the host, where the platform itself listens: no project is let in there."""

@@ -40,6 +40,7 @@ async def docker_driver(
                 names=DnsmasqNames(RunDirectory(settings.run_dir)),
                 host=DockerHost(engine, settings, networking),
                 revocation=gateway,
+                cluster_type="docker",
                 own_ports=settings.own_ports,
             )
 
