@@ -50,7 +50,7 @@ class StoreBackend:
 
     async def check(self, envelopes: Sequence[Envelope]) -> None:
         async with self.store.rehearsal() as draft:
-            await dry_run(draft, envelopes, delete=False)
+            await dry_run(draft, envelopes, delete=False, cluster_type="docker")
 
     async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
         change: DocumentChangeKind = "delete" if delete else "create"

@@ -9,6 +9,7 @@ import pytest
 from builders import NOON, a_service, a_task, a_version
 from spacecloud.errors import InvalidSpec
 from spacecloud.model.declared import DeclaredVersion
+from spacecloud.model.foreign_triggers import check_triggers
 from spacecloud.model.scale import (
     DEFAULT_MAXIMUM,
     RequestTrigger,
@@ -217,6 +218,16 @@ def test_a_trigger_that_says_nothing_is_refused_and_still_read_where_it_is_store
 
     policy = scale_policy(Service.model_validate(document, context=STORED))
     assert policy.minimum == 0
+
+
+def test_a_trigger_of_keda_is_kept_where_the_platform_is_not_docker() -> None:
+    service = a_service(autoScale={"triggers": [trigger("kafka")]})
+
+    check_triggers(service, "istio")
+    check_triggers(service, "none")
+    with pytest.raises(InvalidSpec, match="the Docker driver has no trigger kafka"):
+        check_triggers(service, "docker")
+    check_triggers(a_service(autoScale={}), "docker")
 
 
 @pytest.mark.parametrize(

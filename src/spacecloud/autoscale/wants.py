@@ -34,11 +34,16 @@ ROUNDING = 1e-9
 def wants(
     policy: ScalePolicy, signals: Signals, ready: int, wall_clock: datetime
 ) -> tuple[Want, ...]:
-    """Sorted by name: their order in the document means nothing."""
+    """Sorted: their order in the document means nothing."""
     found = (
         _want(trigger, policy.tuning, signals, ready, wall_clock) for trigger in policy.triggers
     )
-    return tuple(sorted((w for w in found if w is not None), key=lambda w: (w.trigger, w.metric)))
+    return tuple(
+        sorted(
+            (w for w in found if w is not None),
+            key=lambda w: (w.trigger, w.metric, w.target, w.stable_replicas),
+        )
+    )
 
 
 def most(wants: Iterable[Want], mode: Mode) -> Want | None:

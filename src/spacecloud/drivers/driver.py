@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from spacecloud.model.api import ClusterType
 from spacecloud.model.held import Held, HeldCall, Passed, Refused
 from spacecloud.model.load import InFlight, LoadReport
 from spacecloud.model.refs import ServiceKey, ServiceRef
@@ -284,5 +285,6 @@ class Driver:
     revocation: Revocation | None = None
     """None where policy is asked all the time, as a sidecar does."""
 
+    cluster_type: ClusterType = "none"
     own_ports: frozenset[int] = frozenset()
     """Of the host, where the platform itself listens: no project is let in there."""

@@ -30,6 +30,7 @@ POLLING_SECONDS = 15
 COOL_DOWN_SECONDS = 120
 FREEZE_AFTER_SECONDS = 60.0
 STOP_AFTER_SECONDS = 900.0
+UNWRITTEN_MEMORY_BYTES = 64 << 20
 CPU_REQUEST_MILLICORES = 250
 """Of a task that writes 0."""
 
@@ -246,6 +247,21 @@ def requested(metric: UsageMetric, service: Service) -> float:
         return sum(task.resources.cpu or CPU_REQUEST_MILLICORES for task in service.tasks)
     limits = [task.resources.memory for task in service.tasks]
     return sum(limits) * 2**20 if all(limits) else 0
+
+
+def memory_request(service: Service) -> int:
+    """
+    Bytes that a replica which starts is expected to need, where nothing was measured of it yet.
+
+    What is written is a limit, and is taken at its word. The limit of a task that writes none is
+    not: most need a fraction of it.
+    """
+    return sum(
+        task.resources.memory * 2**20
+        if "memory" in task.resources.model_fields_set
+        else UNWRITTEN_MEMORY_BYTES
+        for task in service.tasks
+    )
 
 
 def _sleep(service: Service) -> SleepPolicy:

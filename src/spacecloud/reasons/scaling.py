@@ -179,7 +179,8 @@ class AskedFor(BaseReason):
     code = "AskedFor"
 
     def __str__(self) -> str:
-        return f"{self.replicas} were asked for, until the next apply"
+        many = "1 replica was" if self.replicas == 1 else f"{self.replicas} replicas were"
+        return f"{many} asked for, until the next apply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,18 @@ class TriggerNotSupported(BaseReason):
 
     def __str__(self) -> str:
         return f"the {self.driver} driver has no trigger {self.trigger}"
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryShort(BaseReason):
+    wanted_mib: int
+    free_mib: int
+
+    code = "MemoryShort"
+    remedy = "wait until others need less, lower resources.memory, or give the machine more"
+
+    def __str__(self) -> str:
+        return f"it needs {self.wanted_mib} MiB of memory, and {self.free_mib} MiB are free"
 
 
 BusyReason = (
@@ -217,4 +230,5 @@ ScalingReason = (
     | SleepNotAllowed
     | AskedFor
     | TriggerNotSupported
+    | MemoryShort
 )

@@ -11,6 +11,7 @@ from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.controller import Controller
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.health import Health
+from spacecloud.reconcile.observe import Observer
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.queries import Queries
@@ -40,7 +41,13 @@ class ControlPlane:
         self._background = Background[Key](queue.add)
         self._scalings = Scalings(store, lambda ref: queue.add(ref.key))
         self.services = ServiceReconciler(
-            store, driver, policies, self.events, self._background, termination, now, self._scalings
+            store,
+            driver,
+            Observer(driver, policies, self._scalings),
+            self.events,
+            self._background,
+            termination,
+            now,
         )
         self.waker = Waker(
             driver, policies, self._scalings, self.events, self._background, now, self._woken

@@ -69,7 +69,7 @@ class Queries:
         self._platform = platform
         self._health = health
         self._denied_calls = platform.denied_calls
-        self._preview = Preview(store, driver.workloads, policies, services)
+        self._preview = Preview(store, driver.workloads, policies, services, driver.cluster_type)
         self._http_port = http_port
 
     async def status(

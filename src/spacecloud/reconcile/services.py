@@ -25,8 +25,6 @@ from spacecloud.reconcile.execute import execute
 from spacecloud.reconcile.history import Exit, HistoryRecorder
 from spacecloud.reconcile.observe import Observer
 from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of, exit_of, reason_of
-from spacecloud.reconcile.policy_cache import PolicyCache
-from spacecloud.reconcile.scalings import Scalings
 from spacecloud.reconcile.service_state import Look, ServiceState
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.store.port import NextRevision, Secrets, Store
@@ -69,18 +67,16 @@ class ServiceReconciler:
         self,
         store: Store,
         driver: Driver,
-        policies: PolicyCache,
+        observer: Observer,
         events: EventRecorder,
         background: Background[ServiceKey],
         termination: TerminationLimits,
         now: Callable[[], datetime],
-        scalings: Scalings,
     ) -> None:
         self._store = store
-        self._observer = Observer(driver, scalings)
+        self._observer = observer
         self._listeners: list[Callable[[Snapshot], None]] = []
         self._driver = driver
-        self._policies = policies
         self._events = events
         self._background = background
         self._termination = termination
@@ -186,9 +182,8 @@ class ServiceReconciler:
 
     async def _look(self, state: ServiceState) -> Look:
         """The one that is under way, where it looks for what is declared now; else a new one."""
-        desired = await self._observer.desired(
-            state.key, await self._policies.policy(), self._store
-        )
+        policy = await self._observer.policies.policy()
+        desired = await self._observer.desired(state.key, policy, self._store)
         look = state.look
         if look is not None and look.desired == desired:
             look.begun.join()

@@ -41,6 +41,7 @@ async def docker_driver(
                 host=DockerHost(engine, settings, networking),
                 gate=gateway.gate,
                 revocation=gateway,
+                cluster_type="docker",
                 own_ports=settings.own_ports,
             )
 
