@@ -104,7 +104,7 @@ def test_it_is_bounded_and_a_mean_is_between_the_least_and_the_most(
         samples.record(at, active, issued, seconds)
         mean = samples.active.mean(at, HORIZON_SECONDS)
         assert mean is None or 0 <= mean <= max(values) * (1 + 1e-9)
-        assert len(samples.active._buckets) <= HORIZON_SECONDS + 1
+        assert len(samples.active) <= HORIZON_SECONDS + 1
 
 
 def test_a_mean_of_one_quantity_needs_no_other() -> None:
