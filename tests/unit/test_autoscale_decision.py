@@ -214,6 +214,21 @@ def test_asleep_it_sleeps_deeper_at_its_time_and_wakes_by_no_report_from_before(
     assert after.asleep == "stopped"
 
 
+def test_what_ended_when_it_became_idle_wakes_it_not() -> None:
+    state = begin_asleep(100, "frozen", 0)
+
+    assert decided(SLEEPS, replace(QUIET, last_active=100), state=state).asleep == "frozen"
+
+
+def test_it_is_awake_in_its_hours_though_nothing_is_known_of_its_load() -> None:
+    policy = replace(SLEEPS, sleep=SleepPolicy(awake=(HOURS,)))
+
+    decision = decided(policy, Signals(), state=begin_asleep(0, "stopped", 0), ready=0, at=DAY)
+
+    assert decision.valid
+    assert (decision.replicas, decision.asleep) == (1, None)
+
+
 def test_a_freeze_by_a_person_is_not_undone_by_a_policy_that_never_freezes() -> None:
     never = replace(SLEEPS, sleep=SleepPolicy(None, None))
 

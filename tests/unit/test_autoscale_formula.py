@@ -132,6 +132,21 @@ def test_panic_ends_when_a_whole_stable_window_was_below_the_threshold() -> None
     assert state.panic_since is None
 
 
+def test_a_panic_knows_nothing_of_the_one_before() -> None:
+    _, state = decided(0, 9 * TARGET, ready=1, now=0)
+    _, state = decided(0, 0, ready=1, state=state, now=61)
+    again, _ = decided(0, 2 * TARGET, ready=1, state=state, now=63)
+
+    assert (again.mode, again.replicas) == ("panic", 2)
+
+
+def test_a_mean_that_is_a_multiple_of_the_target_but_for_rounding_is_one() -> None:
+    tenths = sum([0.1] * 3) / 0.3 * 3 * TARGET
+
+    assert tenths > 3 * TARGET
+    assert decided(tenths, ready=2)[0].replicas == 3
+
+
 def test_two_windows_that_want_the_same_are_no_panic_more() -> None:
     decision, _ = decided(3 * TARGET, 3 * TARGET, ready=2)
 
@@ -147,6 +162,7 @@ def test_a_restart_with_more_than_one_begins_in_panic() -> None:
 
     assert [d.replicas for d in (quiet, still, over)] == [5, 5, 2]
     assert begin(1000, 1) == ScalerState(1000)
+    assert begin(1000, 2).panic_replicas == 2
 
 
 def test_the_delay_keeps_the_most_that_was_wanted_within_it() -> None:

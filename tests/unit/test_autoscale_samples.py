@@ -87,6 +87,15 @@ def test_a_gap_is_no_quiet() -> None:
     assert (quiet(2), quiet(5), quiet(5.1)) == (0, 0, None)
 
 
+def test_of_an_interval_of_any_length_a_window_is_remembered() -> None:
+    samples = Samples()
+
+    samples.record(1e12, 5, 10**13, 1e12)
+
+    assert len(samples.active) <= HORIZON_SECONDS + 1
+    assert samples.rate.mean(1e12, 60) == pytest.approx(10)
+
+
 reports = st.lists(
     st.tuples(st.floats(0.01, 200), st.floats(0, 1e6), st.integers(0, 10**6), st.floats(0.01, 500)),
     max_size=150,
@@ -104,7 +113,7 @@ def test_it_is_bounded_and_a_mean_is_between_the_least_and_the_most(
         samples.record(at, active, issued, seconds)
         mean = samples.active.mean(at, HORIZON_SECONDS)
         assert mean is None or 0 <= mean <= max(values) * (1 + 1e-9)
-        assert len(samples.active._buckets) <= HORIZON_SECONDS + 1
+        assert len(samples.active) <= HORIZON_SECONDS + 1
 
 
 def test_a_mean_of_one_quantity_needs_no_other() -> None:

@@ -44,6 +44,10 @@ class TimedMeans:
         if len(self._buckets) > self._horizon:
             self._buckets = {s: b for s, b in self._buckets.items() if s > oldest}
 
+    def __len__(self) -> int:
+        """Seconds that something is known of."""
+        return len(self._buckets)
+
     def mean(self, now: float, window: float) -> float | None:
         """Over the bucket of ``now`` and those before it; None: nothing was told in that time."""
         newest = floor(now)
