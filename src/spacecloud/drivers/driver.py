@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from spacecloud.model.load import InFlight, LoadReport
+from spacecloud.model.load import InFlight, LoadReport, MachineMemory, Usage
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -88,6 +88,15 @@ class Workloads(Protocol):
     def progress(self) -> Mapping[str, PullView]:
         """How far the images are that are on their way now, by reference."""
         ...
+
+    async def usage(self, key: ServiceKey) -> Mapping[str, Usage]:
+        """
+        By id of the replica, of those that ran at the last ``observe`` and still do. It is read
+        from the machine itself, in less than a millisecond each: the engine is not asked.
+        """
+        ...
+
+    def machine_memory(self) -> MachineMemory: ...
 
     async def execute(self, op: WorkloadOp) -> None:
         """

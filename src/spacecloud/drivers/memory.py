@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from spacecloud.broadcast import Broadcast
 from spacecloud.drivers.driver import Driver, GatewayView, Hint, LogRequest
 from spacecloud.errors import NotFound
-from spacecloud.model.load import InFlight, LoadReport
+from spacecloud.model.load import InFlight, LoadReport, MachineMemory, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -51,6 +51,10 @@ class MemoryWorkloads:
         self.image_volumes: dict[str, tuple[str, ...]] = {}
         """Of images by reference, told once they are pulled."""
 
+        self.used: dict[str, Usage] = {}
+        """By id of the replica; one that is not named has used nothing."""
+
+        self.memory = MachineMemory(total_bytes=8 << 30, available_bytes=6 << 30)
         self._pulls: dict[tuple[ServiceRef, str], ObservedPull] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
 
@@ -73,6 +77,14 @@ class MemoryWorkloads:
     def volumes(self) -> Mapping[str, tuple[str, ...]]:
         here = {r: v for r, v in self.image_volumes.items() if r in self._images}
         return here | {self._images[reference]: folders for reference, folders in here.items()}
+
+    async def usage(self, key: ServiceKey) -> Mapping[str, Usage]:
+        world = await self.observe(key)
+        running = (r.id for r in world.replicas if any(t.state == "running" for t in r.tasks))
+        return {id: self.used.get(id, Usage(0.0, 0)) for id in running}
+
+    def machine_memory(self) -> MachineMemory:
+        return self.memory
 
     def progress(self) -> Mapping[str, PullView]:
         return {}
