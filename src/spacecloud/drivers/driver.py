@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from spacecloud.model.load import InFlight, LoadReport, MachineMemory, Usage
+from spacecloud.model.load import InFlight, LoadReport, MachineMemory, OpenConnection, Usage
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -195,6 +195,15 @@ class Meter(Protocol):
         """
         What has been told lately of what is in flight, oldest first; at each call the same until
         there is more. While something drains that is several times in the time between two looks.
+        """
+        ...
+
+    async def connections(self) -> Mapping[OpenConnection, int]:
+        """
+        How many are open between services now, those that wait for their next request as well.
+
+        Asked of the machine when it is called, and of nobody otherwise. What comes from outside
+        is not in it.
         """
         ...
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from spacecloud.broadcast import Broadcast
 from spacecloud.drivers.driver import Driver, GatewayView, Hint, LogRequest
 from spacecloud.errors import NotFound
-from spacecloud.model.load import InFlight, LoadReport, MachineMemory, Usage
+from spacecloud.model.load import InFlight, LoadReport, MachineMemory, OpenConnection, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -159,6 +159,7 @@ class MemoryTraffic:
         self.refuses: dict[str, str] = {}
         self.host_ports: tuple[HostPortAccess, ...] = ()
         self.busy: dict[str, int] = {}
+        self.open: dict[OpenConnection, int] = {}
         self.denied: Broadcast[DeniedCall] = Broadcast(1000)
         self.loads: Broadcast[LoadReport] = Broadcast(60)
         self.refused = 0
@@ -203,6 +204,9 @@ class MemoryTraffic:
         """``busy``, as it is now."""
         now = self._now()
         return (InFlight(now, now, dict(self.busy)),)
+
+    async def connections(self) -> Mapping[OpenConnection, int]:
+        return dict(self.open)
 
     async def refused_connections(self) -> int:
         return self.refused
