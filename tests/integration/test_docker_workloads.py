@@ -3,10 +3,12 @@
 import asyncio
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -143,6 +145,32 @@ async def _left(instance: str) -> list[Any]:
         containers = await engine.get("containers/json", all=True, filters=filters)
         networks = await engine.get("networks", filters=filters)
         return [*containers, *networks]
+
+
+async def test_usage_is_what_the_engine_counts_and_is_read_without_it(bench: Bench) -> None:
+    await bench.workloads.execute(bench.op())
+    task = (await bench.ready()).tasks[0]
+
+    async def counted() -> tuple[float, int]:
+        stats = await bench.engine.get(f"containers/{task.container}/stats", stream=False)
+        memory, cpu = stats["memory_stats"], stats["cpu_stats"]["cpu_usage"]["total_usage"]
+        of_files = memory["stats"].get("total_inactive_file", memory["stats"].get("inactive_file"))
+        return cpu / 1e9, memory["usage"] - of_files
+
+    cpu_before, memory_before = await counted()
+    seconds = []
+    for _ in range(20):
+        began = time.perf_counter()
+        [used] = (await bench.workloads.usage(KEY)).values()
+        seconds.append(time.perf_counter() - began)
+    cpu_after, memory_after = await counted()
+
+    assert 0 < cpu_before <= used.cpu_seconds <= cpu_after
+    low, high = sorted((memory_before, memory_after))
+    assert low - (8 << 20) < used.memory_bytes < high + (8 << 20)
+    assert used.memory_bytes > 1 << 20
+    print(f"\nusage: {used}, read in {median(seconds) * 1000:.2f} ms")
+    assert median(seconds) < 0.001 * BUSY
 
 
 async def test_what_an_image_says_of_its_health_and_its_volumes_is_known(

@@ -32,9 +32,10 @@ from mesh_host import (
     serving,
 )
 from mesh_world import a_spec, a_world, peers
+from spacecloud.mesh.connections import answering
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declared, DeclaredService
-from spacecloud.model.refs import ServiceKey
+from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.traffic import DeniedCall, Endpoint, HostPortAccess
 
 pytestmark = needs_root
@@ -305,6 +306,36 @@ async def test_a_revoked_callers_connections_are_closed_and_nobody_elses(live: M
         await send(kept, b"still here")
         assert await receive(kept) == b"still here"
         assert await live.close_revoked() == 0
+
+
+async def test_open_connections_are_told_by_caller_and_by_what_was_dialled(live: Mesh) -> None:
+    """Also those that wait for their next request, which nothing that is in flight tells of."""
+    assert await live.traffic.connections() == {}
+    web, api = (str(live.subnet(name)[2]) for name in ("shop/web", "shop/api"))
+    sessions = [await live.dial("shop/web", "shop/db", 5432) for _ in range(2)]
+    assert {await receive(session) for session in sessions} == {b"hello\n"}
+    of_another = await live.dial("shop/api", "shop/db", 5432)
+    assert await receive(of_another) == b"hello\n"
+    kept = await live.dial("shop/web", "shop/api", 8080)
+    await send(kept, b"GET / HTTP/1.1\r\nhost: api\r\n\r\n")
+    assert (await receive(kept)).startswith(b"HTTP/1.1 200")
+
+    held = await live.traffic.connections()
+
+    db, its = live.vip("shop/db"), live.vip("shop/api")
+    assert held == {(web, db, 5432): 2, (api, db, 5432): 1, (web, its, 8080): 1}
+    assert answering(held, Policy(live.world).faces().values()) == {
+        ServiceRef("shop", "db", "v1"): {web: 2, api: 1},
+        ServiceRef("shop", "api", "v1"): {web: 1},
+    }
+
+    for connection in (*sessions, kept):
+        connection.close()
+
+    async def one_is_left() -> bool:
+        return await live.traffic.connections() == {(api, db, 5432): 1}
+
+    await eventually(one_is_left)
 
 
 async def test_a_refused_client_may_keep_its_connection_to_read_the_next_refusal(

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from spacecloud.model.api import ClusterType
 from spacecloud.model.held import Held, HeldCall, Passed, Refused
-from spacecloud.model.load import InFlight, LoadReport
+from spacecloud.model.load import InFlight, LoadReport, MachineMemory, OpenConnection, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -97,6 +97,15 @@ class Workloads(Protocol):
     def progress(self) -> Mapping[str, PullView]:
         """How far the images are that are on their way now, by reference."""
         ...
+
+    async def usage(self, key: ServiceKey) -> Mapping[str, Usage]:
+        """
+        By id of the replica, of those that ran at the last ``observe`` and still do. It is read
+        from the machine itself, in less than a millisecond each: the engine is not asked.
+        """
+        ...
+
+    def machine_memory(self) -> MachineMemory: ...
 
     async def execute(self, op: WorkloadOp) -> None:
         """
@@ -208,6 +217,15 @@ class Meter(Protocol):
         """
         What has been told lately of what is in flight, oldest first; at each call the same until
         there is more. While something drains that is several times in the time between two looks.
+        """
+        ...
+
+    async def connections(self) -> Mapping[OpenConnection, int]:
+        """
+        How many are open between services now, those that wait for their next request as well.
+
+        Asked of the machine when it is called, and of nobody otherwise. What comes from outside
+        is not in it.
         """
         ...
 

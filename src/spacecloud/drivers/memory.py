@@ -15,7 +15,7 @@ from spacecloud.drivers.driver import WOKEN_SECONDS, Driver, GatewayView, Hint, 
 from spacecloud.drivers.held_calls import HeldCalls
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.held import HeldCall, Passed, Refused
-from spacecloud.model.load import InFlight, LoadReport
+from spacecloud.model.load import InFlight, LoadReport, MachineMemory, OpenConnection, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -63,6 +63,10 @@ class MemoryWorkloads:
         self.image_volumes: dict[str, tuple[str, ...]] = {}
         """Of images by reference, told once they are pulled."""
 
+        self.used: dict[str, Usage] = {}
+        """By id of the replica; one that is not named has used nothing."""
+
+        self.memory = MachineMemory(total_bytes=8 << 30, available_bytes=6 << 30)
         self._pulls: dict[tuple[ServiceRef, str], ObservedPull] = {}
         self._woken: dict[ServiceRef, datetime] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
@@ -86,6 +90,14 @@ class MemoryWorkloads:
     def volumes(self) -> Mapping[str, tuple[str, ...]]:
         here = {r: v for r, v in self.image_volumes.items() if r in self._images}
         return here | {self._images[reference]: folders for reference, folders in here.items()}
+
+    async def usage(self, key: ServiceKey) -> Mapping[str, Usage]:
+        world = await self.observe(key)
+        running = (r.id for r in world.replicas if any(t.state == "running" for t in r.tasks))
+        return {id: self.used.get(id, Usage(0.0, 0)) for id in running}
+
+    def machine_memory(self) -> MachineMemory:
+        return self.memory
 
     def progress(self) -> Mapping[str, PullView]:
         return {}
@@ -188,6 +200,7 @@ class MemoryTraffic:
         self.refuses: dict[str, str] = {}
         self.host_ports: tuple[HostPortAccess, ...] = ()
         self.busy: dict[str, int] = {}
+        self.open: dict[OpenConnection, int] = {}
         self.denied: Broadcast[DeniedCall] = Broadcast(1000)
         self.loads: Broadcast[LoadReport] = Broadcast(60)
         self.refused = 0
@@ -232,6 +245,9 @@ class MemoryTraffic:
         """``busy``, as it is now."""
         now = self._now()
         return (InFlight(now, now, dict(self.busy)),)
+
+    async def connections(self) -> Mapping[OpenConnection, int]:
+        return dict(self.open)
 
     async def refused_connections(self) -> int:
         return self.refused

@@ -60,3 +60,7 @@ class MachineMemory:
     total_bytes: int
     available_bytes: int
     """What can be had without swapping, by the kernel's own estimate."""
+
+
+OpenConnection = tuple[str, str, int]
+"""Address of the caller; the virtual IP and the port that it dialled."""

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from spacecloud.drivers.docker.gateway import admin
+from spacecloud.drivers.docker.gateway import admin, connections
+from spacecloud.drivers.docker.gateway.connections import Dialled
 from spacecloud.drivers.docker.gateway.ingress import Ingress
-from spacecloud.drivers.docker.gateway.revocation import Dialled, Guarded, Revocation
+from spacecloud.drivers.docker.gateway.revocation import Guarded, Revocation
 from spacecloud.drivers.docker.netlink import OpenNetlink, open_netlink
 from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RunDirectory
 from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
@@ -24,7 +25,7 @@ from spacecloud.mesh.envoy.gate import Gating, gate_socket
 from spacecloud.mesh.envoy.host_ports import host_port_listener, host_port_resources
 from spacecloud.mesh.envoy.names import gate_name, gate_of, owner_of
 from spacecloud.mesh.envoy.service import policy_resources, service_resources
-from spacecloud.model.load import InFlight, LoadReport
+from spacecloud.model.load import InFlight, LoadReport, OpenConnection
 from spacecloud.model.refs import HOST, PLATFORM_PROJECT, ServiceKey, ServiceRef
 from spacecloud.model.traffic import (
     DeniedCall,
@@ -53,6 +54,7 @@ class EnvoyTraffic:
     ) -> None:
         """``open_netlink`` opens sockets to the kernel in Envoy's network namespace."""
         self._revocation = Revocation(settings.mesh_port, open_netlink)
+        self._open_netlink = open_netlink
         self._settings = settings
         self._run = RunDirectory(settings.run_dir)
         self._ads = Ads(settings.ack_timeout_seconds, self._disowned)
@@ -151,6 +153,10 @@ class EnvoyTraffic:
         counts = await admin.in_flight(self._run.admin_socket, seconds)
         at = self._now()
         return InFlight(at, at, counts)
+
+    async def connections(self) -> Mapping[OpenConnection, int]:
+        port, open_netlink = self._settings.mesh_port, self._open_netlink
+        return await asyncio.to_thread(connections.count, port, open_netlink)
 
     async def refused_connections(self) -> int:
         return await admin.refused_connections(

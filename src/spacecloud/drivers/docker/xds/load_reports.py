@@ -147,4 +147,5 @@ def _is_service(cluster: str) -> bool:
 
 
 def _seconds(cluster: ClusterStats) -> float:
-    return float(cluster.load_report_interval.ToNanoseconds()) / 1e9
+    interval = cluster.load_report_interval
+    return float(interval.seconds) + float(interval.nanos) / 1e9
