@@ -5,32 +5,27 @@ A driver's gate brings the calls and carries the answers; this is the same on al
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 
-from spacecloud.model.gate_limits import (
-    HELD_BYTES_IN_ALL,
-    HELD_BYTES_PER_SERVICE,
-    HELD_IN_ALL,
-    HELD_PER_SERVICE,
-    HELD_SECONDS,
-    RETRY_AFTER_SECONDS,
-)
+from spacecloud.model.gate_limits import RETRY_AFTER_SECONDS, HeldLimits
 from spacecloud.model.held import Held, HeldCall, Passed, Refused
 from spacecloud.model.refs import ServiceKey, ServiceRef
 
 Answer = Callable[[HeldCall], Awaitable[Passed | Refused]]
+
+LIMITS = HeldLimits()
 
 _Waiting = tuple[HeldCall, int]
 """A call with the bytes of its body."""
 
 
 class HeldCalls:
-    def __init__(self, now: Callable[[], float], per_service: int = HELD_PER_SERVICE) -> None:
+    def __init__(self, now: Callable[[], float], limits: HeldLimits = LIMITS) -> None:
         """``now`` is the monotonic clock."""
         self.now = now
-        self._per_service = per_service
+        self._limits = limits
         self._answer: Answer = _nobody
         self._waiting: dict[ServiceKey, dict[int, _Waiting]] = {}
         self._numbers = count()
@@ -56,23 +51,23 @@ class HeldCalls:
             return refused
         with self._counted(call, body_bytes):
             try:
-                async with asyncio.timeout(HELD_SECONDS):
+                async with asyncio.timeout(self._limits.seconds):
                     return await self._answer(call)
             except TimeoutError:
-                sentence = f"{call.ref} did not wake within {HELD_SECONDS} s"
+                sentence = f"{call.ref} did not wake within {self._limits.seconds:g} s"
                 return Refused(sentence, RETRY_AFTER_SECONDS)
 
     def _too_many(self, key: ServiceKey, body_bytes: int) -> Refused | None:
         of_service = self._waiting.get(key, {})
-        calls, bodies = len(of_service), sum(body for _, body in of_service.values())
-        if calls >= self._per_service:
-            return _refused(f"{calls} calls wait for {key}, as many as may")
-        if body_bytes and bodies + body_bytes > HELD_BYTES_PER_SERVICE:
-            return _refused(f"the calls that wait for {key} are as large as they may be")
-        if sum(map(len, self._waiting.values())) >= HELD_IN_ALL:
-            return _refused(f"{HELD_IN_ALL} calls wait for services that sleep, as many as may")
-        if body_bytes and sum(body for _, body in self._all()) + body_bytes > HELD_BYTES_IN_ALL:
-            return _refused("the calls that wait for services are as large as they may be")
+        limits = self._limits
+        if len(of_service) >= limits.per_service:
+            return _refused(f"{len(of_service)} calls wait for {key}, which is all that may")
+        if sum(map(len, self._waiting.values())) >= limits.in_all:
+            return _refused(f"{limits.in_all} calls wait for services, which is all that may")
+        if body_bytes and body_bytes + _bytes(of_service.values()) > limits.bytes_per_service:
+            return _refused(f"what waits for {key} is as large as it may be")
+        if body_bytes and body_bytes + _bytes(self._all()) > limits.bytes_in_all:
+            return _refused("what waits for services is as large as it may be")
         return None
 
     def _all(self) -> Iterator[_Waiting]:
@@ -89,6 +84,10 @@ class HeldCalls:
             del self._waiting[key][number]
             if not self._waiting[key]:
                 del self._waiting[key]
+
+
+def _bytes(waiting: Iterable[_Waiting]) -> int:
+    return sum(body for _, body in waiting)
 
 
 def _refused(sentence: str) -> Refused:

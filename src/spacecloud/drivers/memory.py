@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 
 from spacecloud.broadcast import Broadcast
 from spacecloud.drivers.driver import WOKEN_SECONDS, Driver, GatewayView, Hint, LogRequest
-from spacecloud.drivers.held_calls import HeldCalls
+from spacecloud.drivers.held_calls import LIMITS, HeldCalls
 from spacecloud.errors import NotFound, Transient
+from spacecloud.model.gate_limits import HeldLimits
 from spacecloud.model.held import HeldCall, Passed, Refused
 from spacecloud.model.load import InFlight, LoadReport, MachineMemory, OpenConnection, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
@@ -260,8 +261,8 @@ class MemoryTraffic:
 class MemoryGate(HeldCalls):
     """Nothing can be called: a test says who knocks."""
 
-    def __init__(self) -> None:
-        super().__init__(time.monotonic)
+    def __init__(self, limits: HeldLimits = LIMITS) -> None:
+        super().__init__(time.monotonic, limits)
 
     async def knock(
         self, ref: ServiceRef, port: int = 8080, *, accepts: str = "", body_bytes: int = 0

@@ -74,6 +74,9 @@ class Gating:
 
 NO_GATING = Gating()
 
+_DIGITS = 9
+"""Of 32: two of a million gates have the same ones once in seventy installations."""
+
 
 @lru_cache(maxsize=1 << 14)
 def gate_socket(folder: str, name: str) -> str:
@@ -82,7 +85,8 @@ def gate_socket(folder: str, name: str) -> str:
 
     The path is not longer than the admin socket's, which is known to fit into an address.
     """
-    return f"{folder}/g{b32hexencode(hashlib.sha256(name.encode()).digest()).decode()[:9].lower()}"
+    digest = b32hexencode(hashlib.sha256(name.encode()).digest()).decode().lower()
+    return f"{folder}/g{digest[:_DIGITS]}"
 
 
 def gate_resources(face: Face, endpoints: Iterable[Endpoint], gating: Gating) -> Resources:

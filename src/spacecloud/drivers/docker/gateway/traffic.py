@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from spacecloud.drivers.docker.gateway import admin, connections
 from spacecloud.drivers.docker.gateway.connections import Dialled
@@ -15,7 +16,7 @@ from spacecloud.drivers.docker.netlink import OpenNetlink, open_netlink
 from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RunDirectory
 from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
 from spacecloud.drivers.docker.xds.denied_calls import DeniedCallLog
-from spacecloud.drivers.docker.xds.encoding import messages
+from spacecloud.drivers.docker.xds.encoding import Messages, messages
 from spacecloud.drivers.docker.xds.gate import GateServer
 from spacecloud.drivers.docker.xds.load_reports import DRAINING, USUAL, LoadReports
 from spacecloud.drivers.docker.xds.server import serving
@@ -86,7 +87,7 @@ class EnvoyTraffic:
         self, face: Face, endpoints: tuple[Endpoint, ...], gated: tuple[str, ...] = ()
     ) -> None:
         self._doubt(face.key)
-        await self._ads.apply(
+        await self._apply(
             face.key,
             lambda: messages(service_resources(face, endpoints, self._gating(face, gated))),
         )
@@ -101,10 +102,22 @@ class EnvoyTraffic:
     def _has_gate(self, key: ServiceKey, port: VersionPort) -> bool:
         return self._ads.holds("listeners", gate_name(key, port.version, port.port))
 
+    async def _apply(self, key: ServiceKey, wanted: Callable[[], Messages]) -> None:
+        before = self._gates_of(key)
+        await self._ads.apply(key, wanted)
+        for socket in before - self._gates_of(key):
+            # Envoy makes it and leaves it behind.
+            socket.unlink(missing_ok=True)
+
+    def _gates_of(self, key: ServiceKey) -> set[Path]:
+        return {self._socket(name) for name in self._ads.listeners_of(key) if gate_of(name)}
+
+    def _socket(self, gate: str) -> Path:
+        return Path(gate_socket(str(self._run.gateway), gate))
+
     def _gate_at(self, socket: str) -> tuple[ServiceRef, int] | None:
-        folder = str(self._run.gateway)
-        gates = ((name, gate_of(name)) for name in self._ads.listener_names())
-        return next((g for name, g in gates if g and gate_socket(folder, name) == socket), None)
+        gates = {name: gate_of(name) for name in self._ads.listener_names()}
+        return next((g for n, g in gates.items() if g and str(self._socket(n)) == socket), None)
 
     async def publish_policy(self, face: Face) -> None:
         await self._ads.amend(face.key, lambda: messages(policy_resources(face, self._leads_on)))
@@ -115,7 +128,7 @@ class EnvoyTraffic:
 
     async def withdraw(self, key: ServiceKey) -> None:
         self._doubt(key)
-        await self._ads.apply(key, lambda: NOTHING)
+        await self._apply(key, lambda: NOTHING)
         self._published.pop(key, None)
         self._policies.pop(key, None)
         self._note_draining(key, ())

@@ -106,6 +106,11 @@ class Ads:
         """Does Envoy hold, or will it be given, anything of this owner?"""
         return owner in self._owned or any(self._held(kind).names_of(owner) for kind in REMOVED)
 
+    def listeners_of(self, owner: ServiceKey) -> frozenset[str]:
+        """Names of those that Envoy holds or will be given."""
+        wanted = self._owned.get(owner, NOTHING)["listeners"]
+        return frozenset(wanted).union(self._held("listeners").names_of(owner))
+
     def listener_names(self) -> frozenset[str]:
         return frozenset(self._held("listeners")) | self._wanted["listeners"].keys()
 

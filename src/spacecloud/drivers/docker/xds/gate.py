@@ -24,7 +24,7 @@ from google.rpc.status_pb2 import Status
 from spacecloud.drivers.held_calls import HeldCalls
 from spacecloud.mesh.envoy.gate import GATE, WAKE_HEADER
 from spacecloud.mesh.envoy.names import gate_of
-from spacecloud.model.gate_limits import BUFFERED_BYTES
+from spacecloud.model.gate_limits import BUFFERED_BYTES, UNSAID_BYTES
 from spacecloud.model.held import HeldCall, Passed, Refused
 from spacecloud.model.refs import ServiceRef
 
@@ -104,7 +104,7 @@ def _body_bytes(method: str, protocol: str, headers: Mapping[str, str]) -> int:
     if length.isdecimal():
         return min(int(length), BUFFERED_BYTES)
     is_framed = protocol == "HTTP/2" and method not in _BODILESS
-    return BUFFERED_BYTES if is_framed or "transfer-encoding" in headers else 0
+    return UNSAID_BYTES if is_framed or "transfer-encoding" in headers else 0
 
 
 def _pass(answer: Passed) -> CheckResponse:
