@@ -74,7 +74,6 @@ EXAMPLES: tuple[Reason, ...] = (
     services.LookFailed(platform.EngineFailed("look at shop/web", "the engine's words")),
     services.Asleep(),
     services.Sleeping("frozen", datetime(2026, 1, 1, 12, tzinfo=UTC)),
-    services.FallingAsleep(),
     services.Progressing("pulling web:1"),
     services.Confirming(5),
     services.RolledBack(2, 1, "web--v1--1/main", "exited with code 1; last said: no database"),

@@ -71,15 +71,6 @@ class Sleeping(BaseReason):
 
 
 @dataclass(frozen=True, slots=True)
-class FallingAsleep(BaseReason):
-    code = "GoingToSleep"
-    remedy = "nothing: it sleeps as soon as nothing of it is in flight"
-
-    def __str__(self) -> str:
-        return "it is to sleep, and has something in flight"
-
-
-@dataclass(frozen=True, slots=True)
 class Progressing(BaseReason):
     next_step: str = ""
 
@@ -195,7 +186,6 @@ ServiceReason = (
     | LookFailed
     | Asleep
     | Sleeping
-    | FallingAsleep
     | Progressing
     | Confirming
     | RolledBack

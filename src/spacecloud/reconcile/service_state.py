@@ -104,7 +104,12 @@ class ServiceState:
 def _shape(world: ObservedWorkloads) -> tuple[object, ...]:
     """What a listing can see: what is there and whether it runs, not how it feels."""
     replicas = tuple(
-        (r.id, r.revision, r.sandbox, tuple(sorted((t.container, t.state) for t in r.tasks)))
+        (
+            r.id,
+            r.revision,
+            r.sandbox,
+            tuple(sorted((t.container, t.state, t.frozen) for t in r.tasks)),
+        )
         for r in world.replicas
     )
     return (world.network, replicas)

@@ -223,7 +223,7 @@ class ServiceReconciler:
 
     def _begin(self, state: ServiceState, step: Step) -> "asyncio.Future[None]":
         snapshot = state.snapshot
-        before = snapshot.situation.acknowledged if snapshot is not None else ()
+        before = snapshot.situation.before_gates if snapshot is not None else ()
         state.recorder.note_begun(step.op)
 
         def at_end() -> None:

@@ -73,7 +73,7 @@ def _state(status: ServiceStatus) -> Iterable[Finding]:
             fix=status.fix or _elsewhere(status, status.reason, status.task),
             reason=status.reason,
         )
-    elif status.state == "asleep":
+    elif status.state == "asleep" and status.reason == Asleep.code:
         yield _finding("warning", name, Asleep())
 
 

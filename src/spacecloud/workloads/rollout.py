@@ -154,7 +154,8 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
     depth = situation.sleeps(version)
     replicas = [r for r in situation.observed.workloads.replicas if r.ref == version.ref]
     current = _of_revision(situation, version, resolution.revision)
-    kept = _best(current, wanted, situation)
+    best = _best if depth is None else _best_asleep
+    kept = best(current, wanted, situation)
     serving = tuple(r for r in kept if _has_taken_over(r, version, situation))
     completed = sum(r.is_completed for r in kept)
     covered = wanted if resolution.is_completed else completed + len(serving)
@@ -276,6 +277,19 @@ def _best(
             not replica.is_frozen,
             replica.slot,
         )
+
+    return sorted(sorted(replicas, key=loss)[:count], key=lambda r: r.slot)
+
+
+def _best_asleep(
+    replicas: Sequence[ObservedReplica], count: int, situation: Situation
+) -> list[ObservedReplica]:
+    """Those that can answer soonest; laying one down does not change which they are."""
+    draining = {e.address for e in situation.acknowledged if e.draining}
+
+    def loss(replica: ObservedReplica) -> tuple[bool, bool, int]:
+        can_answer = in_service(replica) or replica.is_frozen
+        return (replica.address in draining, not can_answer, replica.slot)
 
     return sorted(sorted(replicas, key=loss)[:count], key=lambda r: r.slot)
 

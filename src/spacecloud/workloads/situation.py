@@ -136,6 +136,13 @@ class Situation:
         published = self.observed.published
         return published.endpoints if published is not None else ()
 
+    @property
+    def before_gates(self) -> tuple[Endpoint, ...]:
+        """Of those the ones that are called without passing a gate."""
+        published = self.observed.published
+        gated = published.gated if published is not None else ()
+        return tuple(e for e in self.acknowledged if e.version not in gated)
+
     def termination_of(self, replica: ObservedReplica) -> TerminationLimits:
         """As its version declares now; where it is not declared any more, as it did then."""
         version = self.version(replica.ref)
