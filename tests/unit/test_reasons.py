@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spacecloud.errors import Terminal, Transient
-from spacecloud.reasons import images, notices, platform, services, steps, tasks
+from spacecloud.reasons import asked, images, notices, platform, services, steps, tasks
 from spacecloud.reasons.union import ALL, Reason
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +75,14 @@ EXAMPLES: tuple[Reason, ...] = (
     services.NotConfirmed(1, "web--v1--0/main", "exited with code 1; last said: no database"),
     services.CallDenied("shop/web", 6379, 2, "add shop/web to the whitelists of shop/db"),
     services.NoCaller(),
+    asked.UntilNextApply(3),
+    asked.OutsideBounds(5, 1, 4),
+    asked.NobodyWakesIt(),
+    asked.StillWaking(50),
+    asked.MinimumKeepsAwake(1, "scale.minReplicas"),
+    asked.ScaleNotWritten(),
+    asked.NoPortToWakeIt(),
+    asked.NoneAllowed("scale.maxReplicas"),
     notices.ProjectCreated("shop"),
     notices.RoleWithoutService("shop/web"),
     notices.FieldIgnored("affinity", "one machine has nothing to choose between"),

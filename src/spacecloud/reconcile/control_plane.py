@@ -12,8 +12,11 @@ from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.health import Health
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
-from spacecloud.reconcile.queries import Queries
+from spacecloud.reconcile.queries import Parts, Queries
 from spacecloud.reconcile.queue import KeyQueue
+from spacecloud.reconcile.scaler import Unscaled
+from spacecloud.reconcile.scaling_metrics import ScalingMetrics
+from spacecloud.reconcile.scaling_queries import ScalingQueries
 from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.reconcile.watches import Watches
 from spacecloud.store.port import Store
@@ -39,16 +42,21 @@ class ControlPlane:
             store, driver, policies, self.events, self._background, termination, now
         )
         self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
+        self.scaling_metrics = ScalingMetrics()
         self.controller = Controller[Key]("reconcile", queue, self._reconcile, self._failed, now)
         self._watches = Watches(store, driver, policies, self.services, self.platform, queue)
         self._resync_seconds = resync_seconds
         self.queries = Queries(
             store,
             driver,
-            policies,
-            self.services,
-            self.platform,
-            Health(store, self.platform, now),
+            Parts(
+                policies,
+                self.services,
+                self.platform,
+                ScalingQueries(store, self.services.snapshot, Unscaled()),
+                self.scaling_metrics,
+                Health(store, self.platform, now),
+            ),
             http_port,
         )
 
