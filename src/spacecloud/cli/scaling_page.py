@@ -126,9 +126,8 @@ def _wakes(wakes: Scaling, now: datetime) -> str:
         return told
     was = last["was"] or "on its way"
     ago = elapsed(now - datetime.fromisoformat(last["at"]))
-    parts = f"its turn {last['waitedMilliseconds']:.1f}, driver {last['driverMilliseconds']:.1f}"
     by = BY.get(last["why"], last["why"])
-    return f"{told}; the last {ago} ago {by}, it was {was}: {last['milliseconds']:.1f} ms ({parts})"
+    return f"{told}; the last {ago} ago {by}, it was {was}: {last['milliseconds']:.1f} ms"
 
 
 def _window_headings(scaling: Scaling) -> tuple[str, ...]:

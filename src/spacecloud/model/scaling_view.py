@@ -92,12 +92,6 @@ class WakeView(View):
     milliseconds: float
     """In all, from when it was asked for."""
 
-    waited_milliseconds: float = 0
-    """Of them: until it was its turn, as where it was just falling asleep."""
-
-    driver_milliseconds: float = 0
-    """Of them: thaw or start, until it could take a call."""
-
 
 class WakesView(View):
     """Since the control plane started."""
