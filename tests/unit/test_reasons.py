@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from spacecloud.errors import Terminal, Transient
-from spacecloud.reasons import images, notices, platform, scaling, services, steps, tasks
+from spacecloud.reasons import (
+    asked,
+    images,
+    notices,
+    platform,
+    scaling,
+    services,
+    steps,
+    tasks,
+)
 from spacecloud.reasons.union import ALL, Reason
 
 ROOT = Path(__file__).parents[2]
@@ -98,6 +107,14 @@ EXAMPLES: tuple[Reason, ...] = (
     scaling.AskedFor(3),
     scaling.TriggerNotSupported("rabbitmq", "Docker"),
     scaling.MemoryShort(512, 120),
+    asked.UntilNextApply(3),
+    asked.OutsideBounds(5, 1, 4),
+    asked.NobodyWakesIt(),
+    asked.StillWaking(50),
+    asked.MinimumKeepsAwake(1, "scale.minReplicas"),
+    asked.ScaleNotWritten(),
+    asked.NoPortToWakeIt(),
+    asked.NoneAllowed("scale.maxReplicas"),
     notices.ProjectCreated("shop"),
     notices.RoleWithoutService("shop/web"),
     notices.FieldIgnored("affinity", "one machine has nothing to choose between"),

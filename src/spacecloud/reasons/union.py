@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+from spacecloud.reasons.asked import AskedReason
 from spacecloud.reasons.base import BaseReason
 from spacecloud.reasons.images import ImageReason
 from spacecloud.reasons.notices import Notice
@@ -14,6 +15,6 @@ from spacecloud.reasons.tasks import TaskReason
 FailureReason = TaskReason | ImageReason | PlatformReason
 """What a driver's error carries."""
 
-Reason = FailureReason | ServiceReason | ScalingReason | StepReason | Notice
+Reason = FailureReason | ServiceReason | ScalingReason | StepReason | AskedReason | Notice
 
 ALL: tuple[type[BaseReason], ...] = get_args(Reason)

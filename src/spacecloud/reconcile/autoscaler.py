@@ -7,7 +7,6 @@ and when something comes by itself (it freezes, it stops, a schedule opens).
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,21 +25,19 @@ from spacecloud.autoscale.decision import (
 from spacecloud.autoscale.samples import Samples
 from spacecloud.autoscale.signals import Signals, signals_of
 from spacecloud.drivers.driver import Driver
-from spacecloud.errors import SpaceCloudError
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.load import Load, LoadReport
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import ScalePolicy, policy_in_force, wanted_depth, wanted_replicas
 from spacecloud.model.scaling import Depth, Scaling
-from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.events import EventRecorder
+from spacecloud.reconcile.scaling_metrics import Change, ScalingMetrics
 from spacecloud.reconcile.scalings import Scalings
 from spacecloud.reconcile.waker import Waker
+from spacecloud.report.scaling import Decided
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.rollout import serves
 from spacecloud.workloads.situation import Declared, Situation
-
-logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 2.0
 """Between two decisions about a version: Knative's."""
@@ -63,8 +60,9 @@ class Scaled:
     ready: int = 0
     """Replicas that callers reach."""
 
-    decision: Decision | None = None
-    decided_at: datetime | None = None
+    latest: Decided | None = None
+    changed: Decided | None = None
+    """The last one that changed something."""
 
 
 class Autoscaler:
@@ -74,7 +72,7 @@ class Autoscaler:
         scalings: Scalings,
         waker: Waker,
         events: EventRecorder,
-        background: Background[ServiceKey],
+        metrics: ScalingMetrics,
         now: Callable[[], datetime],
         clock: Callable[[], float] = monotonic,
     ) -> None:
@@ -82,7 +80,7 @@ class Autoscaler:
         self._scalings = scalings
         self._waker = waker
         self._events = events
-        self._background = background
+        self._metrics = metrics
         self._now = now
         self._clock = clock
         self._scaled: dict[ServiceRef, Scaled] = {}
@@ -181,9 +179,7 @@ class Autoscaler:
             self._watch(ref, scaled, now)
             if scaled.state.asleep is not None and load.active > 0:
                 # It slipped past the gate, by what a worker of the gateway had before.
-                self._background.start(
-                    self._waken(ref), f"wake {ref} for what is in flight", lambda: None
-                )
+                self._waker.begin(ref, "load")
         for ref in self._reported:
             load = loads.get(ref, Load(0, 0))
             self._scaled[ref].samples.record(now, load.active, load.issued, report.seconds)
@@ -196,12 +192,6 @@ class Autoscaler:
                 before = found.get(ref, Load(0, 0))
                 found[ref] = Load(before.active + load.active, before.issued + load.issued)
         return found
-
-    async def _waken(self, ref: ServiceRef) -> None:
-        try:
-            await self._waker.wake(ref, "load")
-        except SpaceCloudError as error:
-            logger.warning("%s has something in flight and could not be woken: %s", ref, error)
 
     async def _tick(self) -> Never:
         while True:
@@ -220,19 +210,18 @@ class Autoscaler:
         decision, scaled.state = decide(
             scaled.policy, scaled.state, signals, scaled.ready, wanted, now, wall_clock
         )
-        scaled.decision, scaled.decided_at = decision, wall_clock
-        self._put_off(ref, scaled, now)
+        scaled.latest = Decided(wall_clock, decision)
+        self._put_off(ref, scaled, decision, now)
         before = (wanted, wanted_depth(scaled.policy, known))
         if decision.valid and (decision.replicas, decision.asleep) != before:
+            scaled.changed = scaled.latest
             self._record(scaled, decision, *before)
 
     def _signals(self, scaled: Scaled, now: float) -> Signals:
         return signals_of(scaled.samples, scaled.policy.tuning, now)
 
-    def _put_off(self, ref: ServiceRef, scaled: Scaled, now: float) -> None:
+    def _put_off(self, ref: ServiceRef, scaled: Scaled, decision: Decision, now: float) -> None:
         """Until what comes by itself, where nothing else is to be seen of it."""
-        decision = scaled.decision
-        assert decision is not None
         last = scaled.samples.last_active
         quiet = last is None or now - last > FORGOTTEN_SECONDS
         settled = decision.asleep is not None or decision.replicas <= scaled.policy.floor
@@ -248,6 +237,7 @@ class Autoscaler:
         ref = scaled.version.ref
         scaling = Scaling(decision.replicas, self._now(), decision.asleep)
         self._scalings.decide(ref, scaling)
+        self._metrics.decided(ref, _change(replicas, depth, scaling))
         said = (
             f"{ref.version}: {_shown(replicas, depth)} → {_shown(scaling.replicas, scaling.asleep)}"
         )
@@ -268,3 +258,11 @@ def _ready(situation: Situation, ref: ServiceRef) -> int:
 
 def _shown(replicas: int, depth: Depth | None) -> str:
     return depth if depth is not None else str(replicas)
+
+
+def _change(replicas: int, depth: Depth | None, scaling: Scaling) -> Change:
+    if scaling.asleep is not None:
+        return scaling.asleep
+    if depth is not None:
+        return "woken"
+    return "up" if scaling.replicas > replicas else "down"

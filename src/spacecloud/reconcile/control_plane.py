@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from spacecloud.drivers.driver import Driver
+from spacecloud.errors import SpaceCloudError
+from spacecloud.model.refs import ServiceRef
 from spacecloud.reconcile.autoscaler import Autoscaler
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.controller import Controller
@@ -14,10 +16,13 @@ from spacecloud.reconcile.health import Health
 from spacecloud.reconcile.observe import Observer
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
-from spacecloud.reconcile.queries import Queries
+from spacecloud.reconcile.queries import Parts, Queries
 from spacecloud.reconcile.queue import KeyQueue
+from spacecloud.reconcile.scaling_metrics import ScalingMetrics
+from spacecloud.reconcile.scaling_queries import ScalingQueries
 from spacecloud.reconcile.scalings import Scalings
 from spacecloud.reconcile.services import ServiceReconciler
+from spacecloud.reconcile.version_scaler import VersionScaler
 from spacecloud.reconcile.waker import Waker, Woken
 from spacecloud.reconcile.watches import Watches
 from spacecloud.store.port import Store
@@ -49,11 +54,20 @@ class ControlPlane:
             termination,
             now,
         )
+        self.scaling_metrics = ScalingMetrics()
         self.waker = Waker(
             driver, policies, self._scalings, self.events, self._background, now, self._woken
         )
         self.autoscaler = Autoscaler(
-            driver, self._scalings, self.waker, self.events, self._background, now
+            driver,
+            self._scalings,
+            self.waker,
+            self.events,
+            self.scaling_metrics,
+            now,
+        )
+        self._scaler = VersionScaler(
+            self.autoscaler, self.waker, self._scalings, self.scaling_metrics, driver.gate, now
         )
         self.services.listen(self.waker.looked)
         self.services.listen(self.autoscaler.looked)
@@ -65,10 +79,14 @@ class ControlPlane:
         self.queries = Queries(
             store,
             driver,
-            policies,
-            self.services,
-            self.platform,
-            Health(store, self.platform, now),
+            Parts(
+                policies,
+                self.services,
+                self.platform,
+                ScalingQueries(store, self.services.snapshot, self._scaler),
+                self.scaling_metrics,
+                Health(store, self.platform, now),
+            ),
             http_port,
         )
 
@@ -92,8 +110,8 @@ class ControlPlane:
             for name, loop in watches.items():
                 tasks.create_task(loop, name=name)
 
-    def _woken(self, woken: Woken) -> None:
-        self.autoscaler.note_woken(woken.ref)
+    def _woken(self, ref: ServiceRef, outcome: Woken | SpaceCloudError) -> None:
+        self._scaler.note(ref, outcome)
 
     async def _reconcile(self, key: Key) -> datetime | None:
         match key:

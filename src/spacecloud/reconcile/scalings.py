@@ -38,6 +38,11 @@ class Scalings:
         self._unwritten[ref] = scaling
         self._wanted.set()
 
+    async def record(self, ref: ServiceRef, scaling: Scaling) -> None:
+        """The same, and returns when it is on the disk."""
+        self.decide(ref, scaling)
+        await self._write(ref, scaling)
+
     async def run(self) -> Never:
         """Until it is cancelled: write what was decided."""
         while True:
@@ -45,12 +50,15 @@ class Scalings:
             self._wanted.clear()
             for ref, scaling in list(self._unwritten.items()):
                 try:
-                    await self._store.record_scaling(ref, scaling)
+                    await self._write(ref, scaling)
                 except SpaceCloudError as error:
                     logger.warning("how many replicas of %s are wanted is not kept: %s", ref, error)
                     self._wanted.set()
                     await asyncio.sleep(RETRY_SECONDS)
                     break
-                if self._unwritten.get(ref) is scaling:
-                    del self._unwritten[ref]
-                self._written(ref)
+
+    async def _write(self, ref: ServiceRef, scaling: Scaling) -> None:
+        await self._store.record_scaling(ref, scaling)
+        if self._unwritten.get(ref) is scaling:
+            del self._unwritten[ref]
+        self._written(ref)

@@ -72,9 +72,9 @@ class Waker:
         events: EventRecorder,
         background: Background[ServiceKey],
         now: Callable[[], datetime],
-        told: Callable[[Woken], None],
+        told: Callable[[ServiceRef, Woken | SpaceCloudError], None],
     ) -> None:
-        """``told`` hears of every version that was woken."""
+        """``told`` hears how every wake has ended."""
         self._driver = driver
         self._policies = policies
         self._scalings = scalings
@@ -107,7 +107,7 @@ class Waker:
             sentence = f"{call.ref} is waking, and maxHeld ({sleep.max_held}) calls wait for it"
             return Refused(sentence, RETRY_AFTER_SECONDS)
         if sleep.waiting_page and call.accepts_html:
-            self._begun(call.ref, "call")
+            self.begin(call.ref, "call")
             sentence = f"{call.ref} is waking"
             return Refused(sentence, RELOAD_SECONDS, waiting_page(call.ref))
         return None
@@ -117,7 +117,7 @@ class Waker:
         at, error = self._failures.get(ref, (0.0, None))
         if error is not None and monotonic() < at + REFUSED_SECONDS:
             raise error
-        return await asyncio.shield(self._begun(ref, why))
+        return await asyncio.shield(self.begin(ref, why))
 
     def looked(self, snapshot: Snapshot) -> None:
         """A look has ended: who waits for a replica that had to be made may go on."""
@@ -134,8 +134,8 @@ class Waker:
                 else:
                     waiter.set_result(None)
 
-    def _begun(self, ref: ServiceRef, why: Why) -> "asyncio.Future[Woken]":
-        """The one wake that all share."""
+    def begin(self, ref: ServiceRef, why: Why) -> "asyncio.Future[Woken]":
+        """The one wake that all share; nobody need wait for it."""
         wake = self._wakes.get(ref)
         if wake is None:
             wake = self._wakes[ref] = self._background.start(
@@ -145,12 +145,26 @@ class Waker:
 
     def _ended(self, ref: ServiceRef) -> None:
         wake = self._wakes.pop(ref, None)
-        error = wake.exception() if wake is not None and not wake.cancelled() else None
-        if isinstance(error, SpaceCloudError):
-            self._failures[ref] = (monotonic(), error)
-            said = f"{ref.version}: {error}"
-            self._events.record(ref.key, "WakeFailed", said, "error", reason=reason_of(error))
+        if wake is not None and not wake.cancelled():
+            error = wake.exception()
+            if error is None:
+                self._succeeded(wake.result())
+            elif isinstance(error, SpaceCloudError):
+                self._failed(ref, error)
         self._background.wake(ref.key)
+
+    def _succeeded(self, woken: Woken) -> None:
+        if woken.was is not None:
+            took = f"{1000 * woken.seconds:.0f} ms"
+            said = f"{woken.ref.version}: it was {woken.was}, and took calls after {took}"
+            self._events.record(woken.ref.key, "Woken", said)
+        self._told(woken.ref, woken)
+
+    def _failed(self, ref: ServiceRef, error: SpaceCloudError) -> None:
+        self._failures[ref] = (monotonic(), error)
+        said = f"{ref.version}: {error}"
+        self._events.record(ref.key, "WakeFailed", said, "error", reason=reason_of(error))
+        self._told(ref, error)
 
     async def _wake(self, ref: ServiceRef, why: Why) -> Woken:
         began = monotonic()
@@ -159,7 +173,7 @@ class Waker:
         for other in behind(policy, ref.key):
             if self._is_asleep(policy, other):
                 # Not waited for: each call of it waits at its own gate.
-                self._begun(other, "upstream")
+                self.begin(other, "upstream")
         was = self._decide(await self._version(ref))
         try:
             async with asyncio.timeout(WAKE_SECONDS):
@@ -167,9 +181,7 @@ class Waker:
         except TimeoutError:
             raise Transient(NotAwakeInTime(WAKE_SECONDS)) from None
         self._awake_until[ref] = monotonic() + AWAKE_SECONDS
-        woken = Woken(ref, self._now(), why, was, monotonic() - began)
-        self._told(woken)
-        return woken
+        return Woken(ref, self._now(), why, was, monotonic() - began)
 
     async def _raise_up(self, ref: ServiceRef) -> None:
         try:
