@@ -1,5 +1,7 @@
 """What the memory of the machine holds."""
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,20 +9,23 @@ from hypothesis import strategies as st
 from builders import a_service, a_task
 from spacecloud.autoscale.capacity import (
     MIB,
-    Machine,
+    Capacity,
     Starting,
     Wish,
     capacity,
     expected_bytes,
+    reserve_bytes,
 )
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scale import UNWRITTEN_MEMORY_BYTES, memory_request
 from spacecloud.reasons.scaling import MemoryShort
 
 
-def machine(free: int) -> Machine:
+def on_a_machine(free: int, starting: Iterable[Starting], wishes: Iterable[Wish]) -> Capacity:
     """With so many MiB beside the reserve."""
-    return Machine(8192 * MIB, free * MIB + Machine(8192 * MIB, 0).reserve_bytes)
+    total = 8192 * MIB
+    available = free * MIB + reserve_bytes(total)
+    return capacity(starting, wishes, total_bytes=total, available_bytes=available)
 
 
 def wish(name: str, since: float, mib: int, slot: int = 0) -> Wish:
@@ -30,7 +35,7 @@ def wish(name: str, since: float, mib: int, slot: int = 0) -> Wish:
 def test_the_oldest_wish_is_first_and_what_does_not_fit_says_so() -> None:
     old, large, small = wish("b", 1, 300), wish("a", 2, 500), wish("c", 3, 200)
 
-    found = capacity(machine(512), [], [small, large, old])
+    found = on_a_machine(512, [], [small, large, old])
 
     assert found.fits == (old, small)
     assert found.refused == {large: MemoryShort(500, 212)}
@@ -39,26 +44,28 @@ def test_the_oldest_wish_is_first_and_what_does_not_fit_says_so() -> None:
 def test_what_starts_counts_with_what_it_is_still_to_need() -> None:
     starting = [Starting(300 * MIB, 100 * MIB), Starting(50 * MIB, 80 * MIB)]
 
-    found = capacity(machine(512), starting, [wish("a", 1, 312), wish("b", 2, 1)])
+    found = on_a_machine(512, starting, [wish("a", 1, 312), wish("b", 2, 1)])
 
     assert found.fits == (wish("a", 1, 312),)
     assert found.refused == {wish("b", 2, 1): MemoryShort(1, 0)}
 
 
 def test_with_no_memory_left_nothing_starts_but_what_asks_for_nothing() -> None:
-    found = capacity(machine(-50), [], [wish("a", 1, 1), wish("b", 2, 0)])
+    found = on_a_machine(-50, [], [wish("a", 1, 1), wish("b", 2, 0)])
 
     assert found.fits == (wish("b", 2, 0),)
     assert found.refused == {wish("a", 1, 1): MemoryShort(1, 0)}
 
 
 def test_where_nobody_knows_the_memory_all_fits() -> None:
-    assert capacity(Machine(0, 0), [], [wish("a", 1, 9999)]).fits == (wish("a", 1, 9999),)
+    found = capacity([], [wish("a", 1, 9999)], total_bytes=0, available_bytes=0)
+
+    assert found.fits == (wish("a", 1, 9999),)
 
 
 def test_a_twentieth_is_kept_free_and_never_less_than_what_the_kernel_needs() -> None:
-    assert Machine(100_000 * MIB, 0).reserve_bytes == 5000 * MIB
-    assert Machine(1024 * MIB, 0).reserve_bytes == 128 * MIB
+    assert reserve_bytes(100_000 * MIB) == 5000 * MIB
+    assert reserve_bytes(1024 * MIB) == 128 * MIB
 
 
 @pytest.mark.parametrize(
@@ -94,9 +101,9 @@ def test_what_starts_fits_and_the_order_of_the_question_means_nothing(
     free: int, asked: list[Wish], starting: int
 ) -> None:
     under_way = [Starting(starting * MIB)]
-    found = capacity(machine(free), under_way, asked)
+    found = on_a_machine(free, under_way, asked)
 
     total = sum(each.memory_bytes for each in found.fits) + starting * MIB
     assert total <= max(free * MIB, starting * MIB)
     assert {*found.fits, *found.refused} == {*asked}
-    assert capacity(machine(free), under_way, reversed(asked)) == found
+    assert on_a_machine(free, under_way, reversed(asked)) == found

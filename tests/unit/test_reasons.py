@@ -118,7 +118,7 @@ EXAMPLES: tuple[Reason, ...] = (
     notices.ProjectCreated("shop"),
     notices.RoleWithoutService("shop/web"),
     notices.FieldIgnored("affinity", "one machine has nothing to choose between"),
-    notices.ReplicasFixed("scale.maxReplicas", 2),
+    notices.ReplicasFixed("autoScale.maxReplicas", 2),
     notices.SleepNotSupported(),
     notices.MaximumBelowMinimum(2, 5),
     notices.NothingToProbe("main"),

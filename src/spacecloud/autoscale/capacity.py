@@ -26,17 +26,6 @@ LEAST_RESERVE_BYTES = 128 * MIB
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    total_bytes: int
-    available_bytes: int
-    """As the kernel estimates it (``MemAvailable``): without swapping."""
-
-    @property
-    def reserve_bytes(self) -> int:
-        return max(LEAST_RESERVE_BYTES, int(self.total_bytes * RESERVE_SHARE))
-
-
-@dataclass(frozen=True, slots=True)
 class Wish:
     """For one more replica."""
 
@@ -80,22 +69,33 @@ class Capacity:
     refused: Mapping[Wish, MemoryShort]
 
 
-def capacity(machine: Machine, starting: Iterable[Starting], wishes: Iterable[Wish]) -> Capacity:
+def capacity(
+    starting: Iterable[Starting],
+    wishes: Iterable[Wish],
+    *,
+    total_bytes: int,
+    available_bytes: int,
+) -> Capacity:
     """
-    What runs is in ``available_bytes`` already, with its measured working set.
+    ``available_bytes``: what can be had without swapping, as the kernel estimates it
+    (``MemAvailable``): what runs is counted in it, with its working set.
 
     A wish for nothing always fits, as does any where nobody knows the machine's memory (0).
     """
-    free = machine.available_bytes - machine.reserve_bytes
+    free = available_bytes - reserve_bytes(total_bytes)
     free -= sum(each.still_to_come for each in starting)
     fits, refused = list[Wish](), dict[Wish, MemoryShort]()
     for wish in sorted(wishes, key=lambda w: (w.since, w.ref, w.slot)):
-        if machine.total_bytes and wish.memory_bytes > max(0, free):
+        if total_bytes and wish.memory_bytes > max(0, free):
             refused[wish] = MemoryShort(_mib(wish.memory_bytes), _mib(max(0, free)))
             continue
         fits.append(wish)
         free -= wish.memory_bytes
     return Capacity(tuple(fits), refused)
+
+
+def reserve_bytes(total_bytes: int) -> int:
+    return max(LEAST_RESERVE_BYTES, int(total_bytes * RESERVE_SHARE))
 
 
 def _mib(amount: int) -> int:
