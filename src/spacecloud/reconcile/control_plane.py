@@ -10,6 +10,7 @@ from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.controller import Controller
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.health import Health
+from spacecloud.reconcile.leases import Leases
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.queries import Queries
@@ -38,6 +39,7 @@ class ControlPlane:
         self.services = ServiceReconciler(
             store, driver, policies, self.events, self._background, termination, now
         )
+        self.leases = Leases(store, policies, self.services.snapshot, driver.workloads, now)
         self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
         self.controller = Controller[Key]("reconcile", queue, self._reconcile, self._failed, now)
         self._watches = Watches(store, driver, policies, self.services, self.platform, queue)
@@ -54,6 +56,7 @@ class ControlPlane:
 
     async def run(self) -> None:
         """Until it is cancelled. The host is looked at before the first service is."""
+        await self.leases.load()
         await self.platform.ensure()
         self.platform.start()
         watches: dict[str, Coroutine[Any, Any, None]] = {
@@ -64,6 +67,7 @@ class ControlPlane:
             "engine": self._watches.hear_engine(),
             "everything": self._watches.look_now_and_then(self._resync_seconds),
             "denied-calls": self.platform.denied_calls.listen(),
+            "leases": self.leases.forget_deleted(),
         }
         async with asyncio.TaskGroup() as tasks:
             for name, loop in watches.items():

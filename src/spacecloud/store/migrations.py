@@ -277,6 +277,21 @@ OTHER_CONFIGURATION = (
     " ON other_configuration (kind, coalesce(project, ''), id)",
 )
 
+LEASES = (
+    """
+    CREATE TABLE leases (
+        project TEXT NOT NULL,
+        service TEXT NOT NULL,
+        version TEXT NOT NULL,
+        replica TEXT NOT NULL,
+        until   TEXT NOT NULL,
+        PRIMARY KEY (project, service, version, replica),
+        FOREIGN KEY (project, service, version)
+            REFERENCES versions (project, service, version) ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
 MIGRATIONS = (
     FIRST,
     WHICH_CHANGED,
@@ -288,4 +303,5 @@ MIGRATIONS = (
     COMPLETIONS,
     CONFIRMED,
     OTHER_CONFIGURATION,
+    LEASES,
 )

@@ -16,9 +16,10 @@ from spacecloud.drivers.docker.xds.encoding import messages
 from spacecloud.drivers.docker.xds.server import serving
 from spacecloud.drivers.driver import GatewayView
 from spacecloud.mesh.envoy.host_ports import host_port_listener, host_port_resources
+from spacecloud.mesh.envoy.leases import lease_resources
 from spacecloud.mesh.envoy.names import owner_of
 from spacecloud.mesh.envoy.service import policy_resources, service_resources
-from spacecloud.model.refs import HOST, PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.refs import HOST, PLATFORM, PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import (
     DeniedCall,
     Endpoint,
@@ -90,6 +91,10 @@ class EnvoyTraffic:
         shut = {port: HostPortAccess(port, ()) for port in map(host_port_listener, held)}
         await self._ads.apply(HOST, messages(host_port_resources(host_ports, host_vip)))
         self._host_ports |= shut | {access.port: access for access in host_ports}
+
+    async def publish_leases(self) -> None:
+        platform_vip = str(self._settings.pools.platform_vip)
+        await self._ads.apply(PLATFORM, messages(lease_resources(platform_vip)))
 
     def view(self, key: ServiceKey) -> GatewayView:
         held = self._ads.has_of(key)

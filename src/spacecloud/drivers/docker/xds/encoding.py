@@ -21,6 +21,8 @@ _NAMED_IN_JSON = (
     "envoy.extensions.access_loggers.grpc.v3.als_pb2",
     "envoy.extensions.common.matching.v3.extension_matcher_pb2",
     "envoy.extensions.filters.common.matcher.action.v3.skip_action_pb2",
+    "envoy.extensions.filters.http.buffer.v3.buffer_pb2",
+    "envoy.extensions.filters.http.local_ratelimit.v3.local_rate_limit_pb2",
     "envoy.extensions.filters.http.lua.v3.lua_pb2",
     "envoy.extensions.filters.http.rbac.v3.rbac_pb2",
     "envoy.extensions.filters.http.router.v3.router_pb2",
