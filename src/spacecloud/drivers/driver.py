@@ -188,7 +188,7 @@ class Traffic(Protocol):
 
 
 class Edge(Protocol):
-    """What is no call between services: the outside to a service, a service to the host."""
+    """What is no call between services: the outside to a service, a service to host or platform."""
 
     async def publish_ingress(self, table: IngressTable) -> Mapping[str, str]:
         """
@@ -200,6 +200,10 @@ class Edge(Protocol):
         ...
 
     async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None: ...
+
+    async def publish_leases(self) -> None:
+        """Let replicas take leases, at the platform's own domain. No document changes it."""
+        ...
 
 
 class Meter(Protocol):

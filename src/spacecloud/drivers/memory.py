@@ -200,6 +200,7 @@ class MemoryTraffic:
         self.ingress = IngressTable()
         self.refuses: dict[str, str] = {}
         self.host_ports: tuple[HostPortAccess, ...] = ()
+        self.takes_leases = False
         self.busy: dict[str, int] = {}
         self.open: dict[OpenConnection, int] = {}
         self.denied: Broadcast[DeniedCall] = Broadcast(1000)
@@ -230,6 +231,9 @@ class MemoryTraffic:
 
     async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None:
         self.host_ports = host_ports
+
+    async def publish_leases(self) -> None:
+        self.takes_leases = True
 
     def view(self, key: ServiceKey) -> GatewayView:
         held = key in self._published

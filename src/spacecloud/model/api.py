@@ -29,5 +29,14 @@ Of these, where a client sends a password or a token. From outside they lead to 
 is exposed, to a service where an ingress route is for them, and never to one by a wider route.
 """
 
+LEASE_PATH = "/v1/lease"
+"""Of the platform's own domain: where a replica says that it works."""
+
+LEASE_HEADER = "x-space-cloud-lease-caller"
+"""
+Of a request to the platform's own domain: the replica's address. The gateway writes it there, and
+nobody else can: such a request reaches nothing but leases, and no other one reaches those.
+"""
+
 CALLER_HEADER = "x-space-cloud-caller"
 """Tells the API the address at the other end of the connection; nobody else can set it."""

@@ -13,6 +13,7 @@ from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.controller import Controller
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.health import Health
+from spacecloud.reconcile.leases import Leases
 from spacecloud.reconcile.observe import Observer
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
@@ -72,6 +73,7 @@ class ControlPlane:
         self.services.listen(self.waker.looked)
         self.services.listen(self.autoscaler.looked)
         self._driver = driver
+        self.leases = Leases(store, policies, self.services.snapshot, driver.workloads, now)
         self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
         self.controller = Controller[Key]("reconcile", queue, self._reconcile, self._failed, now)
         self._watches = Watches(store, driver, policies, self.services, self.platform, queue)
@@ -92,6 +94,7 @@ class ControlPlane:
 
     async def run(self) -> None:
         """Until it is cancelled. The host is looked at before the first service is."""
+        await self.leases.load()
         await self.platform.ensure()
         self.platform.start()
         self._driver.gate.serve_calls(self.waker.answer)
@@ -105,6 +108,7 @@ class ControlPlane:
             "scalings": self._scalings.run(),
             "autoscaler": self.autoscaler.run(),
             "denied-calls": self.platform.denied_calls.listen(),
+            "leases": self.leases.forget_deleted(),
         }
         async with asyncio.TaskGroup() as tasks:
             for name, loop in watches.items():

@@ -24,10 +24,11 @@ from spacecloud.drivers.driver import GatewayView
 from spacecloud.mesh.envoy.access_log import GATE_LOG_NAME, LOG_NAME
 from spacecloud.mesh.envoy.gate import Gating, gate_socket
 from spacecloud.mesh.envoy.host_ports import host_port_listener, host_port_resources
+from spacecloud.mesh.envoy.leases import lease_resources
 from spacecloud.mesh.envoy.names import gate_name, gate_of, owner_of
 from spacecloud.mesh.envoy.service import policy_resources, service_resources
 from spacecloud.model.load import InFlight, LoadReport, OpenConnection
-from spacecloud.model.refs import HOST, PLATFORM_PROJECT, ServiceKey, ServiceRef
+from spacecloud.model.refs import HOST, PLATFORM, PLATFORM_PROJECT, ServiceKey, ServiceRef
 from spacecloud.model.traffic import (
     DeniedCall,
     Endpoint,
@@ -143,6 +144,10 @@ class EnvoyTraffic:
         shut = {port: HostPortAccess(port, ()) for port in map(host_port_listener, held)}
         await self._ads.apply(HOST, lambda: messages(host_port_resources(host_ports, host_vip)))
         self._host_ports |= shut | {access.port: access for access in host_ports}
+
+    async def publish_leases(self) -> None:
+        platform_vip = str(self._settings.pools.platform_vip)
+        await self._ads.apply(PLATFORM, lambda: messages(lease_resources(platform_vip)))
 
     def view(self, key: ServiceKey) -> GatewayView:
         held = self._ads.has_of(key)
