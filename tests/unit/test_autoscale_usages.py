@@ -1,10 +1,18 @@
 """CPU and memory of replicas, of counters that are read now and then."""
 
+from dataclasses import dataclass
+
 import pytest
 
-from spacecloud.autoscale.usages import Usages, Used
+from spacecloud.autoscale.usages import Usages
 
 MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    cpu_seconds: float
+    memory_bytes: int
 
 
 def usages(*looks: tuple[float, dict[str, tuple[float, int]]]) -> Usages:

@@ -1,7 +1,7 @@
 """What replicas use of CPU and memory, on average, of what is read now and then. Bounded. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Protocol
 
 from spacecloud.autoscale.samples import HORIZON_SECONDS, TimedMeans
 
@@ -9,14 +9,16 @@ LONGEST_LOOK_SECONDS = 60.0
 """Between two looks: what was used in a longer time is no mean of the window."""
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(Protocol):
     """By one replica."""
 
-    cpu_seconds: float
-    """A counter that only grows, and begins anew where the replica is started again."""
+    @property
+    def cpu_seconds(self) -> float:
+        """A counter that only grows, and begins anew where the replica is started again."""
+        ...
 
-    memory_bytes: int
+    @property
+    def memory_bytes(self) -> int: ...
 
 
 class Usages:
