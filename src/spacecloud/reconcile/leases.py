@@ -58,8 +58,13 @@ class Leases:
 
     def of(self, ref: ServiceRef, now: datetime) -> float:
         """For how many seconds the version is busy by what its replicas have said; 0: it is not."""
+        until = self.until(ref, now)
+        return (until - now).total_seconds() if until is not None else 0.0
+
+    def until(self, ref: ServiceRef, now: datetime) -> datetime | None:
+        """The end of the longest lease of its replicas; None: it is not busy by any."""
         last = max(self._held.get(ref, {}).values(), default=now)
-        return max(0.0, (last - now).total_seconds())
+        return last if last > now else None
 
     async def take(self, address: str, seconds: int) -> LeaseView:
         """
@@ -71,7 +76,7 @@ class Leases:
         replica = await self._replica_at(address)
         async with self._lock:
             until = _whole_second(self._now() + timedelta(seconds=seconds))
-            until = max(until, self._until(replica) or until)
+            until = max(until, self._end(replica) or until)
             if not await self._store.take_lease(Lease(replica.ref, replica.id, until)):
                 raise Conflict(f"{replica.ref} is deleted: its replicas end whatever they do")
             self._held.setdefault(replica.ref, {})[replica.id] = until
@@ -89,7 +94,7 @@ class Leases:
         return self._view(await self._replica_at(address))
 
     def _view(self, replica: ObservedReplica) -> LeaseView:
-        until, seconds = self._until(replica), 0
+        until, seconds = self._end(replica), 0
         if until is not None:
             seconds = int((until - self._now()).total_seconds())
         return LeaseView(
@@ -100,7 +105,7 @@ class Leases:
             seconds=seconds,
         )
 
-    def _until(self, replica: ObservedReplica) -> datetime | None:
+    def _end(self, replica: ObservedReplica) -> datetime | None:
         """None where it has none, or one that has ended."""
         until = self._held.get(replica.ref, {}).get(replica.id)
         return until if until is not None and until > self._now() else None
