@@ -6,7 +6,7 @@ its replica, so that the end of one replica's work does not end another's; it go
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from ipaddress import AddressValueError
 
@@ -20,6 +20,10 @@ from spacecloud.store.port import Store
 from spacecloud.workloads.observed import ObservedReplica, ObservedWorkloads
 
 
+async def nobody_sleeps(ref: ServiceRef) -> None:
+    """Where nothing scales."""
+
+
 class Leases:
     """Fulfils ``api.leases.ReplicaLeases``."""
 
@@ -30,12 +34,18 @@ class Leases:
         last_look: Callable[[ServiceKey], Snapshot | None],
         workloads: Workloads,
         now: Callable[[], datetime],
+        keep_awake: Callable[[ServiceRef], Awaitable[object]] = nobody_sleeps,
     ) -> None:
+        """
+        ``keep_awake`` is awaited before a lease is acknowledged: what was decided just before, that
+        the version sleeps, is undone by then, or the lease is refused with why it is not.
+        """
         self._store = store
         self._policies = policies
         self._last_look = last_look
         self._workloads = workloads
         self._now = now
+        self._keep_awake = keep_awake
         self._changes = store.changes()
         self._held: dict[ServiceRef, dict[str, datetime]] = {}
         """Version to replica to the lease's end, as the store has them."""
@@ -80,6 +90,7 @@ class Leases:
             if not await self._store.take_lease(Lease(replica.ref, replica.id, until)):
                 raise Conflict(f"{replica.ref} is deleted: its replicas end whatever they do")
             self._held.setdefault(replica.ref, {})[replica.id] = until
+        await self._keep_awake(replica.ref)
         return self._view(replica)
 
     async def give_back(self, address: str) -> LeaseView:
