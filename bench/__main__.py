@@ -17,7 +17,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from bench import commands, engine, machine, mesh, starting, thousand, tools
+from bench import commands, crowd, engine, machine, mesh, starting, thousand, tools, wake
 from bench.engine import Images
 from bench.figures import Figure, show, write
 from bench.images import ensure_images
@@ -40,6 +40,11 @@ FEW: dict[str, Row] = {
     "more": starting.more,
     "twenty": starting.twenty,
     "mesh": mesh.mesh,
+    "wake": wake.wake,
+    "tcp": wake.tcp,
+    "chain": wake.chain,
+    "hundred": crowd.hundred,
+    "thousand": crowd.thousand_first,
     "cli": commands.commands,
 }
 MANY: dict[str, Row] = {

@@ -171,6 +171,11 @@ class Instance:
             "resources": {"cpu": 1000, "memory": 64},
         }
 
+    def slow_task(self) -> dict[str, Any]:
+        """Of a program that answers after ``?ms=``, and speaks first on its port of TCP."""
+        task = {**self.task(), "docker": {"image": self._images.slow}}
+        return {**task, "resources": {"cpu": 100, "memory": 64}}
+
     def statuses(self, project: str = PROJECT) -> list[dict[str, Any]]:
         answer = self.api.get(f"/v1/runner/{project}/services/status")
         answer.raise_for_status()
