@@ -7,7 +7,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -58,7 +57,7 @@ def hundred(stage: Instance, images: Images) -> list[Figure]:
                     _lay_down(stage, tasks, depth, names, bare)
                     ours[depth].append(_all_at_once(caller, addresses))
                     time.sleep(REST_SECONDS)
-                    theirs[depth].append(_bare_at_once(bare, depth))
+                    theirs[depth].append(bare.wake_at_once(range(HUNDRED), depth))
                     time.sleep(REST_SECONDS)
     finally:
         engine.remove_all()
@@ -110,8 +109,7 @@ def _lay_down(
     put_to_sleep(stage, depth, *names)
     for name in names:
         tasks.prove(name, depth)
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: bare.lay_down(n, depth), range(HUNDRED)))
+    bare.lay_all_down(range(HUNDRED), depth)
     time.sleep(REST_SECONDS)
 
 
@@ -126,13 +124,6 @@ def _all_at_once(caller: Caller, addresses: dict[str, str]) -> float:
     return caller.run(lambda: asyncio.run(ask()))
 
 
-def _bare_at_once(bare: Kept, depth: Depth) -> float:
-    began = time.perf_counter()
-    with ThreadPoolExecutor(HUNDRED) as pool:
-        list(pool.map(lambda n: bare.wake(n, depth), range(HUNDRED)))
-    return time.perf_counter() - began
-
-
 def _at_once(depth: Depth, ours: Sequence[float], theirs: Sequence[float]) -> Figure:
     found, bare = sorted(ours)[len(ours) // 2], sorted(theirs)[len(theirs) // 2]
     word = "docker unpause" if depth == "frozen" else "docker start"
@@ -142,9 +133,14 @@ def _at_once(depth: Depth, ours: Sequence[float], theirs: Sequence[float]) -> Fi
         text = f"≤ {STOPPED_TIMES:g} {TIMES} {word} (is {found / bare:.2f})"
         goal = Goal(text, found <= STOPPED_TIMES * bare)
     return Figure(
-        "hundred", f"{HUNDRED} {depth} at once → all answer", "s", found, {f"{word}, all": bare},
-        goal, detail={"ours": rounded(ours), "bare": rounded(theirs)},
-    )  # fmt: skip
+        "wake-hundred",
+        f"{HUNDRED} {depth} at once → all answer",
+        "s",
+        found,
+        {f"{word}, all": bare},
+        goal,
+        detail={"ours": rounded(ours), "bare": rounded(theirs)},
+    )
 
 
 # ---------------------------------------------------------------------- a thousand
@@ -227,12 +223,19 @@ def _thousand_figures(bursts: Sequence[_Burst], beside: dict[str, list[float]]) 
     ratio = ours / p99[WARM]
     return [
         Figure(
-            "thousand", f"{THOUSAND:,} first requests to one frozen → last answer", "s", took, {},
+            "wake-thousand",
+            f"{THOUSAND:,} first requests to one frozen → last answer",
+            "s",
+            took,
+            {},
             Goal(f"all 200 or a capped 503 ({dict(statuses)})", not uncapped),
             detail={"runs": rounded(burst.seconds for burst in bursts)},
         ),
         Figure(
-            "thousand", "another service meanwhile: p99", "ms", ours,
+            "wake-thousand",
+            "another service meanwhile: p99",
+            "ms",
+            ours,
             {"1,000 to one awake": p99[WARM], "nothing else": p99["nothing"]},
             Goal(
                 f"≤ {OTHERS_TIMES:g} {TIMES} beside 1,000 to one awake (is {ratio:.2f})",
@@ -241,4 +244,4 @@ def _thousand_figures(bursts: Sequence[_Burst], beside: dict[str, list[float]]) 
             note="the clients are on the same cores, hence against as many to one awake",
             detail={what: len(spent) for what, spent in beside.items()},
         ),
-    ]  # fmt: skip
+    ]

@@ -173,8 +173,7 @@ class Instance:
 
     def slow_task(self) -> dict[str, Any]:
         """Of a program that answers after ``?ms=``, and speaks first on its port of TCP."""
-        task = {**self.task(), "docker": {"image": self._images.slow}}
-        return {**task, "resources": {"cpu": 100, "memory": 64}}
+        return {**self.task(), "docker": {"image": self._images.slow}}
 
     def statuses(self, project: str = PROJECT) -> list[dict[str, Any]]:
         answer = self.api.get(f"/v1/runner/{project}/services/status")

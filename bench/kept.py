@@ -3,7 +3,8 @@
 import contextlib
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from bench import engine
 from bench.caller import NotAnswered, get
@@ -13,6 +14,7 @@ from bench.lane import lane
 from bench.sleeping import Depth
 
 WITHIN = 60.0
+PARALLEL = 8
 RETRY_SECONDS = 0.001
 
 
@@ -37,11 +39,22 @@ class Kept:
         else:
             call("POST", f"/containers/{self._tasks[n]}/stop?t=1")
 
+    def lay_all_down(self, which: Sequence[int], depth: Depth) -> None:
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            list(pool.map(lambda n: self.lay_down(n, depth), which))
+
     def wake(self, n: int, depth: Depth) -> float:
         """Seconds until the first 200."""
         began = time.perf_counter()
         self._run(n, depth)
         _until(lambda: get(self._addresses[n], HTTP_PORT, "bare") is not None)
+        return time.perf_counter() - began
+
+    def wake_at_once(self, which: Sequence[int], depth: Depth) -> float:
+        """Side by side: seconds until the last one's 200."""
+        began = time.perf_counter()
+        with ThreadPoolExecutor(len(which)) as pool:
+            list(pool.map(lambda n: self.wake(n, depth), which))
         return time.perf_counter() - began
 
     def wake_tcp(self, n: int, depth: Depth) -> float:

@@ -23,8 +23,8 @@ from bench.sleeping import (
     remove_route,
     route,
     sleepers,
+    wake,
 )
-from bench.sleeping import wake as awaken
 from bench.starting import calling
 
 EACH = 10
@@ -44,7 +44,7 @@ CHAIN_TIMES = 1.3
 Way = Callable[[int], First]
 
 
-def wake(stage: Instance, images: Images) -> list[Figure]:
+def one(stage: Instance, images: Images) -> list[Figure]:
     """One service at a time, by its name and by its URL."""
     names, urls = ([f"{word}{n}" for n in range(EACH)] for word in ("name", "url"))
     try:
@@ -87,24 +87,35 @@ def tcp(stage: Instance, images: Images) -> list[Figure]:
                     theirs.append(1000 * bare.wake_tcp(n, "stopped"))
     finally:
         engine.remove_all()
-    return [_more("TCP, server first: stopped → first byte", ours, theirs, TCP_MORE_MS)]
+    return [_more("wake-tcp", "TCP, server first: stopped → first byte", ours, theirs, TCP_MORE_MS)]
 
 
-def chain(stage: Instance, _images: Images) -> list[Figure]:
-    """Three of which each asks the next, all stopped, beside each of them alone."""
+def chain(stage: Instance, images: Images) -> list[Figure]:
+    """
+    Three of which each asks the next, all stopped, beside each of them alone.
+
+    A start is work, and three at once share the cores: bare starts of three say how much of it.
+    """
     spent: dict[str, list[float]] = {"all": [], **{link: [] for link in CHAIN}}
+    bare: dict[int, list[float]] = {1: [], len(CHAIN): []}
     with calling(stage) as caller, _chain(stage) as tasks:
+        kept = Kept(images, len(CHAIN), images.server)
         for link in CHAIN:
             caller.run(lambda s=link: _by_name(stage, s))  # type: ignore[misc]
         for _ in range(CHAIN_ROUNDS):
             for asleep, asked in ((CHAIN, CHAIN[0]), *(((link,), link) for link in CHAIN)):
-                awaken(stage, *CHAIN)
+                wake(stage, *CHAIN)
                 put_to_sleep(stage, "stopped", *asleep)
                 for link in asleep:
                     tasks.prove(link, "stopped")
                 time.sleep(REST_SECONDS)
                 took = caller.run(lambda s=asked: _by_name(stage, s)).seconds  # type: ignore[misc]
                 spent["all" if asleep == CHAIN else asked].append(1000 * took)
+            for count, took_bare in bare.items():
+                kept.lay_all_down(range(count), "stopped")
+                time.sleep(REST_SECONDS)
+                took_bare.append(1000 * kept.wake_at_once(range(count), "stopped"))
+    engine.remove_all()
     medians = {name: statistics.median(of) for name, of in spent.items()}
     ours = medians.pop("all")
     slowest = max(medians.values())
@@ -112,10 +123,17 @@ def chain(stage: Instance, _images: Images) -> list[Figure]:
         f"≤ {CHAIN_TIMES:g} {TIMES} its slowest (is {ours / slowest:.2f})",
         ours <= CHAIN_TIMES * slowest,
     )
+    at_once = {f"docker start of {n}": statistics.median(of) for n, of in bare.items()}
     runs = {name: rounded(of) for name, of in spent.items()}
     return [
         Figure(
-            "wake", "chain of three, stopped → first 200", "ms", ours, medians, goal, detail=runs
+            "wake-chain",
+            "chain of three, stopped → first 200",
+            "ms",
+            ours,
+            medians | at_once,
+            goal,
+            detail=runs,
         )
     ]
 
@@ -191,12 +209,15 @@ def _frozen(found: tuple[dict[str, list[First]], list[float]]) -> list[Figure]:
             value = percentile(spent, percent)
             figures.append(
                 Figure(
-                    "wake", f"frozen → first 200 {way}: p{percent}", "ms", value,
+                    "wake-one",
+                    f"frozen → first 200 {way}: p{percent}",
+                    "ms",
+                    value,
                     {"docker unpause": percentile(bare, percent)},
                     Goal(f"≤ {limit:g} ms", value <= limit),
                     detail=_runs(firsts, bare) if percent == 50 else {},
                 )
-            )  # fmt: skip
+            )
     return figures
 
 
@@ -204,14 +225,19 @@ def _stopped(found: tuple[dict[str, list[First]], list[float]]) -> list[Figure]:
     ours, bare = found
     return [
         _more(
-            f"stopped → first 200 {way}", [1000 * each.seconds for each in firsts], bare,
-            STOPPED_MORE_MS, [each.held_ms for each in firsts],
+            "wake-one",
+            f"stopped → first 200 {way}",
+            [1000 * each.seconds for each in firsts],
+            bare,
+            STOPPED_MORE_MS,
+            [each.held_ms for each in firsts],
         )
         for way, firsts in ours.items()
-    ]  # fmt: skip
+    ]
 
 
 def _more(
+    row: str,
     name: str,
     ours: Sequence[float],
     bare: Sequence[float],
@@ -221,13 +247,17 @@ def _more(
     found, script = statistics.median(ours), statistics.median(bare)
     more = found - script
     return Figure(
-        "wake", f"{name}: p50", "ms", found, {"docker start": script},
+        row,
+        f"{name}: p50",
+        "ms",
+        found,
+        {"docker start": script},
         Goal(f"≤ docker start + {limit:g} ms (is {more:+.0f})", more <= limit),
         detail={
             "p99": {"ours": percentile(ours, 99), "bare": percentile(bare, 99)},
             "runs": {"ours": rounded(ours), "bare": rounded(bare), "held": list(held)},
         },
-    )  # fmt: skip
+    )
 
 
 def _runs(firsts: Sequence[First], bare: Sequence[float]) -> dict[str, object]:

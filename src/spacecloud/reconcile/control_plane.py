@@ -45,7 +45,7 @@ class ControlPlane:
         self.events = EventRecorder(store, now)
         queue = KeyQueue[Key](now)
         self._background = Background[Key](queue.add)
-        self._scalings = Scalings(store, lambda ref: queue.add(ref.key))
+        self._scalings = Scalings(store, policies, lambda ref: queue.add(ref.key))
         self.services = ServiceReconciler(
             store,
             driver,

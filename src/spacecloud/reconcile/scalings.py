@@ -14,6 +14,7 @@ from spacecloud.errors import SpaceCloudError
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Scaling
+from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.store.port import Services
 
 logger = logging.getLogger(__name__)
@@ -22,9 +23,12 @@ RETRY_SECONDS = 1.0
 
 
 class Scalings:
-    def __init__(self, store: Services, written: Callable[[ServiceRef], None]) -> None:
+    def __init__(
+        self, store: Services, policies: PolicyCache, written: Callable[[ServiceRef], None]
+    ) -> None:
         """``written`` is called with a version whose row has changed."""
         self._store = store
+        self._policies = policies
         self._written = written
         self._unwritten: dict[ServiceRef, Scaling] = {}
         self._wanted = asyncio.Event()
@@ -59,6 +63,8 @@ class Scalings:
 
     async def _write(self, ref: ServiceRef, scaling: Scaling) -> None:
         await self._store.record_scaling(ref, scaling)
+        # Forgotten here when the latest policy has it, so that one of both always does.
+        await self._policies.policy()
         if self._unwritten.get(ref) is scaling:
             del self._unwritten[ref]
         self._written(ref)

@@ -169,12 +169,13 @@ class Waker:
     async def _wake(self, ref: ServiceRef, why: Why) -> Woken:
         began = monotonic()
         self._failures.pop(ref, None)
-        policy = await self._policies.policy()
+        version = await self._version(ref)
+        policy = self._policies.latest
         for other in behind(policy, ref.key):
             if self._is_asleep(policy, other):
                 # Not waited for: each call of it waits at its own gate.
                 self.begin(other, "upstream")
-        was = self._decide(await self._version(ref))
+        was = self._decide(version)
         try:
             async with asyncio.timeout(WAKE_SECONDS):
                 await self._raise_up(ref)
@@ -207,7 +208,10 @@ class Waker:
         return scaling is not None and scaling.asleep is not None
 
     async def _version(self, ref: ServiceRef) -> DeclaredVersion:
-        version = _version(await self._policies.policy(), ref)
+        """Of the latest policy where that has it: a question to the store is a thread's turn."""
+        version = _version(self._policies.latest, ref)
+        if version is None:
+            version = _version(await self._policies.policy(), ref)
         if version is None:
             raise NotFound(f"there is no version {ref}")
         return version
