@@ -211,7 +211,7 @@ def _paced(stage: Instance, address: str) -> Iterator[list[tuple[float, float]]]
         found += [(at, took) for at, took in json.loads(output)]
     finally:
         process.kill()
-        process.wait()
+        process.wait(WITHIN)
 
 
 def _thousand_figures(bursts: Sequence[_Burst], beside: dict[str, list[float]]) -> list[Figure]:

@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bench import engine
 from bench.caller import NotAnswered, get
-from bench.engine import Images, call
+from bench.engine import EngineError, Images, call
 from bench.images import HTTP_PORT, TCP_PORT
 from bench.lane import lane
 from bench.sleeping import Depth
 
 WITHIN = 60.0
 PARALLEL = 8
+ATTEMPTS = 5
 RETRY_SECONDS = 0.001
 
 
@@ -34,10 +35,16 @@ class Kept:
             _until(lambda its=address: get(its, HTTP_PORT, "bare") is not None)  # type: ignore[misc]
 
     def lay_down(self, n: int, depth: Depth) -> None:
-        if depth == "frozen":
-            call("POST", f"/containers/{self._tasks[n]}/pause")
-        else:
-            call("POST", f"/containers/{self._tasks[n]}/stop?t=1")
+        word = "pause" if depth == "frozen" else "stop?t=1"
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                call("POST", f"/containers/{self._tasks[n]}/{word}")
+            except EngineError:
+                # On a busy machine the kernel may not have frozen all of it within runc's tries.
+                if attempt == ATTEMPTS:
+                    raise
+            else:
+                return
 
     def lay_all_down(self, which: Sequence[int], depth: Depth) -> None:
         with ThreadPoolExecutor(PARALLEL) as pool:

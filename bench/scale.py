@@ -180,13 +180,13 @@ def _sampled(stage: Instance, found: Followed) -> Iterator[None]:
             (view,) = scaling(stage, SERVICE)
             found.samples.append((time.monotonic() - began, view["wanted"], view["ready"]))
 
-    thread = threading.Thread(target=sample)
+    thread = threading.Thread(target=sample, daemon=True)
     thread.start()
     try:
         yield
     finally:
         over.set()
-        thread.join()
+        thread.join(FALL_SECONDS)
 
 
 async def _loaded(
