@@ -57,7 +57,13 @@ class ControlPlane:
         )
         self.scaling_metrics = ScalingMetrics()
         self.waker = Waker(
-            driver, policies, self._scalings, self.events, self._background, now, self._woken
+            driver,
+            policies,
+            self._scalings,
+            self.events,
+            self._background,
+            now,
+            self._woken,
         )
         self.autoscaler = Autoscaler(
             driver,
@@ -75,7 +81,10 @@ class ControlPlane:
         self._driver = driver
         self.leases = Leases(store, policies, self.services.snapshot, driver.workloads, now)
         self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
-        self.controller = Controller[Key]("reconcile", queue, self._reconcile, self._failed, now)
+        after_wakes = self._scalings.precedence.after_wakes
+        self.controller = Controller[Key](
+            "reconcile", queue, self._reconcile, self._failed, now, after_wakes
+        )
         self._watches = Watches(store, driver, policies, self.services, self.platform, queue)
         self._resync_seconds = resync_seconds
         self.queries = Queries(

@@ -15,6 +15,7 @@ from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Scaling
 from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.reconcile.precedence import Precedence
 from spacecloud.store.port import Services
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,9 @@ class Scalings:
         self, store: Services, policies: PolicyCache, written: Callable[[ServiceRef], None]
     ) -> None:
         """``written`` is called with a version whose row has changed."""
+        self.precedence = Precedence()
+        """Of wakes: rows are written when they are over."""
+
         self._store = store
         self._policies = policies
         self._written = written
@@ -51,6 +55,7 @@ class Scalings:
         """Until it is cancelled: write what was decided."""
         while True:
             await self._wanted.wait()
+            await self.precedence.after_wakes()
             self._wanted.clear()
             for ref, scaling in list(self._unwritten.items()):
                 try:

@@ -185,7 +185,8 @@ class Waker:
 
     async def _raise_up(self, ref: ServiceRef) -> None:
         try:
-            await self._driver.workloads.wake(ref)
+            with self._scalings.precedence.waking():
+                await self._driver.workloads.wake(ref)
         except NotFound:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(ref, []).append(waiter)
