@@ -5,9 +5,10 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -95,6 +96,20 @@ class Mesh:
     ) -> Answer:
         return await get(await self.dial(caller, callee, port), path, **headers)
 
+    async def in_flight(self) -> Mapping[str, int]:
+        """Of an interval that begins from now on."""
+        began = utc_now()
+        async with asyncio.timeout(30):
+            while True:
+                last = (await self.traffic.in_flight())[-1]
+                if last.since >= began:
+                    return last.replicas
+                await asyncio.sleep(0.02)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
 
 @asynccontextmanager
 async def mesh(**changes: Any) -> AsyncIterator[Mesh]:
@@ -109,7 +124,7 @@ async def mesh(**changes: Any) -> AsyncIterator[Mesh]:
 
 def traffic_of(host: EnvoyHost) -> EnvoyTraffic:
     return EnvoyTraffic(
-        host.settings, lambda family: inside(host.name, lambda: open_netlink(family))
+        host.settings, utc_now, lambda family: inside(host.name, lambda: open_netlink(family))
     )
 
 

@@ -110,7 +110,8 @@ async def test_a_connection_outlives_both_switches_wherever_it_began(
             await send(connection, b"still here")
             assert await receive(connection) == b"still here"
         # Each is in flight at the replica, the one through the gate too.
-        assert (await live.traffic.in_flight())[str(live.subnet("shop/db")[3])] == 2
+        told = (await live.traffic.in_flight())[-1]
+        assert told.replicas[str(live.subnet("shop/db")[3])] == 2
 
 
 async def test_a_version_is_gated_at_its_own_domain_and_at_the_services(

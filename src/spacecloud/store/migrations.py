@@ -277,6 +277,26 @@ OTHER_CONFIGURATION = (
     " ON other_configuration (kind, coalesce(project, ''), id)",
 )
 
+SCALING = (
+    # As JSON; empty where nothing was decided yet.
+    "ALTER TABLE versions ADD COLUMN scaling TEXT NOT NULL DEFAULT ''",
+)
+
+LEASES = (
+    """
+    CREATE TABLE leases (
+        project TEXT NOT NULL,
+        service TEXT NOT NULL,
+        version TEXT NOT NULL,
+        replica TEXT NOT NULL,
+        until   TEXT NOT NULL,
+        PRIMARY KEY (project, service, version, replica),
+        FOREIGN KEY (project, service, version)
+            REFERENCES versions (project, service, version) ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
 MIGRATIONS = (
     FIRST,
     WHICH_CHANGED,
@@ -288,4 +308,6 @@ MIGRATIONS = (
     COMPLETIONS,
     CONFIRMED,
     OTHER_CONFIGURATION,
+    SCALING,
+    LEASES,
 )

@@ -19,11 +19,13 @@ from spacecloud.model.declared import (
     Event,
     StoredDocument,
 )
+from spacecloud.model.lease import Lease
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.resource import Resource
 from spacecloud.model.revision import Revision, RevisionFailure
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
+from spacecloud.model.scaling import Scaling
 from spacecloud.model.secret import Secret, SecretFacts
 from spacecloud.model.service import Service
 
@@ -168,6 +170,13 @@ class Services(Protocol):
         """Give it up for this generation: a later one may try it again."""
         ...
 
+    async def record_scaling(self, ref: ServiceRef, scaling: Scaling) -> None:
+        """
+        Write down how many replicas were decided upon. It outlives applies, and goes with its
+        version; nothing happens when there is none, or when it is what was written last.
+        """
+        ...
+
     async def revisions(self, ref: ServiceRef) -> list[Revision]:
         """
         Those that are kept of a declared version, newest first: the last ten, and the last one
@@ -181,6 +190,22 @@ class Services(Protocol):
 
         Nothing happens when it is declared again.
         """
+        ...
+
+
+class Leases(Protocol):
+    """What replicas have said: a change here is none of what is declared, and nobody is told."""
+
+    async def take_lease(self, lease: Lease) -> bool:
+        """In place of the one that the replica has. False when there is no such version."""
+        ...
+
+    async def give_back_lease(self, ref: ServiceRef, replica: str) -> None:
+        """Nothing happens where there is none."""
+        ...
+
+    async def leases(self) -> list[Lease]:
+        """Of the versions that are declared; some of them may have ended."""
         ...
 
 
@@ -302,7 +327,9 @@ class Writes(Protocol):
         ...
 
 
-class Store(Projects, Services, Secrets, Documents, Other, Events, Changes, Writes, Protocol):
+class Store(
+    Projects, Services, Leases, Secrets, Documents, Other, Events, Changes, Writes, Protocol
+):
     """All of it in one place, with the transactions that span several."""
 
     def rehearsal(self) -> AbstractAsyncContextManager["Store"]:

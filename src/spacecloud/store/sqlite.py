@@ -15,19 +15,23 @@ from spacecloud.model.declared import (
     Event,
     StoredDocument,
 )
+from spacecloud.model.lease import Lease
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.resource import Resource
 from spacecloud.model.revision import Revision, RevisionFailure
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
+from spacecloud.model.scaling import Scaling
 from spacecloud.model.secret import Secret, SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.store import (
     document_rows,
     event_rows,
+    lease_rows,
     other_rows,
     project_rows,
     revision_rows,
+    scaling_rows,
     secret_rows,
     service_rows,
     verdict_rows,
@@ -174,11 +178,23 @@ class SqliteStore:
             partial(write, ref=ref, generation=generation, number=number, failure=failure)
         )
 
+    async def record_scaling(self, ref: ServiceRef, scaling: Scaling) -> None:
+        await self._write(partial(scaling_rows.record, ref=ref, scaling=scaling))
+
     async def revisions(self, ref: ServiceRef) -> list[Revision]:
         return await self._read(lambda db: revision_rows.revisions(db, ref))
 
     async def release(self, key: ServiceKey) -> None:
         await self._write(partial(service_rows.release, key=key))
+
+    async def take_lease(self, lease: Lease) -> bool:
+        return await self._write(partial(lease_rows.take, now=self._now(), lease=lease))
+
+    async def give_back_lease(self, ref: ServiceRef, replica: str) -> None:
+        await self._write(partial(lease_rows.give_back, ref=ref, replica=replica))
+
+    async def leases(self) -> list[Lease]:
+        return await self._read(lease_rows.leases)
 
     async def put_secret(self, project: str, id: str, secret: Secret) -> Written:
         sealer = self._sealer

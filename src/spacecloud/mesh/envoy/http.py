@@ -44,6 +44,35 @@ def untouched(
     )
 
 
+def platform_connections(routes: str, filters: Sequence[Json]) -> Json:
+    """
+    For what replicas ask of the platform itself: small requests, of which no header is passed on.
+
+    What they may cost is bounded: a call that is not whole after some seconds is ended.
+    """
+    return _manager(
+        "platform",
+        {
+            "rds": {"config_source": FROM_XDS, "route_config_name": routes},
+            "http_filters": [*filters, _ROUTER],
+            "use_remote_address": False,
+            "original_ip_detection_extensions": [_OF_THE_CONNECTION],
+            "skip_xff_append": True,
+            "generate_request_id": False,
+            "early_header_mutation_extensions": [_mutated(*_ALL_BUT_THE_LENGTH)],
+            "local_reply_config": {
+                "mappers": [*CALLEE_IS_SILENT, _TOO_LATE, _TOO_OFTEN, _TOO_LARGE]
+            },
+            "request_timeout": "5s",
+            "stream_idle_timeout": "30s",
+            "common_http_protocol_options": {"idle_timeout": "60s", "max_headers_count": 100},
+            "max_request_headers_kb": 8,
+            "upgrade_configs": [],
+            "http2_protocol_options": {"max_concurrent_streams": 10},
+        },
+    )
+
+
 def ingress_connections(
     scope_header: str,
     scope: str,
@@ -192,6 +221,13 @@ that an expression may have.
 """
 
 
+_ALL_BUT_THE_LENGTH: list[Json] = [
+    {"remove_on_match": {"key_matcher": _regex(expression)}}
+    for expression in ("[^:c].*|c[^o].*|co[^n].*|con[^t].*", "content-[^l].*")
+]
+"""``content-length`` frames the message. In two, as above."""
+
+
 def _set(header: str, value: str) -> Json:
     written = {"header": {"key": header, "value": value}}
     return {"append": {**written, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
@@ -212,6 +248,10 @@ def said(when: Json, sentence: str) -> Json:
     return {"filter": when, "body_format_override": {"json_format": {"error": sentence}}}
 
 
+def _status(number: int) -> Json:
+    return {"op": "EQ", "value": {"default_value": number, "runtime_key": "unused"}}
+
+
 def _flags(*flags: str) -> Json:
     return {"response_flag_filter": {"flags": list(flags)}}
 
@@ -225,6 +265,20 @@ _REFUSED: Json = said(
     # Of the answers that are the mesh's own, policy's is the only 403.
     {"status_code_filter": {"comparison": FORBIDDEN}},
     f"%METADATA(ROUTE:{METADATA}:refused)%",
+)
+
+_TOO_LATE: Json = said(_flags("UT"), f"%METADATA(ROUTE:{METADATA}:unavailable)%")
+
+_TOO_OFTEN: Json = {
+    **said(
+        {"status_code_filter": {"comparison": _status(429)}},
+        "a lease lasts for up to an hour: take it less often",
+    ),
+    "headers_to_add": [{"header": {"key": "retry-after", "value": "1"}}],
+}
+
+_TOO_LARGE: Json = said(
+    {"status_code_filter": {"comparison": _status(413)}}, "no body is read here: send none"
 )
 
 _NO_ROUTE: Json = said(

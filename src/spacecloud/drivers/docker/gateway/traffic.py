@@ -5,25 +5,30 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
-from spacecloud.drivers.docker.gateway import admin
+from spacecloud.drivers.docker.gateway import admin, connections
+from spacecloud.drivers.docker.gateway.connections import Dialled
 from spacecloud.drivers.docker.gateway.ingress import Ingress
-from spacecloud.drivers.docker.gateway.revocation import Dialled, Guarded, Revocation
+from spacecloud.drivers.docker.gateway.revocation import Guarded, Revocation
 from spacecloud.drivers.docker.netlink import OpenNetlink, open_netlink
 from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RunDirectory
 from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
 from spacecloud.drivers.docker.xds.denied_calls import DeniedCallLog
 from spacecloud.drivers.docker.xds.encoding import Messages, messages
 from spacecloud.drivers.docker.xds.gate import GateServer
+from spacecloud.drivers.docker.xds.load_reports import DRAINING, USUAL, LoadReports
 from spacecloud.drivers.docker.xds.server import serving
 from spacecloud.drivers.driver import GatewayView
 from spacecloud.mesh.envoy.access_log import GATE_LOG_NAME, LOG_NAME
 from spacecloud.mesh.envoy.gate import Gating, gate_socket
 from spacecloud.mesh.envoy.host_ports import host_port_listener, host_port_resources
+from spacecloud.mesh.envoy.leases import lease_resources
 from spacecloud.mesh.envoy.names import gate_name, gate_of, owner_of
 from spacecloud.mesh.envoy.service import policy_resources, service_resources
-from spacecloud.model.refs import HOST, PLATFORM_PROJECT, ServiceKey, ServiceRef
+from spacecloud.model.load import InFlight, LoadReport, OpenConnection
+from spacecloud.model.refs import HOST, PLATFORM, PLATFORM_PROJECT, ServiceKey, ServiceRef
 from spacecloud.model.traffic import (
     DeniedCall,
     Endpoint,
@@ -43,16 +48,27 @@ _GuardedService = tuple[Face, Face | None, dict[Dialled, Guarded]]
 class EnvoyTraffic:
     """Fulfils ``Traffic``, ``Edge``, ``Meter`` and ``Revocation`` while ``serve`` is open."""
 
-    def __init__(self, settings: Settings, open_netlink: OpenNetlink = open_netlink) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        now: Callable[[], datetime],
+        open_netlink: OpenNetlink = open_netlink,
+    ) -> None:
         """``open_netlink`` opens sockets to the kernel in Envoy's network namespace."""
         self._revocation = Revocation(settings.mesh_port, open_netlink)
+        self._open_netlink = open_netlink
         self._settings = settings
         self._run = RunDirectory(settings.run_dir)
         self._ads = Ads(settings.ack_timeout_seconds, self._disowned)
         self._ingress = Ingress(settings, self._ads)
         self._denied_calls = DeniedCallLog(self._ads.listener_names)
         self.gate = GateServer(time.monotonic, self._gate_at)
+        self._load_reports = LoadReports(now)
+        self._now = now
         self._published: dict[ServiceKey, Published] = {}
+        self._draining: set[ServiceKey] = set()
+        """Those with an endpoint that drains."""
+
         self._policies: dict[ServiceKey, Face] = {}
         """Those that were published alone."""
 
@@ -64,7 +80,8 @@ class EnvoyTraffic:
         """Listen for Envoy. It may come, go and come back while the block is open."""
         logs = {LOG_NAME: self._denied_calls.hear, GATE_LOG_NAME: self.gate.hear}
         socket = self._run.xds_socket
-        async with serving(socket, GATEWAY_UID, self._ads, logs, self.gate.check):
+        loads = self._load_reports
+        async with serving(socket, GATEWAY_UID, self._ads, logs, self.gate.check, loads):
             yield
 
     async def publish(
@@ -77,6 +94,7 @@ class EnvoyTraffic:
         )
         self._published[face.key] = Published(face, endpoints, gated=gated)
         self._policies.pop(face.key, None)
+        self._note_draining(face.key, endpoints)
 
     def _gating(self, face: Face, gated: tuple[str, ...]) -> Gating:
         standing = frozenset(port for port in face.ports if self._has_gate(face.key, port))
@@ -114,6 +132,7 @@ class EnvoyTraffic:
         await self._apply(key, lambda: NOTHING)
         self._published.pop(key, None)
         self._policies.pop(key, None)
+        self._note_draining(key, ())
 
     async def publish_ingress(self, table: IngressTable) -> Mapping[str, str]:
         return await self._ingress.publish(table)
@@ -126,6 +145,11 @@ class EnvoyTraffic:
         await self._ads.apply(HOST, lambda: messages(host_port_resources(host_ports, host_vip)))
         self._host_ports |= shut | {access.port: access for access in host_ports}
 
+    async def publish_leases(self) -> None:
+        pools = self._settings.pools
+        resources = lease_resources(str(pools.platform_vip), pools.subnet_prefix)
+        await self._ads.apply(PLATFORM, lambda: messages(resources))
+
     def view(self, key: ServiceKey) -> GatewayView:
         held = self._ads.has_of(key)
         return GatewayView(self._published.get(key), held, self._policies.get(key))
@@ -133,8 +157,25 @@ class EnvoyTraffic:
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(o for o in self._ads.owners() if o.project != PLATFORM_PROJECT)
 
-    async def in_flight(self) -> Mapping[str, int]:
-        return await admin.in_flight(self._run.admin_socket, self._settings.ack_timeout_seconds)
+    def load_reports(self) -> AsyncIterator[LoadReport]:
+        return self._load_reports.subscribe()
+
+    async def in_flight(self) -> tuple[InFlight, ...]:
+        """
+        By reports; by a poll where there are none: of a gateway that an earlier release made, and
+        in the seconds until one has found this control plane.
+        """
+        return self._load_reports.recent or (await self._poll(),)
+
+    async def _poll(self) -> InFlight:
+        seconds = self._settings.ack_timeout_seconds
+        counts = await admin.in_flight(self._run.admin_socket, seconds)
+        at = self._now()
+        return InFlight(at, at, counts)
+
+    async def connections(self) -> Mapping[OpenConnection, int]:
+        port, open_netlink = self._settings.mesh_port, self._open_netlink
+        return await asyncio.to_thread(connections.count, port, open_netlink)
 
     async def refused_connections(self) -> int:
         return await admin.refused_connections(
@@ -170,6 +211,13 @@ class EnvoyTraffic:
             for e in face.entries
         }
         return face, enforced, behind
+
+    def _note_draining(self, key: ServiceKey, endpoints: tuple[Endpoint, ...]) -> None:
+        if any(endpoint.draining for endpoint in endpoints):
+            self._draining.add(key)
+        else:
+            self._draining.discard(key)
+        self._load_reports.report_every(DRAINING if self._draining else USUAL)
 
     def _doubt(self, key: ServiceKey) -> None:
         """Until it has acknowledged what it is sent now: what it holds by then may be either."""

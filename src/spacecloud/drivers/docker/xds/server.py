@@ -1,4 +1,4 @@
-"""The gRPC end of the control plane: Envoy's configuration, its access logs, and its questions."""
+"""The gRPC end of the control plane: configuration, access logs, questions, load reports."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 import grpc.aio
@@ -18,14 +19,18 @@ from envoy.service.discovery.v3.discovery_pb2 import (
     DeltaDiscoveryRequest,
     DeltaDiscoveryResponse,
 )
+from envoy.service.load_stats.v3.lrs_pb2 import LoadStatsRequest, LoadStatsResponse
 
 from spacecloud.drivers.docker.xds.ads import Ads
-from spacecloud.drivers.docker.xds.stream import Stream
+from spacecloud.drivers.docker.xds.load_reports import LoadReports
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", 64 << 20),
 ]
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
 
 Log = Callable[[AsyncIterator[StreamAccessLogsMessage]], Awaitable[None]]
 Check = Callable[[CheckRequest], Awaitable[CheckResponse]]
@@ -33,7 +38,12 @@ Check = Callable[[CheckRequest], Awaitable[CheckResponse]]
 
 @asynccontextmanager
 async def serving(
-    socket: Path, user_id: int, ads: Ads, logs: Mapping[str, Log], check: Check
+    socket: Path,
+    user_id: int,
+    ads: Ads,
+    logs: Mapping[str, Log],
+    check: Check,
+    loads: LoadReports,
 ) -> AsyncIterator[None]:
     """
     Listen on a new socket that ``user_id`` may connect to, until the block ends.
@@ -41,7 +51,9 @@ async def serving(
     ``logs`` are by name.
     """
     server = grpc.aio.server(options=_OPTIONS)
-    server.add_generic_rpc_handlers((_discovery(ads), _access_logs(logs), _authorization(check)))
+    server.add_generic_rpc_handlers(
+        (_discovery(ads), _access_logs(logs), _authorization(check), _load_reports(loads))
+    )
     _make_room(socket)
     server.add_insecure_port(f"unix:{socket}")
     await server.start()
@@ -72,7 +84,7 @@ def _discovery(ads: Ads) -> grpc.GenericRpcHandler:
         stream = ads.open()
         try:
             async with asyncio.TaskGroup() as tasks:
-                speaking = tasks.create_task(_speak(stream, context), name="speak to Envoy")
+                speaking = tasks.create_task(_speak(stream.outbox, context), name="speak to Envoy")
                 async for request in requests:
                     stream.hear(request)
                 speaking.cancel()
@@ -92,11 +104,37 @@ def _discovery(ads: Ads) -> grpc.GenericRpcHandler:
 
 
 async def _speak(
-    stream: Stream,
-    context: "grpc.aio.ServicerContext[DeltaDiscoveryRequest, DeltaDiscoveryResponse]",
+    outbox: "asyncio.Queue[Response]", context: "grpc.aio.ServicerContext[Request, Response]"
 ) -> None:
     while True:
-        await context.write(await stream.outbox.get())
+        await context.write(await outbox.get())
+
+
+def _load_reports(loads: LoadReports) -> grpc.GenericRpcHandler:
+    async def stream(
+        requests: AsyncIterator[LoadStatsRequest],
+        context: "grpc.aio.ServicerContext[LoadStatsRequest, LoadStatsResponse]",
+    ) -> None:
+        outbox = loads.open()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                speaking = tasks.create_task(_speak(outbox, context), name="ask Envoy for loads")
+                async for request in requests:
+                    loads.hear(request)
+                speaking.cancel()
+        finally:
+            loads.close(outbox)
+
+    return grpc.method_handlers_generic_handler(
+        "envoy.service.load_stats.v3.LoadReportingService",
+        {
+            "StreamLoadStats": grpc.stream_stream_rpc_method_handler(
+                stream,
+                request_deserializer=LoadStatsRequest.FromString,
+                response_serializer=LoadStatsResponse.SerializeToString,
+            )
+        },
+    )
 
 
 def _access_logs(logs: Mapping[str, Log]) -> grpc.GenericRpcHandler:
