@@ -14,9 +14,12 @@ from spacecloud.model.declared import Declared as Everything
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision, hash_of
+from spacecloud.model.scale import may_sleep
+from spacecloud.model.scaling import Scaling
 from spacecloud.model.secret import SecretFacts
-from spacecloud.model.service import Service, declared_replicas
+from spacecloud.model.service import Service
 from spacecloud.model.traffic import Face
+from spacecloud.reconcile.observe import depths_of, replicas_of
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.observed import History, Observed, ObservedWorkloads
 from spacecloud.workloads.plan import Plan
@@ -100,8 +103,11 @@ def desired(
     service = declared_service(*versions)
     if not versions:
         return Leaving(WEB)
-    wanted = {v.ref: declared_replicas(v.spec) for v in versions}
-    return Declared(service, face_of(service), allocation_of(service), secrets or {}, wanted)
+    wanted = replicas_of(versions)
+    asleep = depths_of(versions)
+    gates = tuple(sorted(v.ref.version for v in versions if may_sleep(v.spec)))
+    face = replace(face_of(service), gates=gates)
+    return Declared(service, face, allocation_of(service), secrets or {}, wanted, asleep)
 
 
 def a_situation(
@@ -134,7 +140,19 @@ def _as_recorded(situation: Situation, version: DeclaredVersion) -> DeclaredVers
         confirmed=before.confirmed,
         serving_since=before.serving_since,
         failure=before.failure if before.generation == version.generation else None,
+        scaling=version.scaling or before.scaling,
     )
+
+
+def scaled(situation: Situation, scaling: Scaling | None, *versions: str) -> Situation:
+    """As it was decided meanwhile; of all versions where none is named."""
+    service = situation.desired
+    assert isinstance(service, Declared)
+    changed = (
+        replace(v, scaling=scaling) if not versions or v.ref.version in versions else v
+        for v in service.versions
+    )
+    return replace(situation, desired=desired(*changed, secrets=service.secrets))
 
 
 MOST_LOOKS = 64

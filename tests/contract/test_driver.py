@@ -18,7 +18,7 @@ from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.drivers.driver import LogRequest, Workloads
 from spacecloud.drivers.memory import MemoryWorkloads
-from spacecloud.errors import NotFound
+from spacecloud.errors import NotFound, Transient
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.settings import Settings
@@ -27,11 +27,14 @@ from spacecloud.workloads.operations import (
     CancelPull,
     CreateNetwork,
     CreateReplica,
+    FreezeReplica,
+    KillReplica,
     PullImage,
     RemoveNetwork,
     RemoveReplica,
     RestartTask,
     StopReplica,
+    ThawReplica,
 )
 
 API = ServiceRef("shop", "api", "v1")
@@ -121,6 +124,12 @@ async def test_nothing_is_there_until_it_is_made(place: Place) -> None:
     assert API.key not in await place.workloads.observe_all()
 
 
+async def test_a_machine_has_memory_and_some_of_it_to_give(place: Place) -> None:
+    memory = place.workloads.machine_memory()
+
+    assert 0 < memory.available_bytes <= memory.total_bytes
+
+
 async def test_a_network_is_made_once_however_often_it_is_asked_for(place: Place) -> None:
     await place.workloads.execute(CreateNetwork(API.key, SUBNET))
     await place.workloads.execute(CreateNetwork(API.key, SUBNET))
@@ -163,6 +172,7 @@ async def test_a_stopped_replica_ends_and_is_removed_for_good(place: Place) -> N
     await place.workloads.execute(CreateNetwork(API.key, SUBNET))
     await place.workloads.execute(place.creation())
     await place.ready("api--v1--0")
+    assert set(await place.workloads.usage(API.key)) == {"api--v1--0"}
 
     await place.workloads.execute(StopReplica(API, "api--v1--0"))
 
@@ -171,6 +181,7 @@ async def test_a_stopped_replica_ends_and_is_removed_for_good(place: Place) -> N
         assert [t.state for t in replica.tasks] == ["exited"]
 
     await eventually(ended, within=20)
+    assert await place.workloads.usage(API.key) == {}
     await place.workloads.execute(RemoveReplica(API, "api--v1--0"))
     await place.workloads.execute(RemoveReplica(API, "api--v1--0"))
     assert await place.replicas() == ()
@@ -252,3 +263,111 @@ async def test_a_hint_follows_what_happens_to_a_service(place: Place) -> None:
     async for hint in hints:
         if hint.key == API.key:
             break
+
+
+async def a_ready_replica(place: Place) -> None:
+    await place.workloads.execute(CreateNetwork(API.key, SUBNET))
+    await place.workloads.execute(place.creation())
+    await place.ready("api--v1--0")
+
+
+async def states(place: Place) -> list[tuple[str, bool, str]]:
+    """Of each task: whether it runs, is frozen, and what its probe says."""
+    (replica,) = await place.replicas()
+    return [(task.state, task.frozen, task.health.state) for task in replica.tasks]
+
+
+async def falls_asleep(place: Place) -> None:
+    await place.workloads.execute(StopReplica(API, "api--v1--0", then="keep"))
+
+    async def ended() -> None:
+        assert [state for state, _, _ in await states(place)] == ["exited"]
+
+    await eventually(ended, within=20)
+
+
+async def test_a_frozen_replica_stays_ready_and_runs_again_when_it_is_thawed(
+    place: Place,
+) -> None:
+    await a_ready_replica(place)
+
+    for _ in range(2):
+        await place.workloads.execute(FreezeReplica(API, "api--v1--0"))
+    frozen = await states(place)
+    listed = (await place.workloads.observe_all())[API.key].replicas[0]
+    for _ in range(2):
+        await place.workloads.execute(ThawReplica(API, "api--v1--0"))
+
+    assert frozen == [("running", True, "ready")]
+    assert listed.is_frozen
+    assert await states(place) == [("running", False, "ready")]
+    await place.ready("api--v1--0")
+
+
+async def test_a_frozen_replica_is_removed_like_any_other(place: Place) -> None:
+    await a_ready_replica(place)
+    await place.workloads.execute(FreezeReplica(API, "api--v1--0"))
+
+    await place.workloads.execute(RemoveReplica(API, "api--v1--0"))
+
+    assert await place.replicas() == ()
+
+
+async def test_a_frozen_replica_is_woken_at_once_and_may_not_be_laid_down_at_once(
+    place: Place,
+) -> None:
+    await a_ready_replica(place)
+    await place.workloads.execute(FreezeReplica(API, "api--v1--0"))
+
+    await asyncio.gather(*(place.workloads.wake(API) for _ in range(3)))
+
+    assert await states(place) == [("running", False, "ready")]
+    for op in (FreezeReplica(API, "api--v1--0"), StopReplica(API, "api--v1--0", then="keep")):
+        with pytest.raises(Transient, match="woken a moment ago"):
+            await place.workloads.execute(op)
+    await place.ready("api--v1--0")
+
+
+async def test_a_stopped_replica_is_woken_where_it_was(place: Place) -> None:
+    await a_ready_replica(place)
+    (before,) = await place.replicas()
+    await falls_asleep(place)
+
+    await place.workloads.wake(API)
+    await place.workloads.wake(API)
+
+    (after,) = await place.replicas()
+    assert after.ready
+    assert (after.address, after.tasks[0].container) == (
+        before.address,
+        before.tasks[0].container,
+    )
+
+
+async def test_what_was_asked_to_end_in_its_sleep_is_woken_all_the_same(place: Place) -> None:
+    await a_ready_replica(place)
+
+    await place.workloads.execute(StopReplica(API, "api--v1--0", then="keep"))
+    await place.workloads.wake(API)
+
+    (replica,) = await place.replicas()
+    assert replica.ready
+
+
+async def test_one_that_is_killed_in_its_sleep_is_kept(place: Place) -> None:
+    await a_ready_replica(place)
+    await place.workloads.execute(FreezeReplica(API, "api--v1--0"))
+
+    await place.workloads.execute(KillReplica(API, "api--v1--0"))
+
+    async def ended() -> None:
+        assert [state for state, _, _ in await states(place)] == ["exited"]
+
+    await eventually(ended, within=20)
+    await place.workloads.wake(API)
+    assert [state for state, _, _ in await states(place)] == ["running"]
+
+
+async def test_nothing_that_is_not_kept_is_woken(place: Place) -> None:
+    with pytest.raises(NotFound, match="shop/api@v1"):
+        await place.workloads.wake(API)

@@ -37,6 +37,7 @@ from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision, RevisionFailure
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
+from spacecloud.model.scaling import Scaling
 from spacecloud.model.secret import REDACTED, Secret, SecretFacts, as_bytes
 from spacecloud.model.service import Service
 from spacecloud.reconcile.dry_run import dry_run
@@ -1396,6 +1397,53 @@ async def test_the_last_confirmed_revision_is_kept_however_many_fail_after_it(
     assert [r.number for r in await store.revisions(API)] == [*range(14, 4, -1), 1]
     assert version.confirmed is not None
     assert version.confirmed.number == 1
+
+
+async def test_what_was_decided_about_replicas_outlives_an_apply_and_goes_with_its_version(
+    store: Store,
+) -> None:
+    asleep = Scaling(1, NOW, "frozen")
+    await store.record_scaling(API, asleep)
+    await store.put_service(API, a_service())
+    never = (await the_only_version(store)).scaling
+
+    await store.record_scaling(API, asleep)
+    recorded = await the_only_version(store)
+    await store.put_service(API, a_service(labels={"a": "b"}))
+    applied = await the_only_version(store)
+    await store.record_scaling(API, Scaling(3, NOW, pinned=applied.generation))
+    pinned = await the_only_version(store)
+    await store.delete_service(API)
+    await store.put_service(API, a_service())
+
+    assert never is None
+    assert (recorded.scaling, applied.scaling) == (asleep, asleep)
+    assert applied.generation > recorded.generation
+    assert pinned.scaling == Scaling(3, NOW, pinned=applied.generation)
+    assert (await the_only_version(store)).scaling is None
+
+
+async def test_a_decision_about_replicas_is_told_to_watchers_once(store: Store) -> None:
+    await store.put_service(API, a_service())
+    changes = store.changes()
+
+    await store.record_scaling(ServiceRef("shop", "nobody", "v1"), Scaling(2, NOW))
+    await store.record_scaling(API, Scaling(2, NOW))
+    await store.record_scaling(API, Scaling(2, NOW))
+    await store.put_service(ServiceRef("shop", "other", "v1"), a_service())
+
+    told = [await anext(changes) for _ in range(2)]
+    assert [change.id for change in told if change.kind == "service"] == ["api", "other"]
+
+
+async def test_a_rehearsal_knows_what_was_decided_about_replicas(store: Store) -> None:
+    await store.put_service(API, a_service())
+    await store.record_scaling(API, Scaling(1, NOW, "stopped"))
+
+    async with store.rehearsal() as draft:
+        rehearsed = await the_only_version(draft)
+
+    assert rehearsed.scaling == Scaling(1, NOW, "stopped")
 
 
 async def test_a_lease_is_there_until_it_is_given_back_or_its_version_goes(store: Store) -> None:

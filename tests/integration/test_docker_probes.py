@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -95,6 +95,37 @@ async def test_a_young_run_is_starting_until_it_answers(scene: Scene) -> None:
     await eventually(reported, within=30)
     async with listening(PORT):
         await scene.becomes(target, "ready")
+
+
+async def test_while_it_rests_a_run_is_asked_nothing_and_loses_no_time_to_get_ready(
+    scene: Scene,
+) -> None:
+    target = a_target()
+    await scene.becomes(target, "starting")
+
+    scene.prober.rest({target.container})
+    before = (await scene.health(target)).asked
+    async with listening(PORT):
+        await asyncio.sleep(0.5)
+        resting = await scene.health(target)
+        scene.prober.resume({target.container})
+        await scene.becomes(target, "ready")
+
+    assert (resting.state, resting.asked) == ("starting", before)
+
+
+async def test_whoever_waits_for_a_run_is_told_when_it_is_ready_or_over(scene: Scene) -> None:
+    target = a_target()
+
+    async with asyncio.timeout(30):
+        async with after(0.2, PORT):
+            ready = await scene.prober.ready(target)
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(scene.prober.ready(replace(target, container="c2")))
+            await asyncio.sleep(0)
+            scene.prober.ended("c2")
+
+    assert (ready, waiting.result()) == (True, False)
 
 
 async def test_nothing_is_said_of_an_old_run_for_one_no(scene: Scene) -> None:

@@ -2,21 +2,21 @@
 
 import asyncio
 import json
-import secrets
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
 
 from apps.images import ensure_test_images
-from docker_objects import DOCKER_HOST, Container, create
+from docker_bench import GONE, KEY, REF, Bench, now, open_bench, values
+from docker_objects import Container, create
 from eventually import BUSY, eventually
-from spacecloud import installation
 from spacecloud.drivers.docker import labels
-from spacecloud.drivers.docker.engine import Engine, connect
+from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.ownership import Ownership
@@ -24,15 +24,10 @@ from spacecloud.drivers.docker.pods.replicas import Pods
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Terminal, Transient
-from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.refs import ServiceKey
 from spacecloud.model.secret import SecretFacts
-from spacecloud.model.service import Service
 from spacecloud.reasons.tasks import NothingListens
-from spacecloud.settings import Settings
-from spacecloud.workloads.observed import ObservedReplica, ObservedTask
 from spacecloud.workloads.operations import (
-    CreateNetwork,
-    CreateReplica,
     PullImage,
     RemoveNetwork,
     RemoveReplica,
@@ -43,106 +38,37 @@ from spacecloud.workloads.operations import (
 
 pytestmark = pytest.mark.docker
 
-KEY = ServiceKey("shop", "api")
-REF = ServiceRef("shop", "api", "v1")
-SUBNET = "10.140.0.0/25"
-GONE = 99
-SECRETS: Mapping[str, Mapping[str, str]] = {
-    "creds": {"TOKEN": "s3cret-in-env"},
-    "conf": {"app.ini": "s3cret-in-file"},
-}
-"""As they are at version 1; at any later one each value ends with its number."""
-
-
-async def values(project: str, id: str, version: int | None) -> Mapping[str, str]:
-    if version == GONE:
-        raise NotFound(f"no revision names version {version} of secret {project}/{id} any more")
-    end = "" if version in (None, 1) else f"-{version}"
-    return {key: value + end for key, value in SECRETS[id].items()}
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass
-class Bench:
-    engine: Engine
-    settings: Settings
-    workloads: DockerWorkloads
-    image: str
-
-    def op(self, *tasks: dict[str, Any], slot: int = 0, **given: Any) -> CreateReplica:
-        spec = Service.model_validate({"tasks": list(tasks) or [self.task()]})
-        return CreateReplica(
-            ref=REF,
-            slot=slot,
-            revision=given.pop("revision", "r1"),
-            address=f"10.140.0.{slot + 2}",
-            subnet=SUBNET,
-            spec=spec,
-            images={task.id: self.image for task in spec.tasks},
-            secrets=given.pop("secrets", ()),
-        )
-
-    def task(self, **given: Any) -> dict[str, Any]:
-        return {
-            "id": "main",
-            "docker": {"image": self.image},
-            "ports": [{"port": 8080}],
-            "env": {"NAME": "api"},
-            **given,
-        }
-
-    async def replica(self, workloads: DockerWorkloads | None = None) -> ObservedReplica:
-        return (await (workloads or self.workloads).observe(KEY)).replicas[0]
-
-    async def main(self) -> ObservedTask:
-        return (await self.replica()).tasks[0]
-
-    async def ready(self, *, within: float = 20) -> ObservedReplica:
-        async def check() -> None:
-            replica = await self.replica()
-            assert replica.ready, replica
-
-        await eventually(check, within=within)
-        return await self.replica()
-
-    async def call(self, container: str, *command: str) -> Any:
-        out = await Container(self.engine, container).run("call", *command)
-        return json.loads(out)
-
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    instance = f"t{secrets.token_hex(3)}"
-    settings = Settings(
-        instance=instance, state=tmp_path, run=tmp_path / "run", stop_grace_seconds=2
-    )
-    settings.state_dir.mkdir()
-    installation.write_secret(settings, installation.new_secret())
-    image = ensure_test_images()["echo"]
-    async with connect(DOCKER_HOST) as engine:
-        id = (await engine.get(f"images/{image}/json"))["Id"]
-        workloads = DockerWorkloads(engine, settings, networking_of(settings), values, now)
-        async with workloads.run():
-            bench = Bench(engine, settings, workloads, id)
-            try:
-                await workloads.execute(CreateNetwork(KEY, SUBNET))
-                yield bench
-            finally:
-                for replica in (await workloads.observe(KEY)).replicas:
-                    await workloads.execute(RemoveReplica(replica.ref, replica.id))
-                await workloads.execute(RemoveNetwork(KEY))
-    assert not await _left(instance)
+    async with open_bench(tmp_path) as opened:
+        yield opened
 
 
-async def _left(instance: str) -> list[Any]:
-    async with connect(DOCKER_HOST) as engine:
-        filters = {"label": [f"{labels.INSTANCE}={instance}"]}
-        containers = await engine.get("containers/json", all=True, filters=filters)
-        networks = await engine.get("networks", filters=filters)
-        return [*containers, *networks]
+async def test_usage_is_what_the_engine_counts_and_is_read_without_it(bench: Bench) -> None:
+    await bench.workloads.execute(bench.op())
+    task = (await bench.ready()).tasks[0]
+
+    async def counted() -> tuple[float, int]:
+        stats = await bench.engine.get(f"containers/{task.container}/stats", stream=False)
+        memory, cpu = stats["memory_stats"], stats["cpu_stats"]["cpu_usage"]["total_usage"]
+        of_files = memory["stats"].get("total_inactive_file", memory["stats"].get("inactive_file"))
+        return cpu / 1e9, memory["usage"] - of_files
+
+    cpu_before, memory_before = await counted()
+    seconds = []
+    for _ in range(20):
+        began = time.perf_counter()
+        [used] = (await bench.workloads.usage(KEY)).values()
+        seconds.append(time.perf_counter() - began)
+    cpu_after, memory_after = await counted()
+
+    assert 0 < cpu_before <= used.cpu_seconds <= cpu_after
+    low, high = sorted((memory_before, memory_after))
+    assert low - (8 << 20) < used.memory_bytes < high + (8 << 20)
+    assert used.memory_bytes > 1 << 20
+    print(f"\nusage: {used}, read in {median(seconds) * 1000:.2f} ms")
+    assert median(seconds) < 0.001 * BUSY
 
 
 async def test_what_an_image_says_of_its_health_and_its_volumes_is_known(

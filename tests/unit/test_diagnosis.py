@@ -15,8 +15,10 @@ from builders import (
     declared_service,
     declaring,
     later,
+    scaled,
     settled,
 )
+from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.model.status import DeniedCallView, HostState, ServiceStatus
 from spacecloud.reasons.images import ImageNotFound
 from spacecloud.reasons.platform import EngineFailed
@@ -123,6 +125,27 @@ def test_an_older_replica_that_serves_beside_a_new_one_in_trouble_is_degraded() 
     assert "ports say what it" in findings([found], FINE)[0].fix
 
 
+@pytest.mark.parametrize("depth", ["frozen", "stopped"])
+def test_a_version_that_sleeps_is_well_and_waits_for_a_call(depth: Depth) -> None:
+    asleep = ServiceStatus(
+        service_id="web",
+        version="v1",
+        desired_replicas=1,
+        project="shop",
+        state="asleep",
+        reason="Asleep",
+        asleep=depth,
+        asleep_since=NOON,
+        admits=("shop/api",),
+    )
+
+    (finding,) = findings([asleep], FINE)
+
+    assert (finding.severity, finding.reason) == ("note", "Asleep")
+    assert finding.problem == f"it is {depth}, and waits for a call"
+    assert "space-cli wake shop/web@v1" in finding.fix
+
+
 def test_none_wanted_and_none_there_is_asleep() -> None:
     asleep = settled(a_situation(a_version(spec=a_service(scale={"maxReplicas": 0}))))
 
@@ -130,6 +153,57 @@ def test_none_wanted_and_none_there_is_asleep() -> None:
 
     assert found.state == "asleep"
     assert "maxReplicas" in findings([found], FINE)[0].fix
+
+
+def a_sleeper(**scaling: Any) -> Situation:
+    spec = a_service(autoScale={"minReplicas": 0})
+    awake = settled(a_situation(a_version(spec=spec)))
+    return scaled(awake, Scaling(1, NOON, **scaling))
+
+
+@pytest.mark.parametrize(("depth", "task"), [("frozen", "frozen"), ("stopped", "exited")])
+def test_one_that_sleeps_says_how_deep_and_since_when_and_nothing_is_wrong(
+    depth: Depth, task: str
+) -> None:
+    asleep = settled(a_sleeper(asleep=depth))
+    asleep = changed(asleep, task={"exit_code": 143} if depth == "stopped" else {})
+
+    found = status(asleep, Relations(admits=("shop/api",)))
+
+    (replica,) = found.replicas
+    assert (found.state, found.reason) == ("asleep", "Asleep")
+    assert found.message == f"{depth} since 2026-01-01 12:00:00 UTC"
+    assert (found.desired_replicas, found.ready_replicas, found.serving) == (0, 0, False)
+    assert (replica.asleep, replica.ready, replica.status != "FAILED") == (depth, False, True)
+    assert [(t.state, t.message, t.restarts) for t in replica.tasks] == [(task, "", 0)]
+    assert findings([found], FINE) == ()
+
+
+def test_one_that_is_not_laid_down_yet_is_ready_and_of_a_lost_one_the_version_sleeps() -> None:
+    falling = a_sleeper(asleep="frozen")
+    lost = changed(settled(falling), workloads={"replicas": ()})
+
+    assert status(falling).state == "ready"
+    assert status(lost).message == "stopped since 2026-01-01 12:00:00 UTC"
+
+
+def test_a_new_revision_of_one_that_sleeps_is_progressing_until_it_is_judged() -> None:
+    spec = a_service(
+        autoScale={"minReplicas": 0},
+        tasks=[a_task(env={"A": "b"})],
+        rollout={"confirmSeconds": 5},
+    )
+    situation = declaring(settled(a_sleeper(asleep="frozen")), a_version(spec=spec, generation=2))
+
+    states = []
+    while decided := decide(situation):
+        states.append(status(situation).state)
+        for step in decided:
+            situation = simulate(situation, step.op)
+
+    before_confirmed = states[: states.index("ready")] if "ready" in states else states
+    assert set(before_confirmed) == {"progressing"}
+    assert status(situation).state == "asleep"
 
 
 def test_a_gateway_that_is_down_is_the_first_to_mend() -> None:

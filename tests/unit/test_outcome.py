@@ -1,5 +1,7 @@
 """What is told of operations that have ended."""
 
+from dataclasses import replace
+
 import pytest
 
 from builders import WEB, a_situation, a_version, changed, later, settled
@@ -8,6 +10,7 @@ from spacecloud.model.task import Restart
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reasons.images import ImageNotFound
 from spacecloud.reasons.platform import EngineRefused, EngineUnavailable
+from spacecloud.reasons.steps import Awake, BusyWhileFrozen, FallsAsleep, GateChanged, Surplus
 from spacecloud.reasons.tasks import Exited
 from spacecloud.reconcile.history import HistoryRecorder
 from spacecloud.reconcile.outcome import (
@@ -20,7 +23,16 @@ from spacecloud.reconcile.outcome import (
 )
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.observed import ObservedPull
-from spacecloud.workloads.operations import Op, PublishTraffic, PullImage, RemoveNetwork, StartTask
+from spacecloud.workloads.operations import (
+    FreezeReplica,
+    Op,
+    PublishTraffic,
+    PullImage,
+    RemoveNetwork,
+    StartTask,
+    StopReplica,
+    ThawReplica,
+)
 from spacecloud.workloads.plan import Step
 
 REF = a_version().ref
@@ -45,6 +57,38 @@ def test_a_restart_is_told_with_its_cause() -> None:
     assert list(events_of([ended(START)])) == [
         Telling("TaskRestarted", "web--v1--0/main: it had ended", "warning", ENDED)
     ]
+
+
+def test_how_a_replica_sleeps_and_wakes_is_told_with_its_cause() -> None:
+    its = REF, "web--v1--0"
+    steps = [
+        Step(FreezeReplica(*its), FallsAsleep("frozen")),
+        Step(ThawReplica(*its), BusyWhileFrozen()),
+        Step(StopReplica(*its, then="keep"), FallsAsleep("stopped")),
+        Step(StopReplica(*its), Surplus(1)),
+        Step(START, Awake()),
+    ]
+
+    told = [
+        (t.kind, t.message, t.severity) for t in events_of([Ended(step, None) for step in steps])
+    ]
+
+    assert told == [
+        ("ReplicaFrozen", "web--v1--0: its version is to sleep, frozen", "info"),
+        ("ReplicaThawed", "web--v1--0: it has something in flight", "info"),
+        ("ReplicaStopped", "web--v1--0: its version is to sleep, stopped", "info"),
+        ("TaskStarted", "web--v1--0/main: its version is awake", "info"),
+    ]
+
+
+def test_what_is_behind_the_gate_is_not_told_to_take_requests() -> None:
+    before = Endpoint("v1", "10.180.0.2")
+    one = a_publication("10.180.0.2")
+    shut = Step(replace(one, gated=("v1",)), GateChanged(shut=("v1",)))
+    opened = Step(one, GateChanged(open=("v1",)))
+
+    assert list(events_of([Ended(shut, None, (before,))])) == []
+    assert [t.message for t in events_of([Ended(opened, None)])] == ["1 replica takes requests"]
 
 
 def test_endpoints_are_told_when_there_are_more_or_fewer() -> None:

@@ -7,22 +7,32 @@ The ports: what the control plane needs from a place that can run replicas.
 | Traffic   | Envoy, fed by xDS                   | Istio's resources      | dicts  |
 | Edge      | Envoy, fed by xDS                   | Istio's resources      | dicts  |
 | Meter     | Envoy's counters and access log     | Istio's metrics        | dicts  |
+| Gate      | a listener of Envoy that asks       | to be seen             | calls of a test |
 | Names     | resolver files                      | Services               | dicts  |
 | Host      | rules, gateway, resolver            | nothing                | nothing|
 
 Coroutines raise ``Transient`` or ``Terminal`` and nothing else.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from spacecloud.model.refs import ServiceKey
+from spacecloud.model.api import ClusterType
+from spacecloud.model.held import Held, HeldCall, Passed, Refused
+from spacecloud.model.load import InFlight, LoadReport, MachineMemory, OpenConnection, Usage
+from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
 from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads, Published
 from spacecloud.workloads.operations import WorkloadOp
+
+WOKEN_SECONDS = 5.0
+"""
+For so long after a wake nothing of the version is laid down: meanwhile the store is told, and two
+reports of what is in flight come that are younger than the wake.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +98,33 @@ class Workloads(Protocol):
         """How far the images are that are on their way now, by reference."""
         ...
 
+    async def usage(self, key: ServiceKey) -> Mapping[str, Usage]:
+        """
+        By id of the replica, of those that ran at the last ``observe`` and still do. It is read
+        from the machine itself, in less than a millisecond each: the engine is not asked.
+        """
+        ...
+
+    def machine_memory(self) -> MachineMemory: ...
+
     async def execute(self, op: WorkloadOp) -> None:
         """
         Carry out one operation. Repeating one that already happened is not an error.
 
         A pull is only begun: its end is a hint, and seen in ``pulls``.
+        """
+        ...
+
+    async def wake(self, ref: ServiceRef) -> None:
+        """
+        Let the replica that is kept of a version run again; returns when it takes requests.
+
+        Straight to the engine, with what the last look knew, and behind nobody: no pull, no probe,
+        no listing, no other operation. What it has woken is not laid down again by a decision that
+        is older, nor for ``WOKEN_SECONDS``: that is ``Transient``.
+
+        ``NotFound`` where nothing is kept that could be woken: the reconciler has to make it.
+        ``Transient`` or ``Terminal`` with the reason where it does not get ready.
         """
         ...
 
@@ -177,8 +209,28 @@ class Edge(Protocol):
 class Meter(Protocol):
     """What the gateway counts."""
 
-    async def in_flight(self) -> Mapping[str, int]:
-        """Replica address to requests and connections in flight now."""
+    def load_reports(self) -> AsyncIterator[LoadReport]:
+        """
+        What each replica has had to do, about once a second from this call on.
+
+        Of a gateway that an earlier release made, or that is away, there are none.
+        """
+        ...
+
+    async def in_flight(self) -> tuple[InFlight, ...]:
+        """
+        What has been told lately of what is in flight, oldest first; at each call the same until
+        there is more. While something drains that is several times in the time between two looks.
+        """
+        ...
+
+    async def connections(self) -> Mapping[OpenConnection, int]:
+        """
+        How many are open between services now, those that wait for their next request as well.
+
+        Asked of the machine when it is called, and of nobody otherwise. What comes from outside
+        is not in it.
+        """
         ...
 
     async def refused_connections(self) -> int:
@@ -188,6 +240,30 @@ class Meter(Protocol):
         ...
 
     def denied_calls(self) -> AsyncIterator[DeniedCall]: ...
+
+
+class Gate(Protocol):
+    """
+    Where calls to a gated version wait for it.
+
+    How many may wait, and for how long, is the gate's own matter (``model/gate_limits``): of what
+    it refuses because of that nobody is asked.
+    """
+
+    def serve_calls(self, answer: Callable[[HeldCall], Awaitable[Passed | Refused]]) -> None:
+        """
+        Ask this about each call from now on: it waits until the answer is there.
+
+        It is cancelled when the client hangs up, and when the call has waited for as long as one
+        may. Until there is somebody to ask, calls are refused.
+
+        A TCP connection waits in the gateway: what is answered for it is counted and no more.
+        """
+        ...
+
+    def held(self) -> Mapping[ServiceRef, Held]:
+        """Those that wait now; a version for which none waits is not named."""
+        ...
 
 
 class Revocation(Protocol):
@@ -227,8 +303,10 @@ class Driver:
     meter: Meter
     names: Names
     host: Host
+    gate: Gate
     revocation: Revocation | None = None
     """None where policy is asked all the time, as a sidecar does."""
 
+    cluster_type: ClusterType = "none"
     own_ports: frozenset[int] = frozenset()
     """Of the host, where the platform itself listens: no project is let in there."""

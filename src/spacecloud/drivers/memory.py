@@ -6,24 +6,38 @@ contract suite of the ports; nothing it runs can be reached.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from spacecloud.broadcast import Broadcast
-from spacecloud.drivers.driver import Driver, GatewayView, Hint, LogRequest
-from spacecloud.errors import NotFound
+from spacecloud.drivers.driver import WOKEN_SECONDS, Driver, GatewayView, Hint, LogRequest
+from spacecloud.drivers.held_calls import LIMITS, HeldCalls
+from spacecloud.errors import NotFound, Transient
+from spacecloud.model.gate_limits import HeldLimits
+from spacecloud.model.held import HeldCall, Passed, Refused
+from spacecloud.model.load import InFlight, LoadReport, MachineMemory, OpenConnection, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
 from spacecloud.reasons.images import ImageNotFound
-from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads, Published
+from spacecloud.reasons.platform import WokenMeanwhile
+from spacecloud.workloads.observed import (
+    ObservedPull,
+    ObservedReplica,
+    ObservedWorkloads,
+    Published,
+)
 from spacecloud.workloads.operations import (
     CancelPull,
-    CreateReplica,
+    CreateNetwork,
+    FreezeReplica,
     PullImage,
-    RestartTask,
+    RemoveNetwork,
+    RemoveReplica,
     StartTask,
     StopReplica,
+    ThawReplica,
     WorkloadOp,
     key_of,
 )
@@ -50,7 +64,12 @@ class MemoryWorkloads:
         self.image_volumes: dict[str, tuple[str, ...]] = {}
         """Of images by reference, told once they are pulled."""
 
+        self.used: dict[str, Usage] = {}
+        """By id of the replica; one that is not named has used nothing."""
+
+        self.memory = MachineMemory(total_bytes=8 << 30, available_bytes=6 << 30)
         self._pulls: dict[tuple[ServiceRef, str], ObservedPull] = {}
+        self._woken: dict[ServiceRef, datetime] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
 
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
@@ -73,6 +92,14 @@ class MemoryWorkloads:
         here = {r: v for r, v in self.image_volumes.items() if r in self._images}
         return here | {self._images[reference]: folders for reference, folders in here.items()}
 
+    async def usage(self, key: ServiceKey) -> Mapping[str, Usage]:
+        world = await self.observe(key)
+        running = (r.id for r in world.replicas if any(t.state == "running" for t in r.tasks))
+        return {id: self.used.get(id, Usage(0.0, 0)) for id in running}
+
+    def machine_memory(self) -> MachineMemory:
+        return self.memory
+
     def progress(self) -> Mapping[str, PullView]:
         return {}
 
@@ -91,14 +118,36 @@ class MemoryWorkloads:
                 return await self._change(op)
 
     async def _change(self, op: WorkloadOp) -> None:
+        if isinstance(op, FreezeReplica) or (isinstance(op, StopReplica) and op.then == "keep"):
+            woken = self._woken.get(op.ref)
+            if woken is not None and self._now() - woken < timedelta(seconds=WOKEN_SECONDS):
+                raise Transient(WokenMeanwhile(op.replica))
         key = key_of(op)
         world = state_after(await self.observe(key), op, self._now())
         if isinstance(op, StopReplica):
             world = ended(world, op.replica, self._now())
         self._world[key] = world
-        if isinstance(op, CreateReplica | StartTask | RestartTask | StopReplica):
+        if not isinstance(op, CreateNetwork | RemoveNetwork | RemoveReplica):
             loop = asyncio.get_running_loop()
             loop.call_later(self._ready_after.total_seconds(), self._tell, key)
+
+    async def wake(self, ref: ServiceRef) -> None:
+        now = self._now()
+        world = await self.observe(ref.key)
+        kept = [r for r in world.replicas if r.ref == ref and r.sandbox == "running"]
+        replica = min(kept, key=_effort, default=None)
+        if replica is None:
+            raise NotFound(f"nothing is kept of {ref} that could be woken")
+        ended = [task for task in replica.tasks if task.state == "exited" and not task.is_over]
+        for task in ended:
+            world = state_after(world, StartTask(ref, replica.id, task.task, task.container), now)
+        self._woken[ref] = now
+        self._world[ref.key] = state_after(world, ThawReplica(ref, replica.id), now)
+        self._tell(ref.key)
+        if ended:
+            await asyncio.sleep(self._ready_after.total_seconds())
+            self._world[ref.key] = became_ready(self._world[ref.key], replica.id)
+            self._tell(ref.key)
 
     def hints(self) -> AsyncGenerator[Hint]:
         return self._hints.subscribe()
@@ -137,16 +186,25 @@ class MemoryWorkloads:
         self._hints.send(Hint(key, "in memory"))
 
 
+def _effort(replica: ObservedReplica) -> tuple[bool, bool]:
+    """What it takes to wake it: nothing, a thaw, a start."""
+    is_live = any(task.state == "running" for task in replica.tasks)
+    return (not is_live, replica.has_frozen)
+
+
 class MemoryTraffic:
     """Fulfils ``Traffic``, ``Edge`` and ``Meter``."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
         self.ingress = IngressTable()
         self.refuses: dict[str, str] = {}
         self.host_ports: tuple[HostPortAccess, ...] = ()
         self.takes_leases = False
         self.busy: dict[str, int] = {}
+        self.open: dict[OpenConnection, int] = {}
         self.denied: Broadcast[DeniedCall] = Broadcast(1000)
+        self.loads: Broadcast[LoadReport] = Broadcast(60)
         self.refused = 0
         self._published: dict[ServiceKey, Published] = {}
         self._policies: dict[ServiceKey, Face] = {}
@@ -184,8 +242,17 @@ class MemoryTraffic:
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(self._published)
 
-    async def in_flight(self) -> Mapping[str, int]:
-        return dict(self.busy)
+    def load_reports(self) -> AsyncIterator[LoadReport]:
+        """Those that ``loads`` is given."""
+        return self.loads.subscribe()
+
+    async def in_flight(self) -> tuple[InFlight, ...]:
+        """``busy``, as it is now."""
+        now = self._now()
+        return (InFlight(now, now, dict(self.busy)),)
+
+    async def connections(self) -> Mapping[OpenConnection, int]:
+        return dict(self.open)
 
     async def refused_connections(self) -> int:
         return self.refused
@@ -193,6 +260,19 @@ class MemoryTraffic:
     def denied_calls(self) -> AsyncIterator[DeniedCall]:
         """Nothing can be called: those that ``denied`` is given."""
         return self.denied.subscribe()
+
+
+class MemoryGate(HeldCalls):
+    """Nothing can be called: a test says who knocks."""
+
+    def __init__(self, limits: HeldLimits = LIMITS) -> None:
+        super().__init__(time.monotonic, limits)
+
+    async def knock(
+        self, ref: ServiceRef, port: int = 8080, *, accepts: str = "", body_bytes: int = 0
+    ) -> Passed | Refused:
+        """A call that arrives now; cancel it to hang up."""
+        return await self.hold(HeldCall(ref, port, "text/html" in accepts, self.now()), body_bytes)
 
 
 class MemoryNames:
@@ -218,7 +298,7 @@ class MemoryHost:
 
 
 def memory_driver(now: Callable[[], datetime], ready_after: timedelta = timedelta(0)) -> Driver:
-    gateway = MemoryTraffic()
+    gateway = MemoryTraffic(now)
     return Driver(
         workloads=MemoryWorkloads(now, ready_after),
         traffic=gateway,
@@ -226,4 +306,5 @@ def memory_driver(now: Callable[[], datetime], ready_after: timedelta = timedelt
         meter=gateway,
         names=MemoryNames(),
         host=MemoryHost(),
+        gate=MemoryGate(),
     )

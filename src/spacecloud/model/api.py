@@ -1,5 +1,10 @@
 """What the API and those who bring requests to it must agree on."""
 
+from typing import Literal
+
+ClusterType = Literal["docker", "istio", "none"]
+"""What runs the services. ``none``: nothing does, as with the memory driver."""
+
 API_PATHS = ("/v1/config", "/v1/runner", "/v1/api", "/docs", "/openapi.json")
 """Where the API answers, to callers on loopback before any ingress route."""
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, PlainSerializer, SkipValidation, WithJsonSc
 
 from spacecloud.model.declared import Event
 from spacecloud.model.lines import message
+from spacecloud.model.scaling import Depth
 from spacecloud.model.view import View
 from spacecloud.reasons.base import BaseReason
 from spacecloud.reasons.notices import Notice, RouteNotServed
@@ -19,7 +20,8 @@ State = Literal["ready", "completed", "progressing", "degraded", "failed", "remo
 ``ready``: what is declared runs, is confirmed, and the gateway knows. ``completed``: all of it has
 ended with 0 and is not started again, as its ``restart`` says. ``progressing``: on its way.
 ``degraded``: serves, but not as declared. ``failed``: nothing more will be tried, or every try
-fails; ``message`` says why. ``removing``: deleted, not yet gone. ``asleep``: zero replicas wanted.
+fails; ``message`` says why. ``removing``: deleted, not yet gone. ``asleep``: zero replicas wanted,
+or it was idle for long and the next call wakes it; ``message`` says since when.
 """
 
 
@@ -44,8 +46,11 @@ Sentence = Annotated[
 
 class TaskStatus(View):
     id: str
-    state: Literal["missing", "created", "running", "exited", "completed"]
-    """``completed``: exited with 0, and its ``restart`` says that it is not started again."""
+    state: Literal["missing", "created", "running", "frozen", "exited", "completed"]
+    """
+    ``completed``: exited with 0, and its ``restart`` says that it is not started again.
+    ``frozen``: it would run, and the cgroup freezer holds it until it is woken.
+    """
 
     health: str = ""
     image: str = ""
@@ -68,6 +73,9 @@ class ReplicaStatus(View):
     address: str = ""
     revision: str = ""
     draining: bool = False
+    asleep: Literal["", "frozen", "stopped"] = ""
+    """It is kept to be woken by the next call, which starts it again where it is ``stopped``."""
+
     tasks: tuple[TaskStatus, ...] = ()
 
 
@@ -182,6 +190,12 @@ class ServiceStatus(View):
 
     next_step: Told = ""
     """What is being waited for or done now."""
+
+    asleep: Depth | None = None
+    """How deep it sleeps; a call wakes it. Null: awake, or none is wanted at all."""
+
+    asleep_since: datetime | None = None
+    """When that was decided."""
 
     pulls: tuple[PullView, ...] = ()
     """Of its images, those on their way now."""

@@ -76,6 +76,17 @@ class ControlPlaneStarting(BaseReason):
 
 
 @dataclass(frozen=True, slots=True)
+class NotAwakeInTime(BaseReason):
+    seconds: float
+
+    code = "NotAwakeInTime"
+    remedy = "see why it does not become ready: space-cli why"
+
+    def __str__(self) -> str:
+        return f"it was woken and took no call within {self.seconds:g} s"
+
+
+@dataclass(frozen=True, slots=True)
 class EngineUnavailable(BaseReason):
     message: str
 
@@ -275,6 +286,18 @@ class InternalError(BaseReason):
         return f"internal error, please report it: {self.message}"
 
 
+@dataclass(frozen=True, slots=True)
+class WokenMeanwhile(BaseReason):
+    """It was decided that a replica sleeps, and then a call woke it."""
+
+    replica: str
+
+    code = "WokenMeanwhile"
+
+    def __str__(self) -> str:
+        return f"{self.replica} was woken a moment ago, and is not laid down again yet"
+
+
 PlatformReason = (
     EngineUnavailable
     | EngineFailed
@@ -291,7 +314,10 @@ PlatformReason = (
     | ProgramUnusable
     | NotRemoved
     | ControlPlaneStarting
+    | NotAwakeInTime
+    | WokenMeanwhile
     | SubnetFull
     | StoreRefused
     | InternalError
+    | WokenMeanwhile
 )

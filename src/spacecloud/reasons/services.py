@@ -1,6 +1,8 @@
 """How it is with a version, where no task, image or platform is to blame."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 
 from spacecloud.reasons.base import BaseReason
 from spacecloud.reasons.images import ImageReason
@@ -49,6 +51,23 @@ class Asleep(BaseReason):
 
     def __str__(self) -> str:
         return "no replica is wanted"
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeping(BaseReason):
+    """It has no traffic, and a replica of it is kept to be woken by the next call."""
+
+    depth: Literal["frozen", "stopped"]
+    since: datetime
+
+    code = "Asleep"
+
+    def __str__(self) -> str:
+        return f"{self.depth} since {self.since:%Y-%m-%d %H:%M:%S} UTC"
+
+    @property
+    def fix(self) -> str:
+        return "nothing: the next call wakes it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +185,7 @@ ServiceReason = (
     | BeingObserved
     | LookFailed
     | Asleep
+    | Sleeping
     | Progressing
     | Confirming
     | RolledBack

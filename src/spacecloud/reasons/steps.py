@@ -1,6 +1,7 @@
 """Why a step of a plan is due. Nothing has to be done about them."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from spacecloud.reasons.base import BaseReason
 from spacecloud.reasons.tasks import ProbeReason
@@ -330,6 +331,48 @@ class NotEveryTaskReady(BaseReason):
 
 
 @dataclass(frozen=True, slots=True)
+class FallsAsleep(BaseReason):
+    depth: Literal["frozen", "stopped"]
+
+    code = "FallingAsleep"
+
+    def __str__(self) -> str:
+        return f"its version is to sleep, {self.depth}"
+
+
+@dataclass(frozen=True, slots=True)
+class BusyWhileFrozen(BaseReason):
+    """A worker of the gateway sent it a request after the gate was acknowledged."""
+
+    code = "BusyWhileFrozen"
+
+    def __str__(self) -> str:
+        return "it has something in flight"
+
+
+@dataclass(frozen=True, slots=True)
+class Awake(BaseReason):
+    code = "Awake"
+
+    def __str__(self) -> str:
+        return "its version is awake"
+
+
+@dataclass(frozen=True, slots=True)
+class GateChanged(BaseReason):
+    """Versions, sorted."""
+
+    shut: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+
+    code = "GateChanged"
+
+    def __str__(self) -> str:
+        parts = {"wait at the gate": self.shut, "pass": self.open}
+        return ", ".join(f"calls of {' '.join(v)} {word}" for word, v in parts.items() if v)
+
+
+@dataclass(frozen=True, slots=True)
 class UnderWay(BaseReason):
     code = "UnderWay"
 
@@ -385,4 +428,8 @@ StepReason = (
     | NotReadyInTime
     | NotEveryTaskReady
     | UnderWay
+    | FallsAsleep
+    | BusyWhileFrozen
+    | Awake
+    | GateChanged
 )

@@ -328,8 +328,26 @@ ProbeReason = (
 )
 """What an answer to a probe says that is no yes."""
 
+
+@dataclass(frozen=True, slots=True)
+class WakeTimedOut(BaseReason):
+    seconds: float
+    why: ProbeReason | None
+
+    code = "WakeTimedOut"
+
+    def __str__(self) -> str:
+        told = f": {self.why}" if self.why is not None else ""
+        return f"it was woken, and is not ready after {self.seconds:g} s{told}"
+
+    @property
+    def fix(self) -> str:
+        return self.why.fix if self.why is not None else ""
+
+
 TaskReason = (
     Ending
+    | WakeTimedOut
     | BackOff
     | CrashLoop
     | NotRestarted

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from spacecloud.model.load import InFlight
 from spacecloud.model.refs import ServiceRef
 from spacecloud.reasons.platform import EngineUnavailable
 from spacecloud.reasons.union import FailureReason
@@ -25,6 +26,7 @@ from spacecloud.workloads.observed import (
 )
 from spacecloud.workloads.operations import (
     CreateReplica,
+    FreezeReplica,
     Op,
     PublishTraffic,
     PullImage,
@@ -37,8 +39,8 @@ from spacecloud.workloads.simulate import drained_since
 REFUSAL_LASTS = timedelta(minutes=5)
 """Then it is tried again: the image may have come, the registry may let us in."""
 
-REPORT_SPACING = timedelta(milliseconds=150)
-"""Two idle reports closer together are one."""
+MOMENT_SPACING = timedelta(milliseconds=150)
+"""Two reports of one moment each that are closer together are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,11 @@ class Exit:
     replica: ObservedReplica
     task: ObservedTask
     in_a_row: int
+    is_asked: bool = False
+    """It was asked to end."""
+
+    is_resting: bool = False
+    """Its version sleeps."""
 
 
 @dataclass(slots=True)
@@ -65,6 +72,8 @@ class HistoryRecorder:
     _draining: dict[str, datetime] = field(default_factory=dict)
     _idle: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     _stopping: dict[str, datetime] = field(default_factory=dict)
+    _falling_asleep: dict[str, datetime] = field(default_factory=dict)
+    _frozen: dict[str, datetime] = field(default_factory=dict)
     _refused: dict[tuple[ServiceRef, int], tuple[FailureReason, datetime]] = field(
         default_factory=dict
     )
@@ -79,16 +88,24 @@ class HistoryRecorder:
     """Container id of a task that ended to the end of its log."""
 
     def note(
-        self, observed: Observed, in_flight: Mapping[str, int] | None, now: datetime
+        self,
+        observed: Observed,
+        in_flight: Iterable[InFlight],
+        now: datetime,
+        resting: frozenset[str] = frozenset(),
     ) -> tuple[Exit, ...]:
-        """Take in a look; ``in_flight`` None: the gateway could not be asked."""
+        """
+        Take in a look, and what the gateway has told lately, oldest first. ``resting``: replicas
+        of a version that sleeps, whose end is no crash.
+        """
         self._meet_the_clock(now)
         replicas = observed.workloads.replicas
-        exits = tuple(self._note_exits(replicas))
+        exits = tuple(self._note_exits(replicas, resting))
         self._draining = drained_since(self._draining, observed.published, now)
         self._note_idle(in_flight, now)
         there = {replica.id for replica in replicas}
         self._stopping = {id: since for id, since in self._stopping.items() if id in there}
+        self._note_sleepers(replicas)
         return exits
 
     def note_pulls(self, pulls: Iterable[ObservedPull]) -> tuple[ObservedPull, ...]:
@@ -138,8 +155,12 @@ class HistoryRecorder:
 
     def note_done(self, op: Op, now: datetime) -> None:
         match op:
+            case StopReplica(replica=replica, then="keep"):
+                self._falling_asleep[replica] = now
             case StopReplica(replica=replica):
                 self._stopping[replica] = now
+            case FreezeReplica(replica=replica):
+                self._frozen[replica] = now
             case PublishTraffic():
                 self._refused_publication = None
             case _:
@@ -167,6 +188,8 @@ class HistoryRecorder:
             draining_since=dict(self._draining),
             idle_reports={address: count for address, (count, _) in self._idle.items()},
             stopping_since=dict(self._stopping),
+            falling_asleep_since=dict(self._falling_asleep),
+            frozen_since=dict(self._frozen),
             refused={
                 key: reason
                 for key, (reason, at) in self._refused.items()
@@ -180,9 +203,6 @@ class HistoryRecorder:
                 if now < f.until
             ),
         )
-
-    def is_stopping(self, replica: str) -> bool:
-        return replica in self._stopping
 
     def refused_until(self) -> datetime | None:
         """When the earliest refusal is over; the look then tries again."""
@@ -204,7 +224,8 @@ class HistoryRecorder:
     def _meet_the_clock(self, now: datetime) -> None:
         """What seems to be still to come was before the clock was set back: it is now, then."""
         self._draining = {address: min(at, now) for address, at in self._draining.items()}
-        self._stopping = {replica: min(at, now) for replica, at in self._stopping.items()}
+        for asked in (self._stopping, self._falling_asleep, self._frozen):
+            asked.update({replica: min(at, now) for replica, at in asked.items()})
         self._idle = {address: (n, min(at, now)) for address, (n, at) in self._idle.items()}
         self._refused = {key: (why, min(at, now)) for key, (why, at) in self._refused.items()}
         for failure in self._failures.values():
@@ -213,7 +234,17 @@ class HistoryRecorder:
             published, why, at = self._refused_publication
             self._refused_publication = (published, why, min(at, now))
 
-    def _note_exits(self, replicas: Iterable[ObservedReplica]) -> Iterable[Exit]:
+    def _note_sleepers(self, replicas: Iterable[ObservedReplica]) -> None:
+        """What has ended, or was started since, is not asked to end any more."""
+        asked, frozen = self._falling_asleep, self._frozen
+        self._falling_asleep = {
+            r.id: asked[r.id] for r in replicas if r.id in asked and _runs_since(r, asked[r.id])
+        }
+        self._frozen = {r.id: frozen[r.id] for r in replicas if r.id in frozen and r.is_frozen}
+
+    def _note_exits(
+        self, replicas: Iterable[ObservedReplica], resting: frozenset[str]
+    ) -> Iterable[Exit]:
         tasks = [(replica, task) for replica in replicas for task in replica.tasks]
         there = {task.container for _, task in tasks}
         self._exits = {c: known for c, known in self._exits.items() if c in there}
@@ -221,26 +252,44 @@ class HistoryRecorder:
         for replica, task in tasks:
             if task.state != "exited":
                 continue
-            count, seen = self._exits.get(task.container, (0, None))
-            if count and seen == task.exited_at:
+            known = self._exits.get(task.container)
+            if known is not None and known[1] == task.exited_at:
                 continue
-            count = 1 if _had_peace(task) else count + 1
+            is_asked = replica.id in self._stopping or replica.id in self._falling_asleep
+            is_resting = replica.id in resting
+            count = 1 if known is None or _had_peace(task) else known[0] + 1
+            if is_resting or replica.id in self._falling_asleep:
+                count = 0
             self._exits[task.container] = (count, task.exited_at)
-            yield Exit(replica, task, count)
+            yield Exit(replica, task, count, is_asked=is_asked, is_resting=is_resting)
 
-    def _note_idle(self, in_flight: Mapping[str, int] | None, now: datetime) -> None:
-        if in_flight is None:
-            return
-        reports: dict[str, tuple[int, datetime]] = {}
-        for address, since in self._draining.items():
-            count, last = self._idle.get(address, (0, since - REPORT_SPACING))
-            if in_flight.get(address, 0) > 0:
-                reports[address] = (0, now)
-            elif now - last >= REPORT_SPACING:
-                reports[address] = (count + 1, now)
-            else:
-                reports[address] = (count, last)
-        self._idle = reports
+    def _note_idle(self, in_flight: Iterable[InFlight], now: datetime) -> None:
+        counts = {a: known for a, known in self._idle.items() if a in self._draining}
+        for report in in_flight:
+            for address, acknowledged in self._draining.items():
+                count, last = counts.get(address, (0, None))
+                if report.at <= now and _counts(report, last, acknowledged):
+                    idle = report.replicas.get(address, 0) == 0
+                    counts[address] = (count + 1 if idle else 0, report.at)
+        self._idle = counts
+
+
+def _counts(report: InFlight, last: datetime | None, acknowledged: datetime) -> bool:
+    """
+    Once, and only of an interval that began when the gateway had acknowledged: before, the replica
+    was still given requests. One of a moment was made in this look, which is after that.
+    """
+    if report.since == report.at:
+        return last is None or report.at - last >= MOMENT_SPACING
+    return report.since >= (last or acknowledged)
+
+
+def _runs_since(replica: ObservedReplica, asked: datetime) -> bool:
+    """Some of it runs that was there when it was asked to end."""
+    return any(
+        task.state == "running" and (task.started_at is None or task.started_at <= asked)
+        for task in replica.tasks
+    )
 
 
 def _had_peace(task: ObservedTask) -> bool:

@@ -1,15 +1,20 @@
 """Look at one service: what is declared of it, and how the world is."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import SpaceCloudError
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.declared import DeclaredService
-from spacecloud.model.refs import ServiceKey
+from spacecloud.model.declared import DeclaredService, DeclaredVersion
+from spacecloud.model.load import InFlight
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.scale import policy_in_force, wanted_depth, wanted_replicas
+from spacecloud.model.scaling import Depth
 from spacecloud.model.secret import SecretFacts
-from spacecloud.model.service import declared_replicas
+from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.reconcile.scalings import Scalings
 from spacecloud.store.port import Secrets
 from spacecloud.workloads.observed import Observed, ObservedWorkloads
 from spacecloud.workloads.situation import Declared, Desired, Leaving, Unknown
@@ -18,8 +23,10 @@ logger = logging.getLogger(__name__)
 
 
 class Observer:
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, policies: PolicyCache, scalings: Scalings) -> None:
+        self.policies = policies
         self._driver = driver
+        self._scalings = scalings
 
     async def desired(self, key: ServiceKey, policy: Policy, store: Secrets) -> Desired:
         service = policy.declared.services.get(key)
@@ -27,12 +34,15 @@ class Observer:
             return Unknown(key)
         if not service.versions:
             return Leaving(key)
+        # What was decided and is not on the disk yet counts.
+        versions = tuple(replace(v, scaling=self._scalings.of(v)) for v in service.versions)
         return Declared(
-            service,
+            replace(service, versions=versions),
             policy.face(key),
             policy.declared.addresses.services[key],
             await _secrets(service, store),
-            {version.ref: declared_replicas(version.spec) for version in service.versions},
+            replicas_of(versions),
+            depths_of(versions),
         )
 
     async def look(
@@ -41,8 +51,8 @@ class Observer:
         desired: Desired,
         names: tuple[tuple[str, str], ...],
         known: ObservedWorkloads | None,
-    ) -> tuple[Observed, Mapping[str, int] | None]:
-        """The service as it is, and what it has in flight; None: the gateway does not say."""
+    ) -> tuple[Observed, tuple[InFlight, ...]]:
+        """The service as it is, and what is in flight; nothing where the gateway does not say."""
         observed = await self.observed(key, desired, names, known)
         return observed, await self.in_flight(observed)
 
@@ -68,15 +78,28 @@ class Observer:
             pulls=pulls,
         )
 
-    async def in_flight(self, observed: Observed) -> Mapping[str, int] | None:
+    async def in_flight(self, observed: Observed) -> tuple[InFlight, ...]:
         published = observed.published
-        if published is None or not any(e.draining for e in published.endpoints):
-            return None
+        if published is None or not any(
+            e.draining or e.version in published.gated for e in published.endpoints
+        ):
+            return ()
         try:
             return await self._driver.meter.in_flight()
         except SpaceCloudError as error:
             logger.warning("the gateway does not say what is in flight: %s", error)
-            return None
+            return ()
+
+
+def replicas_of(versions: Iterable[DeclaredVersion]) -> Mapping[ServiceRef, int]:
+    """How many are wanted; of one that sleeps, how many are kept."""
+    return {v.ref: wanted_replicas(policy_in_force(v), v.scaling) for v in versions}
+
+
+def depths_of(versions: Iterable[DeclaredVersion]) -> Mapping[ServiceRef, Depth]:
+    """How deep those sleep that do."""
+    found = {v.ref: wanted_depth(policy_in_force(v), v.scaling) for v in versions}
+    return {ref: depth for ref, depth in found.items() if depth is not None}
 
 
 async def _secrets(declared: DeclaredService, store: Secrets) -> Mapping[str, SecretFacts]:

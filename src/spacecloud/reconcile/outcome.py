@@ -8,7 +8,7 @@ from spacecloud.errors import DriverError, SpaceCloudError, Terminal
 from spacecloud.model.lines import message
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reasons.platform import InternalError, StoreRefused
-from spacecloud.reasons.steps import SandboxLost
+from spacecloud.reasons.steps import Awake, GateChanged, SandboxLost
 from spacecloud.reasons.tasks import BackOff, Completed, Exited, NotRestarted, OutOfMemory
 from spacecloud.reasons.union import FailureReason, Reason
 from spacecloud.workloads.observed import ObservedPull, ObservedReplica, ObservedTask
@@ -16,12 +16,15 @@ from spacecloud.workloads.operations import (
     ConfirmRevision,
     CreateReplica,
     FailRevision,
+    FreezeReplica,
     PublishTraffic,
     ReleaseAddresses,
     RemoveNetwork,
     RemoveReplica,
     RestartTask,
     StartTask,
+    StopReplica,
+    ThawReplica,
 )
 from spacecloud.workloads.plan import Step
 
@@ -29,12 +32,15 @@ REMOVAL_FAILED = "RemovalFailed"
 """The event of something that the engine does not remove."""
 
 
+LAID_DOWN_OR_WOKEN = {FreezeReplica: "Frozen", ThawReplica: "Thawed", StopReplica: "Stopped"}
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     step: Step
     error: Exception | None
     acknowledged: tuple[Endpoint, ...] = ()
-    """The endpoints that the gateway had when it was begun."""
+    """The endpoints that the gateway had when it was begun, but for those behind a gate."""
 
     @property
     def is_refused(self) -> bool:
@@ -113,12 +119,14 @@ def _done(ended: Ended) -> Iterator[Telling]:
             )
         case RemoveReplica() if isinstance(cause, SandboxLost):
             yield Telling("ReplicaRemoved", f"{op.replica}: {cause}", "warning", cause)
+        case FreezeReplica() | ThawReplica() | StopReplica(then="keep"):
+            kind = f"Replica{LAID_DOWN_OR_WOKEN[type(op)]}"
+            yield Telling(kind, f"{op.replica}: {cause}", reason=cause)
         case StartTask() | RestartTask():
-            # How it ended has been told when it did.
-            why = "it had ended" if isinstance(cause, OutOfMemory | Exited | BackOff) else cause
-            yield Telling("TaskRestarted", f"{op.replica}/{op.task}: {why}", "warning", cause)
+            yield _started(op, cause)
         case PublishTraffic():
-            yield from _endpoints(op, ended.acknowledged)
+            if not (isinstance(cause, GateChanged) and cause.shut):
+                yield from _endpoints(op, ended.acknowledged)
         case ConfirmRevision():
             yield Telling("RevisionConfirmed", f"{op.ref.version}: revision {op.number}: {cause}")
         case FailRevision():
@@ -130,8 +138,16 @@ def _done(ended: Ended) -> Iterator[Telling]:
             pass
 
 
+def _started(op: StartTask | RestartTask, cause: Reason) -> Telling:
+    if isinstance(cause, Awake):
+        return Telling("TaskStarted", f"{op.replica}/{op.task}: {cause}", reason=cause)
+    # How it ended has been told when it did.
+    why = "it had ended" if isinstance(cause, OutOfMemory | Exited | BackOff) else cause
+    return Telling("TaskRestarted", f"{op.replica}/{op.task}: {why}", "warning", cause)
+
+
 def _endpoints(op: PublishTraffic, before: tuple[Endpoint, ...]) -> Iterator[Telling]:
-    full = [e for e in op.endpoints if not e.draining]
+    full = [e for e in op.endpoints if not e.draining and e.version not in op.gated]
     if len(full) != len([e for e in before if not e.draining]):
         replicas = "1 replica takes" if len(full) == 1 else f"{len(full)} replicas take"
         yield Telling("EndpointsPublished", f"{replicas} requests")

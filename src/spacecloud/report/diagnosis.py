@@ -74,7 +74,19 @@ def _state(status: ServiceStatus) -> Iterable[Finding]:
             reason=status.reason,
         )
     elif status.state == "asleep":
-        yield _finding("warning", name, Asleep())
+        yield _asleep(status)
+
+
+def _asleep(status: ServiceStatus) -> Finding:
+    if not status.asleep:
+        return _finding("warning", _name(status), Asleep())
+    return Finding(
+        severity="note",
+        subject=_name(status),
+        problem=f"it is {status.asleep}, and waits for a call",
+        fix=f"nothing: the next call wakes it, and so does space-cli wake {_name(status)}",
+        reason=status.reason,
+    )
 
 
 def _removing(status: ServiceStatus) -> Iterable[Finding]:

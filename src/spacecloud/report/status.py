@@ -10,6 +10,8 @@ How a version is doing, in the words that a person reads.
 | there is no such program in the image                   | failed      |
 | a task ended for good, and not with 0                   | failed      |
 | none are wanted, none run                               | asleep      |
+| it is to sleep, and its replica is laid down            | asleep      |
+| it is to sleep, and its replica still takes requests    | ready       |
 | as many as are wanted have ended for good, with 0       | completed   |
 | as many serve, and a job among them still runs          | progressing |
 | as many serve as are wanted, of the wanted revision: confirmed | ready |
@@ -20,11 +22,14 @@ How a version is doing, in the words that a person reads.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey, ServiceRef, short_image
-from spacecloud.model.service import confirm_seconds, declared_replicas
+from spacecloud.model.scale import declared_replicas
+from spacecloud.model.scaling import Depth
+from spacecloud.model.service import confirm_seconds
 from spacecloud.model.status import (
     DeniedCallView,
     EventView,
@@ -44,6 +49,7 @@ from spacecloud.reasons.services import (
     NotConfirmed,
     NotObserved,
     RolledBack,
+    Sleeping,
 )
 from spacecloud.reasons.tasks import (
     CrashLoop,
@@ -136,6 +142,8 @@ def status_of(
         next_step=_next_step(version.ref, snapshot, relations.pulls)
         if verdict.state != "ready"
         else "",
+        asleep=_asleep(version, verdict),
+        asleep_since=_asleep_since(version, verdict),
         pulls=relations.pulls,
         domain=version.ref.key.domain,
         version_domain=version.ref.domain,
@@ -149,6 +157,17 @@ def status_of(
         notices=relations.notices,
         events=relations.events,
     )
+
+
+def _asleep(version: DeclaredVersion, verdict: Verdict) -> Depth | None:
+    """None where none is wanted at all: no call wakes that."""
+    scaling = version.scaling
+    return scaling.asleep if scaling is not None and verdict.state == "asleep" else None
+
+
+def _asleep_since(version: DeclaredVersion, verdict: Verdict) -> datetime | None:
+    scaling = version.scaling
+    return scaling.since if scaling is not None and _asleep(version, verdict) else None
 
 
 def removing(ref: ServiceRef, snapshot: Snapshot) -> ServiceStatus:
@@ -186,7 +205,8 @@ def left(key: ServiceKey, snapshot: Snapshot) -> ServiceStatus:
 def _wanted(version: DeclaredVersion, snapshot: Snapshot | None) -> int:
     """As it was decided at the last look; before that, what the document says."""
     if snapshot is not None and snapshot.situation.version(version.ref) is not None:
-        return snapshot.situation.wanted(version)
+        situation = snapshot.situation
+        return 0 if situation.sleeps(version) is not None else situation.wanted(version)
     return declared_replicas(version.spec)
 
 
@@ -235,6 +255,8 @@ def _of_replicas(version: DeclaredVersion, snapshot: Snapshot, resolution: Resol
     dead_end = _dead_end(current, serving, snapshot)
     if dead_end is not None:
         return dead_end
+    if situation.sleeps(version) is not None:
+        return _of_sleepers(version, current, snapshot)
     if wanted == 0:
         return Verdict("progressing") if replicas else Verdict("asleep", Asleep())
     arrived = _arrived(version, current, serving, resolution, snapshot)
@@ -245,6 +267,28 @@ def _of_replicas(version: DeclaredVersion, snapshot: Snapshot, resolution: Resol
     if others and any(_is_serious(r, situation.now) for r in current):
         return replace(trouble, state="degraded")
     return trouble
+
+
+def _of_sleepers(
+    version: DeclaredVersion, current: list[ObservedReplica], snapshot: Snapshot
+) -> Verdict:
+    """Until it is laid down it takes requests like any other, through its gate."""
+    depths = {_depth_of(replica) for replica in current}
+    if any(in_service(r) for r in current):
+        return Verdict("ready", snapshot.last_error)
+    if depths == {None}:
+        return _first_trouble(current, snapshot)
+    depth: Depth = "frozen" if "frozen" in depths else "stopped"
+    since = version.scaling.since if version.scaling is not None else snapshot.situation.now
+    return Verdict("asleep", Sleeping(depth, since))
+
+
+def _depth_of(replica: ObservedReplica) -> Depth | None:
+    """How deep it sleeps, as it is; None: something of it runs."""
+    if replica.is_frozen:
+        return "frozen"
+    runs = replica.sandbox == "running" and any(t.state == "running" for t in replica.tasks)
+    return None if runs else "stopped"
 
 
 def _dead_end(current: list[ObservedReplica], serving: int, snapshot: Snapshot) -> Verdict | None:
@@ -391,11 +435,12 @@ def _ending(task: ObservedTask, snapshot: Snapshot) -> Ending:
 
 def _replica(replica: ObservedReplica, snapshot: Snapshot) -> ReplicaStatus:
     draining = {e.address for e in snapshot.situation.acknowledged if e.draining}
+    depth = _depth_of(replica) if replica.id in snapshot.situation.resting else None
     states = {task.state for task in replica.tasks if not task.is_completed}
     status: ReplicaState
     if replica.is_completed:
         status = "SUCCEEDED"
-    elif any(t.state == "exited" and t.exit_code for t in replica.tasks):
+    elif depth is None and any(t.state == "exited" and t.exit_code for t in replica.tasks):
         status = "FAILED"
     elif states == {"running"} and replica.sandbox == "running":
         status = "RUNNING"
@@ -408,6 +453,7 @@ def _replica(replica: ObservedReplica, snapshot: Snapshot) -> ReplicaStatus:
         address=replica.address,
         revision=replica.revision,
         draining=replica.address in draining,
+        asleep=depth or "",
         tasks=tuple(_task(name, replica, snapshot) for name in replica.expected_tasks),
     )
 
@@ -416,10 +462,12 @@ def _task(name: str, replica: ObservedReplica, snapshot: Snapshot) -> TaskStatus
     task = next((t for t in replica.tasks if t.task == name), None)
     if task is None:
         return TaskStatus(id=name, state="missing")
-    reason = _reason(task, snapshot)
+    is_resting = replica.id in snapshot.situation.resting
+    # What ended in its sleep has nothing to answer for.
+    reason = None if is_resting and task.state == "exited" else _reason(task, snapshot)
     return TaskStatus(
         id=name,
-        state="completed" if task.is_completed else task.state,
+        state=_state(task),
         health=task.health.state if task.state == "running" else "",
         image=_image(task, replica, snapshot),
         # The last end of a task that is over was followed by none.
@@ -429,6 +477,14 @@ def _task(name: str, replica: ObservedReplica, snapshot: Snapshot) -> TaskStatus
         message=str(reason or ""),
         fix=reason.fix if reason is not None else "",
     )
+
+
+def _state(
+    task: ObservedTask,
+) -> Literal["created", "running", "frozen", "exited", "completed"]:
+    if task.is_completed:
+        return "completed"
+    return "frozen" if task.frozen else task.state
 
 
 def _image(task: ObservedTask, replica: ObservedReplica, snapshot: Snapshot) -> str:

@@ -22,7 +22,7 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision
 from spacecloud.model.service import Service
 from spacecloud.model.stored import STORED
-from spacecloud.store import revision_rows, verdict_rows
+from spacecloud.store import revision_rows, scaling_rows, verdict_rows
 from spacecloud.store.address_rows import address, network, read_blocks
 from spacecloud.store.database import Session
 
@@ -93,7 +93,8 @@ def _read(db: Session, known: Declared, only: ServiceKey | None = None) -> dict[
     vips: dict[ServiceKey, dict[str, IPv4Address]] = {}
     for project, service, version, vip, *facts in db.rows(
         "SELECT v.project, v.service, v.version, v.vip, v.generation, v.spec, v.place,"
-        " v.applied_at, v.resolved, v.completed, v.confirmed, v.serving_since, v.failed, v.failure,"
+        " v.applied_at, v.resolved, v.completed, v.scaling,"
+        " v.confirmed, v.serving_since, v.failed, v.failure,"
         f" {revision_rows.COLUMNS}"
         " FROM versions AS v LEFT JOIN revisions AS r ON r.number = v.revision"
         " AND (r.project, r.service, r.version) = (v.project, v.service, v.version)"
@@ -129,12 +130,13 @@ def _same(known: DeclaredService, built: DeclaredService) -> bool:
 def _version(
     db: Session, ref: ServiceRef, facts: list[Any], service: DeclaredService | None
 ) -> DeclaredVersion:
-    """A generation is never used twice: within one, only the revision and its verdict change."""
-    generation, text, place, applied_at, resolved, completed, *rest = facts
+    """A generation is never used twice: within one, only what is recorded of it changes."""
+    generation, text, place, applied_at, resolved, completed, scaling, *rest = facts
     verdict, row = rest[:VERDICT_COLUMNS], rest[VERDICT_COLUMNS:]
     latest = revision_rows.revision_from(ref.project, row) if row[0] is not None else None
     recorded = _recorded(db, ref, generation, resolved, latest, verdict)
     recorded["completed"] = completed
+    recorded["scaling"] = scaling_rows.scaling_from(scaling)
     for known in service.versions if service is not None else ():
         if known.generation == generation:
             is_same = all(getattr(known, name) == value for name, value in recorded.items())

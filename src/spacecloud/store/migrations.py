@@ -277,6 +277,11 @@ OTHER_CONFIGURATION = (
     " ON other_configuration (kind, coalesce(project, ''), id)",
 )
 
+SCALING = (
+    # As JSON; empty where nothing was decided yet.
+    "ALTER TABLE versions ADD COLUMN scaling TEXT NOT NULL DEFAULT ''",
+)
+
 LEASES = (
     """
     CREATE TABLE leases (
@@ -303,5 +308,6 @@ MIGRATIONS = (
     COMPLETIONS,
     CONFIRMED,
     OTHER_CONFIGURATION,
+    SCALING,
     LEASES,
 )

@@ -25,6 +25,7 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.resource import Resource
 from spacecloud.model.revision import Revision, RevisionFailure
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
+from spacecloud.model.scaling import Scaling
 from spacecloud.model.secret import Secret, SecretFacts
 from spacecloud.model.service import Service
 
@@ -167,6 +168,13 @@ class Services(Protocol):
         self, ref: ServiceRef, generation: int, number: int, failure: RevisionFailure
     ) -> None:
         """Give it up for this generation: a later one may try it again."""
+        ...
+
+    async def record_scaling(self, ref: ServiceRef, scaling: Scaling) -> None:
+        """
+        Write down how many replicas were decided upon. It outlives applies, and goes with its
+        version; nothing happens when there is none, or when it is what was written last.
+        """
         ...
 
     async def revisions(self, ref: ServiceRef) -> list[Revision]:

@@ -21,6 +21,7 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.resource import Resource
 from spacecloud.model.revision import Revision, RevisionFailure
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
+from spacecloud.model.scaling import Scaling
 from spacecloud.model.secret import Secret, SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.store import (
@@ -30,6 +31,7 @@ from spacecloud.store import (
     other_rows,
     project_rows,
     revision_rows,
+    scaling_rows,
     secret_rows,
     service_rows,
     verdict_rows,
@@ -175,6 +177,9 @@ class SqliteStore:
         await self._write(
             partial(write, ref=ref, generation=generation, number=number, failure=failure)
         )
+
+    async def record_scaling(self, ref: ServiceRef, scaling: Scaling) -> None:
+        await self._write(partial(scaling_rows.record, ref=ref, scaling=scaling))
 
     async def revisions(self, ref: ServiceRef) -> list[Revision]:
         return await self._read(lambda db: revision_rows.revisions(db, ref))

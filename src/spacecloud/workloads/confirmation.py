@@ -56,6 +56,8 @@ def broken(
 
     None while what would be returned to is no better: then the machine is to blame, not the app.
     """
+    if situation.sleeps(version) is not None:
+        return None
     if not _is_on_trial(version, resolution) or not _can_return(situation, version):
         return None
     taking = {e.address for e in situation.acknowledged if not e.draining}
@@ -116,7 +118,10 @@ def _is_on_trial(version: DeclaredVersion, resolution: Resolution) -> bool:
 
 
 def _can_return(situation: Situation, version: DeclaredVersion) -> bool:
-    """There is nothing to return to, or it can serve, or it has to be made anew in any case."""
+    """
+    There is nothing to return to, or it can serve, or it has to be made anew in any case, or it
+    sleeps.
+    """
     if version.fallback is None or version.confirmed is None:
         return True
     older = [
@@ -124,7 +129,8 @@ def _can_return(situation: Situation, version: DeclaredVersion) -> bool:
         for replica in situation.observed.workloads.replicas
         if replica.ref == version.ref and replica.revision == version.confirmed.hash
     ]
-    return not older or any(may_serve(replica) for replica in older)
+    is_to_sleep = situation.bedtime(version) is not None
+    return not older or is_to_sleep or any(may_serve(replica) for replica in older)
 
 
 def _why_broken(
@@ -141,7 +147,7 @@ def _why_broken(
         )
         return None if is_started else task.ending()
     is_failing = health.state == "failing" and health.failures >= task.tolerated_failures
-    if task.state == "running" and is_failing and not task.orphaned:
+    if task.state == "running" and is_failing and not task.orphaned and not task.frozen:
         return Unhealthy(health.failures, health.reason)
     return None
 

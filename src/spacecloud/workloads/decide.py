@@ -15,6 +15,7 @@ from spacecloud.reasons.steps import (
     Deleted,
     EndpointsChanged,
     FaceChanged,
+    GateChanged,
     GoingReason,
     NamesDiffer,
     NamesMissing,
@@ -54,21 +55,21 @@ from spacecloud.workloads.operations import (
     WithdrawTraffic,
 )
 from spacecloud.workloads.plan import Plan, PlanBuilder, Steps
-from spacecloud.workloads.repair import repair
 from spacecloud.workloads.rollout import Rollout, VersionRollout, creation, roll_out, serves
 from spacecloud.workloads.situation import (
     Declared,
     Leaving,
     Situation,
     Unknown,
-    as_being_restarted,
+    as_operated_on,
     in_service,
     may_serve,
 )
+from spacecloud.workloads.sleep import look_after
 
 
 def decide(situation: Situation) -> Plan:
-    situation = as_being_restarted(situation)
+    situation = as_operated_on(situation)
     builder = PlanBuilder()
     rollout = roll_out(situation)
     _cancel_pulls(situation, rollout, builder)
@@ -149,7 +150,7 @@ def _network(
     workloads, subnet = situation.observed.workloads, str(declared.subnet)
     if workloads.network == subnet:
         return ()
-    if not workloads.replicas and not any(v.wanted for v in rollout.versions):
+    if not workloads.replicas and not any(v.wanted and v.depth is None for v in rollout.versions):
         # A network costs the engine a tenth of a second: not before something is to run in it.
         return ()
     cause: NetworkMissing | NetworkDiffers = NetworkMissing()
@@ -183,13 +184,15 @@ def _traffic(
         cause: Reason = NotPublished()
     elif published.face != face:
         cause = FaceChanged()
+    elif published.gated != rollout.gated:
+        cause = _gate_change(published.gated, rollout.gated)
     elif published.endpoints != rollout.endpoints:
         cause = _difference(published.endpoints, rollout.endpoints)
     elif not published.acknowledged:
         cause = NotAcknowledged()
     else:
         return ()
-    return _publish(situation, face, rollout.endpoints, cause, builder)
+    return _publish(situation, face, rollout.endpoints, cause, builder, gated=rollout.gated)
 
 
 def _is_undecided(situation: Situation) -> bool:
@@ -206,20 +209,26 @@ def _publish(
     endpoints: tuple[Endpoint, ...],
     cause: Reason,
     builder: PlanBuilder,
+    *,
+    gated: tuple[str, ...] = (),
 ) -> Steps:
+    wanted = Published(face, endpoints, gated=gated)
     refused = situation.history.rejected_publication
-    if refused is not None and refused[0] == Published(face, endpoints):
+    if refused is not None and refused[0] == wanted:
         builder.problem(refused[1])
         return ()
-    if situation.observed.published == Published(face, endpoints):
+    if situation.observed.published == wanted:
         return ()
-    return builder.add(PublishTraffic(face, endpoints), cause)
+    return builder.add(PublishTraffic(face, endpoints, gated), cause)
 
 
 def _with_leaving_versions(
     face: Face, published: Published | None, endpoints: tuple[Endpoint, ...]
 ) -> Face:
-    """A version that is not declared any more keeps its clusters until it has drained."""
+    """
+    A version that is not declared any more keeps its clusters until it has drained, and one that
+    does not sleep any more its gate: what has passed that may be under way for long.
+    """
     if published is None:
         return face
     declared = {port.version for port in face.ports}
@@ -229,7 +238,15 @@ def _with_leaving_versions(
         for port in published.face.ports
         if port.version in leaving or (leaving and not port.version)
     }
-    return replace(face, ports=tuple(sorted({*face.ports, *kept})))
+    ports = {*face.ports, *kept}
+    there = {port.version for port in ports}
+    gates = {*face.gates, *(gate for gate in published.face.gates if gate in there)}
+    return replace(face, ports=tuple(sorted(ports)), gates=tuple(sorted(gates)))
+
+
+def _gate_change(before: tuple[str, ...], after: tuple[str, ...]) -> GateChanged:
+    shut, opened = sorted({*after} - {*before}), sorted({*before} - {*after})
+    return GateChanged(tuple(shut), tuple(opened))
 
 
 def _difference(before: tuple[Endpoint, ...], after: tuple[Endpoint, ...]) -> EndpointsChanged:
@@ -260,12 +277,11 @@ def _version(
     refused = situation.history.refused.get((version.ref, version.generation))
     if refused is not None:
         builder.problem(refused)
-    # What is over needs no sandbox, and is not run again for want of one.
-    rebuilt = [r for r in rollout.staying if r.sandbox != "running" and not r.is_over]
+    rebuilt = _rebuilt(situation, rollout)
     for replica in (*rollout.staying, *rollout.warm):
         if replica not in rebuilt:
-            repair(situation, declared, replica, rollout, builder)
-    if refused is not None:
+            look_after(situation, declared, replica, rollout, builder)
+    if refused is not None or rollout.depth is not None:
         return
     _judge(situation, rollout, builder)
     before = network
@@ -274,6 +290,17 @@ def _version(
     for replica in rebuilt:
         _rebuild(declared, rollout, replica, before, builder)
     _fill(declared, rollout, taken, before, builder)
+
+
+def _rebuilt(situation: Situation, rollout: VersionRollout) -> list[ObservedReplica]:
+    """What is over needs no sandbox, and is not run again for want of one; nor is what sleeps."""
+    return [
+        replica
+        for replica in rollout.staying
+        if replica.sandbox != "running"
+        and not replica.is_over
+        and not situation.rests(replica, rollout.revision)
+    ]
 
 
 def _judge(situation: Situation, rollout: VersionRollout, builder: PlanBuilder) -> None:

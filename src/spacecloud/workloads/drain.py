@@ -12,7 +12,13 @@ from datetime import timedelta
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reasons.steps import AskedToEnd, GoingReason, GraceOver, Idle, StillBusy
 from spacecloud.workloads.observed import ObservedReplica
-from spacecloud.workloads.operations import AwaitIdle, AwaitStopped, RemoveReplica, StopReplica
+from spacecloud.workloads.operations import (
+    AwaitIdle,
+    AwaitStopped,
+    RemoveReplica,
+    StopReplica,
+    ThawReplica,
+)
 from spacecloud.workloads.plan import PlanBuilder, Steps
 from spacecloud.workloads.situation import Situation, is_live
 
@@ -33,7 +39,12 @@ def drain(
     if not is_live(replica):
         builder.add(RemoveReplica(replica.ref, replica.id), cause, after=after)
         return
-    asked = situation.history.stopping_since.get(replica.id)
+    if replica.has_frozen:
+        # It finishes what it has, and hears that it is to end.
+        builder.add(ThawReplica(replica.ref, replica.id), cause)
+        return
+    history = situation.history
+    asked = history.stopping_since.get(replica.id) or history.falling_asleep_since.get(replica.id)
     if asked is not None:
         limit = situation.termination_of(replica).grace
         grace = asked + limit

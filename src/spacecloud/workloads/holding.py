@@ -20,6 +20,8 @@ from spacecloud.workloads.operations import (
     CreateNetwork,
     CreateReplica,
     FailRevision,
+    FreezeReplica,
+    KillReplica,
     Op,
     PublishNames,
     PublishPolicy,
@@ -34,6 +36,7 @@ from spacecloud.workloads.operations import (
     RestartTask,
     StartTask,
     StopReplica,
+    ThawReplica,
     Wait,
     WithdrawTraffic,
 )
@@ -55,7 +58,14 @@ def subject(op: Op) -> Subject:
     """What it changes, from the whole to the part: one operation at a time on each."""
     its: Subject
     match op:
-        case CreateReplica() | StopReplica() | RemoveReplica():
+        case (
+            CreateReplica()
+            | StopReplica()
+            | KillReplica()
+            | FreezeReplica()
+            | ThawReplica()
+            | RemoveReplica()
+        ):
             its = ("replica", op.replica)
         case StartTask() | RestartTask():
             its = ("replica", op.replica, op.task)

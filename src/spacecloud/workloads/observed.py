@@ -34,10 +34,10 @@ class Health:
     """In a row."""
 
     reason: ProbeReason | None = None
+    """The last failure."""
 
     asked: timedelta | None = field(default=None, compare=False)
     """For how long this run has been asked, by a clock that does not jump; None: not known."""
-    """The last failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,9 @@ class ObservedTask:
     restart: Restart = "always"
     is_job: bool = False
     """It runs until it is done, and is asked nothing before."""
+
+    frozen: bool = False
+    """Running, and stopped by the cgroup freezer: ``health`` is what it was before."""
 
     @property
     def is_over(self) -> bool:
@@ -123,6 +126,17 @@ class ObservedReplica:
         return self._has_all and all(task.is_completed for task in self.tasks)
 
     @property
+    def has_frozen(self) -> bool:
+        """One of its tasks at least."""
+        return any(task.frozen for task in self.tasks)
+
+    @property
+    def is_frozen(self) -> bool:
+        """All of it that runs."""
+        running = [task for task in self.tasks if task.state == "running"]
+        return bool(running) and all(task.frozen for task in running)
+
+    @property
     def _has_all(self) -> bool:
         return {task.task for task in self.tasks} == set(self.expected_tasks)
 
@@ -132,7 +146,10 @@ class ObservedReplica:
             self.sandbox == "running"
             and {t.task for t in self.tasks} == set(self.expected_tasks)
             and all(
-                t.state == "running" and t.health.state == "ready" and not t.orphaned
+                t.state == "running"
+                and t.health.state == "ready"
+                and not t.orphaned
+                and not t.frozen
                 for t in self.tasks
             )
         )
@@ -196,19 +213,28 @@ class History:
     """What a single look cannot see. Losing it (a crash) costs time, never correctness."""
 
     exits: Mapping[str, int] = field(default_factory=dict)
-    """Container id to its exits in a row, without ten minutes of running between them."""
+    """
+    Container id to its exits in a row, without ten minutes of running between them. 0: it ended
+    while its version slept, mostly because it was asked to.
+    """
 
     pulled: frozenset[tuple[ServiceRef, int, str]] = frozenset()
     """(version, generation, image) that has been pulled."""
 
     draining_since: Mapping[str, datetime] = field(default_factory=dict)
-    """Address to the moment the gateway acknowledged that it drains."""
+    """Address to the moment the gateway acknowledged that it drains, or is behind the gate."""
 
     idle_reports: Mapping[str, int] = field(default_factory=dict)
-    """Address to the number of reports in a row that showed nothing in flight."""
+    """Of those: the number of reports in a row that showed nothing in flight; 0: some is."""
 
     stopping_since: Mapping[str, datetime] = field(default_factory=dict)
-    """Replica to the moment its tasks were asked to end."""
+    """Replica to the moment its tasks were asked to end, for good."""
+
+    falling_asleep_since: Mapping[str, datetime] = field(default_factory=dict)
+    """Replica to the moment its tasks were asked to end, to be started again by a wake."""
+
+    frozen_since: Mapping[str, datetime] = field(default_factory=dict)
+    """Replica to the moment that this process froze it."""
 
     refused: Mapping[tuple[ServiceRef, int], FailureReason] = field(default_factory=dict)
     """(version, generation) that the engine cannot run as written, and why."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from spacecloud.model.refs import ServiceKey, ServiceRef, replica_id, short_image
 from spacecloud.model.secret import SecretFacts
@@ -193,9 +194,47 @@ class StopReplica(Operation):
 
     ref: ServiceRef
     replica: str
+    then: Literal["remove", "keep"] = "remove"
+    """``keep``: it sleeps, and its tasks are started again by a wake."""
 
     def __str__(self) -> str:
         return f"stop replica {self.replica}"
+
+
+@dataclass(frozen=True, slots=True)
+class KillReplica(Operation):
+    """End all tasks at once (SIGKILL), and keep them and their sandbox."""
+
+    ref: ServiceRef
+    replica: str
+
+    def __str__(self) -> str:
+        return f"kill replica {self.replica}"
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeReplica(Operation):
+    """
+    Let no task of it run until it is thawed: the cgroup freezer. Memory, connections and address
+    stay.
+    """
+
+    ref: ServiceRef
+    replica: str
+
+    def __str__(self) -> str:
+        return f"freeze replica {self.replica}"
+
+
+@dataclass(frozen=True, slots=True)
+class ThawReplica(Operation):
+    """Let all its tasks run again, as if nothing had been."""
+
+    ref: ServiceRef
+    replica: str
+
+    def __str__(self) -> str:
+        return f"thaw replica {self.replica}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +276,8 @@ class PublishTraffic(Operation):
         shown = ", ".join(
             f"{e.version}={e.address}{' draining' if e.draining else ''}" for e in self.endpoints
         )
-        return f"publish endpoints [{shown}]"
+        gate = f", behind the gate: {' '.join(self.gated)}" if self.gated else ""
+        return f"publish endpoints [{shown}]{gate}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +394,9 @@ WorkloadOp = (
     | StartTask
     | RestartTask
     | StopReplica
+    | KillReplica
+    | FreezeReplica
+    | ThawReplica
     | RemoveReplica
 )
 """What a driver's Workloads carries out."""

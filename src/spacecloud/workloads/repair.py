@@ -5,6 +5,7 @@ Keep a replica that stays alive: restart what ended, restart what does not answe
 |---------------------------------------|-----------------------------------------------------|
 | missing, or made and never started    | made and started (current revision only)            |
 | exited                                | started after 1 s, 2 s, 4 s … 5 min                 |
+| exited while its version slept        | started at once                                     |
 | exited, and its policy ends there     | left as it is                                       |
 | alive in a namespace its sandbox left | restarted                                           |
 | not ready for longer than its grace   | restarted                                           |
@@ -17,6 +18,7 @@ Keep a replica that stays alive: restart what ended, restart what does not answe
 from datetime import datetime, timedelta
 
 from spacecloud.reasons.steps import (
+    Awake,
     NotEveryTaskReady,
     NotReadyInTime,
     Orphaned,
@@ -93,7 +95,11 @@ def _complete(
 def _restart_exited(
     situation: Situation, replica: ObservedReplica, task: ObservedTask, builder: PlanBuilder
 ) -> None:
-    exits = max(situation.history.exits.get(task.container, 1), 1)
+    exits = situation.history.exits.get(task.container, 1)
+    start = StartTask(replica.ref, replica.id, task.task, task.container)
+    if exits == 0:
+        builder.add(start, Awake())
+        return
     why = task.ending()
     exited_at = task.exited_at or situation.now
     due = exited_at + restart_delay(exits)
@@ -102,7 +108,7 @@ def _restart_exited(
         builder.add(AwaitRestart(replica.id, task.task, due), BackOff(why, exits))
         builder.look_again(due)
     else:
-        builder.add(StartTask(replica.ref, replica.id, task.task, task.container), why)
+        builder.add(start, why)
 
 
 def _look_after_running(

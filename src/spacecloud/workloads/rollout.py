@@ -10,6 +10,8 @@ Per version, with ``n`` wanted and ``s`` current ones that the gateway acknowled
 | the last confirmed revision    | those that would go stay, without traffic, until the    |
 |                                | wanted one is confirmed: ``n`` of it in all             |
 | a version that is not declared | goes                                                    |
+| a version that sleeps          | the best ``n`` of the wanted one stay, the rest goes;   |
+|                                | nothing is made (``sleep``)                             |
 
 A replica whose tasks are all completed counts as one that serves. All that is missing of the new
 revision is created at once: the surge is the whole version.
@@ -21,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spacecloud.model.declared import DeclaredVersion
+from spacecloud.model.scaling import Depth
 from spacecloud.model.service import confirm_seconds
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reasons.steps import (
@@ -49,6 +52,8 @@ from spacecloud.workloads.situation import (
 class VersionRollout:
     version: DeclaredVersion
     wanted: int
+    """Where it sleeps: how many are kept to be woken."""
+
     resolution: Resolution
     staying: tuple[ObservedReplica, ...]
     """Current ones and, until those serve, older ones."""
@@ -71,6 +76,9 @@ class VersionRollout:
     is_done: bool = False
     """As many replicas as are wanted are completed."""
 
+    depth: Depth | None = None
+    """How deep it sleeps now; None: it is awake."""
+
     @property
     def revision(self) -> str | None:
         return self.resolution.revision
@@ -85,6 +93,9 @@ class Rollout:
     endpoints: tuple[Endpoint, ...]
     """What the gateway should hold now, sorted."""
 
+    gated: tuple[str, ...] = ()
+    """Versions whose calls all wait at the gate, sorted."""
+
 
 def roll_out(situation: Situation) -> Rollout:
     observed = situation.observed.workloads.replicas
@@ -93,9 +104,10 @@ def roll_out(situation: Situation) -> Rollout:
     strays: list[tuple[ObservedReplica, GoingReason]]
     strays = [(r, VersionRemoved()) for r in observed if r.ref not in declared]
     going = sorted([*strays, *(g for v in versions for g in v.going)], key=lambda g: g[0].id)
-    staying = [r for v in versions for r in v.staying]
+    gated = tuple(sorted(v.version.ref.version for v in versions if _is_gated(situation, v)))
+    listed = [r for v in versions for r in v.staying if _is_listed(situation, v, r, gated)]
     drained = [*(r for v in versions for r in v.warm), *(g[0] for g in going)]
-    return Rollout(versions, tuple(going), _endpoints(situation, staying, drained))
+    return Rollout(versions, tuple(going), _endpoints(situation, listed, drained), gated)
 
 
 def serves(replica: ObservedReplica, situation: Situation) -> bool:
@@ -139,9 +151,11 @@ def wanted_revision(
 def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
     wanted = situation.wanted(version)
     resolution, found = wanted_revision(situation, version)
+    depth = situation.sleeps(version)
     replicas = [r for r in situation.observed.workloads.replicas if r.ref == version.ref]
     current = _of_revision(situation, version, resolution.revision)
-    kept = _best(current, wanted, situation)
+    best = _best if depth is None else _best_asleep
+    kept = best(current, wanted, situation)
     serving = tuple(r for r in kept if _has_taken_over(r, version, situation))
     completed = sum(r.is_completed for r in kept)
     covered = wanted if resolution.is_completed else completed + len(serving)
@@ -153,7 +167,10 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
         and not r.is_over
         and not _was_asked_to_end(r, situation)
     ]
-    if _is_given_up(version, resolution):
+    if depth is not None:
+        # Nothing of the wanted one has to serve before others may go.
+        older = []
+    elif _is_given_up(version, resolution):
         # Those that still serve do until the others are back; the rest is not worth a start.
         older = [r for r in older if may_serve(r)]
     guard = _best(older, max(0, wanted - covered), situation)
@@ -164,7 +181,7 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
     going = tuple((r, _why_going(r, version, resolution, wanted, current)) for r in gone)
     taken = {r.slot for r in replicas}
     free = (slot for slot in range(len(taken) + wanted) if slot not in taken)
-    missing = 0 if resolution.is_completed else wanted - len(kept)
+    missing = 0 if resolution.is_completed or depth is not None else wanted - len(kept)
     slots = tuple(slot for slot, _ in zip(free, range(missing), strict=False))
     return VersionRollout(
         version,
@@ -177,6 +194,7 @@ def _version(version: DeclaredVersion, situation: Situation) -> VersionRollout:
         serving,
         found,
         is_done=resolution.is_recorded and 0 < wanted <= completed,
+        depth=depth,
     )
 
 
@@ -251,27 +269,70 @@ def _best(
     """Those it would be the greatest loss to stop, by slot."""
     draining = {e.address for e in situation.acknowledged if e.draining}
 
-    def loss(replica: ObservedReplica) -> tuple[bool, bool, bool, int]:
+    def loss(replica: ObservedReplica) -> tuple[bool, bool, bool, bool, int]:
         return (
             not may_serve(replica),
             replica.address in draining,
             not in_service(replica),
+            not replica.is_frozen,
             replica.slot,
         )
 
     return sorted(sorted(replicas, key=loss)[:count], key=lambda r: r.slot)
 
 
+def _best_asleep(
+    replicas: Sequence[ObservedReplica], count: int, situation: Situation
+) -> list[ObservedReplica]:
+    """Those that can answer soonest; laying one down does not change which they are."""
+    draining = {e.address for e in situation.acknowledged if e.draining}
+
+    def loss(replica: ObservedReplica) -> tuple[bool, bool, int]:
+        can_answer = in_service(replica) or replica.is_frozen
+        return (replica.address in draining, not can_answer, replica.slot)
+
+    return sorted(sorted(replicas, key=loss)[:count], key=lambda r: r.slot)
+
+
+def _is_gated(situation: Situation, rollout: VersionRollout) -> bool:
+    """
+    From when it is to sleep until a replica serves again: a call that comes meanwhile waits.
+
+    A version that has lost its gate opens it like any other.
+    """
+    name, published = rollout.version.ref.version, situation.observed.published
+    gates = situation.desired.face.gates if isinstance(situation.desired, Declared) else ()
+    if name not in gates and (published is None or name not in published.face.gates):
+        return False
+    if rollout.depth is not None:
+        return True
+    if any(in_service(replica) for replica in rollout.staying):
+        return False
+    was_gated = published is not None and name in published.gated
+    is_to_sleep = situation.bedtime(rollout.version) is not None
+    return was_gated or is_to_sleep or any(replica.has_frozen for replica in rollout.staying)
+
+
+def _is_listed(
+    situation: Situation,
+    rollout: VersionRollout,
+    replica: ObservedReplica,
+    gated: tuple[str, ...],
+) -> bool:
+    """Is it one of those that the gateway sends requests to? Behind the gate: those to be woken."""
+    is_taking = any(e.address == replica.address and not e.draining for e in situation.acknowledged)
+    if in_service(replica) or (may_serve(replica) and is_taking):
+        return True
+    if replica.ref.version not in gated or replica.sandbox != "running":
+        return False
+    return rollout.depth is not None or replica.has_frozen or is_taking
+
+
 def _endpoints(
-    situation: Situation, staying: list[ObservedReplica], going: list[ObservedReplica]
+    situation: Situation, listed: list[ObservedReplica], going: list[ObservedReplica]
 ) -> tuple[Endpoint, ...]:
     known = {e.address for e in situation.acknowledged}
-    taking = {e.address for e in situation.acknowledged if not e.draining}
-    full = [
-        Endpoint(r.ref.version, r.address)
-        for r in staying
-        if in_service(r) or (may_serve(r) and r.address in taking)
-    ]
+    full = [Endpoint(r.ref.version, r.address) for r in listed]
     draining = [
         Endpoint(r.ref.version, r.address, draining=True)
         for r in going

@@ -37,6 +37,8 @@ from spacecloud.workloads.operations import (
     CreateNetwork,
     CreateReplica,
     FailRevision,
+    FreezeReplica,
+    KillReplica,
     Op,
     PublishNames,
     PublishPolicy,
@@ -51,6 +53,7 @@ from spacecloud.workloads.operations import (
     RestartTask,
     StartTask,
     StopReplica,
+    ThawReplica,
     Wait,
     WaitOp,
     WithdrawTraffic,
@@ -82,15 +85,36 @@ def simulate(situation: Situation, op: Op) -> Situation:
             return _waited(situation, op)
         case _:
             workloads = state_after(situation.observed.workloads, op, situation.now)
-            history = situation.history
-            if isinstance(op, StopReplica):
-                since = {**history.stopping_since, op.replica: situation.now}
-                history = replace(history, stopping_since=since)
-            if isinstance(op, RemoveReplica):
-                left = {id: at for id, at in history.stopping_since.items() if id != op.replica}
-                history = replace(history, stopping_since=left)
+            history = _remembered(situation, op)
             observed = replace(situation.observed, workloads=workloads)
             return replace(situation, observed=observed, history=history)
+
+
+def _remembered(situation: Situation, op: WorkloadOp) -> History:
+    history, now = situation.history, situation.now
+    match op:
+        case StopReplica(then="keep"):
+            falling = {**history.falling_asleep_since, op.replica: now}
+            return replace(history, falling_asleep_since=falling)
+        case StopReplica():
+            return replace(history, stopping_since={**history.stopping_since, op.replica: now})
+        case RemoveReplica():
+            left = {id: at for id, at in history.stopping_since.items() if id != op.replica}
+            return replace(history, stopping_since=left)
+        case KillReplica():
+            return _ended_asleep(history, situation.observed.workloads, op.replica)
+        case _:
+            return history
+
+
+def _ended_asleep(history: History, world: ObservedWorkloads, replica: str) -> History:
+    """Where it was asked to end in its sleep, that is no crash."""
+    if replica not in history.falling_asleep_since:
+        return history
+    falling = {id: at for id, at in history.falling_asleep_since.items() if id != replica}
+    containers = [t.container for r in world.replicas if r.id == replica for t in r.tasks]
+    exits = {**history.exits, **dict.fromkeys(containers, 0)}
+    return replace(history, falling_asleep_since=falling, exits=exits)
 
 
 def state_after(world: ObservedWorkloads, op: WorkloadOp, now: datetime) -> ObservedWorkloads:
@@ -111,22 +135,33 @@ def state_after(world: ObservedWorkloads, op: WorkloadOp, now: datetime) -> Obse
             return _each_task(
                 world, op.replica, lambda t: _started(t, now) if t.task == op.task else t
             )
+        case FreezeReplica() | ThawReplica():
+            is_frozen = isinstance(op, FreezeReplica)
+            return _each_task(
+                world,
+                op.replica,
+                lambda t: replace(t, frozen=is_frozen) if t.state == "running" else t,
+            )
+        case KillReplica():
+            return ended(world, op.replica, now)
         case StopReplica() | PullImage() | CancelPull():
             return world
 
 
 def ended(world: ObservedWorkloads, replica: str, now: datetime) -> ObservedWorkloads:
     return _each_task(
-        world, replica, lambda t: replace(t, state="exited", exited_at=now, exit_code=0)
+        world,
+        replica,
+        lambda t: replace(t, state="exited", exited_at=now, exit_code=0, frozen=False),
     )
 
 
 def became_ready(world: ObservedWorkloads, replica: str) -> ObservedWorkloads:
-    return _each_task(
-        world,
-        replica,
-        lambda t: replace(t, health=Health("ready")) if t.state == "running" else t,
-    )
+    def ready(task: ObservedTask) -> ObservedTask:
+        can_answer = task.state == "running" and not task.frozen
+        return replace(task, health=Health("ready")) if can_answer else task
+
+    return _each_task(world, replica, ready)
 
 
 def _pulled(situation: Situation, op: PullImage) -> Situation:
@@ -227,9 +262,14 @@ def _published(situation: Situation, op: PublishTraffic) -> Situation:
 def drained_since(
     before: Mapping[str, datetime], published: Published | None, now: datetime
 ) -> dict[str, datetime]:
-    """Since when each draining address is acknowledged as such."""
-    endpoints = published.endpoints if published is not None else ()
-    return {e.address: before.get(e.address, now) for e in endpoints if e.draining}
+    """Since when each address that drains, or is behind the gate, is acknowledged as such."""
+    if published is None:
+        return {}
+    return {
+        e.address: before.get(e.address, now)
+        for e in published.endpoints
+        if e.draining or e.version in published.gated
+    }
 
 
 def _waited(situation: Situation, op: WaitOp) -> Situation:
@@ -242,7 +282,8 @@ def _waited(situation: Situation, op: WaitOp) -> Situation:
             return replace(situation, observed=replace(observed, workloads=world))
         case AwaitStopped():
             world = ended(observed.workloads, op.replica, situation.now)
-            return replace(situation, observed=replace(observed, workloads=world))
+            after = _ended_asleep(history, world, op.replica)
+            return replace(situation, observed=replace(observed, workloads=world), history=after)
         case AwaitRestart() | AwaitConfirmed():
             return replace(situation, now=max(situation.now, op.until))
         case AwaitIdle():
@@ -312,6 +353,7 @@ def _started(task: ObservedTask, now: datetime) -> ObservedTask:
         exit_code=None,
         out_of_memory=False,
         orphaned=False,
+        frozen=False,
         health=Health("starting"),
     )
 

@@ -9,6 +9,7 @@ from spacecloud.model.addresses import Allocation
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import hash_of
+from spacecloud.model.scaling import Depth
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.model.task import Task
@@ -21,7 +22,7 @@ from spacecloud.workloads.observed import (
     ObservedReplica,
     ObservedTask,
 )
-from spacecloud.workloads.operations import PullImage, RestartTask
+from spacecloud.workloads.operations import FreezeReplica, PullImage, RestartTask, StopReplica
 
 UNKNOWN_IMAGE = "unknown until it is pulled: "
 """What a forecast has in place of an image's id, before the image's name."""
@@ -68,6 +69,12 @@ class Declared:
     secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
     replicas: Mapping[ServiceRef, int] = field(default_factory=dict)
     """How many are wanted of each version; what scales sets it."""
+
+    asleep: Mapping[ServiceRef, Depth] = field(default_factory=dict)
+    """
+    Versions that are to sleep, and how deep at most. ``replicas`` is then how many are kept to be
+    woken.
+    """
 
     @property
     def key(self) -> ServiceKey:
@@ -129,6 +136,13 @@ class Situation:
         published = self.observed.published
         return published.endpoints if published is not None else ()
 
+    @property
+    def before_gates(self) -> tuple[Endpoint, ...]:
+        """Of those the ones that are called without passing a gate."""
+        published = self.observed.published
+        gated = published.gated if published is not None else ()
+        return tuple(e for e in self.acknowledged if e.version not in gated)
+
     def termination_of(self, replica: ObservedReplica) -> TerminationLimits:
         """As its version declares now; where it is not declared any more, as it did then."""
         version = self.version(replica.ref)
@@ -151,6 +165,55 @@ class Situation:
                 return replicas.get(version.ref, 0)
             case Unknown() | Leaving():
                 return 0
+
+    def bedtime(self, version: DeclaredVersion) -> Depth | None:
+        """
+        How deep it is to sleep, now or once its latest revision is known to last; None: it is not.
+
+        Only what has a gate sleeps: nobody else could be told to wake it.
+        """
+        match self.desired:
+            case Declared(asleep=asleep, face=face) if version.ref.version in face.gates:
+                return asleep.get(version.ref)
+            case _:
+                return None
+
+    def sleeps(self, version: DeclaredVersion) -> Depth | None:
+        """
+        How deep it is to sleep now; None: it is awake. What its latest revision is worth is seen
+        first: a broken one is told when it is deployed, and not by the first request.
+        """
+        is_resolved = version.revision is not None and version.resolved == version.generation
+        is_judged = version.is_confirmed or self.has_failed(version)
+        if not (is_resolved and is_judged and version.revision is not None):
+            return None
+        if not version.revision.holds_secrets(self._secrets_of(version)):
+            return None
+        return self.bedtime(version)
+
+    def rests(self, replica: ObservedReplica, revision: str | None) -> bool:
+        """
+        Is it left as it is, ended or frozen? ``revision``: the wanted one; of an earlier one what
+        sleeps is not woken by a new one that is tried.
+        """
+        version = self.version(replica.ref)
+        if version is None or self.bedtime(version) is None:
+            return False
+        return self.sleeps(version) is not None or replica.revision != revision
+
+    @property
+    def resting(self) -> frozenset[str]:
+        """Ids of the replicas that are left as they are, ended or frozen."""
+        asleep = self.desired.asleep if isinstance(self.desired, Declared) else {}
+        if not asleep:
+            return frozenset()
+        revisions = {
+            version.ref: self.resolution(version).revision
+            for version in self.desired.versions
+            if version.ref in asleep
+        }
+        replicas = self.observed.workloads.replicas
+        return frozenset(r.id for r in replicas if self.rests(r, revisions.get(r.ref)))
 
     def resolution(self, version: DeclaredVersion) -> Resolution:
         """What it runs; what was returned to where the latest revision has failed."""
@@ -272,17 +335,28 @@ def _next_revision(
     return number, hash_of(document, images, secrets)
 
 
-def as_being_restarted(situation: Situation) -> Situation:
-    """A task whose restart is under way takes no requests, whatever its last run answered."""
-    restarted = {op.container for op in situation.history.under_way if isinstance(op, RestartTask)}
-    if not restarted:
+def as_operated_on(situation: Situation) -> Situation:
+    """
+    A task whose restart is under way takes no requests, whatever its last run answered; nor do
+    those of a replica that is laid down to sleep.
+    """
+    history = situation.history
+    restarted = {op.container for op in history.under_way if isinstance(op, RestartTask)}
+    laid_down = {*history.falling_asleep_since} | {
+        op.replica
+        for op in history.under_way
+        if isinstance(op, FreezeReplica) or (isinstance(op, StopReplica) and op.then == "keep")
+    }
+    if not restarted and not laid_down:
         return situation
     workloads = situation.observed.workloads
     replicas = tuple(
         replace(
             replica,
             tasks=tuple(
-                replace(task, health=Health("starting")) if task.container in restarted else task
+                replace(task, health=Health("starting"))
+                if task.container in restarted or replica.id in laid_down
+                else task
                 for task in replica.tasks
             ),
         )
@@ -293,7 +367,10 @@ def as_being_restarted(situation: Situation) -> Situation:
 
 
 def in_service(replica: ObservedReplica) -> bool:
-    """Every task takes requests or is completed, and one of them at least still runs."""
+    """
+    Every task takes requests or is completed, and one of them at least still runs. Nothing frozen
+    does, until it is thawed.
+    """
     return (
         is_live(replica)
         and {task.task for task in replica.tasks} == set(replica.expected_tasks)
@@ -307,6 +384,7 @@ def _takes_requests(task: ObservedTask) -> bool:
     return (
         task.state == "running"
         and not task.orphaned
+        and not task.frozen
         and (task.health.state == "ready" or (task.health.state == "failing" and is_tolerated))
     )
 
@@ -314,7 +392,9 @@ def _takes_requests(task: ObservedTask) -> bool:
 def may_serve(replica: ObservedReplica) -> bool:
     """In service, or of no verdict yet: an earlier process may have put it there."""
     return in_service(replica) or (
-        is_live(replica) and any(t.health.state == "unknown" for t in replica.tasks)
+        is_live(replica)
+        and not replica.has_frozen
+        and any(t.health.state == "unknown" for t in replica.tasks)
     )
 
 

@@ -21,6 +21,8 @@ from spacecloud.workloads.observed import (
 
 State = Literal["created", "running", "exited"]
 NEVER = "0001-01-01T00:00:00Z"
+FROZEN = "paused"
+"""The engine's state of what the cgroup freezer holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,13 @@ def listed(item: Json) -> Container | None:
     tag = labels.read(item["Labels"] or {})
     if tag is None:
         return None
-    run = ObservedTask(item["Id"], tag.task, _state(item["State"]), item["ImageID"])
+    run = ObservedTask(
+        item["Id"],
+        tag.task,
+        _state(item["State"]),
+        item["ImageID"],
+        frozen=item["State"] == FROZEN,
+    )
     return Container(tag, run, has_address=_has_address(tag, item))
 
 
@@ -71,6 +79,7 @@ def inspected(item: Json) -> Container | None:
         exit_code=its["ExitCode"] if ended else None,
         out_of_memory=bool(its.get("OOMKilled")) and ended,
         error=message(its.get("Error") or "") if state != "running" else "",
+        frozen=its["Status"] == FROZEN,
     )
     return Container(tag, run, its.get("Pid") or 0, _has_address(tag, item))
 

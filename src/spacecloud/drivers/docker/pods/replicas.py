@@ -20,7 +20,7 @@ from spacecloud.drivers.docker.engine_errors import (
 from spacecloud.drivers.docker.images.archive import architecture
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.ownership import Ownership
-from spacecloud.drivers.docker.pods import containers
+from spacecloud.drivers.docker.pods import containers, observe
 from spacecloud.drivers.docker.probes.healthcheck import probe_of
 from spacecloud.errors import NotFound, SpaceCloudError, Terminal, Transient
 from spacecloud.files import FOR_ALL, write_durably
@@ -31,12 +31,23 @@ from spacecloud.reasons.images import ImageVanished, OtherArchitecture
 from spacecloud.reasons.platform import HostFailed, NameTaken, SecretMissing, SecretNotWritten
 from spacecloud.reasons.tasks import NoCommand
 from spacecloud.settings import Settings
-from spacecloud.workloads.operations import CreateReplica, RemoveReplica, RestartTask, StopReplica
+from spacecloud.workloads.operations import (
+    CreateReplica,
+    FreezeReplica,
+    KillReplica,
+    RemoveReplica,
+    RestartTask,
+    StopReplica,
+    ThawReplica,
+)
 
 SecretValues = Callable[[str, str, int | None], Awaitable[Mapping[str, str]]]
 """Project, secret id and version to values, unsealed. None: the latest version."""
 
 DEFAULT_STOP_SIGNAL = "SIGTERM"
+
+OfReplica = StopReplica | KillReplica | FreezeReplica | ThawReplica | RemoveReplica
+"""What is done to one that is there."""
 
 
 class EngineWithoutInit(Transient):
@@ -90,6 +101,33 @@ class Pods:
             await self._remove(container)
             raise
 
+    async def kill_task(self, container: str) -> None:
+        await self._engine.post(
+            f"containers/{container}/kill", ok=(NOT_FOUND, CONFLICT), signal="SIGKILL"
+        )
+
+    async def freeze_task(self, container: str) -> None:
+        """One that has ended has nothing to freeze."""
+        try:
+            await self._engine.post(f"containers/{container}/pause")
+        except EngineError as error:
+            # Engines tell what is so already by different codes.
+            if await self._state(container) == "running":
+                raise meaning(f"freeze container {container[:12]}", error) from error
+
+    async def thaw_task(self, container: str) -> None:
+        """``Transient`` for one that has ended: it is no more what was frozen."""
+        try:
+            await self._engine.post(f"containers/{container}/unpause")
+        except EngineError as error:
+            if await self._state(container) != "running":
+                raise meaning(f"thaw container {container[:12]}", error) from error
+
+    async def _state(self, container: str) -> str:
+        """In the engine's words; empty where there is none."""
+        shown = await self._engine.find(f"containers/{container}/json")
+        return str(shown["State"]["Status"]) if shown is not None else ""
+
     async def restart_task(self, op: RestartTask) -> None:
         grace = op.grace_seconds
         if grace is None:
@@ -99,12 +137,13 @@ class Pods:
         except EngineError as error:
             raise meaning(str(op), error, "start") from error
 
-    async def stop(self, op: StopReplica) -> None:
-        """Ask every task to end; nobody waits here."""
-        running = [c for c in await self._of(op) if c["State"] == "running"]
-        await together(
-            self._signal(c["Id"]) for c in running if labels.TASK in ownership.labels_of(c)
-        )
+    async def running(self, op: OfReplica) -> list[str]:
+        """Ids of its tasks' containers that run, frozen or not."""
+        return [
+            c["Id"]
+            for c in await self._of(op)
+            if c["State"] in ("running", observe.FROZEN) and labels.TASK in ownership.labels_of(c)
+        ]
 
     async def remove(self, op: RemoveReplica) -> None:
         """Tasks before the sandbox whose namespace they are in."""
@@ -113,7 +152,7 @@ class Pods:
         await together(self._remove(id) for id in tasks)
         await together(self._remove(c["Id"]) for c in found if c["Id"] not in tasks)
 
-    async def _of(self, op: StopReplica | RemoveReplica) -> list[dict[str, Any]]:
+    async def _of(self, op: OfReplica) -> list[dict[str, Any]]:
         slot = op.replica.rpartition("--")[2]
         wanted = [
             *labels.of_service(self._settings.instance, op.ref.key),
@@ -236,7 +275,8 @@ class Pods:
         docker = task.docker.model_copy(update={"init": False})
         return task.model_copy(update={"docker": docker})
 
-    async def _signal(self, container: str) -> None:
+    async def stop_task(self, container: str) -> None:
+        """Ask it to end; nobody waits here."""
         shown = await self._engine.find(f"containers/{container}/json")
         if shown is None:
             return

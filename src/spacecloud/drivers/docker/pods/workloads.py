@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -16,17 +17,20 @@ from spacecloud.drivers.docker.images.pull_queue import PullQueue
 from spacecloud.drivers.docker.images.pulls import Pulls
 from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership
-from spacecloud.drivers.docker.pods import observe
+from spacecloud.drivers.docker.pods import cgroups, observe
+from spacecloud.drivers.docker.pods.cgroups import Process
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.pods.observe import Container
 from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues
+from spacecloud.drivers.docker.pods.sleepers import Sleepers
 from spacecloud.drivers.docker.probes.prober import Prober
 from spacecloud.drivers.driver import Hint, LogRequest
 from spacecloud.errors import NotFound, SpaceCloudError, Transient
 from spacecloud.model.image import parse_image
 from spacecloud.model.json import Json
 from spacecloud.model.lines import message
-from spacecloud.model.refs import ServiceKey
+from spacecloud.model.load import MachineMemory, Usage
+from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import PullView
 from spacecloud.reasons.platform import ControlPlaneStarting, EngineFailed
 from spacecloud.settings import Settings
@@ -35,12 +39,15 @@ from spacecloud.workloads.operations import (
     CancelPull,
     CreateNetwork,
     CreateReplica,
+    FreezeReplica,
+    KillReplica,
     PullImage,
     RemoveNetwork,
     RemoveReplica,
     RestartTask,
     StartTask,
     StopReplica,
+    ThawReplica,
     WorkloadOp,
     key_of,
 )
@@ -86,7 +93,11 @@ class DockerWorkloads:
         self._pull_queue = PullQueue(self._pulls, self._pull_ended, now)
         self._group: asyncio.TaskGroup | None = None
         self._prober = Prober(self._engine, self._health_changed, now)
+        self._sleepers = Sleepers(
+            self._engine, self._pods, self._prober, self._look, settings.stop_grace_seconds
+        )
         self._services: dict[str, ServiceKey] = {}
+        self._processes: dict[ServiceKey, tuple[Process, ...]] = {}
         self._volumes: dict[str, tuple[str, ...]] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
         self._looks = FairSemaphore[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
@@ -111,16 +122,23 @@ class DockerWorkloads:
             await asyncio.Event().wait()
 
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
+        async with self._looks.slot(key):
+            return await self._look(key)
+
+    async def _look(self, key: ServiceKey) -> ObservedWorkloads:
         filters = {"label": labels.of_service(self._settings.instance, key)}
+        turn, began = self._sleepers.turn(key), time.monotonic()
         try:
-            async with self._looks.slot(key):
-                subnet = await self._networks.subnet(key)
-                listing = await self._engine.get("containers/json", all=True, filters=filters)
-                ours = [item for item in listing if self._owner.has("replica", item)]
-                containers = await self._inspect([item["Id"] for item in ours])
+            subnet = await self._networks.subnet(key)
+            listing = await self._engine.get("containers/json", all=True, filters=filters)
+            ours = [item for item in listing if self._owner.has("replica", item)]
+            containers = await self._inspect([item["Id"] for item in ours])
         except EngineError as error:
             raise meaning(f"look at {key}", error) from error
-        return observe.workloads(key, subnet, containers, self._health(key, containers))
+        self._note_processes(key, containers)
+        seen = observe.workloads(key, subnet, containers, self._health(key, containers))
+        self._sleepers.note(key, seen.replicas, containers, turn, began)
+        return seen
 
     async def observe_all(self) -> Mapping[ServiceKey, ObservedWorkloads]:
         filters = {"label": labels.of_instance(self._settings.instance)}
@@ -161,6 +179,12 @@ class DockerWorkloads:
     def volumes(self) -> Mapping[str, tuple[str, ...]]:
         return self._volumes
 
+    async def usage(self, key: ServiceKey) -> Mapping[str, Usage]:
+        return await asyncio.to_thread(cgroups.usage, self._processes.get(key, ()))
+
+    def machine_memory(self) -> MachineMemory:
+        return cgroups.machine_memory()
+
     async def execute(self, op: WorkloadOp) -> None:
         key = key_of(op)
         try:
@@ -168,6 +192,9 @@ class DockerWorkloads:
                 await self._execute(op)
         except EngineError as error:
             raise meaning(str(op), error) from error
+
+    async def wake(self, ref: ServiceRef) -> None:
+        await self._sleepers.wake(ref)
 
     def hints(self) -> AsyncGenerator[Hint]:
         return self._hints.subscribe()
@@ -211,8 +238,8 @@ class DockerWorkloads:
                 await self._pods.start_task(op.container, f"task {op.replica}/{op.task}")
             case RestartTask():
                 await self._pods.restart_task(op)
-            case StopReplica():
-                await self._pods.stop(op)
+            case StopReplica() | KillReplica() | FreezeReplica() | ThawReplica():
+                await self._sleepers.execute(op)
             case RemoveReplica():
                 await self._pods.remove(op)
 
@@ -264,7 +291,20 @@ class DockerWorkloads:
         for container in gone:
             self._services.pop(container, None)
         self._services.update(dict.fromkeys(running, key))
-        return self._prober.health(target for target in targets if target is not None)
+        frozen = {c.run.container for c in containers if c.run.frozen}
+        return self._prober.health((t for t in targets if t is not None), frozen)
+
+    def _note_processes(self, key: ServiceKey, containers: list[Container]) -> None:
+        """Of tasks: a sandbox does nothing."""
+        running = tuple(
+            Process(c.tag.replica, c.run.container, c.pid)
+            for c in containers
+            if c.tag.task and c.run.state == "running" and c.pid
+        )
+        if running:
+            self._processes[key] = running
+        else:
+            self._processes.pop(key, None)
 
     def _pull_ended(self, key: ServiceKey) -> None:
         self._hints.send(Hint(key, "pull"))
@@ -295,6 +335,8 @@ class DockerWorkloads:
         container = ownership.as_listed(event)
         if self._owner.has("replica", container):
             tag = labels.read(ownership.labels_of(container))
+            if event.get("Action") == "die":
+                self._sleepers.ended(ownership.id_of(container))
             self._hints.send(Hint(tag.ref.key if tag is not None else None, "engine"))
         elif self._owner.has("part", container):
             self._hints.send(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))

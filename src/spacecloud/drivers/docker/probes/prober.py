@@ -12,7 +12,7 @@ and restarts nobody, for one slow answer. Nobody waits here for a verdict: it is
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -59,6 +59,10 @@ class Prober:
         """On the monotonic clock."""
 
         self._watches: dict[str, asyncio.Task[None]] = {}
+        self._resting: dict[str, float] = {}
+        """Since when, on the same clock: frozen, and not asked."""
+
+        self._waiting: dict[str, list[asyncio.Future[bool]]] = {}
         self._reported: dict[str, _Report] = {}
         self._asker: ProbeRunner | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -77,16 +81,71 @@ class Prober:
             self._asker, self._group = ProbeRunner(self._engine, session, self._now), group
             await asyncio.Event().wait()
 
-    def health(self, targets: Iterable[Target]) -> dict[str, Health]:
-        """What is known of these runs now, by container; those that are new are asked from now."""
+    def health(self, targets: Iterable[Target], frozen: Collection[str] = ()) -> dict[str, Health]:
+        """
+        What is known of these runs now, by container; those that are new are asked from now, but
+        for the ``frozen``, which rest.
+        """
         wanted = tuple(targets)
         for target in wanted:
             if self._targets.get(target.container) != target:
                 self._watch(target)
+                if target.container in frozen:
+                    self.rest({target.container})
         return {target.container: self._known(target.container) for target in wanted}
 
+    def rest(self, containers: Iterable[str]) -> None:
+        """Ask them nothing until they are resumed: they are frozen. Their verdicts stay."""
+        for container in containers:
+            loop = self._watches.pop(container, None)
+            if loop is not None:
+                loop.cancel()
+                self._resting[container] = time.monotonic()
+
+    def resume(self, containers: Iterable[str]) -> None:
+        """They run again. What they rested is no time that they had to get ready."""
+        for container in containers:
+            since = self._resting.pop(container, None)
+            if since is not None:
+                self._asked_since[container] += time.monotonic() - since
+                self._begin(self._targets[container])
+
+    async def ready(self, target: Target) -> bool:
+        """Wait until the run is ready; False where something else happened, and one must look."""
+        if self.health([target])[target.container].state == "ready":
+            return True
+        ready: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.setdefault(target.container, [])
+        waiting.append(ready)
+        try:
+            return await ready
+        finally:
+            waiting.remove(ready)
+            if not waiting and self._waiting.get(target.container) is waiting:
+                del self._waiting[target.container]
+
+    def was_ready(self, container: str) -> bool:
+        """Has this run been so, or was it already there when this process began?"""
+        health = self._health.get(container)
+        return health is not None and health.state != "starting"
+
+    def reason(self, container: str) -> ProbeReason | None:
+        """Why it is not ready, as it said last."""
+        health = self._health.get(container)
+        return health.reason if health is not None else None
+
+    def ended(self, container: str) -> None:
+        """The engine tells that a run of it has: whoever waits for that looks again."""
+        self._answer(container, is_ready=False)
+
+    def _answer(self, container: str, *, is_ready: bool) -> None:
+        for waiting in self._waiting.get(container, ()):
+            if not waiting.done():
+                waiting.set_result(is_ready)
+
     def _known(self, container: str) -> Health:
-        asked = timedelta(seconds=time.monotonic() - self._asked_since[container])
+        until = self._resting.get(container, time.monotonic())
+        asked = timedelta(seconds=until - self._asked_since[container])
         return replace(self._health[container], asked=asked)
 
     def forget(self, containers: set[str]) -> None:
@@ -97,13 +156,14 @@ class Prober:
                 loop.cancel()
             for kept in (self._targets, self._asked_since, self._health, self._reported):
                 kept.pop(container, None)
+            self._resting.pop(container, None)
+            self._answer(container, is_ready=False)
 
     def watched(self) -> set[str]:
         return set(self._targets)
 
     def _watch(self, target: Target) -> None:
-        if self._group is None or self._asker is None:
-            raise Transient(ControlPlaneStarting("nothing is probed"))
+        self._asking()
         self.forget({target.container})
         self._targets[target.container] = target
         self._asked_since[target.container] = time.monotonic()
@@ -112,9 +172,18 @@ class Prober:
         health = Health("unknown" if is_old else "starting")
         self._health[target.container] = health
         self._reported[target.container] = (health.state, False, None)
-        self._watches[target.container] = self._group.create_task(
-            self._ask_on(target, self._asker), name=f"probe {target.container[:12]}"
+        self._begin(target)
+
+    def _begin(self, target: Target) -> None:
+        group, asker = self._asking()
+        self._watches[target.container] = group.create_task(
+            self._ask_on(target, asker), name=f"probe {target.container[:12]}"
         )
+
+    def _asking(self) -> tuple[asyncio.TaskGroup, ProbeRunner]:
+        if self._group is None or self._asker is None:
+            raise Transient(ControlPlaneStarting("nothing is probed"))
+        return self._group, self._asker
 
     async def _ask_on(self, target: Target, asker: ProbeRunner) -> None:
         probe = target.probe or Probe(type="tcp")
@@ -135,6 +204,8 @@ class Prober:
     def _note(self, target: Target, probe: Probe, reason: ProbeReason | None) -> None:
         after = judged(self._health[target.container], reason, probe.failures)
         self._health[target.container] = after
+        if after.state == "ready":
+            self._answer(target.container, is_ready=True)
         report = _report(after, probe, self._now() - target.started_at)
         if report != self._reported.get(target.container):
             self._reported[target.container] = report

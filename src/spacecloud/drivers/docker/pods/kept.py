@@ -1,0 +1,165 @@
+"""
+What is known of replicas without asking the engine, so that a wake need not.
+
+A look writes it down, and so does every operation that lays a replica down or wakes it. A look that
+began before such an operation has ended may have seen either: it is not written down.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from spacecloud.drivers.docker.pods.observe import Container
+from spacecloud.drivers.driver import WOKEN_SECONDS
+from spacecloud.errors import Transient
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.reasons.platform import WokenMeanwhile
+from spacecloud.workloads.observed import ObservedReplica, ObservedTask
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A replica as it was seen last, with its tasks' containers."""
+
+    replica: ObservedReplica
+    containers: Mapping[str, Container]
+    """By id; of its tasks."""
+
+    is_ending: bool = False
+    """It was asked to end, and is kept."""
+
+
+class KeptReplicas:
+    def __init__(self) -> None:
+        self._kept: dict[ServiceRef, dict[str, Kept]] = {}
+        self._turns: Counter[ServiceKey] = Counter()
+        self._looked: dict[ServiceKey, float] = {}
+        self._woken: dict[ServiceRef, float] = {}
+        self._leaving: set[tuple[ServiceRef, str]] = set()
+
+    def turn(self, key: ServiceKey) -> int:
+        """Another one after each operation on a service's replicas here."""
+        return self._turns[key]
+
+    def note(
+        self,
+        key: ServiceKey,
+        replicas: Iterable[ObservedReplica],
+        containers: Iterable[Container],
+        began: float,
+    ) -> None:
+        """Take in a look that began then, on the monotonic clock."""
+        by_id = {c.run.container: c for c in containers if c.tag.task}
+        found: dict[ServiceRef, dict[str, Kept]] = {}
+        for replica in replicas:
+            its = {t.container: by_id[t.container] for t in replica.tasks}
+            was = self._kept.get(replica.ref, {}).get(replica.id)
+            is_ending = was is not None and was.is_ending and _is_same_run(was.replica, replica)
+            found.setdefault(replica.ref, {})[replica.id] = Kept(replica, its, is_ending)
+        for ref in [ref for ref in self._kept if ref.key == key]:
+            del self._kept[ref]
+        self._kept |= found
+        for ref in [ref for ref in self._woken if ref.key == key and ref not in found]:
+            del self._woken[ref]
+        there = {(ref, id) for ref, kept in found.items() for id in kept}
+        self._leaving = {one for one in self._leaving if one[0].key != key or one in there}
+        self._looked[key] = began
+
+    @contextmanager
+    def changing(self, ref: ServiceRef) -> Iterator[None]:
+        """Something is done about it: what a look sees meanwhile may be either."""
+        self._turns[ref.key] += 1
+        try:
+            yield
+        except BaseException:
+            # Nobody knows how far it came: a wake looks first.
+            self._kept.pop(ref, None)
+            raise
+        finally:
+            self._turns[ref.key] += 1
+
+    def of(self, ref: ServiceRef) -> list[Kept]:
+        """Those that a wake can use, the one that costs it least first."""
+        usable = [
+            kept
+            for id, kept in self._kept.get(ref, {}).items()
+            if (ref, id) not in self._leaving and _can_be_woken(kept.replica)
+        ]
+        return sorted(usable, key=_effort)
+
+    def leaves(self, ref: ServiceRef, replica: str) -> None:
+        """It was asked to end for good."""
+        self._leaving.add((ref, replica))
+
+    def set(self, ref: ServiceRef, kept: Kept) -> None:
+        """As it is after an operation that succeeded."""
+        if kept.replica.id in self._kept.get(ref, {}):
+            self._kept[ref][kept.replica.id] = kept
+
+    def get(self, ref: ServiceRef, replica: str) -> Kept | None:
+        return self._kept.get(ref, {}).get(replica)
+
+    def woken(self, ref: ServiceRef) -> None:
+        self._woken[ref] = time.monotonic()
+
+    def refuse_if_woken(self, ref: ServiceRef, replica: str) -> None:
+        """``Transient`` where it was woken after what laying it down was decided upon."""
+        woken = self._woken.get(ref)
+        if woken is None:
+            return
+        is_older = self._looked.get(ref.key, 0.0) < woken
+        if is_older or time.monotonic() - woken < WOKEN_SECONDS:
+            raise Transient(WokenMeanwhile(replica))
+        del self._woken[ref]
+
+
+def frozen(kept: Kept) -> Kept:
+    return _each(kept, lambda task: replace(task, frozen=task.state == "running"))
+
+
+def thawed(kept: Kept) -> Kept:
+    return _each(kept, lambda task: replace(task, frozen=False))
+
+
+def running(kept: Kept) -> Kept:
+    """What is over stays so."""
+    woken = _each(
+        kept, lambda task: task if task.is_over else replace(task, state="running", frozen=False)
+    )
+    return replace(woken, is_ending=False)
+
+
+def ending(kept: Kept) -> Kept:
+    return replace(thawed(kept), is_ending=True)
+
+
+def _each(kept: Kept, change: Callable[[ObservedTask], ObservedTask]) -> Kept:
+    tasks = tuple(change(task) for task in kept.replica.tasks)
+    return replace(kept, replica=replace(kept.replica, tasks=tasks))
+
+
+def _is_same_run(before: ObservedReplica, now: ObservedReplica) -> bool:
+    """Does something of it run that did before?"""
+    runs = {(t.container, t.started_at) for t in before.tasks if t.state == "running"}
+    return any((t.container, t.started_at) in runs for t in now.tasks if t.state == "running")
+
+
+def _can_be_woken(replica: ObservedReplica) -> bool:
+    """It has all that it needs but a start: its namespace, and every task's container in that."""
+    there = {task.task for task in replica.tasks if task.state != "created"}
+    return (
+        replica.sandbox == "running"
+        and there == set(replica.expected_tasks)
+        and not replica.is_over
+        and not any(task.orphaned for task in replica.tasks)
+    )
+
+
+def _effort(kept: Kept) -> tuple[bool, bool, bool, bool, int]:
+    """What it takes to make it answer: an end and a start, a start, a moment, a thaw, nothing."""
+    replica = kept.replica
+    is_ended = any(task.state == "exited" and not task.is_over for task in replica.tasks)
+    is_up = replica.ready or replica.is_frozen
+    return (kept.is_ending, is_ended, not is_up, replica.is_frozen, replica.slot)

@@ -1,0 +1,212 @@
+"""
+Lay replicas down and wake them, on the engine.
+
+One thing at a time per version, and a wake behind nothing else: it shares no slot with looks and
+operations. What it wakes is not laid down by a decision that did not know of it (``kept``).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from weakref import WeakValueDictionary
+
+from spacecloud.drivers.docker import logs
+from spacecloud.drivers.docker.concurrent import together
+from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine_errors import NOT_FOUND, EngineError, meaning
+from spacecloud.drivers.docker.pods import kept as known
+from spacecloud.drivers.docker.pods import observe
+from spacecloud.drivers.docker.pods.kept import Kept, KeptReplicas
+from spacecloud.drivers.docker.pods.observe import Container
+from spacecloud.drivers.docker.pods.replicas import Pods
+from spacecloud.drivers.docker.probes.prober import Prober
+from spacecloud.errors import NotFound, SpaceCloudError, Transient
+from spacecloud.model.lines import message
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.task import Probe
+from spacecloud.reasons.platform import EngineFailed
+from spacecloud.reasons.tasks import Ending, WakeTimedOut
+from spacecloud.workloads.observed import ObservedReplica
+from spacecloud.workloads.operations import FreezeReplica, KillReplica, StopReplica, ThawReplica
+
+LAST_LINES = 5
+KILLED_SECONDS = 10.0
+"""Until what was killed has ended."""
+
+
+SleepOp = FreezeReplica | ThawReplica | StopReplica | KillReplica
+
+
+class Sleepers:
+    def __init__(
+        self,
+        engine: Engine,
+        pods: Pods,
+        prober: Prober,
+        look: Callable[[ServiceKey], Awaitable[object]],
+        grace_seconds: float,
+    ) -> None:
+        """``look`` observes a service behind nobody, and notes here what it sees."""
+        self._engine = engine
+        self._pods = pods
+        self._prober = prober
+        self._look = look
+        self._grace_seconds = grace_seconds
+        self._kept = KeptReplicas()
+        self._locks: WeakValueDictionary[ServiceRef, asyncio.Lock] = WeakValueDictionary()
+
+    def turn(self, key: ServiceKey) -> int:
+        """To be given to ``note`` by a look that begins now."""
+        return self._kept.turn(key)
+
+    def note(
+        self,
+        key: ServiceKey,
+        replicas: Iterable[ObservedReplica],
+        containers: Iterable[Container],
+        turn: int,
+        began: float,
+    ) -> None:
+        """
+        Take in a look that began then, on the monotonic clock. What was done here since is known
+        better than by it.
+        """
+        if turn != self._kept.turn(key):
+            return
+        containers = tuple(containers)
+        self._kept.note(key, replicas, containers, began)
+        runs = [c.run for c in containers if c.tag.task and c.run.state == "running"]
+        self._prober.rest(run.container for run in runs if run.frozen)
+        self._prober.resume(run.container for run in runs if not run.frozen)
+
+    async def execute(self, op: SleepOp) -> None:
+        """``Transient`` where it lays something down that was woken meanwhile."""
+        async with self._lock(op.ref):
+            match op:
+                case FreezeReplica() | StopReplica(then="keep"):
+                    self._kept.refuse_if_woken(op.ref, op.replica)
+                case StopReplica():
+                    self._kept.leaves(op.ref, op.replica)
+                case KillReplica() | ThawReplica():
+                    pass
+            with self._kept.changing(op.ref):
+                await self._carry_out(op)
+
+    async def _carry_out(self, op: SleepOp) -> None:
+        running = await self._pods.running(op)
+        match op:
+            case FreezeReplica():
+                self._prober.rest(running)
+                await together(map(self._pods.freeze_task, running))
+                self._set(op, known.frozen)
+            case ThawReplica():
+                await together(map(self._pods.thaw_task, running))
+                self._prober.resume(running)
+                self._set(op, known.thawed)
+            case StopReplica():
+                await together(map(self._pods.stop_task, running))
+                self._set(op, known.ending)
+            case KillReplica():
+                await together(map(self._pods.kill_task, running))
+
+    async def wake(self, ref: ServiceRef) -> None:
+        """As ``drivers.driver.Workloads.wake`` says."""
+        try:
+            async with self._lock(ref):
+                # Before all else: what is decided without knowing of it comes too late from now on.
+                self._kept.woken(ref)
+                kept = await self._run(ref)
+            await together(self._until_ready(kept, id) for id in kept.containers)
+        except EngineError as error:
+            raise meaning(f"wake {ref}", error) from error
+
+    def ended(self, container: str) -> None:
+        """The engine tells that a task has: a wake that waits for it looks why."""
+        self._prober.ended(container)
+
+    def _lock(self, ref: ServiceRef) -> asyncio.Lock:
+        lock = self._locks.get(ref)
+        if lock is None:
+            self._locks[ref] = lock = asyncio.Lock()
+        return lock
+
+    def _set(self, op: SleepOp, state: Callable[[Kept], Kept]) -> None:
+        kept = self._kept.get(op.ref, op.replica)
+        if kept is not None:
+            self._kept.set(op.ref, state(kept))
+
+    async def _run(self, ref: ServiceRef) -> Kept:
+        """Make all tasks of the replica run, with what is known of it, else with a look."""
+        for kept in self._kept.of(ref)[:1]:
+            try:
+                return await self._run_tasks(ref, kept)
+            except SpaceCloudError:
+                # It may not be any more as it was seen.
+                break
+        await self._look(ref.key)
+        for kept in self._kept.of(ref)[:1]:
+            return await self._run_tasks(ref, kept)
+        raise NotFound(f"nothing is kept of {ref} that could be woken")
+
+    async def _run_tasks(self, ref: ServiceRef, kept: Kept) -> Kept:
+        tasks = [task for task in kept.replica.tasks if not task.is_over]
+        frozen = [task.container for task in tasks if task.frozen]
+        ended = [t.container for t in tasks if t.state == "exited" or kept.is_ending]
+        if not frozen and not ended:
+            return kept
+        with self._kept.changing(ref):
+            if kept.is_ending:
+                await self._await_end(kept)
+            self._prober.forget({*ended})
+            starts = (self._pods.start_task(c, f"task of {kept.replica.id}") for c in ended)
+            await together((*map(self._pods.thaw_task, frozen), *starts))
+            self._prober.resume(frozen)
+            running = known.running(kept)
+            self._kept.set(ref, running)
+        return running
+
+    async def _await_end(self, kept: Kept) -> None:
+        """Nobody can take a SIGTERM back: until it has ended, or its grace is over."""
+        grace = kept.replica.termination_grace_seconds
+        running = [task.container for task in kept.replica.tasks if task.state == "running"]
+        try:
+            async with asyncio.timeout(self._grace_seconds if grace is None else grace):
+                await together(map(self._ended, running))
+        except TimeoutError:
+            await together(map(self._pods.kill_task, running))
+            async with asyncio.timeout(KILLED_SECONDS):
+                await together(map(self._ended, running))
+
+    async def _ended(self, container: str) -> None:
+        await self._engine.post(f"containers/{container}/wait", ok=(NOT_FOUND,))
+
+    async def _until_ready(self, kept: Kept, container: str) -> None:
+        """A task that nobody can ask is as ready as it gets."""
+        tag = kept.containers[container].tag
+        if not (tag.ports or tag.probe) or self._prober.was_ready(container):
+            return
+        seconds = (tag.probe or Probe()).grace_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                while not await self._is_ready(kept, container):
+                    pass
+        except TimeoutError as error:
+            raise Transient(WakeTimedOut(seconds, self._prober.reason(container))) from error
+
+    async def _is_ready(self, kept: Kept, container: str) -> bool:
+        """False: something happened to it; its end is ``Transient`` with its last words."""
+        item = await self._engine.find(f"containers/{container}/json")
+        seen = observe.inspected(item) if item is not None else None
+        if seen is None:
+            words = "its container is gone"
+            raise Transient(EngineFailed(f"wake replica {kept.replica.id}", words))
+        if seen.run.state != "running" or seen.target is None:
+            raise Transient(await self._why_ended(seen))
+        return await self._prober.ready(seen.target)
+
+    async def _why_ended(self, seen: Container) -> Ending:
+        try:
+            lines = await logs.last_lines(self._engine, seen.run.container, LAST_LINES)
+        except (SpaceCloudError, EngineError):
+            lines = []
+        words = " | ".join(line.strip() for line in lines if line.strip())
+        return seen.run.ending(message(words))

@@ -1,0 +1,231 @@
+"""Replicas that sleep on a real engine: woken by what is known of them, whatever became of it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from docker_bench import REF, Bench, open_bench
+from docker_objects import Container
+from eventually import eventually
+from spacecloud.errors import NotFound, Transient
+from spacecloud.model.refs import ServiceRef
+from spacecloud.reasons.tasks import Exited, WakeTimedOut
+from spacecloud.workloads.observed import ObservedReplica
+from spacecloud.workloads.operations import (
+    FreezeReplica,
+    StopReplica,
+    ThawReplica,
+)
+
+pytestmark = pytest.mark.docker
+
+ID = "api--v1--0"
+FREEZE, THAW = FreezeReplica(REF, ID), ThawReplica(REF, ID)
+STOP = StopReplica(REF, ID, then="keep")
+
+ONCE = """
+import os, pathlib, socket, sys, time
+seen = pathlib.Path("/tmp/seen")
+if seen.exists():
+    print("there is no database", flush=True)
+    {second}
+seen.parent.mkdir(exist_ok=True)
+seen.touch()
+server = socket.create_server(("0.0.0.0", 8080))
+time.sleep(600)
+"""
+"""A task that listens when it is started for the first time, and not again."""
+
+
+def once(bench: Bench, second: str, **given: Any) -> dict[str, Any]:
+    code = ONCE.format(second=second)
+    return bench.task(docker={"image": bench.image, "cmd": ["-c", code]}, **given)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with open_bench(tmp_path) as opened:
+        yield opened
+
+
+async def states(bench: Bench) -> list[str]:
+    replica = await bench.replica()
+    return ["frozen" if task.frozen else task.state for task in replica.tasks]
+
+
+async def become(bench: Bench, *wanted: str) -> None:
+    async def check() -> None:
+        assert await states(bench) == list(wanted)
+
+    await eventually(check, within=20)
+
+
+async def asleep(bench: Bench, *tasks: dict[str, Any]) -> ObservedReplica:
+    """Its tasks have ended because they were asked to."""
+    await bench.workloads.execute(bench.op(*tasks))
+    replica = await bench.ready()
+    await bench.workloads.execute(STOP)
+    await become(bench, *(["exited"] * len(replica.tasks)))
+    return replica
+
+
+async def call(bench: Bench) -> bool:
+    """Does the replica answer at its address?"""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
+        try:
+            async with session.get("http://10.140.0.2:8080/") as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+
+async def test_a_frozen_replica_answers_nobody_and_at_once_when_it_is_woken(bench: Bench) -> None:
+    side = {"id": "side", "docker": {"image": bench.image}, "env": {"HTTP_PORT": "9000"}}
+    await bench.workloads.execute(bench.op(bench.task(), side))
+    await bench.ready()
+
+    await bench.workloads.execute(FREEZE)
+    frozen, silent = await states(bench), await call(bench)
+    await bench.workloads.wake(REF)
+
+    assert (frozen, silent) == (["frozen", "frozen"], False)
+    assert await call(bench)
+    assert (await bench.replica()).ready
+
+
+async def test_all_tasks_of_a_stopped_replica_are_woken_and_those_one_can_ask_are_ready(
+    bench: Bench,
+) -> None:
+    side = {"id": "side", "docker": {"image": bench.image}, "env": {"HTTP_PORT": "9000"}}
+    before = await asleep(bench, bench.task(env={"START_SECONDS": "0.3"}), side)
+
+    began = time.monotonic()
+    await bench.workloads.wake(REF)
+
+    assert time.monotonic() - began > 0.3
+    assert await call(bench)
+    after = await bench.replica()
+    assert [t.state for t in after.tasks] == ["running", "running"]
+    assert after.address == before.address
+
+
+async def test_a_task_that_ends_when_it_is_woken_says_why(bench: Bench) -> None:
+    await asleep(bench, once(bench, "sys.exit(3)"))
+
+    with pytest.raises(Transient, match="there is no database") as failed:
+        await bench.workloads.wake(REF)
+
+    assert failed.value.reason == Exited(3, "there is no database")
+
+
+async def test_a_task_that_does_not_get_ready_when_it_is_woken_says_why(bench: Bench) -> None:
+    probe = {"type": "tcp", "graceSeconds": 1}
+    await asleep(bench, once(bench, "time.sleep(600)", probe=probe))
+
+    with pytest.raises(Transient, match="nothing listens on port 8080") as failed:
+        await bench.workloads.wake(REF)
+
+    assert isinstance(failed.value.reason, WakeTimedOut)
+
+
+async def test_a_frozen_one_is_woken_whatever_became_of_it_meanwhile(bench: Bench) -> None:
+    await bench.workloads.execute(bench.op())
+    container = (await bench.ready()).tasks[0].container
+
+    await bench.workloads.execute(FREEZE)
+    async with bench.another() as workloads:
+        await workloads.wake(REF)
+        by_a_new_process = await call(bench)
+    bench.forget_wakes()
+    await bench.workloads.execute(FREEZE)
+    await bench.engine.post(f"containers/{container}/unpause")
+    await bench.workloads.wake(REF)
+    thawed_by_hand = await call(bench)
+    bench.forget_wakes()
+    await bench.workloads.execute(FREEZE)
+    await Container(bench.engine, container).kill(signal="SIGKILL")
+    await bench.workloads.wake(REF)
+
+    assert (by_a_new_process, thawed_by_hand) == (True, True)
+    assert await call(bench)
+
+
+async def test_one_that_has_lost_its_sandbox_is_left_to_the_reconciler(bench: Bench) -> None:
+    replica = await asleep(bench)
+    (sandbox,) = [c for c in await bench.containers() if c != replica.tasks[0].container]
+    await bench.engine.delete(f"containers/{sandbox}", force=True)
+
+    with pytest.raises(NotFound):
+        await bench.workloads.wake(REF)
+    with pytest.raises(NotFound):
+        await bench.workloads.wake(ServiceRef("shop", "api", "v2"))
+
+
+async def test_a_wake_waits_for_no_look_and_no_operation(bench: Bench) -> None:
+    await bench.workloads.execute(bench.op())
+    await bench.ready()
+    await bench.workloads.execute(FREEZE)
+
+    async with bench.all_slots_taken(), asyncio.timeout(10):
+        await bench.workloads.wake(REF)
+
+    assert await call(bench)
+
+
+async def test_a_freeze_that_races_a_wake_never_wins(bench: Bench) -> None:
+    """Whoever was woken may be sent a request at once: it stays awake for a while."""
+    await bench.workloads.execute(bench.op())
+    await bench.ready()
+
+    async def freeze() -> bool:
+        try:
+            await bench.workloads.execute(FREEZE)
+        except Transient:
+            return False
+        return True
+
+    outcomes = set()
+    for delay in range(12):
+        async with asyncio.TaskGroup() as tasks:
+            freezing = tasks.create_task(freeze())
+            await asyncio.sleep(delay / 500)
+            await bench.workloads.wake(REF)
+        outcomes.add(freezing.result())
+        assert await call(bench), delay
+        bench.forget_wakes()
+
+    assert True in outcomes
+
+
+async def test_probes_rest_while_a_replica_is_frozen_and_its_verdict_stays(bench: Bench) -> None:
+    probe = {"type": "tcp", "intervalSeconds": 0.1, "failures": 1, "timeoutSeconds": 0.2}
+    await bench.workloads.execute(bench.op(bench.task(probe=probe)))
+    await bench.ready()
+
+    await bench.workloads.execute(FREEZE)
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        task = await bench.main()
+        assert (task.frozen, task.health.state) == (True, "ready")
+    await bench.workloads.execute(THAW)
+
+    assert (await bench.replica()).ready
+
+
+async def test_a_frozen_replica_can_be_asked_to_end_when_it_was_thawed(bench: Bench) -> None:
+    await bench.workloads.execute(bench.op())
+    replica = await bench.ready()
+    await bench.workloads.execute(FREEZE)
+
+    await bench.workloads.execute(THAW)
+    await bench.workloads.execute(STOP)
+
+    await become(bench, "exited")
+    (task,) = (await bench.replica()).tasks
+    lines = await bench.workloads.last_lines("shop", replica.id, "main", 1)
+    assert (task.exit_code, lines) == (0, ["api stopped"])
