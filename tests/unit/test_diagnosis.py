@@ -176,7 +176,7 @@ def test_one_that_sleeps_says_how_deep_and_since_when_and_nothing_is_wrong(
     assert (found.desired_replicas, found.ready_replicas, found.serving) == (0, 0, False)
     assert (replica.asleep, replica.ready, replica.status != "FAILED") == (depth, False, True)
     assert [(t.state, t.message, t.restarts) for t in replica.tasks] == [(task, "", 0)]
-    assert findings([found], FINE) == ()
+    assert [finding.severity for finding in findings([found], FINE)] == ["note"]
 
 
 def test_one_that_is_not_laid_down_yet_is_ready_and_of_a_lost_one_the_version_sleeps() -> None:
