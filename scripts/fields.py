@@ -71,7 +71,7 @@ def _words(annotation: Any) -> str:
     if origin is Annotated:
         return _words(arguments[0])
     if origin in (Union, types.UnionType):
-        return _words(next(a for a in arguments if a is not type(None)))
+        return " or ".join(_words(a) for a in arguments if a is not type(None))
     if origin is Literal:
         return ", ".join(f"`{choice}`" for choice in arguments if choice)
     if origin is tuple:

@@ -3,11 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from spacecloud.drivers.driver import LogRequest
-from spacecloud.errors import NotFound, Transient
+from spacecloud.errors import NotFound, SpaceCloudError, Transient
+from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.envelope import Envelope
-from spacecloud.model.service import declared_replicas
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.scale import declared_replicas
+from spacecloud.model.scaling import Depth, Scaling
+from spacecloud.model.scaling_view import ScaleView
 from spacecloud.model.status import (
     DocumentChange,
     DocumentChangeKind,
@@ -15,10 +20,50 @@ from spacecloud.model.status import (
     PlanView,
     ServiceStatus,
 )
+from spacecloud.reasons.asked import AskedReason, StillWaking
 from spacecloud.reasons.notices import FieldIgnored, Notice
 from spacecloud.reasons.platform import EngineUnavailable
 from spacecloud.reconcile.dry_run import dry_run
+from spacecloud.reconcile.scaling_queries import ScalingQueries
+from spacecloud.report.scaling import Decided, Known
+from spacecloud.report.snapshot import Snapshot
 from spacecloud.store.port import Store
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+class KeptScaler:
+    """Does what a person asks at once; nothing else decides. Fulfils ``Scaler``."""
+
+    def __init__(self) -> None:
+        self.kept: dict[ServiceRef, Scaling] = {}
+        self.decided: dict[ServiceRef, Decided] = {}
+        """What the autoscaler would say."""
+
+        self.wake_milliseconds = 12.3
+        self.why_no_wake: SpaceCloudError | None = None
+        self.is_stuck = False
+
+    def known(self, version: DeclaredVersion) -> Known:
+        scaling, latest = self.kept.get(version.ref), self.decided.get(version.ref)
+        return Known(scaling, latest, latest)
+
+    async def pin(self, version: DeclaredVersion, replicas: int) -> None:
+        self.kept[version.ref] = Scaling(replicas, NOON, pinned=version.generation)
+
+    async def put_to_sleep(self, version: DeclaredVersion, depth: Depth) -> None:
+        self.kept[version.ref] = Scaling(1, NOON, depth)
+
+    async def wake(self, ref: ServiceRef) -> float:
+        if self.is_stuck:
+            await asyncio.Event().wait()
+        if self.why_no_wake is not None:
+            raise self.why_no_wake
+        known = self.kept.get(ref)
+        if known is None or known.asleep is None:
+            return 0
+        self.kept[ref] = Scaling(1, NOON)
+        return self.wake_milliseconds
 
 
 @dataclass
@@ -30,6 +75,13 @@ class StoreBackend:
     said_trouble: str = ""
     open_logs: int = 0
     asked: list[LogRequest] = field(default_factory=list)
+    snapshots: dict[ServiceKey, Snapshot] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.scaler = KeptScaler()
+        self._scaling = ScalingQueries(
+            self.store, self.snapshots.get, self.scaler, wake_seconds=0.5
+        )
 
     async def status(
         self, project: str, service: str | None, version: str | None
@@ -48,9 +100,23 @@ class StoreBackend:
     async def why(self, project: str, service: str, version: str | None) -> list[Finding]:
         return []
 
+    async def scaling(
+        self, project: str, service: str | None, version: str | None
+    ) -> list[ScaleView]:
+        return await self._scaling.scaling(project, service, version)
+
+    async def scale(self, ref: ServiceRef, replicas: int) -> tuple[AskedReason, ...]:
+        return await self._scaling.scale(ref, replicas)
+
+    async def sleep(self, ref: ServiceRef, depth: Depth) -> None:
+        await self._scaling.sleep(ref, depth)
+
+    async def wake(self, ref: ServiceRef) -> float | StillWaking:
+        return await self._scaling.wake(ref)
+
     async def check(self, envelopes: Sequence[Envelope]) -> None:
         async with self.store.rehearsal() as draft:
-            await dry_run(draft, envelopes, delete=False)
+            await dry_run(draft, envelopes, delete=False, cluster_type="docker")
 
     async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
         change: DocumentChangeKind = "delete" if delete else "create"

@@ -14,11 +14,12 @@ from spacecloud.model.declared import Declared as Everything
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision, hash_of
+from spacecloud.model.scale import may_sleep
 from spacecloud.model.scaling import Scaling
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.model.traffic import Face
-from spacecloud.reconcile.observe import bedtime_of, bounds_of, wanted_replicas
+from spacecloud.reconcile.observe import depths_of, replicas_of
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.observed import History, Observed, ObservedWorkloads
 from spacecloud.workloads.plan import Plan
@@ -102,9 +103,9 @@ def desired(
     service = declared_service(*versions)
     if not versions:
         return Leaving(WEB)
-    wanted = {v.ref: wanted_replicas(v) for v in versions}
-    asleep = {v.ref: depth for v in versions if (depth := bedtime_of(v))}
-    gates = tuple(sorted(v.ref.version for v in versions if bounds_of(v.spec)[0] == 0))
+    wanted = replicas_of(versions)
+    asleep = depths_of(versions)
+    gates = tuple(sorted(v.ref.version for v in versions if may_sleep(v.spec)))
     face = replace(face_of(service), gates=gates)
     return Declared(service, face, allocation_of(service), secrets or {}, wanted, asleep)
 

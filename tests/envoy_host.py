@@ -103,6 +103,19 @@ class EnvoyHost:
         ip("-n", namespace, "route", "add", "default", "via", str(subnet[1]))
         return namespace
 
+    def lend_network(self, subnet: IPv4Network, process: int) -> None:
+        """The service's end of the link goes to a process with a namespace of its own."""
+        namespace = self.network(subnet)
+        inner = f"p{namespace.rpartition('-')[2]}"
+        ip("-n", namespace, "link", "set", inner, "netns", str(process))
+        for command in (
+            ("addr", "add", f"{subnet[3]}/{subnet.prefixlen}", "dev", inner),
+            ("link", "set", inner, "up"),
+            ("route", "add", "default", "via", str(subnet[1])),
+        ):
+            there = ["nsenter", f"--net=/proc/{process}/ns/net", "ip", *command]
+            subprocess.run(there, check=True, capture_output=True, timeout=60)
+
     def listen(self, subnet: IPv4Network, host: int, port: int) -> socket.socket:
         def act() -> socket.socket:
             server = socket.socket()

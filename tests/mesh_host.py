@@ -5,9 +5,10 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -58,6 +59,12 @@ class Mesh:
                 published += 1
         return published
 
+    async def publish(self, name: str, *gated: str, gates: tuple[str, ...] = ("v1",)) -> None:
+        """One service whose versions may sleep, and calls of the ``gated`` ones pass the gate."""
+        key = ServiceKey.parse(name)
+        face = replace(Policy(self.world).face(key), gates=gates)
+        await self.traffic.publish(face, self.endpoints.get(key, ()), gated)
+
     async def close_revoked(self) -> int:
         return await self.traffic.close_revoked(Policy(self.world).faces())
 
@@ -89,6 +96,20 @@ class Mesh:
     ) -> Answer:
         return await get(await self.dial(caller, callee, port), path, **headers)
 
+    async def in_flight(self) -> Mapping[str, int]:
+        """Of an interval that begins from now on."""
+        began = utc_now()
+        async with asyncio.timeout(30):
+            while True:
+                last = (await self.traffic.in_flight())[-1]
+                if last.since >= began:
+                    return last.replicas
+                await asyncio.sleep(0.02)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
 
 @asynccontextmanager
 async def mesh(**changes: Any) -> AsyncIterator[Mesh]:
@@ -103,7 +124,7 @@ async def mesh(**changes: Any) -> AsyncIterator[Mesh]:
 
 def traffic_of(host: EnvoyHost) -> EnvoyTraffic:
     return EnvoyTraffic(
-        host.settings, lambda family: inside(host.name, lambda: open_netlink(family))
+        host.settings, utc_now, lambda family: inside(host.name, lambda: open_netlink(family))
     )
 
 

@@ -39,6 +39,15 @@ probes = st.one_of(
     ),
 )
 
+cron_times = st.builds("{} {} * * {}".format, st.integers(0, 59), st.integers(0, 23), st.just("*"))
+schedules = st.lists(cron_times, min_size=2, max_size=2, unique=True)
+timezones = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"])
+usages = st.integers(1, 100).map(str)
+
+auth_refs = objects(
+    {}, {"secretMapping": st.lists(objects({"param": texts, "key": secret_keys}, {}))}
+)
+
 triggers = st.one_of(
     objects(
         {
@@ -48,15 +57,51 @@ triggers = st.one_of(
         {"name": texts},
     ),
     objects(
-        {"type": st.sampled_from(["cpu", "memory", "cron", "rabbitmq"])},
         {
-            "name": texts,
-            "metadata": st.dictionaries(texts, texts, max_size=3),
-            "authRef": objects(
-                {}, {"secretMapping": st.lists(objects({"param": texts, "key": secret_keys}, {}))}
+            "type": st.sampled_from(["cpu", "memory"]),
+            "metadata": st.fixed_dictionaries(
+                {"value": usages},
+                optional={"type": st.sampled_from(["Utilization", "AverageValue", "Value"])},
             ),
         },
+        {"name": texts, "authRef": auth_refs},
     ),
+    objects(
+        {
+            "type": st.just("cron"),
+            "metadata": st.builds(
+                lambda times, zone, n: {
+                    "start": times[0],
+                    "end": times[1],
+                    "timezone": zone,
+                    "desiredReplicas": str(n),
+                },
+                schedules,
+                timezones,
+                st.integers(1, 1000),
+            ),
+        },
+        {"name": texts},
+    ),
+)
+
+sleeps = objects(
+    {},
+    {
+        "freezeAfter": st.integers(1, 2_592_000) | st.just("never"),
+        "stopAfter": st.integers(1, 2_592_000) | st.just("never"),
+        "awake": st.lists(
+            st.builds(
+                lambda times, zone: {"start": times[0], "end": times[1], **zone},
+                schedules,
+                objects({}, {"timezone": timezones}),
+            ),
+            max_size=2,
+        ),
+        "busyCpu": st.integers(0, 1_024_000),
+        "waitingPage": st.booleans(),
+        "maxHeld": st.integers(1, 100_000),
+    },
 )
 
 auto_scales = st.tuples(st.integers(0, 10), st.integers(10, 1000)).flatmap(
@@ -68,6 +113,7 @@ auto_scales = st.tuples(st.integers(0, 10), st.integers(10, 1000)).flatmap(
             "pollingInterval": st.integers(0, 100),
             "coolDownInterval": st.integers(0, 1000),
             "triggers": st.lists(triggers, max_size=3),
+            "sleep": sleeps,
         },
     )
 )
@@ -80,6 +126,7 @@ scales = objects(
         "maxReplicas": st.integers(0, 1000),
         "concurrency": st.integers(0, 1000),
         "mode": st.sampled_from(["", "per-second", "parallel"]),
+        "sleep": sleeps,
     },
 )
 

@@ -27,6 +27,7 @@ from spacecloud.api.access import access_of
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
+from spacecloud.api.leases import by_caller, leases_app
 from spacecloud.api.metrics import by_port, metrics_app
 from spacecloud.commands import diagnostics, first_password, start_stop
 from spacecloud.commands.context import Machine, check, need_root, read_settings
@@ -117,7 +118,8 @@ async def _serve(settings: Settings, store: SqliteStore, auth: Auth) -> None:
             ),
         )
         told = metrics_app(plane.queries.metrics)
-        server = _Server(_http(by_port(app, {settings.metrics_port: told})))
+        answers = by_caller(app, leases_app(plane.leases))
+        server = _Server(_http(by_port(answers, {settings.metrics_port: told})))
         logger.info("instance %s serves %s", settings.instance, settings.driver)
         await _run(plane, server, _listeners(settings))
 

@@ -124,6 +124,12 @@ async def test_nothing_is_there_until_it_is_made(place: Place) -> None:
     assert API.key not in await place.workloads.observe_all()
 
 
+async def test_a_machine_has_memory_and_some_of_it_to_give(place: Place) -> None:
+    memory = place.workloads.machine_memory()
+
+    assert 0 < memory.available_bytes <= memory.total_bytes
+
+
 async def test_a_network_is_made_once_however_often_it_is_asked_for(place: Place) -> None:
     await place.workloads.execute(CreateNetwork(API.key, SUBNET))
     await place.workloads.execute(CreateNetwork(API.key, SUBNET))
@@ -166,6 +172,7 @@ async def test_a_stopped_replica_ends_and_is_removed_for_good(place: Place) -> N
     await place.workloads.execute(CreateNetwork(API.key, SUBNET))
     await place.workloads.execute(place.creation())
     await place.ready("api--v1--0")
+    assert set(await place.workloads.usage(API.key)) == {"api--v1--0"}
 
     await place.workloads.execute(StopReplica(API, "api--v1--0"))
 
@@ -174,6 +181,7 @@ async def test_a_stopped_replica_ends_and_is_removed_for_good(place: Place) -> N
         assert [t.state for t in replica.tasks] == ["exited"]
 
     await eventually(ended, within=20)
+    assert await place.workloads.usage(API.key) == {}
     await place.workloads.execute(RemoveReplica(API, "api--v1--0"))
     await place.workloads.execute(RemoveReplica(API, "api--v1--0"))
     assert await place.replicas() == ()

@@ -9,7 +9,14 @@ gives addresses by itself passes all but what stands under "addresses".
 import asyncio
 import base64
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+)
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,6 +31,7 @@ from spacecloud.model.addresses import Addresses, Allocation, Grant, Held, PoolA
 from spacecloud.model.declared import Change, DeclaredService, DeclaredVersion, Event
 from spacecloud.model.envelope import MODELS, Envelope
 from spacecloud.model.kinds import KINDS, kind_named
+from spacecloud.model.lease import Lease
 from spacecloud.model.other_configuration import ClusterConfig, Integration, LetsEncrypt
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
@@ -1436,3 +1444,53 @@ async def test_a_rehearsal_knows_what_was_decided_about_replicas(store: Store) -
         rehearsed = await the_only_version(draft)
 
     assert rehearsed.scaling == Scaling(1, NOW, "stopped")
+
+
+async def test_a_lease_is_there_until_it_is_given_back_or_its_version_goes(store: Store) -> None:
+    await store.put_service(API, a_service())
+    await store.put_service(WEB, a_service())
+    until = NOW + timedelta(minutes=5)
+    first, longer = Lease(API, "api--v1--0", until), Lease(API, "api--v1--0", until + SECOND)
+    second, other = Lease(API, "api--v1--1", until), Lease(WEB, "web--v1--0", until)
+    declared = await store.declared()
+
+    taken = [await store.take_lease(lease) for lease in (first, second, other, longer)]
+    held = await store.leases()
+    await store.give_back_lease(API, "api--v1--1")
+    await store.give_back_lease(API, "api--v1--7")
+    left = await store.leases()
+    is_untouched = await store.declared() is declared
+    await store.put_service(API, a_service(labels={"a": "b"}))
+    applied = await store.leases()
+    await store.delete_service(API)
+    await store.put_service(API, a_service())
+
+    assert taken == [True] * 4
+    assert by_replica(held) == by_replica([longer, second, other])
+    assert by_replica(left) == by_replica(applied) == by_replica([longer, other])
+    assert is_untouched
+    assert await store.leases() == [other]
+
+
+async def test_no_lease_is_taken_for_what_is_not_declared(store: Store) -> None:
+    lease = Lease(API, "api--v1--0", NOW + SECOND)
+
+    assert not await store.take_lease(lease)
+    assert await store.leases() == []
+
+
+async def test_leases_that_have_ended_go_when_the_next_is_taken(store: Store) -> None:
+    await store.put_service(API, a_service())
+    ended, lease = Lease(API, "api--v1--0", NOW), Lease(API, "api--v1--1", NOW + SECOND)
+
+    await store.take_lease(ended)
+    await store.take_lease(lease)
+
+    assert await store.leases() == [lease]
+
+
+SECOND = timedelta(seconds=1)
+
+
+def by_replica(leases: Iterable[Lease]) -> list[Lease]:
+    return sorted(leases, key=lambda lease: (lease.ref, lease.replica))

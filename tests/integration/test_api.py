@@ -412,6 +412,27 @@ async def test_a_batch_is_checked_as_a_whole_and_applied_in_order(api: Api) -> N
     assert len(await api.get(INGRESS)) == 1
 
 
+async def test_a_trigger_that_docker_has_not_is_refused_however_it_comes(api: Api) -> None:
+    foreign: dict[str, Any] = {"type": "rabbitmq", "metadata": {"queueName": "jobs"}}
+    known = {"type": "active-requests", "metadata": {"target": "50"}}
+    spec = {"tasks": TASKS, "autoScale": {"triggers": [known, foreign]}}
+    meta = {"project": "shop", "serviceId": "api", "version": "v1"}
+    document = {"type": "service", "meta": meta, "spec": spec}
+
+    answers = [
+        await api.client.post(API_V1, json=spec),
+        await api.client.post("/v1/config/batch-apply", json={"specs": [document]}),
+        await api.client.post("/v1/config/check", json={"documents": [document]}),
+    ]
+
+    for answer in answers:
+        (mistake,) = answer.json()["mistakes"]
+        assert answer.status_code == 400
+        assert mistake["path"] == "spec.autoScale.triggers[1].type"
+        assert mistake["message"].startswith("the Docker driver has no trigger rabbitmq; use ")
+    assert await api.get("/v1/config/projects/*") == []
+
+
 async def test_a_version_that_says_another_policy_is_told_what_becomes_of_it(api: Api) -> None:
     task = {"id": "main", "docker": {"image": "app:1"}, "ports": [{"port": 80}]}
     closed = {"tasks": [task], "whitelists": [], "upstreams": []}

@@ -106,6 +106,8 @@ def test_bash_completes_commands_and_things(plane: Plane) -> None:
 
     assert {"apply", "accounts"} <= completed("space-cli a")
     assert "secrets" in completed("space-cli get se")
+    assert completed("space-cli scale e") == {"explain"}
+    assert {"--stop", "--timeout"} <= completed("space-cli sleep -")
 
 
 @pytest.mark.parametrize(("output", "code"), [("/dev/full", 1), ("/dev/null", 0)])

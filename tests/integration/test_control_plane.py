@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -13,7 +13,7 @@ import pytest
 
 from eventually import eventually
 from spacecloud.drivers.memory import MemoryTraffic, MemoryWorkloads, memory_driver
-from spacecloud.errors import NotFound, Terminal, Transient, Unavailable
+from spacecloud.errors import Conflict, Forbidden, NotFound, Terminal, Transient, Unavailable
 from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.declared import Declared
 from spacecloud.model.envelope import Envelope
@@ -30,8 +30,10 @@ from spacecloud.reasons.notices import RouteNotServed
 from spacecloud.reasons.platform import EngineFailed, GatewayRejected, HostFailed
 from spacecloud.reconcile import controller, health
 from spacecloud.reconcile.control_plane import ControlPlane
+from spacecloud.reconcile.leases import Leases, nobody_sleeps
 from spacecloud.reconcile.outcome import REMOVAL_FAILED
 from spacecloud.reconcile.platform import Job
+from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
 from spacecloud.store.stuck_deletions import stuck_deletions
@@ -641,3 +643,122 @@ async def test_a_port_of_the_platform_that_was_declared_before_stays_closed_and_
         assert [access.port for access in setup.traffic.host_ports] == [5432]
 
     await eventually(told)
+
+
+async def test_a_replica_takes_looks_at_and_gives_back_a_lease_as_itself(setup: Setup) -> None:
+    leases = setup.plane.leases
+    await setup.store.put_service(API, a_service(scale={"replicas": 2}))
+    one, two = (await setup.settles()).replicas
+    now = datetime.now(UTC)
+
+    taken = await leases.take(one.address, 300)
+    again = await leases.take(one.address, 5)
+    other = await leases.take(two.address, 600)
+    seen = await leases.held(one.address)
+    busy = leases.of(API, now)
+    given_back = await leases.give_back(two.address)
+
+    assert (taken.service, taken.version, taken.replica) == ("shop/api", "v1", one.id)
+    assert taken.until is not None
+    assert timedelta(seconds=300) <= taken.until - now < timedelta(seconds=330)
+    # A shorter one ends no longer one, nor does one replica end another's.
+    assert (again.until, seen.until, other.replica) == (taken.until, taken.until, two.id)
+    assert 600 <= busy < 630
+    assert (given_back.until, given_back.seconds) == (None, 0)
+    assert 300 <= leases.of(API, now) < 330
+    assert leases.of(API, taken.until) == leases.of(ServiceRef("shop", "api", "v2"), now) == 0
+
+
+async def test_a_lease_outlives_the_control_plane_and_not_its_version(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service())
+    address = (await setup.settles()).replicas[0].address
+    taken = await setup.plane.leases.take(address, 300)
+    now = datetime.now(UTC)
+
+    later = leases_of(setup)
+    await later.load()
+
+    assert later.of(API, now) == setup.plane.leases.of(API, now) > 0
+    assert (await later.held(address)).until == taken.until
+
+    await setup.store.delete_service(API)
+    await setup.store.put_service(API, a_service())
+
+    async def forgotten() -> None:
+        assert setup.plane.leases.of(API, now) == 0
+
+    await eventually(forgotten)
+    await setup.settles()
+
+
+async def test_a_replica_that_no_look_has_seen_yet_takes_a_lease(setup: Setup) -> None:
+    """As an application that does so first of all, before its replica is looked at again."""
+    await setup.store.put_service(API, a_service())
+    address = (await setup.settles()).replicas[0].address
+    taken = await leases_of(setup).take(address, 300)
+
+    assert taken.version == "v1"
+
+
+async def test_a_lease_is_acknowledged_once_its_version_is_kept_awake(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service())
+    address = (await setup.settles()).replicas[0].address
+    seen: list[float] = []
+
+    async def keep_awake(ref: ServiceRef) -> None:
+        seen.append(leases.of(ref, datetime.now(UTC)))
+        if len(seen) > 1:
+            raise Transient(EngineFailed("start", "its end is waited for"))
+
+    leases = leases_of(setup, keep_awake)
+    await leases.take(address, 300)
+    with pytest.raises(Transient):
+        await leases.take(address, 600)
+
+    # Whoever decides meanwhile knows of it already.
+    assert [value > 0 for value in seen] == [True, True]
+
+
+@pytest.mark.attack
+async def test_who_is_no_replica_takes_no_lease(setup: Setup) -> None:
+    leases = setup.plane.leases
+    await setup.store.put_service(API, a_service())
+    address = (await setup.settles()).replicas[0].address
+    network = (await setup.store.declared()).addresses.services[API.key].subnet
+
+    for stranger in ("127.0.0.1", "10.180.200.3", "::1", "", "local", "10.180.0.3, 10.0.0.1"):
+        with pytest.raises(Forbidden):
+            await leases.take(stranger, 300)
+    for nobody in (str(network[1]), str(network[100])):
+        with pytest.raises(NotFound):
+            await leases.take(nobody, 300)
+    await setup.store.delete_service(API)
+    with pytest.raises((Conflict, Forbidden, NotFound)):
+        await leases.take(address, 300)
+
+    async def gone() -> None:
+        assert (await setup.store.declared()).services == {}
+
+    await eventually(gone)
+    assert leases.of(API, datetime.now(UTC)) == 0
+
+
+async def test_the_gateway_is_told_where_leases_are_taken(setup: Setup) -> None:
+    async def told() -> None:
+        assert setup.traffic.takes_leases
+
+    await eventually(told)
+
+
+def leases_of(
+    setup: Setup, keep_awake: Callable[[ServiceRef], Awaitable[None]] = nobody_sleeps
+) -> Leases:
+    """Of a control plane that was just started, and has looked at nothing."""
+    return Leases(
+        setup.store,
+        PolicyCache(setup.store),
+        lambda key: None,
+        setup.workloads,
+        lambda: datetime.now(UTC),
+        keep_awake,
+    )

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -41,6 +43,32 @@ pytestmark = pytest.mark.docker
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with open_bench(tmp_path) as opened:
         yield opened
+
+
+async def test_usage_is_what_the_engine_counts_and_is_read_without_it(bench: Bench) -> None:
+    await bench.workloads.execute(bench.op())
+    task = (await bench.ready()).tasks[0]
+
+    async def counted() -> tuple[float, int]:
+        stats = await bench.engine.get(f"containers/{task.container}/stats", stream=False)
+        memory, cpu = stats["memory_stats"], stats["cpu_stats"]["cpu_usage"]["total_usage"]
+        of_files = memory["stats"].get("total_inactive_file", memory["stats"].get("inactive_file"))
+        return cpu / 1e9, memory["usage"] - of_files
+
+    cpu_before, memory_before = await counted()
+    seconds = []
+    for _ in range(20):
+        began = time.perf_counter()
+        [used] = (await bench.workloads.usage(KEY)).values()
+        seconds.append(time.perf_counter() - began)
+    cpu_after, memory_after = await counted()
+
+    assert 0 < cpu_before <= used.cpu_seconds <= cpu_after
+    low, high = sorted((memory_before, memory_after))
+    assert low - (8 << 20) < used.memory_bytes < high + (8 << 20)
+    assert used.memory_bytes > 1 << 20
+    print(f"\nusage: {used}, read in {median(seconds) * 1000:.2f} ms")
+    assert median(seconds) < 0.001 * BUSY
 
 
 async def test_what_an_image_says_of_its_health_and_its_volumes_is_known(

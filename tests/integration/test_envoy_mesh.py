@@ -32,9 +32,10 @@ from mesh_host import (
     serving,
 )
 from mesh_world import a_spec, a_world, peers
+from spacecloud.mesh.connections import answering
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declared, DeclaredService
-from spacecloud.model.refs import ServiceKey
+from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.traffic import DeniedCall, Endpoint, HostPortAccess
 
 pytestmark = needs_root
@@ -209,8 +210,8 @@ async def test_a_draining_replica_finishes_what_it_has_and_gets_nothing_new(live
     later = [await live.dial("shop/web", "shop/db", 5432) for _ in range(10)]
     assert {await receive(connection) for connection in later} == {b"hello\n"}
 
-    busy = dict(await live.traffic.in_flight())
-    assert busy == busy | {old: 1, new: 10}
+    busy = await live.in_flight()
+    assert busy == {old: 1, new: 10}
     await send(begun, b"still here")
     assert await receive(begun) == b"still here"
     begun.close()
@@ -225,15 +226,15 @@ async def test_a_connection_to_the_oldest_version_outlives_it(live: Mesh) -> Non
     await live.apply(with_db(live.world, "v1", "v2"))
     begun = await live.dial("shop/web", "shop/db", 5432)
     assert await receive(begun) == b"hello\n"
-    assert (await live.traffic.in_flight())[old] == 1
+    assert (await live.in_flight())[old] == 1
 
     live.endpoints[DB] = (Endpoint("v1", old, draining=True), Endpoint("v2", new))
     await live.apply(with_db(live.world, "v2"))
 
     later = await live.dial("shop/web", "shop/db", 5432)
     assert await receive(later) == b"hello\n"
-    busy = dict(await live.traffic.in_flight())
-    assert busy == busy | {old: 1, new: 1}
+    busy = await live.in_flight()
+    assert busy == {old: 1, new: 1}
     # A chain that is rewritten closes what it has by then.
     await asyncio.sleep(live.host.settings.listener_drain_seconds + 1)
     await send(begun, b"still here")
@@ -243,7 +244,7 @@ async def test_a_connection_to_the_oldest_version_outlives_it(live: Mesh) -> Non
 
 
 async def _idle(live: Mesh, address: str) -> bool:
-    return (await live.traffic.in_flight())[address] == 0
+    return not (await live.in_flight()).get(address)
 
 
 async def test_connections_survive_a_hundred_policy_edits_of_others(live: Mesh) -> None:
@@ -305,6 +306,36 @@ async def test_a_revoked_callers_connections_are_closed_and_nobody_elses(live: M
         await send(kept, b"still here")
         assert await receive(kept) == b"still here"
         assert await live.close_revoked() == 0
+
+
+async def test_open_connections_are_told_by_caller_and_by_what_was_dialled(live: Mesh) -> None:
+    """Also those that wait for their next request, which nothing that is in flight tells of."""
+    assert await live.traffic.connections() == {}
+    web, api = (str(live.subnet(name)[2]) for name in ("shop/web", "shop/api"))
+    sessions = [await live.dial("shop/web", "shop/db", 5432) for _ in range(2)]
+    assert {await receive(session) for session in sessions} == {b"hello\n"}
+    of_another = await live.dial("shop/api", "shop/db", 5432)
+    assert await receive(of_another) == b"hello\n"
+    kept = await live.dial("shop/web", "shop/api", 8080)
+    await send(kept, b"GET / HTTP/1.1\r\nhost: api\r\n\r\n")
+    assert (await receive(kept)).startswith(b"HTTP/1.1 200")
+
+    held = await live.traffic.connections()
+
+    db, its = live.vip("shop/db"), live.vip("shop/api")
+    assert held == {(web, db, 5432): 2, (api, db, 5432): 1, (web, its, 8080): 1}
+    assert answering(held, Policy(live.world).faces().values()) == {
+        ServiceRef("shop", "db", "v1"): {web: 2, api: 1},
+        ServiceRef("shop", "api", "v1"): {web: 1},
+    }
+
+    for connection in (*sessions, kept):
+        connection.close()
+
+    async def one_is_left() -> bool:
+        return await live.traffic.connections() == {(api, db, 5432): 1}
+
+    await eventually(one_is_left)
 
 
 async def test_a_refused_client_may_keep_its_connection_to_read_the_next_refusal(

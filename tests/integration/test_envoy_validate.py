@@ -24,6 +24,7 @@ from spacecloud.ingress.mistakes import check
 from spacecloud.ingress.table import read, table
 from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.ingress import ingress_resources
+from spacecloud.mesh.envoy.leases import lease_resources
 from spacecloud.mesh.envoy.public import PublicListener, public_resources
 from spacecloud.mesh.envoy.resources import Resources
 from spacecloud.mesh.envoy.service import service_resources
@@ -127,7 +128,7 @@ def test_envoy_accepts_what_is_made_of_any_world(tmp_path: Path, world: Declared
     assert "deprecated" not in output.lower()
 
 
-def test_envoy_accepts_ingress_and_host_ports(tmp_path: Path) -> None:
+def test_envoy_accepts_ingress_host_ports_and_leases(tmp_path: Path) -> None:
     def source(url: str, **more: Any) -> dict[str, Any]:
         return {"url": url, **more}
 
@@ -157,6 +158,7 @@ def test_envoy_accepts_ingress_and_host_ports(tmp_path: Path) -> None:
             host_port_resources(
                 (HostPortAccess(25, ()), HostPortAccess(5432, ("10.120.0.0/21",))), "10.121.0.11"
             ),
+            lease_resources("10.121.0.12", 25),
         ),
     )
 

@@ -29,6 +29,7 @@ from mesh_host import (
     receive,
     serving,
     traffic_of,
+    utc_now,
 )
 from mesh_world import POOLS, a_spec, a_world, peers
 from spacecloud.drivers.docker.gateway.traffic import EnvoyTraffic
@@ -126,7 +127,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def traffic(settings: Settings) -> AsyncIterator[EnvoyTraffic]:
-    served = EnvoyTraffic(settings)
+    served = EnvoyTraffic(settings, utc_now)
     async with served.serve():
         yield served
 

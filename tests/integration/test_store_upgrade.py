@@ -17,7 +17,7 @@ from spacecloud.errors import NotFound
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.refs import ServiceKey, ServiceRef
-from spacecloud.model.service import declared_replicas
+from spacecloud.model.scale import declared_replicas
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.database import migrate
 from spacecloud.store.migrations import MIGRATIONS

@@ -125,6 +125,27 @@ def test_an_older_replica_that_serves_beside_a_new_one_in_trouble_is_degraded() 
     assert "ports say what it" in findings([found], FINE)[0].fix
 
 
+@pytest.mark.parametrize("depth", ["frozen", "stopped"])
+def test_a_version_that_sleeps_is_well_and_waits_for_a_call(depth: Depth) -> None:
+    asleep = ServiceStatus(
+        service_id="web",
+        version="v1",
+        desired_replicas=1,
+        project="shop",
+        state="asleep",
+        reason="Asleep",
+        asleep=depth,
+        asleep_since=NOON,
+        admits=("shop/api",),
+    )
+
+    (finding,) = findings([asleep], FINE)
+
+    assert (finding.severity, finding.reason) == ("note", "Asleep")
+    assert finding.problem == f"it is {depth}, and waits for a call"
+    assert "space-cli wake shop/web@v1" in finding.fix
+
+
 def test_none_wanted_and_none_there_is_asleep() -> None:
     asleep = settled(a_situation(a_version(spec=a_service(scale={"maxReplicas": 0}))))
 
@@ -155,7 +176,7 @@ def test_one_that_sleeps_says_how_deep_and_since_when_and_nothing_is_wrong(
     assert (found.desired_replicas, found.ready_replicas, found.serving) == (0, 0, False)
     assert (replica.asleep, replica.ready, replica.status != "FAILED") == (depth, False, True)
     assert [(t.state, t.message, t.restarts) for t in replica.tasks] == [(task, "", 0)]
-    assert findings([found], FINE) == ()
+    assert [finding.severity for finding in findings([found], FINE)] == ["note"]
 
 
 def test_one_that_is_not_laid_down_yet_is_ready_and_of_a_lost_one_the_version_sleeps() -> None:

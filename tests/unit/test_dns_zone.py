@@ -87,7 +87,8 @@ def test_what_others_wrote_is_read_as_the_resolver_reads_it(text: str, found: zo
     assert zone.read_hosts(text) == found
 
 
-def test_the_host_has_a_name_in_the_platform_s_own_project() -> None:
-    assert zone.platform_names(str(Pools().host_vip)) == (
+def test_host_and_platform_have_names_in_the_platform_s_own_project() -> None:
+    assert zone.platform_names(Pools()) == (
         ("host.space-cloud.svc.cluster.local", "10.184.0.11"),
+        ("platform.space-cloud.svc.cluster.local", "10.184.0.12"),
     )

@@ -295,3 +295,28 @@ def test_ports_of_the_platform_itself_open_for_nobody_whatever_was_declared_befo
 
     assert [access.port for access in opened] == [5432, 6379]
     assert asking_for(own, projects) == {"shop": [4122]}
+
+
+@pytest.mark.parametrize(
+    ("scaling", "gates"),
+    [
+        ({}, ()),
+        ({"scale": {"replicas": 2}}, ()),
+        ({"scale": {"replicas": 0}}, ()),
+        ({"scale": {"replicas": 1, "minReplicas": 0}}, ("v1",)),
+        ({"scale": {"replicas": 1, "maxReplicas": 10}}, ("v1",)),
+        ({"scale": {"minReplicas": 1, "maxReplicas": 10}}, ()),
+        ({"scale": {"minReplicas": 0, "maxReplicas": 0}}, ()),
+        ({"autoScale": {}}, ("v1",)),
+        ({"autoScale": {"minReplicas": 0, "maxReplicas": 0}}, ("v1",)),
+        ({"autoScale": {"minReplicas": 1, "maxReplicas": 2}}, ()),
+        ({"autoScale": {"triggers": []}}, ("v1",)),
+        ({"autoScale": {"minReplicas": 1}, "scale": {"minReplicas": 0}}, ()),
+    ],
+)
+def test_a_version_has_gates_where_it_may_sleep(
+    scaling: dict[str, Any], gates: tuple[str, ...]
+) -> None:
+    world = a_world({"shop/api": {"v1": a_spec(**scaling), "v2": a_spec()}})
+
+    assert face(API, world).gates == gates

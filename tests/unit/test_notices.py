@@ -5,8 +5,13 @@ from typing import Any
 import pytest
 
 from builders import a_service, a_task
-from spacecloud.model.service import declared_replicas
-from spacecloud.reasons.notices import MaximumBelowMinimum, NothingToProbe, SleepNotSupported
+from spacecloud.model.scale import declared_replicas
+from spacecloud.reasons.notices import (
+    MaximumBelowMinimum,
+    NothingToProbe,
+    ReplicasFixed,
+    SleepNotSupported,
+)
 from spacecloud.report.notices import notices_of, volumes_of
 
 
@@ -64,12 +69,42 @@ def test_what_an_image_keeps_in_a_volume_is_said_once_the_image_is_known() -> No
         {"scale": {}},
     ],
 )
-def test_a_service_that_would_sleep_runs_one_replica_and_says_so(given: dict[str, Any]) -> None:
-    service = a_service(**given)
+def test_a_service_that_cannot_be_called_runs_one_replica_and_says_so(
+    given: dict[str, Any],
+) -> None:
+    silent = a_service(tasks=[a_task(ports=[])], **given)
 
-    assert declared_replicas(service) == 1
-    assert notices_of(service)[0] == SleepNotSupported()
-    assert service.as_given() == {**a_service().as_given(), **given}
+    assert declared_replicas(silent) == 1
+    assert notices_of(silent)[0] == SleepNotSupported()
+    assert SleepNotSupported() not in notices_of(a_service(**given))
+
+
+CRON = {"start": "0 8 * * *", "end": "0 18 * * *", "timezone": "UTC", "desiredReplicas": "2"}
+
+
+def test_a_service_that_a_schedule_alone_runs_may_have_none() -> None:
+    scheduled = {"triggers": [{"type": "cron", "metadata": CRON}]}
+
+    silent = a_service(tasks=[a_task(ports=[])], autoScale=scheduled)
+
+    assert SleepNotSupported() not in notices_of(silent)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"autoScale": {"minReplicas": 2, "triggers": [{"type": "kafka"}]}}, "autoScale.triggers"),
+        ({"autoScale": {"minReplicas": 2, "maxReplicas": 9}}, "autoScale.maxReplicas"),
+        ({"autoScale": {"minReplicas": 2, "maxReplicas": 2}}, ""),
+        ({"autoScale": {"minReplicas": 2}}, ""),
+        ({"autoScale": {"triggers": [{"type": "cron", "metadata": CRON}]}}, ""),
+        ({"scale": {"minReplicas": 2, "maxReplicas": 9}}, ""),
+    ],
+)
+def test_a_maximum_that_nothing_reaches_is_said(given: dict[str, Any], told: str) -> None:
+    expected = (ReplicasFixed(told, 2),) if told else ()
+
+    assert notices_of(a_service(**given)) == expected
 
 
 def test_none_run_only_where_the_scale_allows_none() -> None:
@@ -78,4 +113,3 @@ def test_none_run_only_where_the_scale_allows_none() -> None:
     assert declared_replicas(none) == 0
     assert notices_of(none) == ()
     assert declared_replicas(a_service(scale={"replicas": 1})) == 1
-    assert SleepNotSupported() not in notices_of(a_service(scale={"replicas": 1}))

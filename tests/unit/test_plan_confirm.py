@@ -20,7 +20,7 @@ from builders import (
     shown,
 )
 from spacecloud.model.declared import DeclaredVersion
-from spacecloud.model.service import declared_replicas
+from spacecloud.model.scale import declared_replicas
 from spacecloud.reasons.tasks import ProbeAnswered
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.forecast import plan

@@ -18,8 +18,8 @@ from builders import (
     settled,
 )
 from spacecloud.model.declared import DeclaredVersion
+from spacecloud.model.scale import policy_in_force, wanted_depth, wanted_replicas
 from spacecloud.model.scaling import Depth, Scaling
-from spacecloud.reconcile.observe import bedtime_of, wanted_replicas
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.forecast import plan
 from spacecloud.workloads.observed import ObservedReplica
@@ -69,8 +69,16 @@ def version_sets(draw: st.DrawFn, generation: int = 1) -> tuple[DeclaredVersion,
     )
 
 
+def bedtime_of(version: DeclaredVersion) -> Depth | None:
+    return wanted_depth(policy_in_force(version), version.scaling)
+
+
+def kept_replicas(version: DeclaredVersion) -> int:
+    return wanted_replicas(policy_in_force(version), version.scaling)
+
+
 def awake_replicas(version: DeclaredVersion) -> int:
-    return 0 if bedtime_of(version) else wanted_replicas(version)
+    return 0 if bedtime_of(version) else kept_replicas(version)
 
 
 @given(version_sets(), version_sets(generation=10))
@@ -87,7 +95,7 @@ def test_following_a_plan_leaves_nothing_to_plan(
     assert len(running) == sum(map(awake_replicas, its.values()))
     assert len(replicas) == len(running) + len(asleep)
     assert all(_sleeps(r, bedtime_of(its[r.ref])) for r in asleep)
-    assert len(asleep) <= sum(wanted_replicas(v) for v in its.values() if bedtime_of(v))
+    assert len(asleep) <= sum(kept_replicas(v) for v in its.values() if bedtime_of(v))
 
 
 @given(version_sets(), version_sets(generation=10))

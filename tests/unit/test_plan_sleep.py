@@ -40,6 +40,7 @@ from spacecloud.workloads.rollout import serves
 from spacecloud.workloads.simulate import simulate
 from spacecloud.workloads.situation import Declared, Situation
 
+TRIGGERS = [{"type": "active-requests", "metadata": {"target": "10"}}]
 AWAKE = Scaling(1, NOON)
 FROZEN = Scaling(1, NOON, "frozen")
 STOPPED = Scaling(1, NOON, "stopped")
@@ -48,7 +49,7 @@ STOPPED = Scaling(1, NOON, "stopped")
 def a_sleepy_version(
     generation: int = 1, *, scaling: Scaling | None = None, **given: Any
 ) -> DeclaredVersion:
-    spec = a_service(autoScale={"minReplicas": 0, "maxReplicas": 3}, **given)
+    spec = a_service(autoScale={"minReplicas": 0, "maxReplicas": 3, "triggers": TRIGGERS}, **given)
     return replace(a_version(spec=spec, generation=generation), scaling=scaling)
 
 

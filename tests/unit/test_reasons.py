@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from spacecloud.errors import Terminal, Transient
-from spacecloud.reasons import images, notices, platform, services, steps, tasks
+from spacecloud.reasons import (
+    asked,
+    images,
+    notices,
+    platform,
+    scaling,
+    services,
+    steps,
+    tasks,
+)
 from spacecloud.reasons.union import ALL, Reason
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +73,7 @@ EXAMPLES: tuple[Reason, ...] = (
     platform.ProgramUnusable("/usr/sbin/dnsmasq is not installed", "apt-get install dnsmasq-base"),
     platform.NotRemoved((platform.EngineFailed("remove network sc-web", "it is in use"),)),
     platform.ControlPlaneStarting("nothing is pulled"),
+    platform.NotAwakeInTime(300),
     platform.SubnetFull("the network 10.180.0.0/25 is full: it holds 125 replicas"),
     platform.StoreRefused("the store's words"),
     platform.InternalError("KeyError('a')"),
@@ -79,10 +89,36 @@ EXAMPLES: tuple[Reason, ...] = (
     services.NotConfirmed(1, "web--v1--0/main", "exited with code 1; last said: no database"),
     services.CallDenied("shop/web", 6379, 2, "add shop/web to the whitelists of shop/db"),
     services.NoCaller(),
+    scaling.InFlight(2),
+    scaling.ConnectionsOpen(1),
+    scaling.CallsOthers(("shop/db", "shop/queue")),
+    scaling.CpuBusy(140, 100),
+    scaling.LeaseHeld(datetime(2026, 7, 3, 12, 30, tzinfo=UTC)),
+    scaling.AwakeHour(datetime(2026, 7, 3, 18, tzinfo=UTC)),
+    scaling.ScheduleOpen("office", 3),
+    scaling.NoReplicaReady(),
+    scaling.NotSettled(),
+    scaling.LoadUnknown(("active-requests",)),
+    scaling.LoadChanged("active-requests", 132.25, 35),
+    scaling.BoundsChanged(2, 4),
+    scaling.Unused(60),
+    scaling.Called(),
+    scaling.SleepNotAllowed(),
+    scaling.AskedFor(3),
+    scaling.TriggerNotSupported("rabbitmq", "Docker"),
+    scaling.MemoryShort(512, 120),
+    asked.UntilNextApply(3),
+    asked.OutsideBounds(5, 1, 4),
+    asked.NobodyWakesIt(),
+    asked.StillWaking(50),
+    asked.MinimumKeepsAwake(1, "scale.minReplicas"),
+    asked.ScaleNotWritten(),
+    asked.NoPortToWakeIt(),
+    asked.NoneAllowed("scale.maxReplicas"),
     notices.ProjectCreated("shop"),
     notices.RoleWithoutService("shop/web"),
     notices.FieldIgnored("affinity", "one machine has nothing to choose between"),
-    notices.ReplicasFixed("scale.maxReplicas", 2),
+    notices.ReplicasFixed("autoScale.maxReplicas", 2),
     notices.SleepNotSupported(),
     notices.MaximumBelowMinimum(2, 5),
     notices.NothingToProbe("main"),

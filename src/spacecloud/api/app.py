@@ -23,6 +23,7 @@ from spacecloud.api.routes import (
     ingress,
     other_modules,
     projects,
+    scaling,
     secrets,
     service_routes,
     services,
@@ -31,6 +32,7 @@ from spacecloud.api.routes import (
 from spacecloud.api.schemas import describe
 from spacecloud.model.envelope import MODELS
 from spacecloud.model.routing import Route
+from spacecloud.model.scaling_view import ScaleAnswer, ScaleView
 from spacecloud.model.status import EventView, Finding, PlanView, ServiceStatus
 from spacecloud.store.port import Store
 
@@ -42,7 +44,10 @@ BODIES: tuple[type[BaseModel], ...] = (
     secrets.SecretValue,
     secrets.SecretRootPath,
     export.Export,
+    scaling.ScaleOrder,
     ServiceStatus,
+    ScaleView,
+    ScaleAnswer,
     EventView,
     Finding,
     PlanView,
@@ -70,6 +75,7 @@ def create_app(
     problems.install(app)
     for module in (
         services,
+        scaling,
         secrets,
         service_routes,
         projects,

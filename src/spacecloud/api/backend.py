@@ -5,7 +5,11 @@ from typing import Protocol
 
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.model.envelope import Envelope
+from spacecloud.model.refs import ServiceRef
+from spacecloud.model.scaling import Depth
+from spacecloud.model.scaling_view import ScaleView
 from spacecloud.model.status import Finding, PlanView, ServiceStatus
+from spacecloud.reasons.asked import AskedReason, StillWaking
 from spacecloud.reasons.notices import Notice
 
 
@@ -18,6 +22,33 @@ class Backend(Protocol):
 
     async def why(self, project: str, service: str, version: str | None) -> list[Finding]:
         """``NotFound`` for a service that is not declared."""
+        ...
+
+    async def scaling(
+        self, project: str, service: str | None, version: str | None
+    ) -> list[ScaleView]:
+        """Of every declared version that fits; empty where there is none."""
+        ...
+
+    async def scale(self, ref: ServiceRef, replicas: int) -> tuple[AskedReason, ...]:
+        """
+        So many until the next apply: the answer says so, and what will surprise. ``NotFound`` for
+        a version that is not declared.
+        """
+        ...
+
+    async def sleep(self, ref: ServiceRef, depth: Depth) -> None:
+        """
+        Returns when it is written down. ``NotFound`` for a version that is not declared,
+        ``Conflict`` with the fix for one that may not sleep.
+        """
+        ...
+
+    async def wake(self, ref: ServiceRef) -> float | StillWaking:
+        """
+        After how many milliseconds it took calls; 0: it was awake. Raises why it does not:
+        ``NotFound`` for a version that is not declared, ``Transient``, ``Terminal``.
+        """
         ...
 
     async def check(self, envelopes: Sequence[Envelope]) -> None:

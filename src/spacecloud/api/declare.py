@@ -9,6 +9,7 @@ from spacecloud.ingress.mistakes import check
 from spacecloud.mesh import explain
 from spacecloud.model.declared import Declared
 from spacecloud.model.envelope import Envelope
+from spacecloud.model.foreign_triggers import check_triggers
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.routing import IngressRoute, Role
@@ -35,8 +36,13 @@ async def declare_all(api: Dependencies, envelopes: Sequence[Envelope]) -> list[
 
 
 async def _accept(api: Dependencies, envelope: Envelope) -> Accepted | Written:
-    if isinstance(envelope.spec, IngressRoute):
-        check(envelope.spec)
+    match envelope.spec:
+        case IngressRoute():
+            check(envelope.spec)
+        case Service():
+            check_triggers(envelope.spec, api.facts.cluster_type)
+        case _:
+            pass
     return await put(api.store, envelope)
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Depends, Request
 
 from spacecloud.api.auth import Auth
 from spacecloud.api.backend import Backend
+from spacecloud.model.api import ClusterType
 from spacecloud.store.port import Store
 
 
@@ -17,8 +18,7 @@ class Facts:
     """What ``GET /v1/config/env`` tells before anybody has logged in."""
 
     version: str
-    cluster_type: Literal["docker", "istio", "none"]
-    """``none``: nothing that is declared runs anywhere, as with the memory driver."""
+    cluster_type: ClusterType
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,10 @@ def gives(model: type[BaseModel]) -> Responses:
     return _answer({"type": "object", "properties": {"result": given}})
 
 
+def answers(model: type[BaseModel]) -> Responses:
+    return _answer({"$ref": PLACE + model.__name__})
+
+
 def _body(schema: Json) -> Json:
     content = {"application/json": {"schema": schema}}
     return {"requestBody": {"required": True, "content": content}}

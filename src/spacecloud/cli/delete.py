@@ -10,7 +10,7 @@ from spacecloud.cli.exit_codes import INTERRUPTED, CommandEnd
 from spacecloud.cli.files import FILES_HELP, read_files, variable_options
 from spacecloud.cli.listings import singular
 from spacecloud.cli.output import joined
-from spacecloud.cli.references import located, reference
+from spacecloud.cli.references import located, one_version, reference
 from spacecloud.cli.session import Session, session_options
 from spacecloud.client.client import Client
 from spacecloud.errors import InvalidSpec, NotFound
@@ -127,15 +127,7 @@ def _service(names: Ids, session: Session, client: Client) -> Ids:
     if not 1 <= len(names) <= 2:
         raise InvalidSpec("which service? As in `delete service api v1`")
     ref = located(names[0], names[1] if len(names) == 2 else "", session, client)
-    versions = [str(each["version"]) for each in client.services(ref.project, ref.service)]
-    if not versions:
-        raise NotFound(f"there is no service {ref}")
-    if not ref.version and len(versions) > 1:
-        raise InvalidSpec(f"which version of {ref}? It has {joined(versions)}")
-    version = ref.version or versions[0]
-    if version not in versions:
-        raise NotFound(f"there is no service {ref}; there is {joined(versions)}")
-    return ref.project, ref.service, version
+    return one_version(ref, client)
 
 
 def _service_role(names: Ids, session: Session, client: Client) -> Ids:

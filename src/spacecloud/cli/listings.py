@@ -2,9 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
-from spacecloud.cli.output import EVENT_HEADINGS, domain_of, event_rows, joined
+from spacecloud.cli.output import (
+    EVENT_HEADINGS,
+    asleep_for,
+    domain_of,
+    event_rows,
+    joined,
+    replicas_of,
+)
 from spacecloud.cli.table import shorten
 from spacecloud.client.client import Client, Document
 from spacecloud.errors import InvalidSpec, NotFound
@@ -59,18 +67,18 @@ def _statuses(wanted: Wanted) -> list[Document]:
 
 
 def _service_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
-    statuses = _statuses(wanted)
+    statuses, now = _statuses(wanted), datetime.now(UTC)
     headings: tuple[str, ...] = ("SERVICE", "VERSION", "STATE", "REPLICAS", "PORTS", "URL")
     headings += ("REVISION", "DOMAIN", "IMAGES", "MESSAGE") if wanted.is_wide else ("MESSAGE",)
     rows: Rows = []
     images = _images(wanted) if wanted.is_wide else {}
     for each in statuses:
-        message = each["message"] or each["nextStep"]
+        message = asleep_for(each, now) or each["message"] or each["nextStep"]
         row: tuple[Any, ...] = (
             each["serviceId"],
             each["version"] or "-",
             each["state"],
-            f"{each['readyReplicas']}/{each['desiredReplicas']}",
+            replicas_of(each),
             joined(each["ports"]),
             joined(each["urls"]) if wanted.is_wide else next(iter(each["urls"]), "-"),
             message if wanted.is_wide else shorten(message, LONGEST_MESSAGE),

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
@@ -20,6 +20,9 @@ COLOURS = {
     "removing": "yellow",
     "failed": "red",
     "asleep": "blue",
+    "awake": "green",
+    "frozen": "blue",
+    "stopped": "blue",
 }
 
 
@@ -49,6 +52,24 @@ def domain_of(status: dict[str, Any]) -> str:
     return str(status["domain"] if is_default else status["versionDomain"])
 
 
+def replicas_of(status: dict[str, Any]) -> str:
+    """``1/2`` ready; ``2 → 4`` where the number is moved and nothing is wrong; ``0`` asleep."""
+    ready, desired = status["readyReplicas"], status["desiredReplicas"]
+    if status["state"] == "asleep":
+        return "0"
+    is_confirmed = 0 < status["revision"] == status["confirmedRevision"]
+    is_moved = status["state"] in ("ready", "progressing") and 0 != ready != desired
+    return f"{ready} → {desired}" if is_confirmed and is_moved else f"{ready}/{desired}"
+
+
+def asleep_for(status: dict[str, Any], now: datetime) -> str:
+    """As in ``frozen 3 min``; empty where it is awake, or none is wanted at all."""
+    if not status["asleep"]:
+        return ""
+    since = status["asleepSince"]
+    return f"{status['asleep']} {elapsed(now - datetime.fromisoformat(since))}" if since else ""
+
+
 def count(number: int, one: str) -> str:
     return f"{number} {one}" if number == 1 else f"{number} {one}s"
 
@@ -56,6 +77,15 @@ def count(number: int, one: str) -> str:
 def moment(text: str) -> str:
     """A time of the API as the reader's clock has it: an output is kept, and read another day."""
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def elapsed(time: timedelta) -> str:
+    """In the largest unit that it has one of, as in ``34 s``, ``3 min``, ``2 h`` or ``5 d``."""
+    seconds = max(0, round(time.total_seconds()))
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -36,6 +36,19 @@ def located(text: str, version: str, session: Session, client: Client) -> Refere
     return found if found.project else found._replace(project=session.project(client))
 
 
+def one_version(ref: Reference, client: Client) -> Reference:
+    """The version that is named, or the only one there is; ``NotFound`` for none."""
+    versions = [str(each["version"]) for each in client.services(ref.project, ref.service)]
+    if not versions:
+        raise NotFound(f"there is no service {ref}")
+    if not ref.version and len(versions) > 1:
+        raise InvalidSpec(f"which version of {ref}? It has {', '.join(versions)}")
+    version = ref.version or versions[0]
+    if version not in versions:
+        raise NotFound(f"there is no service {ref}; there is {', '.join(versions)}")
+    return ref._replace(version=version)
+
+
 def check_project(client: Client, project: str) -> None:
     """``NotFound`` for one that does not exist, with the one that may have been meant."""
     known = [str(each["id"]) for each in client.projects()]

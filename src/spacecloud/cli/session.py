@@ -38,9 +38,10 @@ class Session:
     wanted_account: str = ""
 
     def client(self) -> Client:
-        """Logged in. ``Unauthorized`` says how to."""
+        """Logged in, until the command is over. ``Unauthorized`` says how to."""
         url, account = self._account()
         client = Client(url)
+        click.get_current_context().call_on_close(client.close)
         local = _local_password(client.host)
         if account is None and local is None:
             raise Unauthorized(

@@ -1,11 +1,13 @@
 """``space-cli status``: all that is known of a service, for the one who asks why."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from spacecloud.cli.output import (
+    asleep_for,
     count,
     event_rows,
     joined,
@@ -15,6 +17,7 @@ from spacecloud.cli.output import (
     structured,
 )
 from spacecloud.cli.references import located
+from spacecloud.cli.scaling_page import is_scaled, summary
 from spacecloud.cli.session import Session, session_options
 from spacecloud.cli.table import table
 from spacecloud.errors import NotFound
@@ -38,11 +41,17 @@ def status(session: Session, service: str, version: str | None, form: str | None
     if form:
         click.echo(structured(statuses, form))
         return
-    click.echo("\n\n".join("\n".join(lines_of(each)) for each in statuses))
+    scalings = client.scaling(ref.project, ref.service, ref.version or None)
+    known = {each["version"]: each for each in scalings}
+    now = datetime.now(UTC)
+    pages = (lines_of(each, known.get(each["version"]), now) for each in statuses)
+    click.echo("\n\n".join(map("\n".join, pages)))
 
 
-def lines_of(status: Status) -> Iterator[str]:
-    yield _headline(status)
+def lines_of(status: Status, scaling: Status | None, now: datetime) -> Iterator[str]:
+    yield _headline(status, now)
+    if scaling is not None and is_scaled(scaling):
+        yield f"  {'scaling':{LABEL_WIDTH}}{summary(scaling, now)}"
     for label, value in _facts(status):
         yield f"  {label:{LABEL_WIDTH}}{value}"
     for refusal in status["refusals"]:
@@ -57,10 +66,12 @@ def lines_of(status: Status) -> Iterator[str]:
     yield from _section("events", _events(status))
 
 
-def _headline(status: Status) -> str:
+def _headline(status: Status, now: datetime) -> str:
     version = f"@{status['version']}" if status["version"] else ""
     name = f"{status['project']}/{status['serviceId']}{version}"
     ready, desired = status["readyReplicas"], status["desiredReplicas"]
+    if sleeps := asleep_for(status, now):
+        return f"{name}  {state(status['state'])}  {sleeps}"
     return f"{name}  {state(status['state'])}  {ready} of {count(desired, 'replica')} ready"
 
 

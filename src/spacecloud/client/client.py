@@ -86,6 +86,25 @@ class Client:
         query = {"serviceId": service, "version": version}
         return _visible(self._list(f"/v1/runner/{quote(project)}/services/why", query))
 
+    def scaling(
+        self, project: str, service: str | None = None, version: str | None = None
+    ) -> list[Document]:
+        """One ``ScaleView`` per version."""
+        query = {"serviceId": service, "version": version}
+        return _visible(self._list(f"/v1/runner/{quote(project)}/scaling", query))
+
+    def scale(self, project: str, service: str, version: str, replicas: int) -> Document:
+        """A ``ScaleAnswer``: it holds until the next apply."""
+        return self._order((project, service, version), {"replicas": replicas})
+
+    def sleep(self, project: str, service: str, version: str, depth: str) -> Document:
+        """A ``ScaleAnswer``: it falls asleep, ``frozen`` or ``stopped``."""
+        return self._order((project, service, version), {"asleep": depth})
+
+    def wake(self, project: str, service: str, version: str) -> Document:
+        """A ``ScaleAnswer``, when it takes calls."""
+        return self._order((project, service, version), {"asleep": None})
+
     def secrets(self, project: str, id: str | None = None) -> list[Document]:
         """Names; every value is ``********``."""
         return self._list(f"/v1/runner/{quote(project)}/secrets", {"id": id})
@@ -134,6 +153,13 @@ class Client:
 
     def close(self) -> None:
         self._connection.close()
+
+    def _order(self, ref: tuple[str, str, str], body: Document) -> Document:
+        """Asked for twice it is what it is asked for once."""
+        project, service, version = map(quote, ref)
+        path = f"/v1/runner/{project}/scaling/{service}/{version}"
+        answer = self._connection.ask("POST", path, body=body, repeat=True)
+        return _visible(answer) if isinstance(answer, dict) else {}
 
     def _list(self, path: str, query: dict[str, Any] | None = None) -> list[Document]:
         return _result(self._connection.ask("GET", path, query), list)

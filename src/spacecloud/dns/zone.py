@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from spacecloud.model.refs import DNS_LABEL, HOST, ServiceKey
+from spacecloud.model.addresses import Pools
+from spacecloud.model.refs import DNS_LABEL, HOST, PLATFORM, ServiceKey
 
 Names = tuple[tuple[str, str], ...]
 """(domain, virtual IP), sorted."""
@@ -31,9 +32,12 @@ def read_hosts(text: str) -> Names:
     return tuple(sorted(_names(text.splitlines())))
 
 
-def platform_names(host_vip: str) -> Names:
-    """``host.space-cloud.svc.cluster.local``: the host's ports that a project has asked for."""
-    return ((HOST.domain, host_vip),)
+def platform_names(pools: Pools) -> Names:
+    """
+    ``host.space-cloud.svc.cluster.local``: the host's ports that a project has asked for;
+    ``platform.space-cloud.svc.cluster.local``: the platform itself, for all.
+    """
+    return ((HOST.domain, str(pools.host_vip)), (PLATFORM.domain, str(pools.platform_vip)))
 
 
 def _names(lines: Iterable[str]) -> Iterable[tuple[str, str]]:

@@ -7,17 +7,21 @@ The ports: what the control plane needs from a place that can run replicas.
 | Traffic   | Envoy, fed by xDS                   | Istio's resources      | dicts  |
 | Edge      | Envoy, fed by xDS                   | Istio's resources      | dicts  |
 | Meter     | Envoy's counters and access log     | Istio's metrics        | dicts  |
+| Gate      | a listener of Envoy that asks       | to be seen             | calls of a test |
 | Names     | resolver files                      | Services               | dicts  |
 | Host      | rules, gateway, resolver            | nothing                | nothing|
 
 Coroutines raise ``Transient`` or ``Terminal`` and nothing else.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from spacecloud.model.api import ClusterType
+from spacecloud.model.held import Held, HeldCall, Passed, Refused
+from spacecloud.model.load import InFlight, LoadReport, MachineMemory, OpenConnection, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -93,6 +97,15 @@ class Workloads(Protocol):
     def progress(self) -> Mapping[str, PullView]:
         """How far the images are that are on their way now, by reference."""
         ...
+
+    async def usage(self, key: ServiceKey) -> Mapping[str, Usage]:
+        """
+        By id of the replica, of those that ran at the last ``observe`` and still do. It is read
+        from the machine itself, in less than a millisecond each: the engine is not asked.
+        """
+        ...
+
+    def machine_memory(self) -> MachineMemory: ...
 
     async def execute(self, op: WorkloadOp) -> None:
         """
@@ -175,7 +188,7 @@ class Traffic(Protocol):
 
 
 class Edge(Protocol):
-    """What is no call between services: the outside to a service, a service to the host."""
+    """What is no call between services: the outside to a service, a service to host or platform."""
 
     async def publish_ingress(self, table: IngressTable) -> Mapping[str, str]:
         """
@@ -188,12 +201,36 @@ class Edge(Protocol):
 
     async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None: ...
 
+    async def publish_leases(self) -> None:
+        """Let replicas take leases, at the platform's own domain. No document changes it."""
+        ...
+
 
 class Meter(Protocol):
     """What the gateway counts."""
 
-    async def in_flight(self) -> Mapping[str, int]:
-        """Replica address to requests and connections in flight now."""
+    def load_reports(self) -> AsyncIterator[LoadReport]:
+        """
+        What each replica has had to do, about once a second from this call on.
+
+        Of a gateway that an earlier release made, or that is away, there are none.
+        """
+        ...
+
+    async def in_flight(self) -> tuple[InFlight, ...]:
+        """
+        What has been told lately of what is in flight, oldest first; at each call the same until
+        there is more. While something drains that is several times in the time between two looks.
+        """
+        ...
+
+    async def connections(self) -> Mapping[OpenConnection, int]:
+        """
+        How many are open between services now, those that wait for their next request as well.
+
+        Asked of the machine when it is called, and of nobody otherwise. What comes from outside
+        is not in it.
+        """
         ...
 
     async def refused_connections(self) -> int:
@@ -203,6 +240,30 @@ class Meter(Protocol):
         ...
 
     def denied_calls(self) -> AsyncIterator[DeniedCall]: ...
+
+
+class Gate(Protocol):
+    """
+    Where calls to a gated version wait for it.
+
+    How many may wait, and for how long, is the gate's own matter (``model/gate_limits``): of what
+    it refuses because of that nobody is asked.
+    """
+
+    def serve_calls(self, answer: Callable[[HeldCall], Awaitable[Passed | Refused]]) -> None:
+        """
+        Ask this about each call from now on: it waits until the answer is there.
+
+        It is cancelled when the client hangs up, and when the call has waited for as long as one
+        may. Until there is somebody to ask, calls are refused.
+
+        A TCP connection waits in the gateway: what is answered for it is counted and no more.
+        """
+        ...
+
+    def held(self) -> Mapping[ServiceRef, Held]:
+        """Those that wait now; a version for which none waits is not named."""
+        ...
 
 
 class Revocation(Protocol):
@@ -242,8 +303,10 @@ class Driver:
     meter: Meter
     names: Names
     host: Host
+    gate: Gate
     revocation: Revocation | None = None
     """None where policy is asked all the time, as a sidecar does."""
 
+    cluster_type: ClusterType = "none"
     own_ports: frozenset[int] = frozenset()
     """Of the host, where the platform itself listens: no project is let in there."""

@@ -6,12 +6,17 @@ contract suite of the ports; nothing it runs can be reached.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from spacecloud.broadcast import Broadcast
 from spacecloud.drivers.driver import WOKEN_SECONDS, Driver, GatewayView, Hint, LogRequest
+from spacecloud.drivers.held_calls import LIMITS, HeldCalls
 from spacecloud.errors import NotFound, Transient
+from spacecloud.model.gate_limits import HeldLimits
+from spacecloud.model.held import HeldCall, Passed, Refused
+from spacecloud.model.load import InFlight, LoadReport, MachineMemory, OpenConnection, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -59,6 +64,10 @@ class MemoryWorkloads:
         self.image_volumes: dict[str, tuple[str, ...]] = {}
         """Of images by reference, told once they are pulled."""
 
+        self.used: dict[str, Usage] = {}
+        """By id of the replica; one that is not named has used nothing."""
+
+        self.memory = MachineMemory(total_bytes=8 << 30, available_bytes=6 << 30)
         self._pulls: dict[tuple[ServiceRef, str], ObservedPull] = {}
         self._woken: dict[ServiceRef, datetime] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
@@ -82,6 +91,14 @@ class MemoryWorkloads:
     def volumes(self) -> Mapping[str, tuple[str, ...]]:
         here = {r: v for r, v in self.image_volumes.items() if r in self._images}
         return here | {self._images[reference]: folders for reference, folders in here.items()}
+
+    async def usage(self, key: ServiceKey) -> Mapping[str, Usage]:
+        world = await self.observe(key)
+        running = (r.id for r in world.replicas if any(t.state == "running" for t in r.tasks))
+        return {id: self.used.get(id, Usage(0.0, 0)) for id in running}
+
+    def machine_memory(self) -> MachineMemory:
+        return self.memory
 
     def progress(self) -> Mapping[str, PullView]:
         return {}
@@ -178,12 +195,16 @@ def _effort(replica: ObservedReplica) -> tuple[bool, bool]:
 class MemoryTraffic:
     """Fulfils ``Traffic``, ``Edge`` and ``Meter``."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
         self.ingress = IngressTable()
         self.refuses: dict[str, str] = {}
         self.host_ports: tuple[HostPortAccess, ...] = ()
+        self.takes_leases = False
         self.busy: dict[str, int] = {}
+        self.open: dict[OpenConnection, int] = {}
         self.denied: Broadcast[DeniedCall] = Broadcast(1000)
+        self.loads: Broadcast[LoadReport] = Broadcast(60)
         self.refused = 0
         self._published: dict[ServiceKey, Published] = {}
         self._policies: dict[ServiceKey, Face] = {}
@@ -211,6 +232,9 @@ class MemoryTraffic:
     async def publish_host_ports(self, host_ports: tuple[HostPortAccess, ...]) -> None:
         self.host_ports = host_ports
 
+    async def publish_leases(self) -> None:
+        self.takes_leases = True
+
     def view(self, key: ServiceKey) -> GatewayView:
         held = key in self._published
         return GatewayView(self._published.get(key), held, self._policies.get(key))
@@ -218,8 +242,17 @@ class MemoryTraffic:
     def known(self) -> frozenset[ServiceKey]:
         return frozenset(self._published)
 
-    async def in_flight(self) -> Mapping[str, int]:
-        return dict(self.busy)
+    def load_reports(self) -> AsyncIterator[LoadReport]:
+        """Those that ``loads`` is given."""
+        return self.loads.subscribe()
+
+    async def in_flight(self) -> tuple[InFlight, ...]:
+        """``busy``, as it is now."""
+        now = self._now()
+        return (InFlight(now, now, dict(self.busy)),)
+
+    async def connections(self) -> Mapping[OpenConnection, int]:
+        return dict(self.open)
 
     async def refused_connections(self) -> int:
         return self.refused
@@ -227,6 +260,19 @@ class MemoryTraffic:
     def denied_calls(self) -> AsyncIterator[DeniedCall]:
         """Nothing can be called: those that ``denied`` is given."""
         return self.denied.subscribe()
+
+
+class MemoryGate(HeldCalls):
+    """Nothing can be called: a test says who knocks."""
+
+    def __init__(self, limits: HeldLimits = LIMITS) -> None:
+        super().__init__(time.monotonic, limits)
+
+    async def knock(
+        self, ref: ServiceRef, port: int = 8080, *, accepts: str = "", body_bytes: int = 0
+    ) -> Passed | Refused:
+        """A call that arrives now; cancel it to hang up."""
+        return await self.hold(HeldCall(ref, port, "text/html" in accepts, self.now()), body_bytes)
 
 
 class MemoryNames:
@@ -252,7 +298,7 @@ class MemoryHost:
 
 
 def memory_driver(now: Callable[[], datetime], ready_after: timedelta = timedelta(0)) -> Driver:
-    gateway = MemoryTraffic()
+    gateway = MemoryTraffic(now)
     return Driver(
         workloads=MemoryWorkloads(now, ready_after),
         traffic=gateway,
@@ -260,4 +306,5 @@ def memory_driver(now: Callable[[], datetime], ready_after: timedelta = timedelt
         meter=gateway,
         names=MemoryNames(),
         host=MemoryHost(),
+        gate=MemoryGate(),
     )

@@ -40,6 +40,11 @@ class Pools:
         return self.vips[11]
 
     @property
+    def platform_vip(self) -> IPv4Address:
+        """What replicas ask of the platform itself."""
+        return self.vips[12]
+
+    @property
     def first_vip(self) -> int:
         return int(self.vips[256])
 

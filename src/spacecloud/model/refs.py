@@ -80,7 +80,10 @@ INGRESS_TABLE = ServiceKey(PLATFORM_PROJECT, "ingress-table")
 """Owner of the ingress route table, which follows from documents."""
 
 PLATFORM = ServiceKey(PLATFORM_PROJECT, "platform")
-"""Whom events of the machine itself are about: repaired rules, a gateway that came back."""
+"""
+Whom events of the machine itself are about: repaired rules, a gateway that came back. Its domain
+is where a replica asks the platform for something: a lease.
+"""
 
 
 def replica_id(ref: ServiceRef, slot: int) -> str:

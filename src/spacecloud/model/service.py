@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from spacecloud.model.refs import MESH_DOMAIN, Id
 from spacecloud.model.resource import Resource, Whole, located
 from spacecloud.model.rollout import CONFIRM_SECONDS, RolloutPolicy
-from spacecloud.model.scale import AutoScale, Scale
+from spacecloud.model.scale_spec import AutoScale, Scale
 from spacecloud.model.task import NO_VOLUMES, Port, Task
 
 ANY = "*"
@@ -128,31 +128,6 @@ class Service(Resource):
     def ports(self) -> tuple[Port, ...]:
         """Of all tasks, by number."""
         return tuple(sorted((p for t in self.tasks for p in t.ports), key=lambda p: p.port))
-
-
-def declared_replicas(service: Service) -> int:
-    """
-    How many run while nothing scales: ``autoScale``, else ``scale``, else 1.
-
-    A request does not wake a service yet, so one runs where 0 is the floor. None do only where
-    ``scale`` allows none at all.
-    """
-    return 1 if would_sleep(service) else _written_replicas(service)
-
-
-def would_sleep(service: Service) -> bool:
-    """Is none to run until a request comes?"""
-    allowed = service.auto_scale is not None or service.scale is None or service.scale.max_replicas
-    return bool(allowed) and _written_replicas(service) == 0
-
-
-def _written_replicas(service: Service) -> int:
-    if service.auto_scale is not None:
-        return service.auto_scale.min_replicas
-    if service.scale is not None:
-        scale = service.scale
-        return max(scale.min_replicas, min(scale.replicas, scale.max_replicas))
-    return 1
 
 
 def confirm_seconds(service: Service) -> float:

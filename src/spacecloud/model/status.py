@@ -9,6 +9,7 @@ from pydantic import AfterValidator, PlainSerializer, SkipValidation, WithJsonSc
 
 from spacecloud.model.declared import Event
 from spacecloud.model.lines import message
+from spacecloud.model.scaling import Depth
 from spacecloud.model.view import View
 from spacecloud.reasons.base import BaseReason
 from spacecloud.reasons.notices import Notice, RouteNotServed
@@ -189,6 +190,12 @@ class ServiceStatus(View):
 
     next_step: Told = ""
     """What is being waited for or done now."""
+
+    asleep: Depth | None = None
+    """How deep it sleeps; a call wakes it. Null: awake, or none is wanted at all."""
+
+    asleep_since: datetime | None = None
+    """When that was decided."""
 
     pulls: tuple[PullView, ...] = ()
     """Of its images, those on their way now."""

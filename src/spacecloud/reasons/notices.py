@@ -59,7 +59,7 @@ class SleepNotSupported(BaseReason):
     remedy = "set scale.maxReplicas to 0 where none is to run"
 
     def __str__(self) -> str:
-        return "minReplicas is 0: one replica runs all the same, as no request wakes a service yet"
+        return "minReplicas is 0: one replica runs all the same, as it has no port to be called at"
 
 
 @dataclass(frozen=True, slots=True)

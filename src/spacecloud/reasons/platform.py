@@ -76,6 +76,17 @@ class ControlPlaneStarting(BaseReason):
 
 
 @dataclass(frozen=True, slots=True)
+class NotAwakeInTime(BaseReason):
+    seconds: float
+
+    code = "NotAwakeInTime"
+    remedy = "see why it does not become ready: space-cli why"
+
+    def __str__(self) -> str:
+        return f"it was woken and took no call within {self.seconds:g} s"
+
+
+@dataclass(frozen=True, slots=True)
 class EngineUnavailable(BaseReason):
     message: str
 
@@ -303,6 +314,8 @@ PlatformReason = (
     | ProgramUnusable
     | NotRemoved
     | ControlPlaneStarting
+    | NotAwakeInTime
+    | WokenMeanwhile
     | SubnetFull
     | StoreRefused
     | InternalError

@@ -2,10 +2,12 @@
 
 from typing import get_args
 
+from spacecloud.reasons.asked import AskedReason
 from spacecloud.reasons.base import BaseReason
 from spacecloud.reasons.images import ImageReason
 from spacecloud.reasons.notices import Notice
 from spacecloud.reasons.platform import PlatformReason
+from spacecloud.reasons.scaling import ScalingReason
 from spacecloud.reasons.services import ServiceReason
 from spacecloud.reasons.steps import StepReason
 from spacecloud.reasons.tasks import TaskReason
@@ -13,6 +15,6 @@ from spacecloud.reasons.tasks import TaskReason
 FailureReason = TaskReason | ImageReason | PlatformReason
 """What a driver's error carries."""
 
-Reason = FailureReason | ServiceReason | StepReason | Notice
+Reason = FailureReason | ServiceReason | ScalingReason | StepReason | AskedReason | Notice
 
 ALL: tuple[type[BaseReason], ...] = get_args(Reason)

@@ -6,15 +6,25 @@ from datetime import datetime
 from typing import Any
 
 from spacecloud.drivers.driver import Driver
+from spacecloud.errors import SpaceCloudError
+from spacecloud.model.refs import ServiceRef
+from spacecloud.reconcile.autoscaler import Autoscaler
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.controller import Controller
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.health import Health
+from spacecloud.reconcile.leases import Leases
+from spacecloud.reconcile.observe import Observer
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
-from spacecloud.reconcile.queries import Queries
+from spacecloud.reconcile.queries import Parts, Queries
 from spacecloud.reconcile.queue import KeyQueue
+from spacecloud.reconcile.scaling_metrics import ScalingMetrics
+from spacecloud.reconcile.scaling_queries import ScalingQueries
+from spacecloud.reconcile.scalings import Scalings
 from spacecloud.reconcile.services import ServiceReconciler
+from spacecloud.reconcile.version_scaler import VersionScaler
+from spacecloud.reconcile.waker import Waker, Woken
 from spacecloud.reconcile.watches import Watches
 from spacecloud.store.port import Store
 from spacecloud.workloads.situation import TerminationLimits
@@ -35,9 +45,35 @@ class ControlPlane:
         self.events = EventRecorder(store, now)
         queue = KeyQueue[Key](now)
         self._background = Background[Key](queue.add)
+        self._scalings = Scalings(store, lambda ref: queue.add(ref.key))
         self.services = ServiceReconciler(
-            store, driver, policies, self.events, self._background, termination, now
+            store,
+            driver,
+            Observer(driver, policies, self._scalings),
+            self.events,
+            self._background,
+            termination,
+            now,
         )
+        self.scaling_metrics = ScalingMetrics()
+        self.waker = Waker(
+            driver, policies, self._scalings, self.events, self._background, now, self._woken
+        )
+        self.autoscaler = Autoscaler(
+            driver,
+            self._scalings,
+            self.waker,
+            self.events,
+            self.scaling_metrics,
+            now,
+        )
+        self._scaler = VersionScaler(
+            self.autoscaler, self.waker, self._scalings, self.scaling_metrics, driver.gate, now
+        )
+        self.services.listen(self.waker.looked)
+        self.services.listen(self.autoscaler.looked)
+        self._driver = driver
+        self.leases = Leases(store, policies, self.services.snapshot, driver.workloads, now)
         self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
         self.controller = Controller[Key]("reconcile", queue, self._reconcile, self._failed, now)
         self._watches = Watches(store, driver, policies, self.services, self.platform, queue)
@@ -45,17 +81,23 @@ class ControlPlane:
         self.queries = Queries(
             store,
             driver,
-            policies,
-            self.services,
-            self.platform,
-            Health(store, self.platform, now),
+            Parts(
+                policies,
+                self.services,
+                self.platform,
+                ScalingQueries(store, self.services.snapshot, self._scaler),
+                self.scaling_metrics,
+                Health(store, self.platform, now),
+            ),
             http_port,
         )
 
     async def run(self) -> None:
         """Until it is cancelled. The host is looked at before the first service is."""
+        await self.leases.load()
         await self.platform.ensure()
         self.platform.start()
+        self._driver.gate.serve_calls(self.waker.answer)
         watches: dict[str, Coroutine[Any, Any, None]] = {
             "background": self._background.run(),
             "events": self.events.run(),
@@ -63,11 +105,17 @@ class ControlPlane:
             "declarations": self._watches.hear_declarations(),
             "engine": self._watches.hear_engine(),
             "everything": self._watches.look_now_and_then(self._resync_seconds),
+            "scalings": self._scalings.run(),
+            "autoscaler": self.autoscaler.run(),
             "denied-calls": self.platform.denied_calls.listen(),
+            "leases": self.leases.forget_deleted(),
         }
         async with asyncio.TaskGroup() as tasks:
             for name, loop in watches.items():
                 tasks.create_task(loop, name=name)
+
+    def _woken(self, ref: ServiceRef, outcome: Woken | SpaceCloudError) -> None:
+        self._scaler.note(ref, outcome)
 
     async def _reconcile(self, key: Key) -> datetime | None:
         match key:

@@ -5,9 +5,12 @@ from typing import Any
 
 from spacecloud.errors import Conflict, InvalidSpec, NotFound, SpaceCloudError
 from spacecloud.ingress import mistakes
+from spacecloud.model.api import ClusterType
 from spacecloud.model.envelope import Envelope
+from spacecloud.model.foreign_triggers import check_triggers
 from spacecloud.model.project import Project, redacted
 from spacecloud.model.routing import IngressRoute
+from spacecloud.model.service import Service
 from spacecloud.model.status import DocumentChange, DocumentChangeKind
 from spacecloud.model.validation.mistakes import Refused
 from spacecloud.store import by_kind
@@ -24,7 +27,11 @@ CHANGES: Mapping[Difference, DocumentChangeKind] = {
 
 
 async def dry_run(
-    draft: Store, envelopes: Sequence[Envelope], *, delete: bool
+    draft: Store,
+    envelopes: Sequence[Envelope],
+    *,
+    delete: bool,
+    cluster_type: ClusterType = "none",
 ) -> list[DocumentChange]:
     """In the order in which it is done. Raises the faults of all documents as one error."""
     changes: list[DocumentChange] = []
@@ -32,6 +39,8 @@ async def dry_run(
     # As they will be: what is in a project goes before the project, and is told as going.
     for envelope in reversed(envelopes) if delete else envelopes:
         try:
+            if not delete:
+                _check(envelope, cluster_type)
             changes.append(await (_erased if delete else _written)(draft, envelope))
         except (InvalidSpec, Conflict, NotFound) as error:
             refused.append((envelope, error))
@@ -59,9 +68,17 @@ async def _erased(draft: Store, envelope: Envelope) -> DocumentChange:
     return _change(envelope, "unchanged" if was is None else "delete")
 
 
+def _check(envelope: Envelope, cluster_type: ClusterType) -> None:
+    match envelope.spec:
+        case IngressRoute():
+            mistakes.check(envelope.spec)
+        case Service():
+            check_triggers(envelope.spec, cluster_type)
+        case _:
+            pass
+
+
 async def _written(draft: Store, envelope: Envelope) -> DocumentChange:
-    if isinstance(envelope.spec, IngressRoute):
-        mistakes.check(envelope.spec)
     was = await by_kind.document(draft, envelope)
     accepted = await by_kind.put(draft, envelope)
     change = accepted.change

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from spacecloud.model.load import InFlight
 from spacecloud.model.refs import ServiceRef
 from spacecloud.reasons.platform import EngineUnavailable
 from spacecloud.reasons.union import FailureReason
@@ -38,8 +39,8 @@ from spacecloud.workloads.simulate import drained_since
 REFUSAL_LASTS = timedelta(minutes=5)
 """Then it is tried again: the image may have come, the registry may let us in."""
 
-REPORT_SPACING = timedelta(milliseconds=150)
-"""Two idle reports closer together are one."""
+MOMENT_SPACING = timedelta(milliseconds=150)
+"""Two reports of one moment each that are closer together are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,12 @@ class HistoryRecorder:
     def note(
         self,
         observed: Observed,
-        in_flight: Mapping[str, int] | None,
+        in_flight: Iterable[InFlight],
         now: datetime,
         resting: frozenset[str] = frozenset(),
     ) -> tuple[Exit, ...]:
         """
-        Take in a look; ``in_flight`` None: the gateway could not be asked. ``resting``: replicas
+        Take in a look, and what the gateway has told lately, oldest first. ``resting``: replicas
         of a version that sleeps, whose end is no crash.
         """
         self._meet_the_clock(now)
@@ -262,19 +263,25 @@ class HistoryRecorder:
             self._exits[task.container] = (count, task.exited_at)
             yield Exit(replica, task, count, is_asked=is_asked, is_resting=is_resting)
 
-    def _note_idle(self, in_flight: Mapping[str, int] | None, now: datetime) -> None:
-        if in_flight is None:
-            return
-        reports: dict[str, tuple[int, datetime]] = {}
-        for address, since in self._draining.items():
-            count, last = self._idle.get(address, (0, since - REPORT_SPACING))
-            if in_flight.get(address, 0) > 0:
-                reports[address] = (0, now)
-            elif now - last >= REPORT_SPACING:
-                reports[address] = (count + 1, now)
-            else:
-                reports[address] = (count, last)
-        self._idle = reports
+    def _note_idle(self, in_flight: Iterable[InFlight], now: datetime) -> None:
+        counts = {a: known for a, known in self._idle.items() if a in self._draining}
+        for report in in_flight:
+            for address, acknowledged in self._draining.items():
+                count, last = counts.get(address, (0, None))
+                if report.at <= now and _counts(report, last, acknowledged):
+                    idle = report.replicas.get(address, 0) == 0
+                    counts[address] = (count + 1 if idle else 0, report.at)
+        self._idle = counts
+
+
+def _counts(report: InFlight, last: datetime | None, acknowledged: datetime) -> bool:
+    """
+    Once, and only of an interval that began when the gateway had acknowledged: before, the replica
+    was still given requests. One of a moment was made in this look, which is after that.
+    """
+    if report.since == report.at:
+        return last is None or report.at - last >= MOMENT_SPACING
+    return report.since >= (last or acknowledged)
 
 
 def _runs_since(replica: ObservedReplica, asked: datetime) -> bool:

@@ -1,16 +1,20 @@
 """Look at one service: what is declared of it, and how the world is."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import SpaceCloudError
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
-from spacecloud.model.refs import ServiceKey
-from spacecloud.model.scaling import Depth, Scaling
+from spacecloud.model.load import InFlight
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.scale import policy_in_force, wanted_depth, wanted_replicas
+from spacecloud.model.scaling import Depth
 from spacecloud.model.secret import SecretFacts
-from spacecloud.model.service import Service, declared_replicas
+from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.reconcile.scalings import Scalings
 from spacecloud.store.port import Secrets
 from spacecloud.workloads.observed import Observed, ObservedWorkloads
 from spacecloud.workloads.situation import Declared, Desired, Leaving, Unknown
@@ -19,8 +23,10 @@ logger = logging.getLogger(__name__)
 
 
 class Observer:
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, policies: PolicyCache, scalings: Scalings) -> None:
+        self.policies = policies
         self._driver = driver
+        self._scalings = scalings
 
     async def desired(self, key: ServiceKey, policy: Policy, store: Secrets) -> Desired:
         service = policy.declared.services.get(key)
@@ -28,13 +34,15 @@ class Observer:
             return Unknown(key)
         if not service.versions:
             return Leaving(key)
+        # What was decided and is not on the disk yet counts.
+        versions = tuple(replace(v, scaling=self._scalings.of(v)) for v in service.versions)
         return Declared(
-            service,
+            replace(service, versions=versions),
             policy.face(key),
             policy.declared.addresses.services[key],
             await _secrets(service, store),
-            {version.ref: wanted_replicas(version) for version in service.versions},
-            {version.ref: depth for version in service.versions if (depth := bedtime_of(version))},
+            replicas_of(versions),
+            depths_of(versions),
         )
 
     async def look(
@@ -43,8 +51,8 @@ class Observer:
         desired: Desired,
         names: tuple[tuple[str, str], ...],
         known: ObservedWorkloads | None,
-    ) -> tuple[Observed, Mapping[str, int] | None]:
-        """The service as it is, and what it has in flight; None: the gateway does not say."""
+    ) -> tuple[Observed, tuple[InFlight, ...]]:
+        """The service as it is, and what is in flight; nothing where the gateway does not say."""
         observed = await self.observed(key, desired, names, known)
         return observed, await self.in_flight(observed)
 
@@ -70,55 +78,28 @@ class Observer:
             pulls=pulls,
         )
 
-    async def in_flight(self, observed: Observed) -> Mapping[str, int] | None:
+    async def in_flight(self, observed: Observed) -> tuple[InFlight, ...]:
         published = observed.published
         if published is None or not any(
             e.draining or e.version in published.gated for e in published.endpoints
         ):
-            return None
+            return ()
         try:
             return await self._driver.meter.in_flight()
         except SpaceCloudError as error:
             logger.warning("the gateway does not say what is in flight: %s", error)
-            return None
+            return ()
 
 
-def wanted_replicas(version: DeclaredVersion) -> int:
-    """As it was decided last, within the declared bounds; of one that sleeps, those kept of it."""
-    scaling = scaling_in_force(version)
-    if scaling is None:
-        return declared_replicas(version.spec)
-    minimum, maximum = bounds_of(version.spec)
-    if scaling.pinned is not None and scaling.asleep is None:
-        return scaling.replicas
-    return max(minimum, min(max(1, scaling.replicas), maximum))
+def replicas_of(versions: Iterable[DeclaredVersion]) -> Mapping[ServiceRef, int]:
+    """How many are wanted; of one that sleeps, how many are kept."""
+    return {v.ref: wanted_replicas(policy_in_force(v), v.scaling) for v in versions}
 
 
-def bedtime_of(version: DeclaredVersion) -> Depth | None:
-    """How deep it is to sleep; None: it is awake. Only what may have no replica may sleep."""
-    scaling = scaling_in_force(version)
-    minimum, maximum = bounds_of(version.spec)
-    return scaling.asleep if scaling is not None and minimum == 0 and maximum > 0 else None
-
-
-def scaling_in_force(version: DeclaredVersion) -> Scaling | None:
-    """What a person asked for holds until the next apply."""
-    scaling = version.scaling
-    if scaling is not None and scaling.pinned in (None, version.generation):
-        return scaling
-    return None
-
-
-def bounds_of(service: Service) -> tuple[int, int]:
-    """Fewest and most replicas."""
-    auto_scale, scale = service.auto_scale, service.scale
-    if auto_scale is not None:
-        return auto_scale.min_replicas, auto_scale.max_replicas or 100
-    if scale is None:
-        return 1, 1
-    if not {"min_replicas", "max_replicas"} & scale.model_fields_set:
-        return scale.replicas, scale.replicas
-    return scale.min_replicas, scale.max_replicas
+def depths_of(versions: Iterable[DeclaredVersion]) -> Mapping[ServiceRef, Depth]:
+    """How deep those sleep that do."""
+    found = {v.ref: wanted_depth(policy_in_force(v), v.scaling) for v in versions}
+    return {ref: depth for ref, depth in found.items() if depth is not None}
 
 
 async def _secrets(declared: DeclaredService, store: Secrets) -> Mapping[str, SecretFacts]:

@@ -1,5 +1,5 @@
 """
-What all services need: rules, gateway, resolver, ingress, host ports, denied calls.
+What all services need: rules, gateway, resolver, ingress, host ports, leases, denied calls.
 
 | job          | looked at                                                             |
 |--------------|-----------------------------------------------------------------------|
@@ -9,6 +9,7 @@ What all services need: rules, gateway, resolver, ingress, host ports, denied ca
 | revocation   | every second after such a change, five times; then every half a minute|
 | denied calls | a second after one, with all that were denied meanwhile               |
 | public port  | every half a minute                                                   |
+| leases       | once                                                                  |
 
 Jobs are keys like services: what fails is told, and tried again with back-off. What was mended is
 an event, what could not be mended is a problem that every status may show.
@@ -63,6 +64,7 @@ class Job(Enum):
     REVOCATION = "revocation"
     DENIED_CALLS = "denied calls"
     PUBLIC_PORT = "public port"
+    LEASES = "leases"
 
     def __str__(self) -> str:
         return self.value
@@ -75,6 +77,7 @@ NOT_DONE = {
     Job.REVOCATION: "ConnectionsNotChecked",
     Job.DENIED_CALLS: "DeniedCallsNotCounted",
     Job.PUBLIC_PORT: "ConnectionsNotCounted",
+    Job.LEASES: "LeasesNotPublished",
 }
 """The event of a job that failed."""
 
@@ -142,6 +145,7 @@ class Platform:
         """From the first look at the host on."""
         self._queue.add_at(Job.HOST, self._now() + LOOK_EVERY)
         self._queue.add_at(Job.PUBLIC_PORT, self._now() + LOOK_EVERY)
+        self._queue.add(Job.LEASES)
         self.declaration_changed()
 
     def wake(self) -> None:
@@ -202,6 +206,8 @@ class Platform:
                 return None
             case Job.PUBLIC_PORT:
                 return await self._count_refused()
+            case Job.LEASES:
+                await self._driver.edge.publish_leases()
         self._acknowledged.add(job)
         return None
 

@@ -7,10 +7,11 @@ from spacecloud.drivers.driver import Workloads
 from spacecloud.ingress import table
 from spacecloud.mesh import explain
 from spacecloud.mesh.policy import Policy, affected
+from spacecloud.model.api import ClusterType
 from spacecloud.model.declared import Declared, DeclaredVersion
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceKey
-from spacecloud.model.status import PlannedStep, PlanView, ServicePlan
+from spacecloud.model.status import DocumentChange, PlannedStep, PlanView, ServicePlan
 from spacecloud.reconcile.dry_run import dry_run
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.services import ServiceReconciler
@@ -26,21 +27,23 @@ class Preview:
         workloads: Workloads,
         policies: PolicyCache,
         services: ServiceReconciler,
+        cluster_type: ClusterType,
     ) -> None:
         self._store = store
         self._workloads = workloads
         self._policies = policies
         self._services = services
+        self._cluster_type: ClusterType = cluster_type
 
     async def check(self, envelopes: Sequence[Envelope]) -> None:
         """Raises what accepting them one after the other would, for all of them at once."""
         async with self._store.rehearsal() as draft:
-            await dry_run(draft, envelopes, delete=False)
+            await self._dry_run(draft, envelopes, delete=False)
 
     async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
         before = await self._policies.policy()
         async with self._store.rehearsal() as draft:
-            changes = await dry_run(draft, envelopes, delete=delete)
+            changes = await self._dry_run(draft, envelopes, delete=delete)
             after = Policy(await self._as_resolved(before.declared, await draft.declared()))
             keys = set(affected(before, after)) | set(_keys(envelopes))
             plans = [await self._service_plan(key, after, draft) for key in sorted(keys)]
@@ -52,6 +55,11 @@ class Preview:
             services=tuple(p for p in plans if p.steps or p.problem),
             warnings=tuple(dict.fromkeys(warnings)),
         )
+
+    async def _dry_run(
+        self, draft: Store, envelopes: Sequence[Envelope], *, delete: bool
+    ) -> list[DocumentChange]:
+        return await dry_run(draft, envelopes, delete=delete, cluster_type=self._cluster_type)
 
     async def _service_plan(self, key: ServiceKey, policy: Policy, store: Secrets) -> ServicePlan:
         shown = plan(await self._services.simulate(key, policy, store))

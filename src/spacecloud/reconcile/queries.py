@@ -1,6 +1,7 @@
 """What the API asks of the running control plane: status comes from the last look."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
@@ -12,7 +13,9 @@ from spacecloud.mesh.authorization import whitelist_of
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.envelope import Envelope
-from spacecloud.model.refs import ServiceKey
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.scaling import Depth
+from spacecloud.model.scaling_view import ScaleView
 from spacecloud.model.service import Service
 from spacecloud.model.status import (
     Finding,
@@ -20,11 +23,14 @@ from spacecloud.model.status import (
     ServiceStatus,
     event_view,
 )
+from spacecloud.reasons.asked import AskedReason, StillWaking
 from spacecloud.reasons.notices import Notice, RouteNotServed
 from spacecloud.reconcile.health import Health
 from spacecloud.reconcile.platform import Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.preview import Preview
+from spacecloud.reconcile.scaling_metrics import ScalingMetrics
+from spacecloud.reconcile.scaling_queries import ScalingQueries
 from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.report.diagnosis import findings
 from spacecloud.report.notices import notices_of, volumes_of
@@ -49,6 +55,18 @@ class _Ingress:
         return table.unserved(key, self._routes, self._declared, self._refused)
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Of the control plane, those that know something."""
+
+    policies: PolicyCache
+    services: ServiceReconciler
+    platform: Platform
+    scaling: ScalingQueries
+    scaling_metrics: ScalingMetrics
+    health: Health
+
+
 class Queries:
     """Fulfils ``api.backend.Backend``."""
 
@@ -56,20 +74,21 @@ class Queries:
         self,
         store: Store,
         driver: Driver,
-        policies: PolicyCache,
-        services: ServiceReconciler,
-        platform: Platform,
-        health: Health,
+        parts: Parts,
         http_port: int,
     ) -> None:
         self._store = store
         self._driver = driver
-        self._policies = policies
-        self._services = services
-        self._platform = platform
-        self._health = health
-        self._denied_calls = platform.denied_calls
-        self._preview = Preview(store, driver.workloads, policies, services)
+        self._policies = parts.policies
+        self._services = parts.services
+        self._platform = parts.platform
+        self._scaling = parts.scaling
+        self._scaling_metrics = parts.scaling_metrics
+        self._health = parts.health
+        self._denied_calls = parts.platform.denied_calls
+        self._preview = Preview(
+            store, driver.workloads, parts.policies, parts.services, driver.cluster_type
+        )
         self._http_port = http_port
 
     async def status(
@@ -102,6 +121,20 @@ class Queries:
         if not statuses:
             raise NotFound(f"there is no service {project}/{service}")
         return list(findings(statuses, self._platform.state))
+
+    async def scaling(
+        self, project: str, service: str | None, version: str | None
+    ) -> list[ScaleView]:
+        return await self._scaling.scaling(project, service, version)
+
+    async def scale(self, ref: ServiceRef, replicas: int) -> tuple[AskedReason, ...]:
+        return await self._scaling.scale(ref, replicas)
+
+    async def sleep(self, ref: ServiceRef, depth: Depth) -> None:
+        await self._scaling.sleep(ref, depth)
+
+    async def wake(self, ref: ServiceRef) -> float | StillWaking:
+        return await self._scaling.wake(ref)
 
     async def check(self, envelopes: Sequence[Envelope]) -> None:
         await self._preview.check(envelopes)
@@ -143,7 +176,7 @@ class Queries:
         for key, snapshot in snapshots.items():
             count = len(snapshot.situation.observed.workloads.replicas)
             replicas.labels(key.project, key.service).set(count)
-        return generate_latest(registry)
+        return generate_latest(registry) + self._scaling_metrics.render(snapshots, {})
 
     async def _relations(
         self,

@@ -1,8 +1,8 @@
 """All that the control plane remembers of one service between two looks, in one place."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from spacecloud.model.load import InFlight
 from spacecloud.model.refs import ServiceKey
 from spacecloud.reasons.union import FailureReason
 from spacecloud.reconcile.background import Begun
@@ -21,7 +21,7 @@ class Look:
     desired: Desired
     """What it looks for."""
 
-    begun: Begun[tuple[Observed, Mapping[str, int] | None]]
+    begun: Begun[tuple[Observed, tuple[InFlight, ...]]]
     changes: int
     """That had been told when it was begun."""
 

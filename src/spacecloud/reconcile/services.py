@@ -25,7 +25,6 @@ from spacecloud.reconcile.execute import execute
 from spacecloud.reconcile.history import Exit, HistoryRecorder
 from spacecloud.reconcile.observe import Observer
 from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of, exit_of, reason_of
-from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.service_state import Look, ServiceState
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.store.port import NextRevision, Secrets, Store
@@ -68,16 +67,16 @@ class ServiceReconciler:
         self,
         store: Store,
         driver: Driver,
-        policies: PolicyCache,
+        observer: Observer,
         events: EventRecorder,
         background: Background[ServiceKey],
         termination: TerminationLimits,
         now: Callable[[], datetime],
     ) -> None:
         self._store = store
-        self._observer = Observer(driver)
+        self._observer = observer
+        self._listeners: list[Callable[[Snapshot], None]] = []
         self._driver = driver
-        self._policies = policies
         self._events = events
         self._background = background
         self._termination = termination
@@ -95,6 +94,7 @@ class ServiceReconciler:
         situation = self._take_in(state, look)
         decided = decide(situation)
         state.remember(situation, decided)
+        self._tell_look(state)
         if not decided.steps and isinstance(situation.desired, Unknown):
             self._states.pop(key, None)
             return None
@@ -109,6 +109,10 @@ class ServiceReconciler:
         state.invalidate()
         times = (decided.look_again_at, state.recorder.refused_until())
         return min((t for t in times if t is not None), default=None)
+
+    def listen(self, looked: Callable[[Snapshot], None]) -> None:
+        """``looked`` hears of every look that ends from now on."""
+        self._listeners.append(looked)
 
     @property
     def snapshots(self) -> Mapping[ServiceKey, Snapshot]:
@@ -178,9 +182,8 @@ class ServiceReconciler:
 
     async def _look(self, state: ServiceState) -> Look:
         """The one that is under way, where it looks for what is declared now; else a new one."""
-        desired = await self._observer.desired(
-            state.key, await self._policies.policy(), self._store
-        )
+        policy = await self._observer.policies.policy()
+        desired = await self._observer.desired(state.key, policy, self._store)
         look = state.look
         if look is not None and look.desired == desired:
             look.begun.join()
@@ -208,6 +211,11 @@ class ServiceReconciler:
     ) -> Situation:
         now = self._now()
         return Situation(desired, observed, recorder.history(now), now, self._termination)
+
+    def _tell_look(self, state: ServiceState) -> None:
+        if state.snapshot is not None:
+            for looked in self._listeners:
+                looked(state.snapshot)
 
     async def _carry_out(self, state: ServiceState, decided: Plan) -> None:
         if not all(isinstance(step.op, Wait) for step in decided.steps):

@@ -73,8 +73,20 @@ def _state(status: ServiceStatus) -> Iterable[Finding]:
             fix=status.fix or _elsewhere(status, status.reason, status.task),
             reason=status.reason,
         )
-    elif status.state == "asleep" and status.reason == Asleep.code:
-        yield _finding("warning", name, Asleep())
+    elif status.state == "asleep":
+        yield _asleep(status)
+
+
+def _asleep(status: ServiceStatus) -> Finding:
+    if not status.asleep:
+        return _finding("warning", _name(status), Asleep())
+    return Finding(
+        severity="note",
+        subject=_name(status),
+        problem=f"it is {status.asleep}, and waits for a call",
+        fix=f"nothing: the next call wakes it, and so does space-cli wake {_name(status)}",
+        reason=status.reason,
+    )
 
 
 def _removing(status: ServiceStatus) -> Iterable[Finding]:

@@ -6,7 +6,8 @@ from spacecloud.model.other_configuration import ClusterConfig, Integration, Let
 from spacecloud.model.project import Project
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
-from spacecloud.model.service import Service, declared_replicas, would_sleep
+from spacecloud.model.scale import UnusedTrigger, scale_policy
+from spacecloud.model.service import Service
 from spacecloud.model.task import Task
 from spacecloud.reasons.notices import (
     FieldIgnored,
@@ -55,25 +56,27 @@ def volumes_of(
 
 
 def _service(spec: Service) -> Iterable[Notice]:
-    run = declared_replicas(spec)
-    if would_sleep(spec):
-        yield SleepNotSupported()
-    if spec.auto_scale is not None and spec.auto_scale.triggers:
-        yield ReplicasFixed("autoScale.triggers", run)
-    elif spec.scale is not None and spec.scale.max_replicas > run:
-        yield ReplicasFixed("scale.maxReplicas", run)
-    elif (
-        spec.auto_scale is None
-        and spec.scale is not None
-        and 0 < spec.scale.max_replicas < spec.scale.min_replicas
-    ):
-        yield MaximumBelowMinimum(spec.scale.max_replicas, run)
+    yield from _scale(spec)
     if spec.affinity:
         yield FieldIgnored("affinity", "one machine has nothing to choose between")
     if spec.stats_inclusion_prefixes:
         yield FieldIgnored("statsInclusionPrefixes", "it means something to Istio only")
     for task in spec.tasks:
         yield from _task(task)
+
+
+def _scale(spec: Service) -> Iterator[Notice]:
+    policy, written = scale_policy(spec), spec.auto_scale
+    if policy.minimum == 0 and policy.floor > 0 and policy.sleep is None:
+        yield SleepNotSupported()
+    if written is not None and written.triggers:
+        if all(isinstance(trigger, UnusedTrigger) for trigger in policy.triggers):
+            yield ReplicasFixed("autoScale.triggers", policy.initial)
+    elif written is not None:
+        if "max_replicas" in written.model_fields_set and written.max_replicas > policy.maximum:
+            yield ReplicasFixed("autoScale.maxReplicas", policy.initial)
+    elif spec.scale is not None and 0 < spec.scale.max_replicas < spec.scale.min_replicas:
+        yield MaximumBelowMinimum(spec.scale.max_replicas, policy.initial)
 
 
 def _task(task: Task) -> Iterable[Notice]:

@@ -27,8 +27,9 @@ from typing import Literal
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey, ServiceRef, short_image
+from spacecloud.model.scale import declared_replicas
 from spacecloud.model.scaling import Depth
-from spacecloud.model.service import confirm_seconds, declared_replicas
+from spacecloud.model.service import confirm_seconds
 from spacecloud.model.status import (
     DeniedCallView,
     EventView,
@@ -141,6 +142,8 @@ def status_of(
         next_step=_next_step(version.ref, snapshot, relations.pulls)
         if verdict.state != "ready"
         else "",
+        asleep=_asleep(version, verdict),
+        asleep_since=_asleep_since(version, verdict),
         pulls=relations.pulls,
         domain=version.ref.key.domain,
         version_domain=version.ref.domain,
@@ -154,6 +157,17 @@ def status_of(
         notices=relations.notices,
         events=relations.events,
     )
+
+
+def _asleep(version: DeclaredVersion, verdict: Verdict) -> Depth | None:
+    """None where none is wanted at all: no call wakes that."""
+    scaling = version.scaling
+    return scaling.asleep if scaling is not None and verdict.state == "asleep" else None
+
+
+def _asleep_since(version: DeclaredVersion, verdict: Verdict) -> datetime | None:
+    scaling = version.scaling
+    return scaling.since if scaling is not None and _asleep(version, verdict) else None
 
 
 def removing(ref: ServiceRef, snapshot: Snapshot) -> ServiceStatus:

@@ -282,6 +282,21 @@ SCALING = (
     "ALTER TABLE versions ADD COLUMN scaling TEXT NOT NULL DEFAULT ''",
 )
 
+LEASES = (
+    """
+    CREATE TABLE leases (
+        project TEXT NOT NULL,
+        service TEXT NOT NULL,
+        version TEXT NOT NULL,
+        replica TEXT NOT NULL,
+        until   TEXT NOT NULL,
+        PRIMARY KEY (project, service, version, replica),
+        FOREIGN KEY (project, service, version)
+            REFERENCES versions (project, service, version) ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
 MIGRATIONS = (
     FIRST,
     WHICH_CHANGED,
@@ -294,4 +309,5 @@ MIGRATIONS = (
     CONFIRMED,
     OTHER_CONFIGURATION,
     SCALING,
+    LEASES,
 )

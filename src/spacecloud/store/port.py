@@ -19,6 +19,7 @@ from spacecloud.model.declared import (
     Event,
     StoredDocument,
 )
+from spacecloud.model.lease import Lease
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.resource import Resource
@@ -192,6 +193,22 @@ class Services(Protocol):
         ...
 
 
+class Leases(Protocol):
+    """What replicas have said: a change here is none of what is declared, and nobody is told."""
+
+    async def take_lease(self, lease: Lease) -> bool:
+        """In place of the one that the replica has. False when there is no such version."""
+        ...
+
+    async def give_back_lease(self, ref: ServiceRef, replica: str) -> None:
+        """Nothing happens where there is none."""
+        ...
+
+    async def leases(self) -> list[Lease]:
+        """Of the versions that are declared; some of them may have ended."""
+        ...
+
+
 class Sealer(Protocol):
     """What the store asks of sealing. ``place`` binds a value to its row: it opens nowhere else."""
 
@@ -310,7 +327,9 @@ class Writes(Protocol):
         ...
 
 
-class Store(Projects, Services, Secrets, Documents, Other, Events, Changes, Writes, Protocol):
+class Store(
+    Projects, Services, Leases, Secrets, Documents, Other, Events, Changes, Writes, Protocol
+):
     """All of it in one place, with the transactions that span several."""
 
     def rehearsal(self) -> AbstractAsyncContextManager["Store"]:

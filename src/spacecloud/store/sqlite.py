@@ -15,6 +15,7 @@ from spacecloud.model.declared import (
     Event,
     StoredDocument,
 )
+from spacecloud.model.lease import Lease
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.resource import Resource
@@ -26,6 +27,7 @@ from spacecloud.model.service import Service
 from spacecloud.store import (
     document_rows,
     event_rows,
+    lease_rows,
     other_rows,
     project_rows,
     revision_rows,
@@ -184,6 +186,15 @@ class SqliteStore:
 
     async def release(self, key: ServiceKey) -> None:
         await self._write(partial(service_rows.release, key=key))
+
+    async def take_lease(self, lease: Lease) -> bool:
+        return await self._write(partial(lease_rows.take, now=self._now(), lease=lease))
+
+    async def give_back_lease(self, ref: ServiceRef, replica: str) -> None:
+        await self._write(partial(lease_rows.give_back, ref=ref, replica=replica))
+
+    async def leases(self) -> list[Lease]:
+        return await self._read(lease_rows.leases)
 
     async def put_secret(self, project: str, id: str, secret: Secret) -> Written:
         sealer = self._sealer

@@ -30,7 +30,7 @@ async def docker_driver(
     networking = networking_of(settings)
     async with connect(settings.docker_host) as engine:
         workloads = DockerWorkloads(engine, settings, networking, secret_values, now)
-        gateway = EnvoyTraffic(settings)
+        gateway = EnvoyTraffic(settings, now)
         async with gateway.serve(), workloads.run():
             yield Driver(
                 workloads=workloads,
@@ -39,7 +39,9 @@ async def docker_driver(
                 meter=gateway,
                 names=DnsmasqNames(RunDirectory(settings.run_dir)),
                 host=DockerHost(engine, settings, networking),
+                gate=gateway.gate,
                 revocation=gateway,
+                cluster_type="docker",
                 own_ports=settings.own_ports,
             )
 

@@ -6,6 +6,9 @@ from spacecloud.model.json import Json
 
 LOG_NAME = "refusals"
 
+GATE_LOG_NAME = "gate"
+"""Of connections that arrived at a gate, each when it begins and when it ends."""
+
 FORBIDDEN: Json = {"op": "EQ", "value": {"default_value": 403, "runtime_key": "unused"}}
 
 DENIED_BY_POLICY: Json = {
@@ -41,12 +44,21 @@ def request_log() -> Json:
 
 
 def connection_log() -> Json:
+    return _connections(_SINK)
+
+
+def gate_log() -> Json:
+    """Sent with each connection: the wake that it asks for does not wait for a second one."""
+    return _connections({**_SINK, "log_name": GATE_LOG_NAME, "buffer_size_bytes": 0})
+
+
+def _connections(sink: Json) -> Json:
     return {
         "name": "envoy.access_loggers.tcp_grpc",
         "typed_config": {
             "@type": "type.googleapis.com/"
             "envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig",
-            "common_config": _SINK,
+            "common_config": sink,
         },
     }
 

@@ -6,11 +6,13 @@ of its endpoints, so that no filter chain is rewritten when the oldest version g
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from spacecloud.mesh.envoy.names import cluster_name
 from spacecloud.mesh.envoy.resources import typed
 from spacecloud.model.json import Json
 from spacecloud.model.refs import ServiceKey
+from spacecloud.model.task import Protocol
 from spacecloud.model.traffic import Endpoint, Face, VersionPort
 
 CONNECT_TIMEOUT = "5s"
@@ -32,10 +34,14 @@ FROM_XDS: Json = {"ads": {}, "resource_api_version": "V3"}
 
 
 def cluster(key: ServiceKey, port: VersionPort) -> Json:
+    return cluster_named(cluster_name(key, port.version, port.port), port.protocol)
+
+
+def cluster_named(name: str, protocol: Protocol) -> Json:
     return typed(
         "clusters",
         {
-            "name": cluster_name(key, port.version, port.port),
+            "name": name,
             "type": "EDS",
             "eds_cluster_config": {"eds_config": FROM_XDS},
             "connect_timeout": CONNECT_TIMEOUT,
@@ -50,17 +56,31 @@ def cluster(key: ServiceKey, port: VersionPort) -> Json:
             "circuit_breakers": NO_LIMITS,
             # Instead of a time limit: a replica whose namespace is gone sends no FIN.
             "upstream_connection_options": {"tcp_keepalive": _KEEPALIVE},
-            "typed_extension_protocol_options": SAME_PROTOCOL if port.protocol == "http" else {},
+            "typed_extension_protocol_options": SAME_PROTOCOL if protocol == "http" else {},
         },
     )
 
 
-def assignment(face: Face, port: VersionPort, endpoints: Iterable[Endpoint]) -> Json:
+def assignment(
+    face: Face, port: VersionPort, endpoints: Iterable[Endpoint], gate: str | None = None
+) -> Json:
+    """
+    ``gate`` is the socket that new calls are led to in place of the replicas, which finish what
+    they have.
+    """
     name = cluster_name(face.key, port.version, port.port)
-    replicas = [_replica(e, port.port) for e in sorted(endpoints) if _answers(e, port, face)]
+    replicas = [e for e in sorted(endpoints) if _answers(e, port, face)]
+    if gate is None:
+        return assigned(name, (replica(e, port.port) for e in replicas))
+    finishing = (replica(replace(e, draining=True), port.port) for e in replicas)
+    return assigned(name, [_healthy({"pipe": {"path": gate}}), *finishing])
+
+
+def assigned(name: str, endpoints: Iterable[Json]) -> Json:
+    every = list(endpoints)
     return typed(
         "endpoints",
-        {"cluster_name": name, "endpoints": [{"lb_endpoints": replicas}] if replicas else []},
+        {"cluster_name": name, "endpoints": [{"lb_endpoints": every}] if every else []},
     )
 
 
@@ -78,13 +98,13 @@ def _answers(endpoint: Endpoint, port: VersionPort, face: Face) -> bool:
     )
 
 
-def _replica(endpoint: Endpoint, port: int) -> Json:
-    return {
-        "health_status": "DRAINING" if endpoint.draining else "HEALTHY",
-        "endpoint": {
-            "address": {"socket_address": {"address": endpoint.address, "port_value": port}}
-        },
-    }
+def replica(endpoint: Endpoint, port: int) -> Json:
+    there = _healthy({"socket_address": {"address": endpoint.address, "port_value": port}})
+    return {**there, "health_status": "DRAINING"} if endpoint.draining else there
+
+
+def _healthy(address: Json) -> Json:
+    return {"health_status": "HEALTHY", "endpoint": {"address": address}}
 
 
 _KEEPALIVE: Json = {"keepalive_time": 30, "keepalive_interval": 10, "keepalive_probes": 3}

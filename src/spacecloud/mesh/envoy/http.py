@@ -1,6 +1,6 @@
 """How HTTP is spoken in mesh and ingress, with no limit that nobody asked for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Network
 
 from spacecloud.mesh.envoy import claims, limits
@@ -17,12 +17,20 @@ METADATA = "space-cloud"
 
 def mesh_connections(routes: str) -> Json:
     """For calls between services: policy by route, requests passed on untouched."""
+    more = {"access_log": [request_log()]}
+    return untouched("mesh", routes, [_RBAC], more, [_REFUSED, *CALLEE_IS_SILENT])
+
+
+def untouched(
+    prefix: str, routes: str, filters: Iterable[Json], more: Json, said: Iterable[Json]
+) -> Json:
+    """What caller and callee say to each other is theirs alone; ``said`` is what Envoy may say."""
     return _manager(
-        "mesh",
+        prefix,
         {
+            **more,
             "rds": {"config_source": FROM_XDS, "route_config_name": routes},
-            "http_filters": [_RBAC, _ROUTER],
-            "access_log": [request_log()],
+            "http_filters": [*filters, _ROUTER],
             # What a service says on behalf of its own caller is between it and the callee: Envoy
             # writes over it where it takes the connection's address by itself.
             "use_remote_address": False,
@@ -31,7 +39,36 @@ def mesh_connections(routes: str) -> Json:
             # What the caller did not send, the callee does not see: without a mesh it had none.
             "generate_request_id": False,
             "early_header_mutation_extensions": [_mutated(_ENVOYS_OWN)],
-            "local_reply_config": {"mappers": [_REFUSED, *_CALLEE_IS_SILENT]},
+            "local_reply_config": {"mappers": list(said)},
+        },
+    )
+
+
+def platform_connections(routes: str, filters: Sequence[Json]) -> Json:
+    """
+    For what replicas ask of the platform itself: small requests, of which no header is passed on.
+
+    What they may cost is bounded: a call that is not whole after some seconds is ended.
+    """
+    return _manager(
+        "platform",
+        {
+            "rds": {"config_source": FROM_XDS, "route_config_name": routes},
+            "http_filters": [*filters, _ROUTER],
+            "use_remote_address": False,
+            "original_ip_detection_extensions": [_OF_THE_CONNECTION],
+            "skip_xff_append": True,
+            "generate_request_id": False,
+            "early_header_mutation_extensions": [_mutated(*_ALL_BUT_THE_LENGTH)],
+            "local_reply_config": {
+                "mappers": [*CALLEE_IS_SILENT, _TOO_LATE, _TOO_OFTEN, _TOO_LARGE]
+            },
+            "request_timeout": "5s",
+            "stream_idle_timeout": "30s",
+            "common_http_protocol_options": {"idle_timeout": "60s", "max_headers_count": 100},
+            "max_request_headers_kb": 8,
+            "upgrade_configs": [],
+            "http2_protocol_options": {"max_concurrent_streams": 10},
         },
     )
 
@@ -70,7 +107,7 @@ def ingress_connections(
             # The routes write it, from the address that is believed.
             "skip_xff_append": True,
             "early_header_mutation_extensions": [_mutated(*mutations, _set(scope_header, scope))],
-            "local_reply_config": {"mappers": [*_CALLEE_IS_SILENT, _NO_ROUTE]},
+            "local_reply_config": {"mappers": [*CALLEE_IS_SILENT, _NO_ROUTE]},
             "normalize_path": True,
             "merge_slashes": True,
             "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
@@ -184,6 +221,13 @@ that an expression may have.
 """
 
 
+_ALL_BUT_THE_LENGTH: list[Json] = [
+    {"remove_on_match": {"key_matcher": _regex(expression)}}
+    for expression in ("[^:c].*|c[^o].*|co[^n].*|con[^t].*", "content-[^l].*")
+]
+"""``content-length`` frames the message. In two, as above."""
+
+
 def _set(header: str, value: str) -> Json:
     written = {"header": {"key": header, "value": value}}
     return {"append": {**written, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
@@ -200,25 +244,43 @@ def _mutated(*mutations: Json) -> Json:
     }
 
 
-def _said(when: Json, sentence: str) -> Json:
+def said(when: Json, sentence: str) -> Json:
     return {"filter": when, "body_format_override": {"json_format": {"error": sentence}}}
+
+
+def _status(number: int) -> Json:
+    return {"op": "EQ", "value": {"default_value": number, "runtime_key": "unused"}}
 
 
 def _flags(*flags: str) -> Json:
     return {"response_flag_filter": {"flags": list(flags)}}
 
 
-_CALLEE_IS_SILENT: list[Json] = [
-    _said(_flags("UH", "UF", "NC", "UO"), f"%METADATA(ROUTE:{METADATA}:unavailable)%"),
-    _said(_flags("UC", "UR", "UPE"), f"%METADATA(ROUTE:{METADATA}:broken)%"),
+CALLEE_IS_SILENT: list[Json] = [
+    said(_flags("UH", "UF", "NC", "UO"), f"%METADATA(ROUTE:{METADATA}:unavailable)%"),
+    said(_flags("UC", "UR", "UPE"), f"%METADATA(ROUTE:{METADATA}:broken)%"),
 ]
 
-_REFUSED: Json = _said(
+_REFUSED: Json = said(
     # Of the answers that are the mesh's own, policy's is the only 403.
     {"status_code_filter": {"comparison": FORBIDDEN}},
     f"%METADATA(ROUTE:{METADATA}:refused)%",
 )
 
-_NO_ROUTE: Json = _said(
+_TOO_LATE: Json = said(_flags("UT"), f"%METADATA(ROUTE:{METADATA}:unavailable)%")
+
+_TOO_OFTEN: Json = {
+    **said(
+        {"status_code_filter": {"comparison": _status(429)}},
+        "a lease lasts for up to an hour: take it less often",
+    ),
+    "headers_to_add": [{"header": {"key": "retry-after", "value": "1"}}],
+}
+
+_TOO_LARGE: Json = said(
+    {"status_code_filter": {"comparison": _status(413)}}, "no body is read here: send none"
+)
+
+_NO_ROUTE: Json = said(
     _flags("NR"), "no ingress route leads from this host, path and method to a service"
 )

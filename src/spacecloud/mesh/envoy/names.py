@@ -3,7 +3,7 @@ What resources are called. Every name begins with its owner, so that whoever lis
 holds can tell whose it is.
 """
 
-from spacecloud.model.refs import ServiceKey
+from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.traffic import Entry
 
 CONTROL_CLUSTER = "control"
@@ -14,6 +14,8 @@ API_CLUSTER = "api"
 
 NOWHERE_CLUSTER = "nowhere"
 """Has no endpoint: a connection sent there is closed at once; in the bootstrap."""
+
+_GATE = "gate"
 
 
 def cluster_name(key: ServiceKey, version: str, port: int) -> str:
@@ -30,6 +32,20 @@ def entry_cluster(key: ServiceKey, entry: Entry) -> str:
 def entry_name(key: ServiceKey, entry: Entry) -> str:
     """Of an entry's listener, and of its routes."""
     return f"{key}|{entry.vip}:{entry.port}"
+
+
+def gate_name(key: ServiceKey, version: str, port: int) -> str:
+    """Of a gate's listener and routes, and of the cluster behind it."""
+    return f"{key}|{_GATE}|{version}|{port}"
+
+
+def gate_of(name: str) -> tuple[ServiceRef, int] | None:
+    """Whose gate has this name; None for a name that is no gate's."""
+    match name.split("|"):
+        case [owner, kind, version, port] if kind == _GATE:
+            return ServiceRef(*ServiceKey.parse(owner), version), int(port)
+        case _:
+            return None
 
 
 def owner_of(name: str) -> ServiceKey | None:

@@ -28,6 +28,9 @@ class Resources:
     scopes: tuple[Json, ...] = ()
     routes: tuple[Json, ...] = ()
 
+    def __add__(self, other: "Resources") -> "Resources":
+        return Resources(*(getattr(self, kind) + getattr(other, kind) for kind in KINDS))
+
     def __iter__(self) -> Iterator[tuple[Kind, str, Json]]:
         """(kind, name, resource) of all, in the order of sending."""
         for kind in KINDS:

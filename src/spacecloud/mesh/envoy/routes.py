@@ -14,7 +14,6 @@ ENVOYS_MARKS = ["x-envoy-external-address", "x-envoy-internal"]
 
 def entry_routes(face: Face, entry: Entry) -> Json:
     key = face.key
-    cluster = {"cluster": entry_cluster(key, entry)}
     route = {
         "name": entry_name(key, entry),
         "metadata": sentences(
@@ -32,22 +31,24 @@ def entry_routes(face: Face, entry: Entry) -> Json:
                     "name": str(key),
                     "domains": ["*"],
                     "typed_per_filter_config": {RBAC_FILTER: rbac(face.sources_at(entry))},
-                    "routes": [
-                        {
-                            **route,
-                            "match": {"prefix": "/", "headers": REPEATABLE},
-                            "route": forward(cluster, UNANSWERED),
-                        },
-                        {
-                            **route,
-                            "match": {"prefix": "/"},
-                            "route": forward(cluster, UNSEEN),
-                        },
-                    ],
+                    "routes": forwarding(route, entry_cluster(key, entry)),
                 }
             ],
         },
     )
+
+
+def forwarding(route: Json, cluster: str) -> list[Json]:
+    """All requests to one cluster, each tried again as far as that is safe."""
+    to = {"cluster": cluster}
+    return [
+        {
+            **route,
+            "match": {"prefix": "/", "headers": REPEATABLE},
+            "route": forward(to, UNANSWERED),
+        },
+        {**route, "match": {"prefix": "/"}, "route": forward(to, UNSEEN)},
+    ]
 
 
 def sentences(**messages: str) -> Json:

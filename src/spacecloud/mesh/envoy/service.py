@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from spacecloud.mesh.envoy.clusters import assignment, cluster
+from spacecloud.mesh.envoy.gate import NO_GATING, Gating, gate_resources
 from spacecloud.mesh.envoy.listeners import entry_listener
 from spacecloud.mesh.envoy.names import entry_cluster
 from spacecloud.mesh.envoy.resources import Resources
@@ -24,11 +25,16 @@ def policy_resources(face: Face, leads_on: Callable[[str], bool]) -> Resources:
     )
 
 
-def service_resources(face: Face, endpoints: Iterable[Endpoint]) -> Resources:
+def service_resources(
+    face: Face, endpoints: Iterable[Endpoint], gating: Gating = NO_GATING
+) -> Resources:
     replicas = tuple(endpoints)
-    return Resources(
+    gates = gate_resources(face, replicas, gating)
+    return gates + Resources(
         clusters=tuple(cluster(face.key, port) for port in face.ports),
-        endpoints=tuple(assignment(face, port, replicas) for port in face.ports),
+        endpoints=tuple(
+            assignment(face, port, replicas, gating.gate_of(face, port)) for port in face.ports
+        ),
         listeners=tuple(entry_listener(face.key, e, face.sources_at(e)) for e in face.entries),
         routes=tuple(
             entry_routes(face, entry) for entry in face.entries if entry.protocol == "http"

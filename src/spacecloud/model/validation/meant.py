@@ -44,6 +44,15 @@ MEANT: Mapping[str, Mapping[str, str]] = {
         "args": "write cmd: [app, --flag]",
         "tag": "write it behind the image, as in image: nginx:1.27",
     },
+    "AutoScale": {
+        "minReplicaCount": "write minReplicas: 0",
+        "maxReplicaCount": "write maxReplicas: 10",
+        "cooldownPeriod": "write coolDownInterval: 120",
+        "replicas": "write minReplicas: 2 and maxReplicas: 2",
+        "freezeAfter": "write sleep: {freezeAfter: 60}",
+        "stopAfter": "write sleep: {stopAfter: 900}",
+        "awake": "write sleep: {awake: [{start: 0 8 * * 1-5, end: 0 18 * * 1-5}]}",
+    },
     "Port": {
         "containerPort": "write port: 8080",
         "targetPort": "write port: 8080, the number that the task listens on",
@@ -79,6 +88,9 @@ AS_IN: Mapping[str, str] = {
     "Resources": "{cpu: 250, memory: 512}",
     "Probe": "{type: http, port: 8080, path: /health}",
     "AutoScale": "{minReplicas: 2, maxReplicas: 2}",
+    "Sleep": "{freezeAfter: 60, stopAfter: 900}",
+    "AwakeHours": "{start: 0 8 * * 1-5, end: 0 18 * * 1-5, timezone: Europe/Berlin}",
+    "Trigger": "{type: active-requests, metadata: {target: '50'}}",
     "IngressTarget": "{host: api.shop.svc.cluster.local, port: 8080}",
     "IngressSource": "{hosts: [shop.example.com], url: /}",
 }

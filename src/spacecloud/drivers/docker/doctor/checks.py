@@ -7,7 +7,7 @@ from spacecloud.drivers.docker import labels, releases
 from spacecloud.drivers.docker.doctor import pool_conflicts, preflight
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError
-from spacecloud.drivers.docker.gateway import admin
+from spacecloud.drivers.docker.gateway import admin, bootstrap
 from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership, names_of
@@ -42,6 +42,7 @@ async def examine(engine: Engine, settings: Settings, networking: Networking) ->
         checks.append(_checked("ports", preflight.taken_ports(networking, own), ports))
         checks.append(await _strangers(engine, settings))
         checks += [await _part(engine, settings, part) for part in ("gateway", "resolver")]
+        checks += await _load_reports(engine, settings)
     except (Transient, EngineError) as error:
         message = f"{error}: start it (systemctl start docker), or set SPACE_CLOUD_DOCKER_HOST"
         checks.append(Check("engine", message, ok=False))
@@ -80,6 +81,28 @@ async def _part(engine: Engine, settings: Settings, part: str) -> Check:
         return Check(part, f"runs since {since} UTC{again}", ok=True)
     fix = f"space-cloud start, then docker logs {container['Name'][1:]}"
     return Check(part, f"it is {state['Status']} (exit code {state['ExitCode']}): {fix}", ok=False)
+
+
+async def _load_reports(engine: Engine, settings: Settings) -> list[Check]:
+    """Nothing of a gateway that does not run or is not ours: of that another check tells."""
+    name = labels.part_name(settings.instance, "gateway")
+    container = await engine.find(f"containers/{name}/json")
+    if container is None or not container["State"]["Running"]:
+        return []
+    if not Ownership.of(settings).has("part", container):
+        return []
+    return [load_reports(name, container["Config"]["Cmd"] or ())]
+
+
+def load_reports(gateway: str, arguments: Iterable[str]) -> Check:
+    """Of the container of that name, started with these."""
+    if bootstrap.reports_load(arguments):
+        return Check("load reports", "the gateway tells how much each replica has to do", ok=True)
+    message = (
+        "the gateway is of an earlier release and tells no load, so that nothing scales: "
+        f"docker stop {gateway} has it made anew, and cuts the calls that are under way"
+    )
+    return Check("load reports", message, ok=False)
 
 
 async def _strangers(engine: Engine, settings: Settings) -> Check:

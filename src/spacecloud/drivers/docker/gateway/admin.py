@@ -18,7 +18,11 @@ from spacecloud.reasons.platform import GatewayUnavailable
 
 
 async def in_flight(admin_socket: Path, timeout_seconds: float) -> Mapping[str, int]:
-    """Replica address to requests and connections now; raises ``Transient`` without an answer."""
+    """
+    Replica address to requests and connections now, where there are any.
+
+    Raises ``Transient`` without an answer. A pipe is no replica.
+    """
     text = await read(admin_socket, "/clusters?format=json", timeout_seconds)
     counts: dict[str, int] = {}
     for cluster in json.loads(text).get("cluster_statuses", ()):
@@ -26,8 +30,9 @@ async def in_flight(admin_socket: Path, timeout_seconds: float) -> Mapping[str, 
         if owner is None or owner.project == PLATFORM_PROJECT:
             continue
         for host in cluster.get("host_statuses", ()):
-            address = host["address"]["socket_address"]["address"]
-            counts[address] = counts.get(address, 0) + _busy(host)
+            address, busy = host["address"].get("socket_address", {}).get("address"), _busy(host)
+            if address is not None and busy:
+                counts[address] = counts.get(address, 0) + busy
     return counts
 
 

@@ -6,6 +6,7 @@ that all calls to virtual IPs pass, and clusters for the sockets. All else comes
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from spacecloud.drivers.docker.networking import Networking
@@ -40,6 +41,11 @@ def arguments(
     ]
 
 
+def reports_load(arguments: Iterable[str]) -> bool:
+    """Does a gateway that was started with these? One of an earlier release does not."""
+    return any('"load_stats_config"' in argument for argument in arguments)
+
+
 def document(networking: Networking, run: RunDirectory, heap_bytes: int | None = None) -> Json:
     """``heap_bytes``: at which the outside is shed; None: as it was in the first releases."""
     base = _document(networking, run)
@@ -60,6 +66,7 @@ def _with_limits(base: Json, heap_bytes: int) -> Json:
             "listeners": [{**mesh, **NOT_SHED}],
             "clusters": [control, _with_pool_idle(api), nowhere],
         },
+        "cluster_manager": {"load_stats_config": _LOAD_STATS},
         "overload_manager": overload_manager(heap_bytes),
         "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
         "stats_config": {
@@ -162,6 +169,12 @@ def _socket_cluster(name: str, path: Path, protocol: Json) -> Json:
 _RUNTIME: Json = {
     # Of compiled expressions. All are our own: none is made of what is declared.
     "re2.max_program_size.error_level": 10_000
+}
+
+_LOAD_STATS: Json = {
+    "api_type": "GRPC",
+    "transport_api_version": "V3",
+    "grpc_services": [{"envoy_grpc": {"cluster_name": CONTROL_CLUSTER}}],
 }
 
 _HTTP1: Json = {"http_protocol_options": {}}

@@ -71,7 +71,9 @@ class Ingress:
     async def _publish_listener(self) -> None:
         while True:
             try:
-                return await self._ads.apply(INGRESS, messages(public_resources(self._forms[0])))
+                return await self._ads.apply(
+                    INGRESS, lambda: messages(public_resources(self._forms[0]))
+                )
             except Terminal as error:
                 if "program size" not in str(error) or len(self._forms) == 1:
                     raise
@@ -79,7 +81,7 @@ class Ingress:
 
     async def _publish_table(self, rules: Sequence[IngressRule]) -> None:
         resources = ingress_resources(IngressTable(tuple(rules)), PRIVATE_PATHS)
-        await self._ads.apply(INGRESS_TABLE, messages(resources))
+        await self._ads.apply(INGRESS_TABLE, lambda: messages(resources))
 
     async def _find_refused(self, rules: Sequence[IngressRule]) -> dict[IngressRule, str]:
         """
@@ -100,7 +102,7 @@ class Ingress:
         """What Envoy has against them; empty: nothing."""
         routes = table_routes(TRIAL, IngressTable(tuple(rules)))
         try:
-            await self._ads.apply(TRIALS, messages(Resources(routes=(routes,))))
+            await self._ads.apply(TRIALS, lambda: messages(Resources(routes=(routes,))))
         except Terminal as error:
             return str(error)
         return ""

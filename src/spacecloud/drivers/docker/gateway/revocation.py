@@ -14,15 +14,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from spacecloud.drivers.docker import netlink
+from spacecloud.drivers.docker.gateway.connections import Dialled, Peer, dialled
 from spacecloud.drivers.docker.netlink import Connection, OpenNetlink
 from spacecloud.errors import Transient
 from spacecloud.mesh.addressing import SourceMatcher
 from spacecloud.model.task import Protocol
 from spacecloud.model.traffic import SourceRanges
 from spacecloud.reasons.platform import HostFailed
-
-Dialled = tuple[str, int]
-"""Virtual IP and port."""
 
 Cookie = tuple[int, int]
 
@@ -61,7 +59,8 @@ class Revocation:
         try:
             with self._open_netlink(netlink.SOCK_DIAG) as diagnosis:
                 live = netlink.connections(diagnosis, self._mesh_port)
-                doomed = list(self._not_allowed(live, self._dialled(live), guarded))
+                called = dialled(live, self._mesh_port, self._open_netlink)
+                doomed = list(self._not_allowed(live, called, guarded))
                 self._remember(live, guarded)
                 return sum(netlink.destroy(diagnosis, connection) for connection in doomed)
         except OSError as error:
@@ -69,21 +68,15 @@ class Revocation:
                 HostFailed("list live connections, or close them", str(error))
             ) from error
 
-    def _dialled(self, live: Iterable[Connection]) -> Mapping[tuple[str, int], Dialled]:
-        if not live:
-            return {}
-        with self._open_netlink(netlink.NETFILTER) as tracking:
-            return netlink.dialled(tracking, self._mesh_port)
-
     def _not_allowed(
         self,
         live: Iterable[Connection],
-        dialled: Mapping[tuple[str, int], Dialled],
+        called: Mapping[Peer, Dialled],
         guarded: Mapping[Dialled, Guarded],
     ) -> Iterable[Connection]:
         sources: dict[Dialled, SourceMatcher] = {}
         for connection in live:
-            callee = dialled.get((connection.peer, connection.peer_port))
+            callee = called.get((connection.peer, connection.peer_port))
             if callee is None or callee not in guarded:
                 continue
             if callee not in sources:

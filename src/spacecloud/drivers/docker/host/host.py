@@ -176,7 +176,7 @@ class DockerHost:
             for folder in (run.names, run.staging, run.upstreams):
                 folder.mkdir(exist_ok=True)
                 folder.chmod(0o755)
-            names = zone.hosts_file(zone.platform_names(str(self._networking.pools.host_vip)))
+            names = zone.hosts_file(zone.platform_names(self._networking.pools))
             _write(run.names / zone.file_name(HOST), names, run.staging)
             upstream = HOST_RESOLV_CONF.read_bytes() if HOST_RESOLV_CONF.exists() else b""
             _write(run.upstream_resolv_conf, upstream.decode("utf-8", "replace"), run.staging)

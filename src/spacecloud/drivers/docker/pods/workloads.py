@@ -18,7 +18,8 @@ from spacecloud.drivers.docker.images.pull_queue import PullQueue
 from spacecloud.drivers.docker.images.pulls import Pulls
 from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership
-from spacecloud.drivers.docker.pods import observe
+from spacecloud.drivers.docker.pods import cgroups, observe
+from spacecloud.drivers.docker.pods.cgroups import Process
 from spacecloud.drivers.docker.pods.freezer import Freezer
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.pods.observe import Container
@@ -30,6 +31,7 @@ from spacecloud.errors import NotFound, SpaceCloudError, Transient
 from spacecloud.model.image import parse_image
 from spacecloud.model.json import Json
 from spacecloud.model.lines import message
+from spacecloud.model.load import MachineMemory, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import PullView
 from spacecloud.reasons.platform import ControlPlaneStarting, EngineFailed
@@ -97,6 +99,7 @@ class DockerWorkloads:
             self._engine, self._pods, self._prober, self._look, settings.stop_grace_seconds
         )
         self._services: dict[str, ServiceKey] = {}
+        self._processes: dict[ServiceKey, tuple[Process, ...]] = {}
         self._volumes: dict[str, tuple[str, ...]] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
         self._looks = FairSemaphore[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
@@ -134,6 +137,7 @@ class DockerWorkloads:
             containers = await self._inspect([item["Id"] for item in ours])
         except EngineError as error:
             raise meaning(f"look at {key}", error) from error
+        self._note_processes(key, containers)
         seen = observe.workloads(key, subnet, containers, self._health(key, containers))
         self._sleepers.note(key, seen.replicas, containers, turn, began)
         return seen
@@ -176,6 +180,12 @@ class DockerWorkloads:
 
     def volumes(self) -> Mapping[str, tuple[str, ...]]:
         return self._volumes
+
+    async def usage(self, key: ServiceKey) -> Mapping[str, Usage]:
+        return await asyncio.to_thread(cgroups.usage, self._processes.get(key, ()))
+
+    def machine_memory(self) -> MachineMemory:
+        return cgroups.machine_memory()
 
     async def execute(self, op: WorkloadOp) -> None:
         key = key_of(op)
@@ -285,6 +295,18 @@ class DockerWorkloads:
         self._services.update(dict.fromkeys(running, key))
         frozen = {c.run.container for c in containers if c.run.frozen}
         return self._prober.health((t for t in targets if t is not None), frozen)
+
+    def _note_processes(self, key: ServiceKey, containers: list[Container]) -> None:
+        """Of tasks: a sandbox does nothing."""
+        running = tuple(
+            Process(c.tag.replica, c.run.container, c.pid)
+            for c in containers
+            if c.tag.task and c.run.state == "running" and c.pid
+        )
+        if running:
+            self._processes[key] = running
+        else:
+            self._processes.pop(key, None)
 
     def _pull_ended(self, key: ServiceKey) -> None:
         self._hints.send(Hint(key, "pull"))

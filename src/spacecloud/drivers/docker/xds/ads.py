@@ -40,18 +40,20 @@ class Ads:
         self._stream: Stream | None = None
         self._arrived = asyncio.Event()
 
-    async def apply(self, owner: ServiceKey, wanted: Messages) -> None:
+    async def apply(self, owner: ServiceKey, ask: Callable[[], Messages]) -> None:
         """
         Make Envoy hold exactly this of the owner; returns when it has acknowledged all of it.
 
-        Clusters, endpoints, listeners, routes, then what is to go. When Envoy refuses one, the
-        owner's former resources are what a later Envoy would get.
+        ``ask`` is asked for it when it is known what Envoy holds. Clusters, endpoints, listeners,
+        routes, then what is to go. When Envoy refuses one, the owner's former resources are what
+        a later Envoy would get.
         """
         problem = "the gateway is not connected"
         try:
             async with asyncio.timeout(self._timeout), self._lock(owner):
                 stream = await self._connected()
                 problem = f"the gateway did not acknowledge {owner} within {self._timeout:g} s"
+                wanted = ask()
                 _encode(stream, wanted)
                 former = self._owned.get(owner, NOTHING)
                 self._own(owner, wanted)
@@ -103,6 +105,11 @@ class Ads:
     def has_of(self, owner: ServiceKey) -> bool:
         """Does Envoy hold, or will it be given, anything of this owner?"""
         return owner in self._owned or any(self._held(kind).names_of(owner) for kind in REMOVED)
+
+    def listeners_of(self, owner: ServiceKey) -> frozenset[str]:
+        """Names of those that Envoy holds or will be given."""
+        wanted = self._owned.get(owner, NOTHING)["listeners"]
+        return frozenset(wanted).union(self._held("listeners").names_of(owner))
 
     def listener_names(self) -> frozenset[str]:
         return frozenset(self._held("listeners")) | self._wanted["listeners"].keys()

@@ -24,7 +24,11 @@ class DeniedCallLog:
         """From this call on."""
         return self._denied.subscribe()
 
-    def hear(self, message: StreamAccessLogsMessage) -> None:
+    async def hear(self, messages: AsyncIterator[StreamAccessLogsMessage]) -> None:
+        async for message in messages:
+            self._hear(message)
+
+    def _hear(self, message: StreamAccessLogsMessage) -> None:
         entries = [
             *(entry.common_properties for entry in message.http_logs.log_entry),
             *(entry.common_properties for entry in message.tcp_logs.log_entry),

@@ -21,6 +21,9 @@ _NAMED_IN_JSON = (
     "envoy.extensions.access_loggers.grpc.v3.als_pb2",
     "envoy.extensions.common.matching.v3.extension_matcher_pb2",
     "envoy.extensions.filters.common.matcher.action.v3.skip_action_pb2",
+    "envoy.extensions.filters.http.buffer.v3.buffer_pb2",
+    "envoy.extensions.filters.http.ext_authz.v3.ext_authz_pb2",
+    "envoy.extensions.filters.http.local_ratelimit.v3.local_rate_limit_pb2",
     "envoy.extensions.filters.http.lua.v3.lua_pb2",
     "envoy.extensions.filters.http.rbac.v3.rbac_pb2",
     "envoy.extensions.filters.http.router.v3.router_pb2",
@@ -36,6 +39,7 @@ _NAMED_IN_JSON = (
     "envoy.extensions.upstreams.http.v3.http_protocol_options_pb2",
     "envoy.type.matcher.v3.http_inputs_pb2",
     "google.protobuf.wrappers_pb2",
+    "xds.type.v3.typed_struct_pb2",
 )
 
 for _module in _NAMED_IN_JSON:

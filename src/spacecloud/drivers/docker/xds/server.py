@@ -1,11 +1,12 @@
-"""The gRPC end of the control plane: Envoy's configuration stream and its log of refused calls."""
+"""The gRPC end of the control plane: configuration, access logs, questions, load reports."""
 
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 import grpc.aio
@@ -13,27 +14,46 @@ from envoy.service.accesslog.v3.als_pb2 import (
     StreamAccessLogsMessage,
     StreamAccessLogsResponse,
 )
+from envoy.service.auth.v3.external_auth_pb2 import CheckRequest, CheckResponse
 from envoy.service.discovery.v3.discovery_pb2 import (
     DeltaDiscoveryRequest,
     DeltaDiscoveryResponse,
 )
+from envoy.service.load_stats.v3.lrs_pb2 import LoadStatsRequest, LoadStatsResponse
 
 from spacecloud.drivers.docker.xds.ads import Ads
-from spacecloud.drivers.docker.xds.stream import Stream
+from spacecloud.drivers.docker.xds.load_reports import LoadReports
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", 64 << 20),
 ]
 
-Logs = Callable[[StreamAccessLogsMessage], None]
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+Log = Callable[[AsyncIterator[StreamAccessLogsMessage]], Awaitable[None]]
+Check = Callable[[CheckRequest], Awaitable[CheckResponse]]
 
 
 @asynccontextmanager
-async def serving(socket: Path, user_id: int, ads: Ads, logs: Logs) -> AsyncIterator[None]:
-    """Listen on a new socket that ``user_id`` may connect to, until the block ends."""
+async def serving(
+    socket: Path,
+    user_id: int,
+    ads: Ads,
+    logs: Mapping[str, Log],
+    check: Check,
+    loads: LoadReports,
+) -> AsyncIterator[None]:
+    """
+    Listen on a new socket that ``user_id`` may connect to, until the block ends.
+
+    ``logs`` are by name.
+    """
     server = grpc.aio.server(options=_OPTIONS)
-    server.add_generic_rpc_handlers((_discovery(ads), _access_logs(logs)))
+    server.add_generic_rpc_handlers(
+        (_discovery(ads), _access_logs(logs), _authorization(check), _load_reports(loads))
+    )
     _make_room(socket)
     server.add_insecure_port(f"unix:{socket}")
     await server.start()
@@ -64,7 +84,7 @@ def _discovery(ads: Ads) -> grpc.GenericRpcHandler:
         stream = ads.open()
         try:
             async with asyncio.TaskGroup() as tasks:
-                speaking = tasks.create_task(_speak(stream, context), name="speak to Envoy")
+                speaking = tasks.create_task(_speak(stream.outbox, context), name="speak to Envoy")
                 async for request in requests:
                     stream.hear(request)
                 speaking.cancel()
@@ -84,21 +104,51 @@ def _discovery(ads: Ads) -> grpc.GenericRpcHandler:
 
 
 async def _speak(
-    stream: Stream,
-    context: "grpc.aio.ServicerContext[DeltaDiscoveryRequest, DeltaDiscoveryResponse]",
+    outbox: "asyncio.Queue[Response]", context: "grpc.aio.ServicerContext[Request, Response]"
 ) -> None:
     while True:
-        await context.write(await stream.outbox.get())
+        await context.write(await outbox.get())
 
 
-def _access_logs(logs: Logs) -> grpc.GenericRpcHandler:
+def _load_reports(loads: LoadReports) -> grpc.GenericRpcHandler:
+    async def stream(
+        requests: AsyncIterator[LoadStatsRequest],
+        context: "grpc.aio.ServicerContext[LoadStatsRequest, LoadStatsResponse]",
+    ) -> None:
+        outbox = loads.open()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                speaking = tasks.create_task(_speak(outbox, context), name="ask Envoy for loads")
+                async for request in requests:
+                    loads.hear(request)
+                speaking.cancel()
+        finally:
+            loads.close(outbox)
+
+    return grpc.method_handlers_generic_handler(
+        "envoy.service.load_stats.v3.LoadReportingService",
+        {
+            "StreamLoadStats": grpc.stream_stream_rpc_method_handler(
+                stream,
+                request_deserializer=LoadStatsRequest.FromString,
+                response_serializer=LoadStatsResponse.SerializeToString,
+            )
+        },
+    )
+
+
+def _access_logs(logs: Mapping[str, Log]) -> grpc.GenericRpcHandler:
     async def stream(
         messages: AsyncIterator[StreamAccessLogsMessage],
         context: "grpc.aio.ServicerContext[StreamAccessLogsMessage, StreamAccessLogsResponse]",
     ) -> StreamAccessLogsResponse:
-        with contextlib.suppress(asyncio.CancelledError):
-            async for message in messages:
-                logs(message)
+        arriving = aiter(messages)
+        first = await anext(arriving, None)
+        # It alone says which log it is.
+        log = logs.get(first.identifier.log_name) if first is not None else None
+        if first is not None and log is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await log(_beginning_with(first, arriving))
         return StreamAccessLogsResponse()
 
     return grpc.method_handlers_generic_handler(
@@ -108,6 +158,32 @@ def _access_logs(logs: Logs) -> grpc.GenericRpcHandler:
                 stream,
                 request_deserializer=StreamAccessLogsMessage.FromString,
                 response_serializer=StreamAccessLogsResponse.SerializeToString,
+            )
+        },
+    )
+
+
+async def _beginning_with(
+    first: StreamAccessLogsMessage, others: AsyncIterator[StreamAccessLogsMessage]
+) -> AsyncIterator[StreamAccessLogsMessage]:
+    yield first
+    async for message in others:
+        yield message
+
+
+def _authorization(check: Check) -> grpc.GenericRpcHandler:
+    async def answer(
+        request: CheckRequest, context: "grpc.aio.ServicerContext[CheckRequest, CheckResponse]"
+    ) -> CheckResponse:
+        return await check(request)
+
+    return grpc.method_handlers_generic_handler(
+        "envoy.service.auth.v3.Authorization",
+        {
+            "Check": grpc.unary_unary_rpc_method_handler(
+                answer,
+                request_deserializer=CheckRequest.FromString,
+                response_serializer=CheckResponse.SerializeToString,
             )
         },
     )

@@ -1,0 +1,151 @@
+"""
+Envoy's load reports: what is in flight at each replica, pushed for as long as Envoy is there.
+
+What Envoy 1.40 does, each line seen by a test:
+
+- It reports all clusters in each interval, also those that are idle; of an endpoint only what it
+  has had. Draining ones are among them; one that was removed is not, whatever it has in flight.
+- Requests in progress are a gauge at the moment of the report. A TCP connection is one request,
+  for as long as it is open, and never a successful one. An idle connection of a pool is none.
+- It counts what began in a new cluster from the first report after its coming.
+- A changed interval is taken at once, and its time begins anew: who changes it all the time gets
+  no report.
+- When the stream has ended it comes back after five seconds, and its first report is of all the
+  time since its last.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+
+from envoy.config.endpoint.v3.load_report_pb2 import ClusterStats, UpstreamEndpointStats
+from envoy.service.load_stats.v3.lrs_pb2 import LoadStatsRequest, LoadStatsResponse
+
+from spacecloud.broadcast import Broadcast
+from spacecloud.drivers.docker.xds.load_means import LoadMeans, Origin, Sample
+from spacecloud.mesh.envoy.names import owner_of
+from spacecloud.model.load import InFlight, Load, LoadReport
+from spacecloud.model.refs import PLATFORM_PROJECT
+
+USUAL = timedelta(seconds=1)
+
+DRAINING = timedelta(milliseconds=50)
+"""
+While something drains. Three of them are in less than the time between two looks: the first began
+before the acknowledgement, and two must show that nothing is in flight.
+"""
+
+BACKLOG = 60
+"""Kept for a listener that is slow, and for one who asks what was in flight lately."""
+
+
+class LoadReports:
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._interval = USUAL
+        self._outbox: asyncio.Queue[LoadStatsResponse] | None = None
+        self._recent: deque[InFlight] = deque(maxlen=BACKLOG)
+        self._reports: Broadcast[LoadReport] = Broadcast(BACKLOG)
+        self._begin()
+
+    def subscribe(self) -> AsyncIterator[LoadReport]:
+        """From this call on, about one a second, however often Envoy reports."""
+        return self._reports.subscribe()
+
+    @property
+    def recent(self) -> tuple[InFlight, ...]:
+        """What was in flight lately, oldest first; empty: this Envoy has not reported."""
+        return tuple(self._recent)
+
+    def report_every(self, interval: timedelta) -> None:
+        if interval == self._interval:
+            return
+        self._interval = interval
+        if self._outbox is not None:
+            self._outbox.put_nowait(self._wish())
+
+    def open(self) -> "asyncio.Queue[LoadStatsResponse]":
+        """Envoy has come; what it is to be told. A stream that was open before is over."""
+        self._begin()
+        self._outbox = asyncio.Queue()
+        self._outbox.put_nowait(self._wish())
+        return self._outbox
+
+    def close(self, outbox: "asyncio.Queue[LoadStatsResponse]") -> None:
+        if self._outbox is outbox:
+            self._outbox = None
+            self._begin()
+
+    def hear(self, request: LoadStatsRequest) -> None:
+        """A request without clusters is a greeting, and no report."""
+        if not request.cluster_stats:
+            return
+        seconds = max(map(_seconds, request.cluster_stats))
+        samples = dict(_samples(request))
+        self._note_in_flight(samples, seconds)
+        self._add(self._means.take(samples, seconds), seconds)
+
+    def _begin(self) -> None:
+        """What another stream has told says nothing of this one's Envoy."""
+        self._recent.clear()
+        self._means = LoadMeans()
+        self._seconds = 0.0
+        self._sums: dict[str, tuple[float, int]] = {}
+
+    def _wish(self) -> LoadStatsResponse:
+        wish = LoadStatsResponse(send_all_clusters=True, report_endpoint_granularity=True)
+        wish.load_reporting_interval.FromTimedelta(self._interval)
+        return wish
+
+    def _note_in_flight(self, samples: Mapping[Origin, Sample], seconds: float) -> None:
+        at, counts = self._now(), dict[str, int]()
+        for (_, address), sample in samples.items():
+            busy = max(sample.in_flight, sample.issued)
+            counts[address] = counts.get(address, 0) + busy
+        self._recent.append(InFlight(at - timedelta(seconds=seconds), at, counts))
+
+    def _add(self, loads: Mapping[Origin, Load], seconds: float) -> None:
+        """Of a replica in several clusters the sum; of several short intervals their mean."""
+        self._seconds += seconds
+        for (_, address), load in loads.items():
+            area, issued = self._sums.get(address, (0.0, 0))
+            self._sums[address] = (area + load.active * seconds, issued + load.issued)
+        if self._seconds > (USUAL - DRAINING / 2).total_seconds():
+            self._tell()
+
+    def _tell(self) -> None:
+        over = self._seconds
+        replicas = {a: Load(area / over, issued) for a, (area, issued) in self._sums.items()}
+        self._seconds, self._sums = 0.0, {}
+        self._reports.send(LoadReport(over, replicas))
+
+
+def _samples(request: LoadStatsRequest) -> Iterator[tuple[Origin, Sample]]:
+    """Of replicas alone: a pipe is no replica, and neither is what the platform itself reaches."""
+    for cluster in request.cluster_stats:
+        if not cluster.upstream_locality_stats or not _is_service(cluster.cluster_name):
+            continue
+        for endpoint in _endpoints(cluster):
+            address = endpoint.address.socket_address.address
+            in_flight = endpoint.total_requests_in_progress
+            if address:
+                yield (
+                    (cluster.cluster_name, address),
+                    Sample(in_flight, endpoint.total_issued_requests),
+                )
+
+
+def _endpoints(cluster: ClusterStats) -> Iterator[UpstreamEndpointStats]:
+    for locality in cluster.upstream_locality_stats:
+        yield from locality.upstream_endpoint_stats
+
+
+def _is_service(cluster: str) -> bool:
+    owner = owner_of(cluster)
+    return owner is not None and owner.project != PLATFORM_PROJECT
+
+
+def _seconds(cluster: ClusterStats) -> float:
+    interval = cluster.load_report_interval
+    return float(interval.seconds) + float(interval.nanos) / 1e9

@@ -1,0 +1,85 @@
+"""What is known of a version's replicas, and what may be asked: a person goes before load."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from spacecloud.drivers.driver import Gate
+from spacecloud.errors import SpaceCloudError
+from spacecloud.model.declared import DeclaredVersion
+from spacecloud.model.refs import ServiceRef
+from spacecloud.model.scaling import Depth, Scaling
+from spacecloud.model.scaling_view import WakesView, WakeView
+from spacecloud.reconcile.autoscaler import Autoscaler
+from spacecloud.reconcile.scaling_metrics import ScalingMetrics
+from spacecloud.reconcile.scalings import Scalings
+from spacecloud.reconcile.waker import Waker, Woken
+from spacecloud.report.scaling import Known
+
+
+@dataclass(frozen=True, slots=True)
+class _Wakes:
+    count: int = 0
+    failed: int = 0
+    last: WakeView | None = None
+
+
+class VersionScaler:
+    """Fulfils ``Scaler``."""
+
+    def __init__(
+        self,
+        autoscaler: Autoscaler,
+        waker: Waker,
+        scalings: Scalings,
+        metrics: ScalingMetrics,
+        gate: Gate,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._autoscaler = autoscaler
+        self._waker = waker
+        self._scalings = scalings
+        self._metrics = metrics
+        self._gate = gate
+        self._now = now
+        self._wakes: defaultdict[ServiceRef, _Wakes] = defaultdict(_Wakes)
+
+    def known(self, version: DeclaredVersion) -> Known:
+        scaled, held = self._autoscaler.of(version.ref), self._gate.held().get(version.ref)
+        wakes = self._wakes.get(version.ref, _Wakes())
+        return Known(
+            self._scalings.of(version),
+            scaled.latest if scaled is not None else None,
+            scaled.changed if scaled is not None else None,
+            held.calls if held is not None else 0,
+            WakesView(count=wakes.count, failed=wakes.failed, last=wakes.last),
+        )
+
+    async def pin(self, version: DeclaredVersion, replicas: int) -> None:
+        pinned = Scaling(replicas, self._now(), pinned=version.generation)
+        await self._scalings.record(version.ref, pinned)
+
+    async def put_to_sleep(self, version: DeclaredVersion, depth: Depth) -> None:
+        self._autoscaler.note_asleep(version.ref, depth)
+        await self._scalings.record(version.ref, Scaling(1, self._now(), depth))
+
+    async def wake(self, ref: ServiceRef) -> float:
+        woken = await self._waker.wake(ref, "person")
+        return round(1000 * woken.seconds, 1) if woken.was is not None else 0.0
+
+    def note(self, ref: ServiceRef, outcome: Woken | SpaceCloudError) -> None:
+        """A wake has ended."""
+        before = self._wakes[ref]
+        if isinstance(outcome, SpaceCloudError):
+            self._wakes[ref] = replace(before, failed=before.failed + 1)
+            self._metrics.wake_failed(ref)
+            return
+        self._autoscaler.note_woken(ref)
+        if outcome.was is None:
+            return
+        last = WakeView(
+            at=outcome.at, why=outcome.why, was=outcome.was, milliseconds=1000 * outcome.seconds
+        )
+        self._wakes[ref] = replace(before, count=before.count + 1, last=last)
+        self._metrics.woken(ref, outcome.was, outcome.seconds)

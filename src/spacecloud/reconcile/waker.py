@@ -1,0 +1,233 @@
+"""
+Wake versions for the calls that wait at the gate.
+
+A wake is no reconcile: it goes straight to the driver, and the queue hears of it afterwards. All
+who wait for a version share one wake. That nothing is laid down by a plan which is older than the
+wake is the driver's to see to.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Literal
+
+from spacecloud.drivers.driver import Driver
+from spacecloud.errors import NotFound, SpaceCloudError, Terminal, Transient
+from spacecloud.mesh.policy import Policy
+from spacecloud.mesh.upstream_graph import behind
+from spacecloud.model.declared import DeclaredVersion
+from spacecloud.model.held import HeldCall, Passed, Refused
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.scale import SleepPolicy, scale_policy
+from spacecloud.model.scaling import Depth, Scaling
+from spacecloud.reasons.platform import NotAwakeInTime
+from spacecloud.reconcile.background import Background
+from spacecloud.reconcile.events import EventRecorder
+from spacecloud.reconcile.outcome import reason_of
+from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.reconcile.scalings import Scalings
+from spacecloud.report.snapshot import Snapshot
+from spacecloud.report.waiting_page import RELOAD_SECONDS, waiting_page
+from spacecloud.workloads.situation import in_service
+
+AWAKE_SECONDS = 1.0
+"""
+For so long after a wake nobody asks the driver again whether the version is awake: less than
+``WOKEN_SECONDS``, in which nothing of it is laid down.
+"""
+
+REFUSED_SECONDS = 1.0
+"""For so long after a wake that failed, callers are told so without another try."""
+
+WAKE_SECONDS = 300.0
+"""The longest start that is waited for; callers are told to come back long before."""
+
+RETRY_AFTER_SECONDS = 2
+
+Why = Literal["call", "upstream", "person", "load", "connection"]
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """One wake, and what it took."""
+
+    ref: ServiceRef
+    at: datetime
+    why: Why
+    was: Depth | None
+    """How deep it slept; None: it was on its way already."""
+
+    seconds: float
+    """Until it took calls."""
+
+
+class Waker:
+    def __init__(
+        self,
+        driver: Driver,
+        policies: PolicyCache,
+        scalings: Scalings,
+        events: EventRecorder,
+        background: Background[ServiceKey],
+        now: Callable[[], datetime],
+        told: Callable[[ServiceRef, Woken | SpaceCloudError], None],
+    ) -> None:
+        """``told`` hears how every wake has ended."""
+        self._driver = driver
+        self._policies = policies
+        self._scalings = scalings
+        self._events = events
+        self._background = background
+        self._now = now
+        self._told = told
+        self._wakes: dict[ServiceRef, asyncio.Future[Woken]] = {}
+        self._awake_until: dict[ServiceRef, float] = {}
+        self._failures: dict[ServiceRef, tuple[float, SpaceCloudError]] = {}
+        self._waiting: dict[ServiceRef, list[asyncio.Future[None]]] = {}
+
+    async def answer(self, call: HeldCall) -> Passed | Refused:
+        """For the gate: returns when the call may go on, or why it may not."""
+        if monotonic() < self._awake_until.get(call.ref, 0):
+            return Passed(None)
+        try:
+            sleep = scale_policy((await self._version(call.ref)).running).sleep
+            if sleep is not None and (refused := self._refused(call, sleep)) is not None:
+                return refused
+            await self.wake(call.ref, "call")
+        except SpaceCloudError as error:
+            return Refused(f"{call.ref} could not be woken: {error}", RETRY_AFTER_SECONDS)
+        return Passed(round(1000 * (monotonic() - call.at)))
+
+    def _refused(self, call: HeldCall, sleep: SleepPolicy) -> Refused | None:
+        """What the version itself asks for: that fewer wait, or that a browser is shown a page."""
+        held = self._driver.gate.held().get(call.ref)
+        if sleep.max_held is not None and held is not None and held.calls > sleep.max_held:
+            sentence = f"{call.ref} is waking, and maxHeld ({sleep.max_held}) calls wait for it"
+            return Refused(sentence, RETRY_AFTER_SECONDS)
+        if sleep.waiting_page and call.accepts_html:
+            self.begin(call.ref, "call")
+            sentence = f"{call.ref} is waking"
+            return Refused(sentence, RELOAD_SECONDS, waiting_page(call.ref))
+        return None
+
+    async def wake(self, ref: ServiceRef, why: Why) -> Woken:
+        """Returns when the version takes calls; raises why it does not."""
+        at, error = self._failures.get(ref, (0.0, None))
+        if error is not None and monotonic() < at + REFUSED_SECONDS:
+            raise error
+        return await asyncio.shield(self.begin(ref, why))
+
+    def looked(self, snapshot: Snapshot) -> None:
+        """A look has ended: who waits for a replica that had to be made may go on."""
+        key = snapshot.situation.desired.key
+        for ref in [ref for ref in self._waiting if ref.key == key]:
+            outcome = _outcome(snapshot, ref)
+            if outcome is None:
+                continue
+            for waiter in self._waiting.pop(ref):
+                if waiter.done():
+                    continue
+                if isinstance(outcome, SpaceCloudError):
+                    waiter.set_exception(outcome)
+                else:
+                    waiter.set_result(None)
+
+    def begin(self, ref: ServiceRef, why: Why) -> "asyncio.Future[Woken]":
+        """The one wake that all share; nobody need wait for it."""
+        wake = self._wakes.get(ref)
+        if wake is None:
+            wake = self._wakes[ref] = self._background.start(
+                self._wake(ref, why), f"wake {ref}", lambda: self._ended(ref)
+            )
+        return wake
+
+    def _ended(self, ref: ServiceRef) -> None:
+        wake = self._wakes.pop(ref, None)
+        if wake is not None and not wake.cancelled():
+            error = wake.exception()
+            if error is None:
+                self._succeeded(wake.result())
+            elif isinstance(error, SpaceCloudError):
+                self._failed(ref, error)
+        self._background.wake(ref.key)
+
+    def _succeeded(self, woken: Woken) -> None:
+        if woken.was is not None:
+            took = f"{1000 * woken.seconds:.0f} ms"
+            said = f"{woken.ref.version}: it was {woken.was}, and took calls after {took}"
+            self._events.record(woken.ref.key, "Woken", said)
+        self._told(woken.ref, woken)
+
+    def _failed(self, ref: ServiceRef, error: SpaceCloudError) -> None:
+        self._failures[ref] = (monotonic(), error)
+        said = f"{ref.version}: {error}"
+        self._events.record(ref.key, "WakeFailed", said, "error", reason=reason_of(error))
+        self._told(ref, error)
+
+    async def _wake(self, ref: ServiceRef, why: Why) -> Woken:
+        began = monotonic()
+        self._failures.pop(ref, None)
+        policy = await self._policies.policy()
+        for other in behind(policy, ref.key):
+            if self._is_asleep(policy, other):
+                # Not waited for: each call of it waits at its own gate.
+                self.begin(other, "upstream")
+        was = self._decide(await self._version(ref))
+        try:
+            async with asyncio.timeout(WAKE_SECONDS):
+                await self._raise_up(ref)
+        except TimeoutError:
+            raise Transient(NotAwakeInTime(WAKE_SECONDS)) from None
+        self._awake_until[ref] = monotonic() + AWAKE_SECONDS
+        return Woken(ref, self._now(), why, was, monotonic() - began)
+
+    async def _raise_up(self, ref: ServiceRef) -> None:
+        try:
+            await self._driver.workloads.wake(ref)
+        except NotFound:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(ref, []).append(waiter)
+            self._background.wake(ref.key)
+            await waiter
+
+    def _decide(self, version: DeclaredVersion) -> Depth | None:
+        """From now on it is to be awake, whatever a plan says that is older. How deep it slept."""
+        known = self._scalings.of(version)
+        if known is None or known.asleep is None:
+            return None
+        awake = Scaling(max(1, known.replicas), self._now())
+        self._scalings.decide(version.ref, awake)
+        return known.asleep
+
+    def _is_asleep(self, policy: Policy, ref: ServiceRef) -> bool:
+        version = _version(policy, ref)
+        scaling = self._scalings.of(version) if version is not None else None
+        return scaling is not None and scaling.asleep is not None
+
+    async def _version(self, ref: ServiceRef) -> DeclaredVersion:
+        version = _version(await self._policies.policy(), ref)
+        if version is None:
+            raise NotFound(f"there is no version {ref}")
+        return version
+
+
+def _version(policy: Policy, ref: ServiceRef) -> DeclaredVersion | None:
+    service = policy.declared.services.get(ref.key)
+    versions = service.versions if service is not None else ()
+    return next((version for version in versions if version.ref == ref), None)
+
+
+def _outcome(snapshot: Snapshot, ref: ServiceRef) -> SpaceCloudError | Literal["serves"] | None:
+    """None while it is on its way."""
+    situation = snapshot.situation
+    version = situation.version(ref)
+    if version is None:
+        return NotFound(f"there is no version {ref}")
+    reached = {e.address for e in situation.acknowledged if not e.draining}
+    replicas = situation.observed.workloads.replicas
+    if any(r.ref == ref and in_service(r) and r.address in reached for r in replicas):
+        return "serves"
+    refused = situation.history.refused.get((ref, version.generation))
+    return Terminal(refused) if refused is not None else None

@@ -1,0 +1,21 @@
+"""Whoever answers the gate's questions, as a test has it."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from spacecloud.model.held import HeldCall, Passed, Refused
+
+
+@dataclass
+class Waker:
+    """Wakes when it is told to, and keeps what it was asked."""
+
+    passed: Passed = field(default_factory=lambda: Passed(7))
+    refused: Refused | None = None
+    asked: list[HeldCall] = field(default_factory=list)
+    awake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, call: HeldCall) -> Passed | Refused:
+        self.asked.append(call)
+        await self.awake.wait()
+        return self.refused or self.passed
