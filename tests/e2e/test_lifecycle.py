@@ -554,7 +554,7 @@ def test_a_service_sleeps_frozen_or_stopped_and_its_next_request_wakes_it(stage:
 def test_a_new_revision_of_what_sleeps_is_tried_once_and_a_broken_one_is_told(
     stage: Stage,
 ) -> None:
-    sleepy = {"autoScale": {"minReplicas": 0}, "rollout": {"confirmSeconds": 1}}
+    sleepy: dict[str, Any] = {"autoScale": {"minReplicas": 0}, "rollout": {"confirmSeconds": 1}}
     path = f"/v1/runner/{PROJECT}/scaling/tried/v1"
     stage.user.apply(PROJECT, "tried", **sleepy)
     stage.user.wait_until_ready(PROJECT, "tried")
