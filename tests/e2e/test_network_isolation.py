@@ -93,6 +93,29 @@ def test_the_api_does_not_answer_a_pod(stage: Stage) -> None:
             assert answer.get("status") != 200, f"{url}: {answer}"
 
 
+def test_the_platform_s_own_domain_takes_a_pod_s_lease_as_itself_and_nothing_else(
+    stage: Stage,
+) -> None:
+    def ask(method: str, path: str, service: str = "inside") -> dict[str, Any]:
+        forged = ("--header", "x-space-cloud-lease-caller: 127.0.0.1")
+        url = f"http://platform.space-cloud{path}"
+        return stage.machine.call(PROJECT, service, "http", url, "--method", method, *forged)
+
+    taken = ask("PUT", "/v1/lease?seconds=300")
+    others = ask("GET", "/v1/lease", "shut")
+    given_back = ask("DELETE", "/v1/lease")
+    wrong = ask("PUT", "/v1/lease?seconds=1h")
+    api = ask("GET", "/v1/config/env")
+
+    body = taken["body"]
+    assert (body["service"], body["replica"]) == (f"{PROJECT}/inside", "inside--v1--0"), taken
+    assert 290 <= body["seconds"] <= 300
+    assert others["body"]["service"] == f"{PROJECT}/shut"
+    assert others["body"]["until"] is given_back["body"]["until"] is None
+    assert (wrong["status"], wrong["body"]["mistakes"][0]["path"]) == (400, "seconds")
+    assert api["status"] == 404
+
+
 def test_the_public_port_is_the_same_to_a_pod_as_to_any_outsider(stage: Stage) -> None:
     for host in host_addresses():
         answer = stage.machine.call(

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -30,7 +30,7 @@ from spacecloud.reasons.notices import RouteNotServed
 from spacecloud.reasons.platform import EngineFailed, GatewayRejected, HostFailed
 from spacecloud.reconcile import controller, health
 from spacecloud.reconcile.control_plane import ControlPlane
-from spacecloud.reconcile.leases import Leases
+from spacecloud.reconcile.leases import Leases, nobody_sleeps
 from spacecloud.reconcile.outcome import REMOVAL_FAILED
 from spacecloud.reconcile.platform import Job
 from spacecloud.reconcile.policy_cache import PolicyCache
@@ -700,6 +700,25 @@ async def test_a_replica_that_no_look_has_seen_yet_takes_a_lease(setup: Setup) -
     assert taken.version == "v1"
 
 
+async def test_a_lease_is_acknowledged_once_its_version_is_kept_awake(setup: Setup) -> None:
+    await setup.store.put_service(API, a_service())
+    address = (await setup.settles()).replicas[0].address
+    seen: list[float] = []
+
+    async def keep_awake(ref: ServiceRef) -> None:
+        seen.append(leases.of(ref, datetime.now(UTC)))
+        if len(seen) > 1:
+            raise Transient(EngineFailed("start", "its end is waited for"))
+
+    leases = leases_of(setup, keep_awake)
+    await leases.take(address, 300)
+    with pytest.raises(Transient):
+        await leases.take(address, 600)
+
+    # Whoever decides meanwhile knows of it already.
+    assert [value > 0 for value in seen] == [True, True]
+
+
 @pytest.mark.attack
 async def test_who_is_no_replica_takes_no_lease(setup: Setup) -> None:
     leases = setup.plane.leases
@@ -731,7 +750,9 @@ async def test_the_gateway_is_told_where_leases_are_taken(setup: Setup) -> None:
     await eventually(told)
 
 
-def leases_of(setup: Setup) -> Leases:
+def leases_of(
+    setup: Setup, keep_awake: Callable[[ServiceRef], Awaitable[None]] = nobody_sleeps
+) -> Leases:
     """Of a control plane that was just started, and has looked at nothing."""
     return Leases(
         setup.store,
@@ -739,4 +760,5 @@ def leases_of(setup: Setup) -> Leases:
         lambda key: None,
         setup.workloads,
         lambda: datetime.now(UTC),
+        keep_awake,
     )

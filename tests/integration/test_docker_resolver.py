@@ -156,10 +156,12 @@ async def test_a_change_and_a_withdrawal_are_seen(scene: Scene) -> None:
     assert await scene.names.published() == {}
 
 
-async def test_the_host_has_a_name(scene: Scene) -> None:
-    answer = await scene.pod.dns("host.space-cloud.svc.cluster.local", "A")
-
-    assert answer["raw"].endswith(scene.settings.pools.host_vip.packed.hex())
+async def test_host_and_platform_have_names(scene: Scene) -> None:
+    pools = scene.settings.pools
+    for label, vip in (("host", pools.host_vip), ("platform", pools.platform_vip)):
+        answer = await scene.pod.dns(f"{label}.space-cloud.svc.cluster.local", "A")
+        assert answer["raw"].endswith(vip.packed.hex())
+        assert (await scene.answers(vip.reverse_pointer, "PTR"))[0] == "NOERROR"
 
 
 async def test_an_unknown_name_of_the_mesh_is_never_asked_outside(scene: Scene) -> None:

@@ -25,7 +25,7 @@ from mesh_host import (
     traffic_of,
 )
 from spacecloud.drivers.docker.gateway.ingress import public_listener
-from spacecloud.mesh.envoy import limits
+from spacecloud.mesh.envoy import leases, limits
 from spacecloud.mesh.envoy.claims import CLAIMS, STEERING
 from spacecloud.model.api import LEASE_HEADER
 
@@ -284,6 +284,21 @@ async def test_a_flood_of_lease_calls_of_one_replica_ends_at_the_gateway(live: M
     assert other.status == 200
 
 
+async def test_the_replicas_of_one_service_do_not_take_what_there_is_for_all(
+    live: Mesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(leases.OF_ONE_SERVICE, "max_tokens", 10)
+    monkeypatch.setitem(leases.OF_ONE_SERVICE, "fill_interval", "3600s")
+    await live.traffic.publish_leases()
+    async with serving(the_api(live), echo_request):
+        for host in range(2, 8):
+            await flood_with(await dial_platform(live, host), 4)
+        late = await lease(live)
+        other = await get(await dial_platform(live, 2, "shop/web"), "/v1/lease")
+
+    assert (late.status, other.status) == (429, 200)
+
+
 async def test_a_body_at_the_lease_address_is_not_kept(live: Mesh) -> None:
     await live.traffic.publish_leases()
     large = b"x" * (10 << 20)
@@ -306,12 +321,13 @@ async def test_a_body_at_the_lease_address_is_not_kept(live: Mesh) -> None:
 
 async def test_a_lease_call_waits_for_a_control_plane_that_is_started_again(live: Mesh) -> None:
     await live.traffic.publish_leases()
-    gone = asyncio.create_task(lease(live), name="call")
-    await asyncio.sleep(0.5)
-    async with serving(the_api(live), echo_request):
-        answer = await gone
+    call = await dial_platform(live)
 
-    assert answer.status == 200
+    await send(call, b"PUT /v1/lease HTTP/1.1\r\nHost: a\r\n\r\n")
+    with pytest.raises(TimeoutError):
+        await receive(call, within=0.5)
+    async with serving(the_api(live), echo_request):
+        assert (await receive(call, within=30)).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_a_request_with_two_hosts_is_refused(live: Mesh) -> None:
@@ -339,9 +355,9 @@ async def lease(live: Mesh, path: str = "/v1/lease", **headers: str) -> Answer:
     return await get(await dial_platform(live), path, **headers)
 
 
-async def dial_platform(live: Mesh, host: int = 2) -> socket.socket:
+async def dial_platform(live: Mesh, host: int = 2, service: str = "shop/api") -> socket.socket:
     vip = str(live.host.settings.pools.platform_vip)
-    connection = await live.host.connect(live.subnet("shop/api"), vip, 80, host)
+    connection = await live.host.connect(live.subnet(service), vip, 80, host)
     live.stack.callback(connection.close)
     return connection
 

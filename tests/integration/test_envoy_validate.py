@@ -158,7 +158,7 @@ def test_envoy_accepts_ingress_host_ports_and_leases(tmp_path: Path) -> None:
             host_port_resources(
                 (HostPortAccess(25, ()), HostPortAccess(5432, ("10.120.0.0/21",))), "10.121.0.11"
             ),
-            lease_resources("10.121.0.12"),
+            lease_resources("10.121.0.12", 25),
         ),
     )
 

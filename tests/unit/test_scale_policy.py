@@ -121,6 +121,13 @@ def test_how_long_it_is_idle_before_it_sleeps(
     assert (sleep.freeze_after_seconds, sleep.stop_after_seconds) == (freeze, stop)
 
 
+@pytest.mark.parametrize(("written", "seconds"), [(0, 15), (5, 5), (300, 30)])
+def test_usage_is_looked_at_at_least_twice_in_a_window(written: int, seconds: float) -> None:
+    policy = scale_policy(a_service(autoScale={"pollingInterval": written}))
+
+    assert policy.polling_seconds == seconds
+
+
 def test_all_of_sleep_is_read() -> None:
     hours = {"start": "0 8 * * 1-5", "end": "0 18 * * 1-5", "timezone": "Europe/Berlin"}
     given = {"awake": [hours], "busyCpu": 0, "waitingPage": True, "maxHeld": 7}

@@ -27,6 +27,9 @@ from spacecloud.model.trigger_metadata import cron_replicas, cron_schedule, per_
 DEFAULT_MAXIMUM = 100
 DEFAULT_CONCURRENCY = 50
 POLLING_SECONDS = 15
+LONGEST_POLLING_SECONDS = 30
+"""So that there are two looks in a stable window."""
+
 COOL_DOWN_SECONDS = 120
 FREEZE_AFTER_SECONDS = 60.0
 STOP_AFTER_SECONDS = 900.0
@@ -213,7 +216,7 @@ def _auto_scale(scale: AutoScale, service: Service) -> ScalePolicy:
         maximum,
         initial=max(minimum, 1),
         triggers=tuple(_trigger(trigger, service) for trigger in scale.triggers),
-        polling_seconds=scale.polling_interval or POLLING_SECONDS,
+        polling_seconds=min(scale.polling_interval or POLLING_SECONDS, LONGEST_POLLING_SECONDS),
     )
 
 

@@ -165,7 +165,8 @@ class Trigger(Resource):
 
 class AutoScale(Resource):
     polling_interval: Whole = Field(default=15, ge=0)
-    """Seconds between two looks at CPU and memory; 0 means 15. Requests are told each second."""
+    """Seconds between two looks at CPU and memory; 0 means 15, more than 30 means 30. Requests
+    are told each second."""
 
     cool_down_interval: Whole = Field(default=120, ge=0)
     """What ``sleep.freezeAfter`` is where that is absent and this is written, in seconds; 0 means

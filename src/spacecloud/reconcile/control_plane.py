@@ -19,10 +19,12 @@ from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.queries import Parts, Queries
 from spacecloud.reconcile.queue import KeyQueue
+from spacecloud.reconcile.scaling_decisions import ScalingDecisions
 from spacecloud.reconcile.scaling_metrics import ScalingMetrics
 from spacecloud.reconcile.scaling_queries import ScalingQueries
 from spacecloud.reconcile.scalings import Scalings
 from spacecloud.reconcile.services import ServiceReconciler
+from spacecloud.reconcile.version_loads import VersionLoads
 from spacecloud.reconcile.version_scaler import VersionScaler
 from spacecloud.reconcile.waker import Waker, Woken
 from spacecloud.reconcile.watches import Watches
@@ -45,35 +47,37 @@ class ControlPlane:
         self.events = EventRecorder(store, now)
         queue = KeyQueue[Key](now)
         self._background = Background[Key](queue.add)
-        self._scalings = Scalings(store, lambda ref: queue.add(ref.key))
+        self._scalings = Scalings(store, policies, lambda ref: queue.add(ref.key))
         self.services = ServiceReconciler(
             store,
             driver,
-            Observer(driver, policies, self._scalings),
+            Observer(driver, self._scalings),
             self.events,
             self._background,
             termination,
             now,
         )
         self.scaling_metrics = ScalingMetrics()
+        loads = VersionLoads(driver.meter, self._scalings)
         self.waker = Waker(
-            driver, policies, self._scalings, self.events, self._background, now, self._woken
+            driver, loads, self._scalings, self.events, self._background, now, self._woken
         )
-        self.autoscaler = Autoscaler(
-            driver,
-            self._scalings,
-            self.waker,
-            self.events,
-            self.scaling_metrics,
+        self.leases = Leases(
+            store,
+            policies,
+            self.services.snapshot,
+            driver.workloads,
             now,
+            self.waker.keep_awake,
         )
+        decisions = ScalingDecisions(self._scalings, self.events, self.scaling_metrics, now)
+        self.autoscaler = Autoscaler(driver, loads, decisions, self.waker, self.leases, now)
         self._scaler = VersionScaler(
             self.autoscaler, self.waker, self._scalings, self.scaling_metrics, driver.gate, now
         )
         self.services.listen(self.waker.looked)
         self.services.listen(self.autoscaler.looked)
         self._driver = driver
-        self.leases = Leases(store, policies, self.services.snapshot, driver.workloads, now)
         self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
         self.controller = Controller[Key]("reconcile", queue, self._reconcile, self._failed, now)
         self._watches = Watches(store, driver, policies, self.services, self.platform, queue)

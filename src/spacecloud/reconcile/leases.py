@@ -6,7 +6,7 @@ its replica, so that the end of one replica's work does not end another's; it go
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from ipaddress import AddressValueError
 
@@ -20,6 +20,10 @@ from spacecloud.store.port import Store
 from spacecloud.workloads.observed import ObservedReplica, ObservedWorkloads
 
 
+async def nobody_sleeps(ref: ServiceRef) -> None:
+    """Where nothing scales."""
+
+
 class Leases:
     """Fulfils ``api.leases.ReplicaLeases``."""
 
@@ -30,12 +34,18 @@ class Leases:
         last_look: Callable[[ServiceKey], Snapshot | None],
         workloads: Workloads,
         now: Callable[[], datetime],
+        keep_awake: Callable[[ServiceRef], Awaitable[object]] = nobody_sleeps,
     ) -> None:
+        """
+        ``keep_awake`` is awaited before a lease is acknowledged: what was decided just before, that
+        the version sleeps, is undone by then, or the lease is refused with why it is not.
+        """
         self._store = store
         self._policies = policies
         self._last_look = last_look
         self._workloads = workloads
         self._now = now
+        self._keep_awake = keep_awake
         self._changes = store.changes()
         self._held: dict[ServiceRef, dict[str, datetime]] = {}
         """Version to replica to the lease's end, as the store has them."""
@@ -58,8 +68,13 @@ class Leases:
 
     def of(self, ref: ServiceRef, now: datetime) -> float:
         """For how many seconds the version is busy by what its replicas have said; 0: it is not."""
+        until = self.until(ref, now)
+        return (until - now).total_seconds() if until is not None else 0.0
+
+    def until(self, ref: ServiceRef, now: datetime) -> datetime | None:
+        """The end of the longest lease of its replicas; None: it is not busy by any."""
         last = max(self._held.get(ref, {}).values(), default=now)
-        return max(0.0, (last - now).total_seconds())
+        return last if last > now else None
 
     async def take(self, address: str, seconds: int) -> LeaseView:
         """
@@ -71,10 +86,11 @@ class Leases:
         replica = await self._replica_at(address)
         async with self._lock:
             until = _whole_second(self._now() + timedelta(seconds=seconds))
-            until = max(until, self._until(replica) or until)
+            until = max(until, self._end(replica) or until)
             if not await self._store.take_lease(Lease(replica.ref, replica.id, until)):
                 raise Conflict(f"{replica.ref} is deleted: its replicas end whatever they do")
             self._held.setdefault(replica.ref, {})[replica.id] = until
+        await self._keep_awake(replica.ref)
         return self._view(replica)
 
     async def give_back(self, address: str) -> LeaseView:
@@ -89,7 +105,7 @@ class Leases:
         return self._view(await self._replica_at(address))
 
     def _view(self, replica: ObservedReplica) -> LeaseView:
-        until, seconds = self._until(replica), 0
+        until, seconds = self._end(replica), 0
         if until is not None:
             seconds = int((until - self._now()).total_seconds())
         return LeaseView(
@@ -100,7 +116,7 @@ class Leases:
             seconds=seconds,
         )
 
-    def _until(self, replica: ObservedReplica) -> datetime | None:
+    def _end(self, replica: ObservedReplica) -> datetime | None:
         """None where it has none, or one that has ended."""
         until = self._held.get(replica.ref, {}).get(replica.id)
         return until if until is not None and until > self._now() else None

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Never
 
 from spacecloud.errors import SpaceCloudError
+from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceRef
-from spacecloud.model.scaling import Scaling
+from spacecloud.model.scaling import Depth, Scaling
+from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.store.port import Services
 
 logger = logging.getLogger(__name__)
@@ -22,16 +24,41 @@ RETRY_SECONDS = 1.0
 
 
 class Scalings:
-    def __init__(self, store: Services, written: Callable[[ServiceRef], None]) -> None:
+    def __init__(
+        self, store: Services, policies: PolicyCache, written: Callable[[ServiceRef], None]
+    ) -> None:
         """``written`` is called with a version whose row has changed."""
+        self.policies = policies
         self._store = store
         self._written = written
         self._unwritten: dict[ServiceRef, Scaling] = {}
         self._wanted = asyncio.Event()
+        self._counted: tuple[Policy | None, bool] = (None, False)
+        """Does anybody sleep of what this policy was made of?"""
 
     def of(self, version: DeclaredVersion) -> Scaling | None:
         """None where nothing was ever decided."""
         return self._unwritten.get(version.ref, version.scaling)
+
+    async def version(self, ref: ServiceRef) -> DeclaredVersion | None:
+        """As it is declared; None where it is not."""
+        service = (await self.policies.policy()).declared.services.get(ref.key)
+        versions = service.versions if service is not None else ()
+        return next((version for version in versions if version.ref == ref), None)
+
+    async def depth(self, ref: ServiceRef) -> Depth | None:
+        """How deep it is to sleep; None: it is to be awake, or is not declared."""
+        version = await self.version(ref)
+        scaling = self.of(version) if version is not None else None
+        return scaling.asleep if scaling is not None else None
+
+    async def anybody_sleeps(self) -> bool:
+        policy = await self.policies.policy()
+        if policy is not self._counted[0]:
+            versions = (v for s in policy.declared.services.values() for v in s.versions)
+            anybody = any(v.scaling is not None and v.scaling.asleep is not None for v in versions)
+            self._counted = (policy, anybody)
+        return self._counted[1] or any(s.asleep is not None for s in self._unwritten.values())
 
     def decide(self, ref: ServiceRef, scaling: Scaling) -> None:
         """From now on this is wanted."""

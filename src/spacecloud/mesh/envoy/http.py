@@ -60,7 +60,9 @@ def platform_connections(routes: str, filters: Sequence[Json]) -> Json:
             "skip_xff_append": True,
             "generate_request_id": False,
             "early_header_mutation_extensions": [_mutated(*_ALL_BUT_THE_LENGTH)],
-            "local_reply_config": {"mappers": [*CALLEE_IS_SILENT, _TOO_OFTEN, _TOO_LARGE]},
+            "local_reply_config": {
+                "mappers": [*CALLEE_IS_SILENT, _TOO_LATE, _TOO_OFTEN, _TOO_LARGE]
+            },
             "request_timeout": "5s",
             "stream_idle_timeout": "30s",
             "common_http_protocol_options": {"idle_timeout": "60s", "max_headers_count": 100},
@@ -264,6 +266,8 @@ _REFUSED: Json = said(
     {"status_code_filter": {"comparison": FORBIDDEN}},
     f"%METADATA(ROUTE:{METADATA}:refused)%",
 )
+
+_TOO_LATE: Json = said(_flags("UT"), f"%METADATA(ROUTE:{METADATA}:unavailable)%")
 
 _TOO_OFTEN: Json = {
     **said(

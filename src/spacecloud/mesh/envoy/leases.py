@@ -27,35 +27,43 @@ METHODS = "GET, PUT, DELETE"
 OF_ONE_REPLICA: Json = {"max_tokens": 10, "tokens_per_fill": 1, "fill_interval": "1s"}
 """Lease calls: one is meant for a minute. What is more is answered by the gateway (429)."""
 
+OF_ONE_SERVICE: Json = {"max_tokens": 100, "tokens_per_fill": 20, "fill_interval": "1s"}
+"""So that the replicas of one do not take what there is for all."""
+
 OF_ALL: Json = {"max_tokens": 500, "tokens_per_fill": 100, "fill_interval": "1s"}
 """A hundred writes a second are a part of what the store can."""
 
 MOST_BUCKETS = 10_000
-"""Of replicas that have called lately, of which the oldest is forgotten."""
+"""Of replicas and services that have called lately: the oldest is forgotten."""
 
 MOST_BYTES = 1024
 """Of a body, which nobody reads."""
 
 
-def lease_resources(platform_vip: str) -> Resources:
+def lease_resources(platform_vip: str, subnet_prefix: int) -> Resources:
+    """``subnet_prefix``: length of a service's subnet."""
     chain = {"name": "requests", "filters": [platform_connections(LISTENER, [_LIMIT, _BODY])]}
     listener = virtual_listener(LISTENER, platform_vip, PORT, {"filter_chains": [chain]})
-    return Resources(listeners=(listener,), routes=(_routes(),))
+    return Resources(listeners=(listener,), routes=(_routes(subnet_prefix),))
 
 
-def _routes() -> Json:
+def _routes(subnet_prefix: int) -> Json:
     return typed(
         "routes",
         {
             "name": LISTENER,
             "virtual_hosts": [
-                {"name": "platform", "domains": ["*"], "routes": [_lease(), _METHODS, _NOTHING]}
+                {
+                    "name": "platform",
+                    "domains": ["*"],
+                    "routes": [_lease(subnet_prefix), _METHODS, _NOTHING],
+                }
             ],
         },
     )
 
 
-def _lease() -> Json:
+def _lease(subnet_prefix: int) -> Json:
     down = "the control plane does not answer: try again in some seconds"
     to_api = forward({"cluster": API_CLUSTER}, UNANSWERED)
     return {
@@ -76,7 +84,7 @@ def _lease() -> Json:
         },
         "request_headers_to_add": [written(LEASE_HEADER, CALLER)],
         "metadata": sentences(unavailable=down, broken=down),
-        "typed_per_filter_config": {_LIMIT["name"]: _limits()},
+        "typed_per_filter_config": {_LIMIT["name"]: _limits(subnet_prefix)},
     }
 
 
@@ -84,7 +92,7 @@ def _regex(methods: str) -> Json:
     return {"regex": methods.replace(", ", "|")}
 
 
-def _limits() -> Json:
+def _limits(subnet_prefix: int) -> Json:
     whole: Json = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
     return {
         **_LIMIT["typed_config"],
@@ -92,9 +100,15 @@ def _limits() -> Json:
         "filter_enabled": whole,
         "filter_enforced": whole,
         "max_dynamic_descriptors": MOST_BUCKETS,
-        "rate_limits": [{"actions": [{"remote_address": {}}]}],
+        "rate_limits": [
+            {"actions": [{"remote_address": {}}]},
+            {"actions": [{"masked_remote_address": {"v4_prefix_mask_len": subnet_prefix}}]},
+        ],
         # A key without a value: a bucket for each.
-        "descriptors": [{"entries": [{"key": "remote_address"}], "token_bucket": OF_ONE_REPLICA}],
+        "descriptors": [
+            {"entries": [{"key": "remote_address"}], "token_bucket": OF_ONE_REPLICA},
+            {"entries": [{"key": "masked_remote_address"}], "token_bucket": OF_ONE_SERVICE},
+        ],
     }
 
 

@@ -146,8 +146,9 @@ class EnvoyTraffic:
         self._host_ports |= shut | {access.port: access for access in host_ports}
 
     async def publish_leases(self) -> None:
-        platform_vip = str(self._settings.pools.platform_vip)
-        await self._ads.apply(PLATFORM, lambda: messages(lease_resources(platform_vip)))
+        pools = self._settings.pools
+        resources = lease_resources(str(pools.platform_vip), pools.subnet_prefix)
+        await self._ads.apply(PLATFORM, lambda: messages(resources))
 
     def view(self, key: ServiceKey) -> GatewayView:
         held = self._ads.has_of(key)

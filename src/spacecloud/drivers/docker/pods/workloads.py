@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Never
 
@@ -19,6 +20,7 @@ from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import cgroups, observe
 from spacecloud.drivers.docker.pods.cgroups import Process
+from spacecloud.drivers.docker.pods.freezer import Freezer
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.pods.observe import Container
 from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues
@@ -263,7 +265,7 @@ class DockerWorkloads:
                 item = await self._engine.find(f"containers/{id}/json")
             container = _readable(observe.inspected, item) if item is not None else None
             if container is not None:
-                found[id] = container
+                found[id] = _as_frozen(container)
 
         if len(ids) == 1:
             await one(ids[0])
@@ -383,6 +385,15 @@ class DockerWorkloads:
         raise NotFound(
             f"replica {replica} has no task {wanted}: it has {', '.join(pod[0].tag.expected_tasks)}"
         )
+
+
+def _as_frozen(container: Container) -> Container:
+    """The engine may take one that the kernel holds for one that runs."""
+    run = container.run
+    if not container.tag.task or run.state != "running" or run.frozen or not container.pid:
+        return container
+    is_frozen = Freezer(run.container, container.pid).state() == "frozen"
+    return replace(container, run=replace(run, frozen=is_frozen))
 
 
 def _readable(read: Callable[[Json], Container | None], item: Json) -> Container | None:
