@@ -12,6 +12,7 @@ import pytest
 from docker_bench import REF, Bench, open_bench
 from docker_objects import Container
 from eventually import eventually
+from spacecloud.drivers.docker.pods.freezer import Freezer
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.refs import ServiceRef
 from spacecloud.reasons.tasks import Exited, WakeTimedOut
@@ -229,3 +230,29 @@ async def test_a_frozen_replica_can_be_asked_to_end_when_it_was_thawed(bench: Be
     (task,) = (await bench.replica()).tasks
     lines = await bench.workloads.last_lines("shop", replica.id, "main", 1)
     assert (task.exit_code, lines) == (0, ["api stopped"])
+
+
+async def test_the_kernel_is_believed_where_the_engine_is_wrong(bench: Bench) -> None:
+    """containerd's event of a pause may come after the next call, and the engine takes it in."""
+    await bench.workloads.execute(bench.op())
+    container = (await bench.ready()).tasks[0].container
+    shown = await bench.engine.get(f"containers/{container}/json")
+    freezer = Freezer(container, shown["State"]["Pid"])
+
+    assert freezer.freeze()
+    seen = await states(bench)
+    await bench.workloads.wake(REF)
+    thawed_unknown_to_the_engine = await call(bench)
+    await bench.engine.post(f"containers/{container}/pause")
+    assert freezer.thaw()
+    bench.forget_wakes()
+    await bench.workloads.observe(REF.key)
+    await bench.workloads.execute(FREEZE)
+    frozen = freezer.state()
+    assert freezer.thaw()
+    await bench.workloads.wake(REF)
+
+    assert (seen, thawed_unknown_to_the_engine, frozen) == (["frozen"], True, "frozen")
+    assert await call(bench)
+    shown = await bench.engine.get(f"containers/{container}/json")
+    assert shown["State"]["Status"] == "running"

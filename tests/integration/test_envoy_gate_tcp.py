@@ -62,6 +62,34 @@ async def test_a_server_that_speaks_first_is_heard_when_it_listens_at_last(
         assert await receive(connection) == b"still here"
 
 
+async def test_a_held_connection_goes_where_its_version_goes(live: Mesh, waker: Waker) -> None:
+    """To the replica that is there instead, and nowhere when there is none."""
+    await live.publish("shop/db", "v1")
+    first, second = [await live.dial("shop/web", "shop/db", 5432) for _ in range(2)]
+
+    async def both() -> bool:
+        return len(waker.asked) == 2
+
+    await eventually(both)
+    async with serving(live.host.listen(live.subnet("shop/db"), 4, 5432), greet):
+        live.endpoints[DB.key] = (Endpoint("v1", str(live.subnet("shop/db")[4])),)
+        await live.publish("shop/db", "v1")
+        assert await receive(first, within=BUSY) == await receive(second, within=BUSY) == b"hello\n"
+
+        first.close()
+        second.close()
+
+    lost = await live.dial("shop/web", "shop/db", 5432)
+    live.endpoints[DB.key] = ()
+    await live.publish("shop/db", "v1")
+    assert await receive(lost, within=BUSY) == b""
+
+    async def none_held() -> bool:
+        return not live.traffic.gate.held()
+
+    await eventually(none_held)
+
+
 async def test_a_connection_outlives_both_switches_wherever_it_began(
     live: Mesh, waker: Waker
 ) -> None:

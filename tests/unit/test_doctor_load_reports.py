@@ -19,5 +19,6 @@ def test_a_gateway_without_load_reports_is_named_with_the_fix(
 
     check = load_reports("space-cloud-gateway", started_with)
 
-    assert check.ok is fine
+    assert check.ok
+    assert ("nothing scales" in check.message) is not fine
     assert ("docker stop space-cloud-gateway" in check.message) is not fine

@@ -10,7 +10,12 @@ from eventually import eventually
 from gate_waker import Waker
 from spacecloud.drivers.docker.xds.gate import GateServer
 from spacecloud.drivers.memory import MemoryGate
-from spacecloud.model.gate_limits import BUFFERED_BYTES, UNSAID_BYTES, HeldLimits
+from spacecloud.model.gate_limits import (
+    BUFFERED_BYTES,
+    BUFFERED_HTTP2_BYTES,
+    UNSAID_BYTES,
+    HeldLimits,
+)
 from spacecloud.model.held import Held, Passed, Refused
 from spacecloud.model.refs import ServiceRef
 
@@ -174,6 +179,7 @@ async def test_a_gate_that_nobody_made_wakes_nobody() -> None:
         ("POST", {"content_length": "100"}, 100),
         ("POST", {"content_length": "1" + "0" * 12}, BUFFERED_BYTES),
         ("POST", {"transfer_encoding": "chunked"}, UNSAID_BYTES),
+        ("POST", {"protocol": "HTTP/2", "content_length": "1" + "0" * 12}, BUFFERED_HTTP2_BYTES),
         ("POST", {"protocol": "HTTP/2"}, UNSAID_BYTES),
         ("GET", {"protocol": "HTTP/2"}, 0),
     ],

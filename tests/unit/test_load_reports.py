@@ -132,6 +132,17 @@ async def test_what_is_in_flight_is_told_with_its_interval(
     )
 
 
+async def test_a_report_that_is_heard_late_began_no_later(loads: LoadReports, clock: Clock) -> None:
+    """Else one from before an acknowledgement would seem to have begun after it."""
+    loads.hear(message(IDLE))
+    clock.now += timedelta(seconds=5)
+    loads.hear(message(IDLE))
+    clock.now -= timedelta(hours=1)
+    loads.hear(message(IDLE))
+
+    assert [told.since for told in loads.recent[1:]] == [NOON, clock.now - timedelta(seconds=1)]
+
+
 async def test_a_greeting_is_no_report(loads: LoadReports) -> None:
     loads.hear(LoadStatsRequest())
 

@@ -20,6 +20,7 @@ from e2e.machine import output
 from e2e.stage import Stage
 from eventually import wait_until
 from load import Load
+from spacecloud.drivers.docker import labels
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -113,6 +114,8 @@ def test_what_was_taken_over_is_found_in_order(stage: Stage) -> None:
     done = stage.installation.program("space-cloud", "doctor")
 
     assert done.returncode == 0, done.stdout + done.stderr
+    gateway = labels.part_name(stage.installation.instance, "gateway")
+    assert f"nothing scales: docker stop {gateway}" in done.stdout
 
 
 def test_a_change_goes_through_without_a_loss(stage: Stage) -> None:

@@ -7,7 +7,7 @@ and when something comes by itself (it freezes, it stops, a schedule opens).
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
@@ -23,21 +23,29 @@ from spacecloud.autoscale.decision import (
     woken,
 )
 from spacecloud.autoscale.samples import Samples
-from spacecloud.autoscale.signals import Signals, signals_of
+from spacecloud.autoscale.signals import signals_of
+from spacecloud.autoscale.usages import Usages
 from spacecloud.drivers.driver import Driver
 from spacecloud.model.declared import DeclaredVersion
-from spacecloud.model.load import Load, LoadReport
+from spacecloud.model.load import Load
 from spacecloud.model.refs import ServiceKey, ServiceRef
-from spacecloud.model.scale import ScalePolicy, policy_in_force, wanted_depth, wanted_replicas
-from spacecloud.model.scaling import Depth, Scaling
-from spacecloud.reconcile.events import EventRecorder
-from spacecloud.reconcile.scaling_metrics import Change, ScalingMetrics
-from spacecloud.reconcile.scalings import Scalings
+from spacecloud.model.scale import (
+    ScalePolicy,
+    UsageTrigger,
+    policy_in_force,
+    wanted_depth,
+    wanted_replicas,
+)
+from spacecloud.model.scaling import Depth
+from spacecloud.reasons.scaling import BusyReason, LeaseHeld, NotSettled
+from spacecloud.reconcile.leases import Leases
+from spacecloud.reconcile.scaling_decisions import ScalingDecisions
+from spacecloud.reconcile.version_loads import NONE, VersionLoads
 from spacecloud.reconcile.waker import Waker
 from spacecloud.report.scaling import Decided
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.rollout import serves
-from spacecloud.workloads.situation import Declared, Situation
+from spacecloud.workloads.situation import Situation
 
 TICK_SECONDS = 2.0
 """Between two decisions about a version: Knative's."""
@@ -57,35 +65,41 @@ class Scaled:
     """When it is decided about next, on the monotonic clock."""
 
     samples: Samples = field(default_factory=Samples)
-    ready: int = 0
-    """Replicas that callers reach."""
+    usages: Usages = field(default_factory=Usages)
+    measured_at: float = float("-inf")
+    serving: tuple[str, ...] = ()
+    """Ids of replicas that callers reach."""
 
     latest: Decided | None = None
     changed: Decided | None = None
     """The last one that changed something."""
+
+    @property
+    def ready(self) -> int:
+        return len(self.serving)
 
 
 class Autoscaler:
     def __init__(
         self,
         driver: Driver,
-        scalings: Scalings,
+        loads: VersionLoads,
+        decisions: ScalingDecisions,
         waker: Waker,
-        events: EventRecorder,
-        metrics: ScalingMetrics,
+        leases: Leases,
         now: Callable[[], datetime],
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._driver = driver
-        self._scalings = scalings
+        self._loads = loads
+        self._decisions = decisions
+        self._scalings = decisions.scalings
         self._waker = waker
-        self._events = events
-        self._metrics = metrics
+        self._leases = leases
         self._now = now
         self._clock = clock
         self._scaled: dict[ServiceRef, Scaled] = {}
-        self._addresses: dict[str, ServiceRef] = {}
-        self._of_service: dict[ServiceKey, tuple[set[ServiceRef], set[str]]] = {}
+        self._of_service: dict[ServiceKey, frozenset[ServiceRef]] = {}
         self._reported: set[ServiceRef] = set()
         """Those whose windows are filled: each report counts for them, also one without them."""
 
@@ -102,22 +116,16 @@ class Autoscaler:
     def looked(self, snapshot: Snapshot) -> None:
         """A look has ended: which versions there are, where their replicas are, who is ready."""
         situation = snapshot.situation
-        key = situation.desired.key
-        refs, addresses = self._of_service.get(key, (set(), set()))
-        declared = {v.ref: v for v in situation.desired.versions}
-        for gone in refs - declared.keys():
+        key, versions = situation.desired.key, situation.desired.versions
+        declared = frozenset(version.ref for version in versions)
+        for gone in self._of_service.pop(key, frozenset()) - declared:
             self._forget(gone)
-        for address in addresses:
-            self._addresses.pop(address, None)
         replicas = situation.observed.workloads.replicas
-        now_at = {r.address: r.ref for r in replicas if r.ref in declared}
-        self._addresses.update(now_at)
-        for version in declared.values():
-            self._take(version, _ready(situation, version.ref))
+        self._loads.note_replicas(key, {r.address: r.ref for r in replicas if r.ref in declared})
+        for version in versions:
+            self._take(version, _serving(situation, version.ref))
         if declared:
-            self._of_service[key] = set(declared), set(now_at)
-        else:
-            self._of_service.pop(key, None)
+            self._of_service[key] = declared
 
     def note_woken(self, ref: ServiceRef) -> None:
         scaled = self._scaled.get(ref)
@@ -134,7 +142,7 @@ class Autoscaler:
             scaled.state = asleep(scaled.state, depth, now)
             scaled.due = now
 
-    def _take(self, version: DeclaredVersion, ready: int) -> None:
+    def _take(self, version: DeclaredVersion, serving: tuple[str, ...]) -> None:
         policy = policy_in_force(version)
         scaled = self._scaled.get(version.ref)
         if not _is_moved(policy):
@@ -142,12 +150,12 @@ class Autoscaler:
             return
         if scaled is None:
             now = self._clock()
-            scaled = Scaled(version, policy, self._begin(version, policy, ready, now), now)
+            scaled = Scaled(version, policy, self._begin(version, policy, len(serving), now), now)
             self._scaled[version.ref] = scaled
             self._watch(version.ref, scaled, now)
         elif scaled.version.generation != version.generation or scaled.policy != policy:
             self._watch(version.ref, scaled, self._clock())
-        scaled.version, scaled.policy, scaled.ready = version, policy, ready
+        scaled.version, scaled.policy, scaled.serving = version, policy, serving
 
     def _begin(
         self, version: DeclaredVersion, policy: ScalePolicy, ready: int, now: float
@@ -168,10 +176,10 @@ class Autoscaler:
 
     async def _hear(self) -> None:
         async for report in self._driver.meter.load_reports():
-            self._note(report)
+            self._note(await self._loads.take(report), report.seconds)
 
-    def _note(self, report: LoadReport) -> None:
-        now, loads = self._clock(), self._by_version(report)
+    def _note(self, loads: Mapping[ServiceRef, Load], seconds: float) -> None:
+        now = self._clock()
         for ref, load in loads.items():
             scaled = self._scaled.get(ref)
             if scaled is None:
@@ -181,17 +189,8 @@ class Autoscaler:
                 # It slipped past the gate, by what a worker of the gateway had before.
                 self._waker.begin(ref, "load")
         for ref in self._reported:
-            load = loads.get(ref, Load(0, 0))
-            self._scaled[ref].samples.record(now, load.active, load.issued, report.seconds)
-
-    def _by_version(self, report: LoadReport) -> Mapping[ServiceRef, Load]:
-        found: dict[ServiceRef, Load] = {}
-        for address, load in report.replicas.items():
-            ref = self._addresses.get(address)
-            if ref is not None and (load.active or load.issued):
-                before = found.get(ref, Load(0, 0))
-                found[ref] = Load(before.active + load.active, before.issued + load.issued)
-        return found
+            load = loads.get(ref, NONE)
+            self._scaled[ref].samples.record(now, load.active, load.issued, seconds)
 
     async def _tick(self) -> Never:
         while True:
@@ -199,26 +198,65 @@ class Autoscaler:
             for ref in [ref for ref, scaled in self._scaled.items() if scaled.due <= now]:
                 scaled = self._scaled.get(ref)
                 if scaled is not None:
-                    self._decide(ref, scaled)
+                    await self._decide(ref, scaled)
             await asyncio.sleep(TICK_SECONDS)
 
-    def _decide(self, ref: ServiceRef, scaled: Scaled) -> None:
-        now, wall_clock = self._clock(), self._now()
-        known = self._scalings.of(scaled.version)
-        wanted = wanted_replicas(scaled.policy, known)
-        signals = self._signals(scaled, now)
-        decision, scaled.state = decide(
-            scaled.policy, scaled.state, signals, scaled.ready, wanted, now, wall_clock
-        )
-        scaled.latest = Decided(wall_clock, decision)
-        self._put_off(ref, scaled, decision, now)
-        before = (wanted, wanted_depth(scaled.policy, known))
-        if decision.valid and (decision.replicas, decision.asleep) != before:
-            scaled.changed = scaled.latest
-            self._record(scaled, decision, *before)
+    async def _decide(self, ref: ServiceRef, scaled: Scaled) -> None:
+        await self._measure(scaled)
+        state = scaled.state
+        decision, after = self._decided(scaled, ())
+        if decision.asleep is not None and state.asleep is None:
+            # Asked of the machine, and so only now.
+            busy = await self._loads.calls_others(ref)
+            decision, after = self._decided(scaled, busy) if busy else (decision, after)
+        if scaled.state is not state:
+            # It was woken, or sent to sleep, meanwhile.
+            return
+        scaled.state = after
+        self._take_decision(ref, scaled, decision)
 
-    def _signals(self, scaled: Scaled, now: float) -> Signals:
-        return signals_of(scaled.samples, scaled.policy.tuning, now)
+    def _decided(
+        self, scaled: Scaled, busy: tuple[BusyReason, ...]
+    ) -> tuple[Decision, ScalerState]:
+        now, wall_clock, version = self._clock(), self._now(), scaled.version
+        signals = signals_of(
+            scaled.samples,
+            scaled.policy.tuning,
+            now,
+            cpu_millicores=scaled.usages.cpu_millicores(now),
+            memory_bytes=scaled.usages.memory_bytes(now),
+            busy=(*busy, *self._busy(version, wall_clock)),
+        )
+        wanted = wanted_replicas(scaled.policy, self._scalings.of(version))
+        return decide(scaled.policy, scaled.state, signals, scaled.ready, wanted, now, wall_clock)
+
+    def _busy(self, version: DeclaredVersion, wall_clock: datetime) -> Iterator[BusyReason]:
+        until = self._leases.until(version.ref, wall_clock)
+        if until is not None:
+            yield LeaseHeld(until)
+        if not version.is_confirmed and version.failure is None:
+            yield NotSettled()
+
+    async def _measure(self, scaled: Scaled) -> None:
+        """CPU and memory, where they count and are due."""
+        policy, now = scaled.policy, self._clock()
+        floor = policy.sleep.busy_cpu_millicores if policy.sleep is not None else 0
+        is_used = floor or any(isinstance(t, UsageTrigger) for t in policy.triggers)
+        if not is_used or now < scaled.measured_at + policy.polling_seconds:
+            return
+        scaled.measured_at = now
+        used = await self._driver.workloads.usage(scaled.version.ref.key)
+        scaled.usages.record(now, {id: used[id] for id in scaled.serving if id in used})
+
+    def _take_decision(self, ref: ServiceRef, scaled: Scaled, decision: Decision) -> None:
+        known = self._scalings.of(scaled.version)
+        replicas = wanted_replicas(scaled.policy, known)
+        depth = wanted_depth(scaled.policy, known)
+        scaled.latest = Decided(self._now(), decision)
+        self._put_off(ref, scaled, decision, self._clock())
+        if decision.valid and (decision.replicas, decision.asleep) != (replicas, depth):
+            scaled.changed = scaled.latest
+            self._decisions.take(ref, decision, replicas, depth)
 
     def _put_off(self, ref: ServiceRef, scaled: Scaled, decision: Decision, now: float) -> None:
         """Until what comes by itself, where nothing else is to be seen of it."""
@@ -231,38 +269,11 @@ class Autoscaler:
         else:
             scaled.due = now + TICK_SECONDS
 
-    def _record(
-        self, scaled: Scaled, decision: Decision, replicas: int, depth: Depth | None
-    ) -> None:
-        ref = scaled.version.ref
-        scaling = Scaling(decision.replicas, self._now(), decision.asleep)
-        self._scalings.decide(ref, scaling)
-        self._metrics.decided(ref, _change(replicas, depth, scaling))
-        said = (
-            f"{ref.version}: {_shown(replicas, depth)} → {_shown(scaling.replicas, scaling.asleep)}"
-        )
-        why = f": {decision.cause}" if decision.cause is not None else ""
-        self._events.record(ref.key, "Scaled", said + why, reason=decision.cause)
-
 
 def _is_moved(policy: ScalePolicy) -> bool:
     return policy.sleep is not None or (policy.maximum > policy.minimum and bool(policy.triggers))
 
 
-def _ready(situation: Situation, ref: ServiceRef) -> int:
-    if not isinstance(situation.desired, Declared):
-        return 0
+def _serving(situation: Situation, ref: ServiceRef) -> tuple[str, ...]:
     replicas = situation.observed.workloads.replicas
-    return sum(r.ref == ref and serves(r, situation) for r in replicas)
-
-
-def _shown(replicas: int, depth: Depth | None) -> str:
-    return depth if depth is not None else str(replicas)
-
-
-def _change(replicas: int, depth: Depth | None, scaling: Scaling) -> Change:
-    if scaling.asleep is not None:
-        return scaling.asleep
-    if depth is not None:
-        return "woken"
-    return "up" if scaling.replicas > replicas else "down"
+    return tuple(r.id for r in replicas if r.ref == ref and serves(r, situation))

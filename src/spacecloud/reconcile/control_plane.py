@@ -19,10 +19,12 @@ from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.queries import Parts, Queries
 from spacecloud.reconcile.queue import KeyQueue
+from spacecloud.reconcile.scaling_decisions import ScalingDecisions
 from spacecloud.reconcile.scaling_metrics import ScalingMetrics
 from spacecloud.reconcile.scaling_queries import ScalingQueries
 from spacecloud.reconcile.scalings import Scalings
 from spacecloud.reconcile.services import ServiceReconciler
+from spacecloud.reconcile.version_loads import VersionLoads
 from spacecloud.reconcile.version_scaler import VersionScaler
 from spacecloud.reconcile.waker import Waker, Woken
 from spacecloud.reconcile.watches import Watches
@@ -49,37 +51,33 @@ class ControlPlane:
         self.services = ServiceReconciler(
             store,
             driver,
-            Observer(driver, policies, self._scalings),
+            Observer(driver, self._scalings),
             self.events,
             self._background,
             termination,
             now,
         )
         self.scaling_metrics = ScalingMetrics()
+        loads = VersionLoads(driver.meter, self._scalings)
         self.waker = Waker(
-            driver,
+            driver, loads, self._scalings, self.events, self._background, now, self._woken
+        )
+        self.leases = Leases(
+            store,
             policies,
-            self._scalings,
-            self.events,
-            self._background,
+            self.services.snapshot,
+            driver.workloads,
             now,
-            self._woken,
+            self.waker.keep_awake,
         )
-        self.autoscaler = Autoscaler(
-            driver,
-            self._scalings,
-            self.waker,
-            self.events,
-            self.scaling_metrics,
-            now,
-        )
+        decisions = ScalingDecisions(self._scalings, self.events, self.scaling_metrics, now)
+        self.autoscaler = Autoscaler(driver, loads, decisions, self.waker, self.leases, now)
         self._scaler = VersionScaler(
             self.autoscaler, self.waker, self._scalings, self.scaling_metrics, driver.gate, now
         )
         self.services.listen(self.waker.looked)
         self.services.listen(self.autoscaler.looked)
         self._driver = driver
-        self.leases = Leases(store, policies, self.services.snapshot, driver.workloads, now)
         self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
         after_wakes = self._scalings.precedence.after_wakes
         self.controller = Controller[Key](

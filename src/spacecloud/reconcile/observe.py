@@ -13,7 +13,6 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import policy_in_force, wanted_depth, wanted_replicas
 from spacecloud.model.scaling import Depth
 from spacecloud.model.secret import SecretFacts
-from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.scalings import Scalings
 from spacecloud.store.port import Secrets
 from spacecloud.workloads.observed import Observed, ObservedWorkloads
@@ -23,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 
 class Observer:
-    def __init__(self, driver: Driver, policies: PolicyCache, scalings: Scalings) -> None:
-        self.policies = policies
+    def __init__(self, driver: Driver, scalings: Scalings) -> None:
+        self.policies = scalings.policies
         self._driver = driver
         self._scalings = scalings
 

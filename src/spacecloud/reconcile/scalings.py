@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Never
 
 from spacecloud.errors import SpaceCloudError
+from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceRef
-from spacecloud.model.scaling import Scaling
+from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.precedence import Precedence
 from spacecloud.store.port import Services
@@ -28,18 +29,42 @@ class Scalings:
         self, store: Services, policies: PolicyCache, written: Callable[[ServiceRef], None]
     ) -> None:
         """``written`` is called with a version whose row has changed."""
+        self.policies = policies
         self.precedence = Precedence()
         """Of wakes: rows are written when they are over."""
 
         self._store = store
-        self._policies = policies
         self._written = written
         self._unwritten: dict[ServiceRef, Scaling] = {}
         self._wanted = asyncio.Event()
+        self._counted: tuple[Policy | None, bool] = (None, False)
+        """Does anybody sleep of what this policy was made of?"""
 
     def of(self, version: DeclaredVersion) -> Scaling | None:
         """None where nothing was ever decided."""
         return self._unwritten.get(version.ref, version.scaling)
+
+    async def version(self, ref: ServiceRef) -> DeclaredVersion | None:
+        """
+        As it is declared; None where it is not.
+
+        By the latest policy where that has it: a question to the store is a thread's turn.
+        """
+        return _version(self.policies.latest, ref) or _version(await self.policies.policy(), ref)
+
+    async def depth(self, ref: ServiceRef) -> Depth | None:
+        """How deep it is to sleep; None: it is to be awake, or is not declared."""
+        version = await self.version(ref)
+        scaling = self.of(version) if version is not None else None
+        return scaling.asleep if scaling is not None else None
+
+    async def anybody_sleeps(self) -> bool:
+        policy = await self.policies.policy()
+        if policy is not self._counted[0]:
+            versions = (v for s in policy.declared.services.values() for v in s.versions)
+            anybody = any(v.scaling is not None and v.scaling.asleep is not None for v in versions)
+            self._counted = (policy, anybody)
+        return self._counted[1] or any(s.asleep is not None for s in self._unwritten.values())
 
     def decide(self, ref: ServiceRef, scaling: Scaling) -> None:
         """From now on this is wanted."""
@@ -69,7 +94,13 @@ class Scalings:
     async def _write(self, ref: ServiceRef, scaling: Scaling) -> None:
         await self._store.record_scaling(ref, scaling)
         # Forgotten here when the latest policy has it, so that one of both always does.
-        await self._policies.policy()
+        await self.policies.policy()
         if self._unwritten.get(ref) is scaling:
             del self._unwritten[ref]
         self._written(ref)
+
+
+def _version(policy: Policy, ref: ServiceRef) -> DeclaredVersion | None:
+    service = policy.declared.services.get(ref.key)
+    versions = service.versions if service is not None else ()
+    return next((version for version in versions if version.ref == ref), None)

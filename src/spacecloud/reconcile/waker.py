@@ -15,7 +15,6 @@ from typing import Literal
 
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import NotFound, SpaceCloudError, Terminal, Transient
-from spacecloud.mesh.policy import Policy
 from spacecloud.mesh.upstream_graph import behind
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.held import HeldCall, Passed, Refused
@@ -26,8 +25,8 @@ from spacecloud.reasons.platform import NotAwakeInTime
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.outcome import reason_of
-from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.scalings import Scalings
+from spacecloud.reconcile.version_loads import VersionLoads
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.report.waiting_page import RELOAD_SECONDS, waiting_page
 from spacecloud.workloads.situation import in_service
@@ -46,7 +45,7 @@ WAKE_SECONDS = 300.0
 
 RETRY_AFTER_SECONDS = 2
 
-Why = Literal["call", "upstream", "person", "load", "connection"]
+Why = Literal["call", "upstream", "connection", "load", "lease", "person"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Waker:
     def __init__(
         self,
         driver: Driver,
-        policies: PolicyCache,
+        loads: VersionLoads,
         scalings: Scalings,
         events: EventRecorder,
         background: Background[ServiceKey],
@@ -76,7 +75,7 @@ class Waker:
     ) -> None:
         """``told`` hears how every wake has ended."""
         self._driver = driver
-        self._policies = policies
+        self._loads = loads
         self._scalings = scalings
         self._events = events
         self._background = background
@@ -117,6 +116,11 @@ class Waker:
         if error is not None and monotonic() < at + REFUSED_SECONDS:
             raise error
         return await asyncio.shield(self.begin(ref, why))
+
+    async def keep_awake(self, ref: ServiceRef) -> None:
+        """It may have fallen asleep a moment ago; raises why it cannot be woken."""
+        if await self._scalings.depth(ref) is not None:
+            await self.wake(ref, "lease")
 
     def looked(self, snapshot: Snapshot) -> None:
         """A look has ended: who waits for a replica that had to be made may go on."""
@@ -168,13 +172,11 @@ class Waker:
     async def _wake(self, ref: ServiceRef, why: Why) -> Woken:
         began = monotonic()
         self._failures.pop(ref, None)
-        version = await self._version(ref)
-        policy = self._policies.latest
-        for other in behind(policy, ref.key):
-            if self._is_asleep(policy, other):
-                # Not waited for: each call of it waits at its own gate.
-                self.begin(other, "upstream")
-        was = self._decide(version)
+        was = self._decide(await self._version(ref))
+        if was is not None:
+            # Nobody waits for them here: each call of it waits at its callee's own gate.
+            work = self._wake_callees(ref)
+            self._background.start(work, f"wake what {ref} calls", lambda: None)
         try:
             async with asyncio.timeout(WAKE_SECONDS):
                 await self._raise_up(ref)
@@ -182,6 +184,14 @@ class Waker:
             raise Transient(NotAwakeInTime(WAKE_SECONDS)) from None
         self._awake_until[ref] = monotonic() + AWAKE_SECONDS
         return Woken(ref, self._now(), why, was, monotonic() - began)
+
+    async def _wake_callees(self, ref: ServiceRef) -> None:
+        """Those that are declared behind it, and those that it has connections to."""
+        for other in behind(await self._scalings.policies.policy(), ref.key):
+            if await self._scalings.depth(other) is not None:
+                self.begin(other, "upstream")
+        for other in await self._loads.sleeping_callees(ref):
+            self.begin(other, "connection")
 
     async def _raise_up(self, ref: ServiceRef) -> None:
         try:
@@ -202,25 +212,11 @@ class Waker:
         self._scalings.decide(version.ref, awake)
         return known.asleep
 
-    def _is_asleep(self, policy: Policy, ref: ServiceRef) -> bool:
-        version = _version(policy, ref)
-        scaling = self._scalings.of(version) if version is not None else None
-        return scaling is not None and scaling.asleep is not None
-
     async def _version(self, ref: ServiceRef) -> DeclaredVersion:
-        """Of the latest policy where that has it: a question to the store is a thread's turn."""
-        version = _version(self._policies.latest, ref)
-        if version is None:
-            version = _version(await self._policies.policy(), ref)
+        version = await self._scalings.version(ref)
         if version is None:
             raise NotFound(f"there is no version {ref}")
         return version
-
-
-def _version(policy: Policy, ref: ServiceRef) -> DeclaredVersion | None:
-    service = policy.declared.services.get(ref.key)
-    versions = service.versions if service is not None else ()
-    return next((version for version in versions if version.ref == ref), None)
 
 
 def _outcome(snapshot: Snapshot, ref: ServiceRef) -> SpaceCloudError | Literal["serves"] | None:

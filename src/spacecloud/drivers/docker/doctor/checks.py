@@ -95,14 +95,19 @@ async def _load_reports(engine: Engine, settings: Settings) -> list[Check]:
 
 
 def load_reports(gateway: str, arguments: Iterable[str]) -> Check:
-    """Of the container of that name, started with these."""
+    """
+    Of the container of that name, started with these.
+
+    An installation that was just upgraded is in order: whether somebody needs it to scale, and is
+    ready to pay for it with the calls that are under way, the doctor does not know.
+    """
     if bootstrap.reports_load(arguments):
         return Check("load reports", "the gateway tells how much each replica has to do", ok=True)
     message = (
         "the gateway is of an earlier release and tells no load, so that nothing scales: "
         f"docker stop {gateway} has it made anew, and cuts the calls that are under way"
     )
-    return Check("load reports", message, ok=False)
+    return Check("load reports", message, ok=True)
 
 
 async def _strangers(engine: Engine, settings: Settings) -> Check:

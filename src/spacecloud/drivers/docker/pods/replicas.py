@@ -106,28 +106,6 @@ class Pods:
             f"containers/{container}/kill", ok=(NOT_FOUND, CONFLICT), signal="SIGKILL"
         )
 
-    async def freeze_task(self, container: str) -> None:
-        """One that has ended has nothing to freeze."""
-        try:
-            await self._engine.post(f"containers/{container}/pause")
-        except EngineError as error:
-            # Engines tell what is so already by different codes.
-            if await self._state(container) == "running":
-                raise meaning(f"freeze container {container[:12]}", error) from error
-
-    async def thaw_task(self, container: str) -> None:
-        """``Transient`` for one that has ended: it is no more what was frozen."""
-        try:
-            await self._engine.post(f"containers/{container}/unpause")
-        except EngineError as error:
-            if await self._state(container) != "running":
-                raise meaning(f"thaw container {container[:12]}", error) from error
-
-    async def _state(self, container: str) -> str:
-        """In the engine's words; empty where there is none."""
-        shown = await self._engine.find(f"containers/{container}/json")
-        return str(shown["State"]["Status"]) if shown is not None else ""
-
     async def restart_task(self, op: RestartTask) -> None:
         grace = op.grace_seconds
         if grace is None:

@@ -15,6 +15,7 @@ from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import NOT_FOUND, EngineError, meaning
 from spacecloud.drivers.docker.pods import kept as known
 from spacecloud.drivers.docker.pods import observe
+from spacecloud.drivers.docker.pods.freezing import freeze, thaw
 from spacecloud.drivers.docker.pods.kept import Kept, KeptReplicas
 from spacecloud.drivers.docker.pods.observe import Container
 from spacecloud.drivers.docker.pods.replicas import Pods
@@ -53,6 +54,10 @@ class Sleepers:
         self._grace_seconds = grace_seconds
         self._kept = KeptReplicas()
         self._locks: WeakValueDictionary[ServiceRef, asyncio.Lock] = WeakValueDictionary()
+
+    def forget_wakes(self) -> None:
+        """From now on everything may be laid down at once."""
+        self._kept.forget_wakes()
 
     def turn(self, key: ServiceKey) -> int:
         """To be given to ``note`` by a look that begins now."""
@@ -96,10 +101,10 @@ class Sleepers:
         match op:
             case FreezeReplica():
                 self._prober.rest(running)
-                await together(map(self._pods.freeze_task, running))
+                await together(freeze(self._engine, id) for id in running)
                 self._set(op, known.frozen)
             case ThawReplica():
-                await together(map(self._pods.thaw_task, running))
+                await together(self._thaw(id) for id in running)
                 self._prober.resume(running)
                 self._set(op, known.thawed)
             case StopReplica():
@@ -122,6 +127,12 @@ class Sleepers:
     def ended(self, container: str) -> None:
         """The engine tells that a task has: a wake that waits for it looks why."""
         self._prober.ended(container)
+
+    async def _thaw(self, container: str) -> None:
+        """Nothing to do for one that has ended."""
+        shown = await self._engine.find(f"containers/{container}/json")
+        if shown is not None and shown["State"]["Running"]:
+            await thaw(self._engine, container, shown["State"]["Pid"])
 
     def _lock(self, ref: ServiceRef) -> asyncio.Lock:
         lock = self._locks.get(ref)
@@ -158,7 +169,8 @@ class Sleepers:
                 await self._await_end(kept)
             self._prober.forget({*ended})
             starts = (self._pods.start_task(c, f"task of {kept.replica.id}") for c in ended)
-            await together((*map(self._pods.thaw_task, frozen), *starts))
+            thaws = (thaw(self._engine, c, kept.containers[c].pid) for c in frozen)
+            await together((*thaws, *starts))
             self._prober.resume(frozen)
             running = known.running(kept)
             self._kept.set(ref, running)

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Never
 
@@ -19,6 +20,7 @@ from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import cgroups, observe
 from spacecloud.drivers.docker.pods.cgroups import Process
+from spacecloud.drivers.docker.pods.freezer import Freezer
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.pods.observe import Container
 from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues
@@ -93,15 +95,15 @@ class DockerWorkloads:
         self._pull_queue = PullQueue(self._pulls, self._pull_ended, now)
         self._group: asyncio.TaskGroup | None = None
         self._prober = Prober(self._engine, self._health_changed, now)
-        self._sleepers = Sleepers(
+        self.sleepers = Sleepers(
             self._engine, self._pods, self._prober, self._look, settings.stop_grace_seconds
         )
         self._services: dict[str, ServiceKey] = {}
         self._processes: dict[ServiceKey, tuple[Process, ...]] = {}
         self._volumes: dict[str, tuple[str, ...]] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
-        self._looks = FairSemaphore[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
-        self._operations = FairSemaphore[ServiceKey](MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS)
+        self.looks = FairSemaphore[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
+        self.operations = FairSemaphore[ServiceKey](MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS)
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
@@ -122,12 +124,12 @@ class DockerWorkloads:
             await asyncio.Event().wait()
 
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
-        async with self._looks.slot(key):
+        async with self.looks.slot(key):
             return await self._look(key)
 
     async def _look(self, key: ServiceKey) -> ObservedWorkloads:
         filters = {"label": labels.of_service(self._settings.instance, key)}
-        turn, began = self._sleepers.turn(key), time.monotonic()
+        turn, began = self.sleepers.turn(key), time.monotonic()
         try:
             subnet = await self._networks.subnet(key)
             listing = await self._engine.get("containers/json", all=True, filters=filters)
@@ -137,7 +139,7 @@ class DockerWorkloads:
             raise meaning(f"look at {key}", error) from error
         self._note_processes(key, containers)
         seen = observe.workloads(key, subnet, containers, self._health(key, containers))
-        self._sleepers.note(key, seen.replicas, containers, turn, began)
+        self.sleepers.note(key, seen.replicas, containers, turn, began)
         return seen
 
     async def observe_all(self) -> Mapping[ServiceKey, ObservedWorkloads]:
@@ -188,13 +190,13 @@ class DockerWorkloads:
     async def execute(self, op: WorkloadOp) -> None:
         key = key_of(op)
         try:
-            async with self._operations.slot(key):
+            async with self.operations.slot(key):
                 await self._execute(op)
         except EngineError as error:
             raise meaning(str(op), error) from error
 
     async def wake(self, ref: ServiceRef) -> None:
-        await self._sleepers.wake(ref)
+        await self.sleepers.wake(ref)
 
     def hints(self) -> AsyncGenerator[Hint]:
         return self._hints.subscribe()
@@ -239,7 +241,7 @@ class DockerWorkloads:
             case RestartTask():
                 await self._pods.restart_task(op)
             case StopReplica() | KillReplica() | FreezeReplica() | ThawReplica():
-                await self._sleepers.execute(op)
+                await self.sleepers.execute(op)
             case RemoveReplica():
                 await self._pods.remove(op)
 
@@ -263,7 +265,7 @@ class DockerWorkloads:
                 item = await self._engine.find(f"containers/{id}/json")
             container = _readable(observe.inspected, item) if item is not None else None
             if container is not None:
-                found[id] = container
+                found[id] = _as_frozen(container)
 
         if len(ids) == 1:
             await one(ids[0])
@@ -336,7 +338,7 @@ class DockerWorkloads:
         if self._owner.has("replica", container):
             tag = labels.read(ownership.labels_of(container))
             if event.get("Action") == "die":
-                self._sleepers.ended(ownership.id_of(container))
+                self.sleepers.ended(ownership.id_of(container))
             self._hints.send(Hint(tag.ref.key if tag is not None else None, "engine"))
         elif self._owner.has("part", container):
             self._hints.send(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))
@@ -383,6 +385,15 @@ class DockerWorkloads:
         raise NotFound(
             f"replica {replica} has no task {wanted}: it has {', '.join(pod[0].tag.expected_tasks)}"
         )
+
+
+def _as_frozen(container: Container) -> Container:
+    """The engine may take one that the kernel holds for one that runs."""
+    run = container.run
+    if not container.tag.task or run.state != "running" or run.frozen or not container.pid:
+        return container
+    is_frozen = Freezer(run.container, container.pid).state() == "frozen"
+    return replace(container, run=replace(run, frozen=is_frozen))
 
 
 def _readable(read: Callable[[Json], Container | None], item: Json) -> Container | None:

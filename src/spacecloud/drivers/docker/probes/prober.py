@@ -37,6 +37,9 @@ EXEC_INTERVAL_SECONDS, LONGEST_EXEC_INTERVAL_SECONDS = 0.5, 5.0
 LONGER = 1.5
 """Than the last pause before a task that is not ready yet is asked again."""
 
+LONGER_WAITED_FOR = 1.1
+"""The same where somebody waits for it: a call is held up by a tenth of its start at most."""
+
 DOUBT_SECONDS = 1.0
 """Between two questions to a task that was ready and said no, where it declares no interval."""
 
@@ -194,7 +197,8 @@ class Prober:
             if reason is None or not self._is_new(target.container):
                 await asyncio.sleep(interval(probe, reason))
             else:
-                await asyncio.sleep(starting_interval(probe, tries))
+                longer = LONGER_WAITED_FOR if target.container in self._waiting else LONGER
+                await asyncio.sleep(starting_interval(probe, tries, longer))
                 tries += 1
 
     def _is_new(self, container: str) -> bool:
@@ -212,13 +216,13 @@ class Prober:
             self._changed(target.container)
 
 
-def starting_interval(probe: Probe, tries: int) -> float:
+def starting_interval(probe: Probe, tries: int, longer: float = LONGER) -> float:
     """Seconds until a task is asked again that is not ready yet, after so many tries before."""
     first, longest = FIRST_INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS
     if probe.type == "exec":
         first = EXEC_INTERVAL_SECONDS
         longest = max(first, min(LONGEST_EXEC_INTERVAL_SECONDS, probe.interval_seconds))
-    return float(min(first * LONGER ** min(tries, 50), longest))
+    return float(min(first * longer ** min(tries, 50), longest))
 
 
 def interval(probe: Probe, reason: ProbeReason | None) -> float:

@@ -24,7 +24,11 @@ from google.rpc.status_pb2 import Status
 from spacecloud.drivers.held_calls import HeldCalls
 from spacecloud.mesh.envoy.gate import GATE, WAKE_HEADER
 from spacecloud.mesh.envoy.names import gate_of
-from spacecloud.model.gate_limits import BUFFERED_BYTES, UNSAID_BYTES
+from spacecloud.model.gate_limits import (
+    BUFFERED_BYTES,
+    BUFFERED_HTTP2_BYTES,
+    UNSAID_BYTES,
+)
 from spacecloud.model.held import HeldCall, Passed, Refused
 from spacecloud.model.refs import ServiceRef
 
@@ -100,11 +104,11 @@ class GateServer(HeldCalls):
 
 def _body_bytes(method: str, protocol: str, headers: Mapping[str, str]) -> int:
     """What Envoy may have in memory of it."""
-    length = headers.get("content-length", "")
+    length, is_http2 = headers.get("content-length", ""), protocol == "HTTP/2"
     if length.isdecimal():
-        return min(int(length), BUFFERED_BYTES)
-    is_framed = protocol == "HTTP/2" and method not in _BODILESS
-    return UNSAID_BYTES if is_framed or "transfer-encoding" in headers else 0
+        return min(int(length), BUFFERED_HTTP2_BYTES if is_http2 else BUFFERED_BYTES)
+    has_body = "transfer-encoding" in headers or (is_http2 and method not in _BODILESS)
+    return UNSAID_BYTES if has_body else 0
 
 
 def _pass(answer: Passed) -> CheckResponse:

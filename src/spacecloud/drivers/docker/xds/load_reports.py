@@ -1,7 +1,7 @@
 """
 Envoy's load reports: what is in flight at each replica, pushed for as long as Envoy is there.
 
-What Envoy 1.40 does, each line seen by a test:
+What Envoy 1.40 does, as it was measured:
 
 - It reports all clusters in each interval, also those that are idle; of an endpoint only what it
   has had. Draining ones are among them; one that was removed is not, whatever it has in flight.
@@ -103,7 +103,11 @@ class LoadReports:
         for (_, address), sample in samples.items():
             busy = max(sample.in_flight, sample.issued)
             counts[address] = counts.get(address, 0) + busy
-        self._recent.append(InFlight(at - timedelta(seconds=seconds), at, counts))
+        since = at - timedelta(seconds=seconds)
+        if self._recent:
+            # It began when the last one ended, however late this one is heard.
+            since = min(since, self._recent[-1].at)
+        self._recent.append(InFlight(since, at, counts))
 
     def _add(self, loads: Mapping[Origin, Load], seconds: float) -> None:
         """Of a replica in several clusters the sum; of several short intervals their mean."""

@@ -1,0 +1,131 @@
+"""What each version has to do: of what the gateway tells of addresses, the machine of sockets."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from spacecloud.drivers.driver import Meter
+from spacecloud.errors import SpaceCloudError
+from spacecloud.mesh.policy import Policy
+from spacecloud.model.load import Load, LoadReport, OpenConnection
+from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.task import Protocol
+from spacecloud.reasons.scaling import BusyReason, CallsOthers
+from spacecloud.reconcile.scalings import Scalings
+
+logger = logging.getLogger(__name__)
+
+NONE = Load(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """Between two versions, at one port of the callee."""
+
+    caller: ServiceRef
+    callee: ServiceRef
+    protocol: Protocol
+    count: int
+
+
+Entries = Mapping[tuple[str, int], tuple[ServiceRef, Protocol]]
+"""Virtual IP and port to the version that answers there."""
+
+
+class VersionLoads:
+    def __init__(self, meter: Meter, scalings: Scalings) -> None:
+        self._meter = meter
+        self._scalings = scalings
+        self._versions: dict[str, ServiceRef] = {}
+        """By address of a replica."""
+
+        self._addresses: dict[ServiceKey, frozenset[str]] = {}
+        self._latest: Mapping[ServiceRef, Load] = {}
+        self._entries: tuple[Policy | None, Entries] = (None, {})
+
+    def note_replicas(self, key: ServiceKey, replicas: Mapping[str, ServiceRef]) -> None:
+        """Of a service, as a look has seen them: address to version."""
+        for address in self._addresses.pop(key, ()):
+            self._versions.pop(address, None)
+        if replicas:
+            self._addresses[key] = frozenset(replicas)
+            self._versions |= replicas
+
+    async def take(self, report: LoadReport) -> Mapping[ServiceRef, Load]:
+        """Of those that had anything to do. A sleeping caller's TCP connection asks for nothing."""
+        loads: dict[ServiceRef, Load] = {}
+        for address, load in report.replicas.items():
+            ref = self._versions.get(address)
+            if ref is not None and (load.active or load.issued):
+                before = loads.get(ref, NONE)
+                loads[ref] = Load(before.active + load.active, before.issued + load.issued)
+        parked = await self._parked(loads)
+        self._latest = {
+            ref: Load(max(0.0, load.active - parked[ref]), load.issued)
+            for ref, load in loads.items()
+        }
+        return self._latest
+
+    async def calls_others(self, caller: ServiceRef) -> tuple[BusyReason, ...]:
+        """
+        Is there a callee that it has a connection to, and that has requests in flight?
+
+        Whose requests those are nobody can tell, so that it counts as busy. A TCP connection alone
+        does not: pools of databases are never closed.
+        """
+        found = {
+            str(each.callee.key)
+            for each in await self._connections()
+            if each.caller == caller and each.callee != caller and each.protocol == "http"
+            if self._latest.get(each.callee, NONE).active > 0
+        }
+        return (CallsOthers(tuple(sorted(found))),) if found else ()
+
+    async def sleeping_callees(self, caller: ServiceRef) -> tuple[ServiceRef, ...]:
+        """Those that it has connections to."""
+        callees = {each.callee for each in await self._connections() if each.caller == caller}
+        return tuple(sorted([ref for ref in callees if await self._scalings.depth(ref)]))
+
+    async def _parked(self, loads: Iterable[ServiceRef]) -> Counter[ServiceRef]:
+        """TCP connections whose callers sleep, by callee. Asked only where there can be any."""
+        parked: Counter[ServiceRef] = Counter()
+        if not loads or not await self._scalings.anybody_sleeps():
+            return parked
+        entries = self._entries_of(await self._scalings.policies.policy())
+        tcp = {ref for ref, protocol in entries.values() if protocol == "tcp"}
+        if tcp.isdisjoint(loads):
+            return parked
+        for each in await self._connections():
+            if each.protocol == "tcp" and await self._scalings.depth(each.caller):
+                parked[each.callee] += each.count
+        return parked
+
+    async def _connections(self) -> tuple[Connections, ...]:
+        """Open now, those that wait for their next request as well; empty: nobody can say."""
+        try:
+            opened = await self._meter.connections()
+        except SpaceCloudError as error:
+            logger.warning("nobody says which connections are open: %s", error)
+            return ()
+        entries = self._entries_of(await self._scalings.policies.policy())
+        return tuple(self._known(opened, entries))
+
+    def _known(
+        self, opened: Mapping[OpenConnection, int], entries: Entries
+    ) -> Iterable[Connections]:
+        for (address, vip, port), count in opened.items():
+            caller, dialled = self._versions.get(address), entries.get((vip, port))
+            if caller is not None and dialled is not None:
+                yield Connections(caller, *dialled, count)
+
+    def _entries_of(self, policy: Policy) -> Entries:
+        known, entries = self._entries
+        if known is not policy:
+            entries = {
+                (entry.vip, entry.port): (ServiceRef(*key, entry.version), entry.protocol)
+                for key, face in policy.faces().items()
+                for entry in face.entries
+            }
+            self._entries = (policy, entries)
+        return entries
