@@ -56,5 +56,6 @@ async def test_a_key_is_looked_at_when_the_wakes_are_over() -> None:
             await asyncio.sleep(0)
         assert not looked.is_set()
 
-    await asyncio.wait_for(looked.wait(), 1)
+    async with asyncio.timeout(1):
+        await looked.wait()
     running.cancel()
