@@ -1,7 +1,7 @@
 """The autoscaler and the waker over a real store, with a platform that is only imagined."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from spacecloud.drivers.memory import MemoryGate, MemoryTraffic, MemoryWorkloads
 from spacecloud.errors import Transient
 from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.held import Passed, Refused
-from spacecloud.model.load import Load, LoadReport
+from spacecloud.model.load import Load, LoadReport, OpenConnection
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Scaling
 from spacecloud.model.scaling_view import ScaleView
@@ -23,6 +23,7 @@ from spacecloud.reasons.tasks import Exited
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.scalings import Scalings
+from spacecloud.reconcile.version_loads import FRESH_SECONDS, VersionLoads
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
 from spacecloud.workloads.operations import FreezeReplica
@@ -274,3 +275,31 @@ async def test_what_was_recorded_is_in_the_latest_policy(world: World) -> None:
     await scalings.record(API, Scaling(1, datetime.now(UTC), "frozen"))
 
     assert await scalings.depth(API) == "frozen"
+
+
+class CountedTraffic(MemoryTraffic):
+    """Whose connections are listed slowly, as they are by a kernel."""
+
+    lists = 0
+
+    async def connections(self) -> Mapping[OpenConnection, int]:
+        self.lists += 1
+        await asyncio.sleep(0.01)
+        return await super().connections()
+
+
+async def test_connections_are_listed_once_for_all_who_ask_in_a_moment(world: World) -> None:
+    def utc_now() -> datetime:
+        return datetime.now(UTC)
+
+    now = 0.0
+    meter = CountedTraffic(utc_now)
+    scalings = Scalings(world.store, PolicyCache(world.store), lambda ref: None)
+    loads = VersionLoads(meter, scalings, lambda: now)
+
+    await asyncio.gather(*(loads.sleeping_callees(API) for _ in range(20)))
+    assert meter.lists == 1
+
+    now += FRESH_SECONDS
+    await loads.sleeping_callees(API)
+    assert meter.lists == 2
