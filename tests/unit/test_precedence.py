@@ -1,19 +1,37 @@
 """Wakes go before looks, for so long and no longer."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 
 from spacecloud.reconcile.controller import Controller
-from spacecloud.reconcile.precedence import LONGEST_SECONDS, Precedence
+from spacecloud.reconcile.precedence import ANSWERED_SECONDS, LONGEST_SECONDS, Precedence
 from spacecloud.reconcile.queue import KeyQueue
 
 
 async def test_nothing_waits_while_no_wake_is_under_way() -> None:
+    await asyncio.wait_for(Precedence().after_wakes(), LONGEST_SECONDS / 2)
+
+
+async def test_what_was_held_is_answered_first() -> None:
     precedence = Precedence()
     with precedence.waking():
         pass
+    began = time.monotonic()
 
-    await asyncio.wait_for(precedence.after_wakes(), LONGEST_SECONDS / 2)
+    await asyncio.wait_for(precedence.after_wakes(), LONGEST_SECONDS)
+
+    assert time.monotonic() - began >= ANSWERED_SECONDS / 2
+
+
+async def test_wakes_one_after_the_other_do_not_go_first_for_ever() -> None:
+    now = 0.0
+    precedence = Precedence(lambda: now)
+    while now < LONGEST_SECONDS:
+        with precedence.waking():
+            now += ANSWERED_SECONDS
+    with precedence.waking():
+        await asyncio.wait_for(precedence.after_wakes(), LONGEST_SECONDS / 2)
 
 
 async def test_it_is_waited_for_the_last_of_several() -> None:

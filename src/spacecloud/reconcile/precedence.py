@@ -6,6 +6,7 @@ services wake at once, that of the first would take the processor from the wakes
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from time import monotonic
@@ -17,35 +18,48 @@ start may take minutes, and keeps nothing else from going on.
 """
 
 
+ANSWERED_SECONDS = 0.05
+"""After a wake: the calls that were held reach the replica, and their answers the callers."""
+
+
 class Precedence:
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._wakes = 0
-        self._since = 0.0
+        self._since = self._ended = -math.inf
+        """When wakes began to follow each other, and when the last one ended."""
+
         self._none = asyncio.Event()
-        self._none.set()
 
     @contextmanager
     def waking(self) -> Generator[None]:
         """One wake is under way."""
-        if not self._wakes:
+        if not self._wakes and self._clock() > self._ended + ANSWERED_SECONDS:
             self._since = self._clock()
-            self._none.clear()
+        self._none.clear()
         self._wakes += 1
         try:
             yield
         finally:
             self._wakes -= 1
             if not self._wakes:
+                self._ended = self._clock()
                 self._none.set()
 
     async def after_wakes(self) -> None:
-        """Returns when none is under way, or they have been for as long as they go first."""
-        left = self._since + LONGEST_SECONDS - self._clock()
-        if self._none.is_set() or left <= 0:
-            return
-        try:
-            async with asyncio.timeout(left):
-                await self._none.wait()
-        except TimeoutError:
-            pass
+        """
+        Returns when none is under way and the last is answered, or they have gone first for long
+        enough.
+        """
+        while (left := self._since + LONGEST_SECONDS - self._clock()) > 0:
+            if not self._wakes:
+                rest = self._ended + ANSWERED_SECONDS - self._clock()
+                if rest <= 0:
+                    return
+                await asyncio.sleep(min(rest, left))
+                continue
+            try:
+                async with asyncio.timeout(left):
+                    await self._none.wait()
+            except TimeoutError:
+                return
