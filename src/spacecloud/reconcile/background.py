@@ -51,6 +51,8 @@ class Background(Generic[K]):
             at_end()
 
         task = self._group.create_task(run(), name=name)
+        # Of a task that is cancelled before its first step nobody has begun the work.
+        task.add_done_callback(lambda _: work.close())
         future.add_done_callback(lambda done: task.cancel() if done.cancelled() else None)
         return future
 

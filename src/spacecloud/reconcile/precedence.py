@@ -46,20 +46,24 @@ class Precedence:
                 self._ended = self._clock()
                 self._none.set()
 
+    async def none_under_way(self) -> None:
+        """Returns when that is so, or they have gone first for long enough."""
+        left = self._since + LONGEST_SECONDS - self._clock()
+        if not self._wakes or left <= 0:
+            return
+        try:
+            async with asyncio.timeout(left):
+                await self._none.wait()
+        except TimeoutError:
+            pass
+
     async def after_wakes(self) -> None:
-        """
-        Returns when none is under way and the last is answered, or they have gone first for long
-        enough.
-        """
+        """The same, and the last of them is answered."""
         while (left := self._since + LONGEST_SECONDS - self._clock()) > 0:
-            if not self._wakes:
-                rest = self._ended + ANSWERED_SECONDS - self._clock()
-                if rest <= 0:
-                    return
+            rest = self._ended + ANSWERED_SECONDS - self._clock()
+            if self._wakes:
+                await self.none_under_way()
+            elif rest > 0:
                 await asyncio.sleep(min(rest, left))
-                continue
-            try:
-                async with asyncio.timeout(left):
-                    await self._none.wait()
-            except TimeoutError:
+            else:
                 return

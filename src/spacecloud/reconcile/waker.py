@@ -197,7 +197,7 @@ class Waker:
         if was == "stopped":
             # What has ended has left none open.
             return
-        await self._scalings.precedence.after_wakes()
+        await self._scalings.precedence.none_under_way()
         for other in await self._loads.sleeping_callees(ref):
             self.begin(other, "connection")
 
