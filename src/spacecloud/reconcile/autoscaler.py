@@ -163,7 +163,10 @@ class Autoscaler:
         known = self._scalings.of(version)
         depth = wanted_depth(policy, known)
         if known is not None and depth is not None:
-            return begin_asleep(now, depth, max(0.0, (self._now() - known.since).total_seconds()))
+            freeze = policy.sleep.freeze_after_seconds if policy.sleep is not None else None
+            asleep_for = (self._now() - known.since).total_seconds()
+            # It had been idle for so long when it was frozen.
+            return begin_asleep(now, depth, max(0.0, asleep_for) + (freeze or 0.0))
         return begin(now, max(ready, wanted_replicas(policy, known)))
 
     def _watch(self, ref: ServiceRef, scaled: Scaled, now: float) -> None:
