@@ -23,7 +23,7 @@ from spacecloud.reconcile import autoscaler
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
-from spacecloud.workloads.operations import StartTask, StopReplica, ThawReplica
+from spacecloud.workloads.operations import FreezeReplica, StartTask, StopReplica, ThawReplica
 from spacecloud.workloads.situation import TerminationLimits
 
 API = ServiceRef("shop", "api", "v1")
