@@ -3,16 +3,20 @@ What a service lives through, in a project of its own; every chapter ends where 
 
 | chapter | what is declared or done to it                         | replicas after it |
 |---------|--------------------------------------------------------|-------------------|
-| create  | a secret, the service, an ingress route                | 1                 |
+| create  | a secret, the services, an ingress route               | 1                 |
 | roll    | another environment: a new revision, new before old    | 1                 |
 | relapse | a revision that ends a second after it listens         | 1, the old one    |
 | grow    | two replicas                                           | 2                 |
 | policy  | whom it lets in and whom it calls; a second route      | 2                 |
 | mend    | a task is killed, another one says that it is not well | 2                 |
 | shrink  | one replica                                            | 1                 |
+| freeze  | the second service is to sleep, frozen                 | 1                 |
+| stop    | the second service is to sleep, stopped                | 1                 |
+| wake    | the second service is woken                            | 1                 |
 | delete  | all of it                                              | 0                 |
 
-``roll`` to ``shrink`` lead back to where they began, so they can be told again and again.
+Replicas are those of the first service; of the second one, which nobody calls, there is always one.
+``roll`` to ``wake`` lead back to where they began, so they can be told again and again.
 """
 
 import subprocess
@@ -25,13 +29,37 @@ from chaos import world
 from chaos.plane import Plane
 from chaos.world import World
 
-Chapter = Literal["create", "roll", "relapse", "grow", "policy", "mend", "shrink", "delete"]
-ROUND: tuple[Chapter, ...] = ("roll", "relapse", "grow", "policy", "mend", "shrink")
+Chapter = Literal[
+    "create",
+    "roll",
+    "relapse",
+    "grow",
+    "policy",
+    "mend",
+    "shrink",
+    "freeze",
+    "stop",
+    "wake",
+    "delete",
+]
+ROUND: tuple[Chapter, ...] = (
+    "roll",
+    "relapse",
+    "grow",
+    "policy",
+    "mend",
+    "shrink",
+    "freeze",
+    "stop",
+    "wake",
+)
 CHAPTERS: tuple[Chapter, ...] = ("create", *ROUND, "delete")
 WARM: tuple[Chapter, ...] = ("roll", "grow", "policy", "shrink")
 """In these no request may be lost: nobody has hurt the replicas themselves."""
 
-SERVICE = "web"
+SERVICE, SLEEPER = "web", "sleeper"
+ASLEEP: dict[Chapter, str] = {"freeze": "frozen", "stop": "stopped"}
+NOT_BY_ITSELF = {"freezeAfter": 86_400, "stopAfter": 86_400}
 CONFIRM_SECONDS, RELAPSE_CONFIRM_SECONDS, RELAPSE_SECONDS = 0.5, 10, 1
 PROBE = {
     "type": "http",
@@ -67,6 +95,9 @@ class Scenario:
             "policy": self._policy,
             "mend": self._mend,
             "shrink": self._shrink,
+            "freeze": lambda: self._sleep("frozen"),
+            "stop": lambda: self._sleep("stopped"),
+            "wake": lambda: self._sleep(None),
             "delete": self._delete,
         }
         chapters[chapter]()
@@ -78,7 +109,7 @@ class Scenario:
         def check() -> None:
             nonlocal found
             self._is_told(chapter)
-            found = world.of_project(self._plane, self.project, [SERVICE])
+            found = world.of_project(self._plane, self.project, [SERVICE, SLEEPER])
             if wanted is not None:
                 assert not (difference := world.difference(wanted, found)), difference
 
@@ -95,9 +126,13 @@ class Scenario:
             self._plane.is_rolled_back(self.project, SERVICE, self._replicas)
         else:
             self._plane.is_ready(self.project, SERVICE, self._replicas)
+        if chapter in ASLEEP:
+            self._plane.is_asleep(self.project, SLEEPER, ASLEEP[chapter])
+        else:
+            self._plane.is_ready(self.project, SLEEPER, 1)
         there = world.addresses(self._plane, self.project)
         assert world.served(self._plane, self.project) == there
-        assert len(there) == self._replicas
+        assert len(there) == self._replicas + 1
         self._answers(self.url)
         if self._closed:
             self._answers(f"{self.url}-too")
@@ -118,6 +153,7 @@ class Scenario:
         secret = {"type": "file", "rootPath": "/etc/app", "data": {"key": "a secret"}}
         self._declare("POST", f"/v1/runner/{self.project}/secrets/file", secret)
         self._apply()
+        self._apply_sleeper()
         self._ingress("web", self.project)
 
     def _roll(self) -> None:
@@ -151,8 +187,13 @@ class Scenario:
         self._replicas = 1
         self._apply()
 
+    def _sleep(self, depth: str | None) -> None:
+        path = f"/v1/runner/{self.project}/scaling/{SLEEPER}/v1"
+        self._declare("POST", path, {"asleep": depth})
+
     def _delete(self) -> None:
-        self._declare("DELETE", f"/v1/runner/{self.project}/services/{SERVICE}/v1")
+        for service in (SERVICE, SLEEPER):
+            self._declare("DELETE", f"/v1/runner/{self.project}/services/{service}/v1")
         self._declare("DELETE", f"{self._routes}/web")
         if self._closed:
             self._declare("DELETE", f"{self._routes}/too")
@@ -190,6 +231,14 @@ class Scenario:
             spec |= {"whitelists": [], "upstreams": []}
         self._declare("POST", f"/v1/runner/{self.project}/services/{SERVICE}/v1", spec)
 
+    def _apply_sleeper(self) -> None:
+        spec = {
+            "tasks": [self._plane.user.task(SLEEPER, docker={"image": self._image})],
+            "rollout": {"confirmSeconds": CONFIRM_SECONDS},
+            "autoScale": {"minReplicas": 0, "sleep": NOT_BY_ITSELF},
+        }
+        self._declare("POST", f"/v1/runner/{self.project}/services/{SLEEPER}/v1", spec)
+
     def _ingress(self, id: str, path: str) -> None:
         body = {
             "source": {"hosts": ["*"], "url": f"/{path}", "type": "prefix", "rewrite": "/"},
@@ -201,7 +250,8 @@ class Scenario:
         self._plane.declare(method, path, body)
 
     def _tasks(self) -> list[str]:
-        return self._plane.machine.containers(f"project={self.project}", "task")
+        its = (f"project={self.project}", f"service={SERVICE}", "task")
+        return self._plane.machine.containers(*its)
 
 
 def _docker(*arguments: str) -> None:

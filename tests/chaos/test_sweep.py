@@ -38,10 +38,10 @@ CARRIED_OUT = {
     *typing.get_args(operations.StoreOp),
     *typing.get_args(operations.TrafficOp),
     operations.PublishNames,
-} - {operations.CancelPull}
+} - {operations.CancelPull, operations.KillReplica}
 """
-Every operation but those that only wait, and the one that ends a wait of the driver's: these touch
-nothing.
+Every operation but those that only wait, the one that ends a wait of the driver's, as these touch
+nothing, and the one that is for programs which do not hear that they are to end.
 """
 
 FAILURES: tuple[Fault, ...] = tuple(fault for fault in FAULTS if fault not in KILLS)

@@ -90,6 +90,8 @@ def served(plane: Plane, project: str) -> list[str]:
         for cluster in _clusters(plane)
         if cluster["name"].startswith(f"{project}/")
         for host in cluster.get("host_statuses", ())
+        # A gate's is a socket's path.
+        if "socket_address" in host["address"]
     }
     return sorted(found)
 
