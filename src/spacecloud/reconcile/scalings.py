@@ -41,10 +41,11 @@ class Scalings:
         return self._unwritten.get(version.ref, version.scaling)
 
     async def version(self, ref: ServiceRef) -> DeclaredVersion | None:
-        """As it is declared; None where it is not."""
-        service = (await self.policies.policy()).declared.services.get(ref.key)
-        versions = service.versions if service is not None else ()
-        return next((version for version in versions if version.ref == ref), None)
+        """
+        As it is declared; None where it is not. Of the latest policy where that has it: a question
+        to the store is a thread's turn.
+        """
+        return _version(self.policies.latest, ref) or _version(await self.policies.policy(), ref)
 
     async def depth(self, ref: ServiceRef) -> Depth | None:
         """How deep it is to sleep; None: it is to be awake, or is not declared."""
@@ -86,6 +87,14 @@ class Scalings:
 
     async def _write(self, ref: ServiceRef, scaling: Scaling) -> None:
         await self._store.record_scaling(ref, scaling)
+        # Forgotten here when the latest policy has it, so that one of both always does.
+        await self.policies.policy()
         if self._unwritten.get(ref) is scaling:
             del self._unwritten[ref]
         self._written(ref)
+
+
+def _version(policy: Policy, ref: ServiceRef) -> DeclaredVersion | None:
+    service = policy.declared.services.get(ref.key)
+    versions = service.versions if service is not None else ()
+    return next((version for version in versions if version.ref == ref), None)

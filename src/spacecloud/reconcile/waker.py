@@ -101,8 +101,7 @@ class Waker:
 
     def _refused(self, call: HeldCall, sleep: SleepPolicy) -> Refused | None:
         """What the version itself asks for: that fewer wait, or that a browser is shown a page."""
-        held = self._driver.gate.held().get(call.ref)
-        if sleep.max_held is not None and held is not None and held.calls > sleep.max_held:
+        if sleep.max_held is not None and self._driver.gate.waiting(call.ref) > sleep.max_held:
             sentence = f"{call.ref} is waking, and maxHeld ({sleep.max_held}) calls wait for it"
             return Refused(sentence, RETRY_AFTER_SECONDS)
         if sleep.waiting_page and call.accepts_html:
@@ -188,7 +187,7 @@ class Waker:
 
     async def _wake_callees(self, ref: ServiceRef) -> None:
         """Those that are declared behind it, and those that it has connections to."""
-        for other in behind(await self._scalings.policies.policy(), ref.key):
+        for other in behind(self._scalings.policies.latest, ref.key):
             if await self._scalings.depth(other) is not None:
                 self.begin(other, "upstream")
         for other in await self._loads.sleeping_callees(ref):
