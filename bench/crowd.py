@@ -27,6 +27,7 @@ from bench.starting import calling
 
 HUNDRED = 100
 ROUNDS = 3
+DEPTHS: tuple[Depth, ...] = ("frozen", "stopped")
 THOUSAND = 1000
 BURSTS = 5
 STOPPED_TIMES, FROZEN_SECONDS, OTHERS_TIMES = 1.3, 1.0, 1.1
@@ -45,8 +46,8 @@ COLD, WARM, NEIGHBOUR = "crowded", "awake", "neighbour"
 def hundred(stage: Instance, images: Images) -> list[Figure]:
     """Over when the last one has answered."""
     names = [f"cold{n}" for n in range(HUNDRED)]
-    ours: dict[Depth, list[float]] = {"frozen": [], "stopped": []}
-    theirs: dict[Depth, list[float]] = {"frozen": [], "stopped": []}
+    ours: dict[Depth, list[float]] = {depth: [] for depth in DEPTHS}
+    theirs: dict[Depth, list[float]] = {depth: [] for depth in DEPTHS}
     try:
         with calling(stage) as caller, sleepers(stage, *names) as tasks:
             addresses = _addresses(stage, caller, names)

@@ -155,6 +155,9 @@ class Autoscaler:
             self._watch(version.ref, scaled, now)
         elif scaled.version.generation != version.generation or scaled.policy != policy:
             self._watch(version.ref, scaled, self._clock())
+        if scaled.state.asleep != wanted_depth(policy, self._scalings.of(version)):
+            # Somebody else has decided since.
+            scaled.state = self._begin(version, policy, len(serving), self._clock())
         scaled.version, scaled.policy, scaled.serving = version, policy, serving
 
     def _begin(

@@ -79,7 +79,10 @@ class ControlPlane:
         self.services.listen(self.autoscaler.looked)
         self._driver = driver
         self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
-        self.controller = Controller[Key]("reconcile", queue, self._reconcile, self._failed, now)
+        after_wakes = self._scalings.precedence.after_wakes
+        self.controller = Controller[Key](
+            "reconcile", queue, self._reconcile, self._failed, now, after_wakes
+        )
         self._watches = Watches(store, driver, policies, self.services, self.platform, queue)
         self._resync_seconds = resync_seconds
         self.queries = Queries(

@@ -16,6 +16,7 @@ from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.reconcile.precedence import Precedence
 from spacecloud.store.port import Services
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,9 @@ class Scalings:
     ) -> None:
         """``written`` is called with a version whose row has changed."""
         self.policies = policies
+        self.precedence = Precedence()
+        """Of wakes: rows are written when they are over."""
+
         self._store = store
         self._written = written
         self._unwritten: dict[ServiceRef, Scaling] = {}
@@ -42,8 +46,9 @@ class Scalings:
 
     async def version(self, ref: ServiceRef) -> DeclaredVersion | None:
         """
-        As it is declared; None where it is not. Of the latest policy where that has it: a question
-        to the store is a thread's turn.
+        As it is declared; None where it is not.
+
+        By the latest policy where that has it: a question to the store is a thread's turn.
         """
         return _version(self.policies.latest, ref) or _version(await self.policies.policy(), ref)
 
@@ -75,6 +80,7 @@ class Scalings:
         """Until it is cancelled: write what was decided."""
         while True:
             await self._wanted.wait()
+            await self.precedence.after_wakes()
             self._wanted.clear()
             for ref, scaling in list(self._unwritten.items()):
                 try:
