@@ -65,8 +65,16 @@ class World:
         return [replica.address for replica in observed.replicas if replica.ref == ref]
 
     async def events(self, kind: str, ref: ServiceRef = API) -> list[str]:
-        found = await self.store.events(ref.project, ref.service, 100)
-        return [event.message for event in found if event.kind == kind]
+        """One at least: they are written behind the work's back."""
+        told: list[str] = []
+
+        async def some() -> None:
+            found = await self.store.events(ref.project, ref.service, 100)
+            told[:] = [event.message for event in found if event.kind == kind]
+            assert told, f"no event {kind}"
+
+        await eventually(some)
+        return told
 
 
 def a_spec(*, port: str = "http", **given: Any) -> Service:
