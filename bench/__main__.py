@@ -17,7 +17,19 @@ from types import FrameType
 
 from rich.console import Console
 
-from bench import commands, crowd, engine, machine, mesh, scale, starting, thousand, tools, wake
+from bench import (
+    commands,
+    crowd,
+    engine,
+    machine,
+    mesh,
+    scale,
+    starting,
+    thousand,
+    tools,
+    wake,
+    warm,
+)
 from bench.engine import Images
 from bench.figures import Figure, show, write
 from bench.images import ensure_images
@@ -46,8 +58,8 @@ FEW: dict[str, Row] = {
     "wake-hundred": crowd.hundred,
     "wake-thousand": crowd.thousand_first,
     "scale-follow": scale.follow,
-    "scale-idle": scale.idle,
-    "scale-warm": scale.warm,
+    "scale-idle": warm.idle,
+    "scale-warm": warm.warm,
     "cli": commands.commands,
 }
 MANY: dict[str, Row] = {
