@@ -209,6 +209,8 @@ async def test_a_caller_that_is_woken_wakes_what_it_holds_connections_to(world: 
     await world.reaches(WEB, "asleep")
     # Its two connections ask for nothing while their caller sleeps.
     await world.reaches(DB, "asleep")
+    # Else a report may come first, which counts what a caller holds open that is awake.
+    setattr(world.traffic.loads, "send", lambda _: None)  # noqa: B010 - a method of an instance
 
     await world.gate.knock(WEB)
 

@@ -46,7 +46,7 @@ class Precedence:
                 self._ended = self._clock()
                 self._none.set()
 
-    async def none_under_way(self) -> None:
+    async def _none_under_way(self) -> None:
         """Returns when that is so, or they have gone first for long enough."""
         left = self._since + LONGEST_SECONDS - self._clock()
         if not self._wakes or left <= 0:
@@ -62,7 +62,7 @@ class Precedence:
         while (left := self._since + LONGEST_SECONDS - self._clock()) > 0:
             rest = self._ended + ANSWERED_SECONDS - self._clock()
             if self._wakes:
-                await self.none_under_way()
+                await self._none_under_way()
             elif rest > 0:
                 await asyncio.sleep(min(rest, left))
             else:

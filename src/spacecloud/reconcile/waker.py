@@ -189,7 +189,8 @@ class Waker:
         """
         Those that are declared behind it, and those that it has connections to.
 
-        The kernel's list of connections is long: it is read when nobody waits for a wake.
+        To read the kernel's list of connections takes the processor from what the callers wait for.
+        So it is read after that: what is written to a frozen callee waits in its socket.
         """
         for other in behind(self._scalings.policies.latest, ref.key):
             if await self._scalings.depth(other) is not None:
@@ -197,7 +198,7 @@ class Waker:
         if was == "stopped":
             # What has ended has left none open.
             return
-        await self._scalings.precedence.none_under_way()
+        await self._scalings.precedence.after_wakes()
         for other in await self._loads.sleeping_callees(ref):
             self.begin(other, "connection")
 
