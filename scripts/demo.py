@@ -3,6 +3,7 @@ What ``make demo`` does once the machine is set up: start the platform, deploy t
 
 Everything it says about the shop is an answer that it has just received. It fails when a step
 fails, when a call of the shop fails, and when the call that has to be refused is let through.
+At the end a service is put to sleep, and the call that wakes it is told with its time.
 """
 
 import json
@@ -13,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,10 +45,16 @@ def main() -> int:
             lambda: run("space-cli", "apply", "-f", "examples/shop/shop.yaml", "--wait=serving"),
         )
         report = step(f"asking {url}/report.json", lambda: ask(f"{url}/report.json"))
+        step("putting shop/web to sleep", lambda: run("space-cli", "sleep", "shop/web"))
+        wake = step(f"asking {url}/health", lambda: called(f"{url}/health"))
     except Failed as failure:
         print(f"\nerror: {failure}", file=sys.stderr)
         return 1
     print_report(report)
+    print_wake(wake)
+    if wake.held_ms is None:
+        print("\nerror: shop/web was asleep, and its call was not held", file=sys.stderr)
+        return 1
     if not report["ok"]:
         print("\nerror: the shop does not work as declared, see above", file=sys.stderr)
         return 1
@@ -110,6 +118,27 @@ def ask(url: str) -> dict:
         time.sleep(0.1)
 
 
+@dataclass(frozen=True)
+class Call:
+    status: int
+    held_ms: str | None
+    """For how long the gateway held it while the service woke; None: not at all."""
+
+    milliseconds: float
+
+
+def called(url: str) -> Call:
+    """Once: the call that wakes a service is the one that counts."""
+    began = time.monotonic()
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            answer.read()
+    except OSError as error:
+        raise Failed(f"GET {url}: {error}") from None
+    milliseconds = 1000 * (time.monotonic() - began)
+    return Call(answer.status, answer.headers["space-cloud-wake-ms"], milliseconds)
+
+
 def print_report(report: dict) -> None:
     api, cache, stats = report["api"], report["cache"], report["stats"]
     refusal = "refused" if cache["refused"] else "REACHED" if cache["reached"] else "no answer"
@@ -133,11 +162,17 @@ def line(route: str, result: str, detail: str, milliseconds: float) -> None:
     print(f"    {route:18} {result:10} {detail:42} {milliseconds:7.1f} ms")
 
 
+def print_wake(wake: Call) -> None:
+    held = f"was frozen, held {wake.held_ms} ms while it woke"
+    line("outside → web", str(wake.status), held, wake.milliseconds)
+
+
 def print_next(url: str, seconds: float) -> None:
     cli = (BIN / "space-cli").relative_to(ROOT)
     shop = "examples/shop/shop.yaml"
     hints = (
         (f"{cli} status shop/api", "who runs, who may call whom, what happened"),
+        (f"{cli} scale explain shop/web", "when it sleeps again, and what its wakes took"),
         (f"{cli} get events", "the refused calls are there too, with what would allow them"),
         (f"{cli} logs shop/web -f", "and reload the page"),
         (f"$EDITOR {shop}", "name cache in web's upstreams and web in cache's whitelists"),

@@ -117,14 +117,14 @@ class Bench:
     async def all_slots_taken(self) -> AsyncIterator[None]:
         """By a look and an operation of another service, for as long as the block is open."""
         other, hang = ServiceKey("other", "slow"), 1000.0
-        looks = self.workloads._looks = FairSemaphore[ServiceKey](1, 1, hang)
-        operations = self.workloads._operations = FairSemaphore[ServiceKey](1, 1, hang)
+        looks = self.workloads.looks = FairSemaphore[ServiceKey](1, 1, hang)
+        operations = self.workloads.operations = FairSemaphore[ServiceKey](1, 1, hang)
         async with looks.slot(other), operations.slot(other):
             yield
 
     def forget_wakes(self) -> None:
         """As if the last one had been long ago."""
-        self.workloads._sleepers._kept._woken.clear()
+        self.workloads.sleepers.forget_wakes()
 
     async def containers(self) -> list[str]:
         """Ids, those of sandboxes too."""

@@ -14,10 +14,10 @@ import time
 import urllib.request
 from pathlib import Path
 
-from spacecloud.model.defaults import HTTP_PORT
+from spacecloud.settings import Settings
 
 CLI = Path(sys.executable).parent / "space-cli"
-URL = f"http://127.0.0.1:{HTTP_PORT}/sleepy/"
+URL = f"http://127.0.0.1:{Settings().http_port}/sleepy/"
 SERVICES = ("web", "api", "store")
 """Callers first: an awake caller could wake what it calls."""
 

@@ -517,3 +517,62 @@ def test_a_second_version_lives_beside_the_first_and_goes_without_a_trace(stage:
         assert not stage.machine.call(PROJECT, "web", "resolve", "api-v2-internal")["ok"]
 
     wait_until(gone)
+
+
+def test_a_service_sleeps_frozen_or_stopped_and_its_next_request_wakes_it(stage: Stage) -> None:
+    stage.user.apply(PROJECT, "sleeper", autoScale={"minReplicas": 0})
+    stage.user.ingress(PROJECT, "sleeper", "/sleeper", "sleeper", rewrite="/")
+    stage.user.wait_until_ready(PROJECT, "sleeper")
+    container = stage.machine.task_container(PROJECT, "sleeper")
+
+    for depth, state in (("frozen", "paused"), ("stopped", "exited")):
+        order = {"asleep": depth}
+        path = f"/v1/runner/{PROJECT}/scaling/sleeper/v1"
+        assert stage.user.request("POST", path, order).status_code == 200
+
+        def asleep(depth: str = depth) -> None:
+            status = stage.user.status(PROJECT, "sleeper")
+            is_in_state("asleep", status)
+            assert status["message"].startswith(f"{depth} since"), status
+
+        wait_until(asleep)
+        shown = output("docker", "inspect", "-f", "{{.State.Status}}", container).strip()
+        answer = httpx.get(f"{stage.installation.url}/sleeper", timeout=30)
+
+        assert shown == state
+        assert (answer.status_code, answer.json()["name"]) == (200, "sleeper")
+        stage.user.wait_until_ready(PROJECT, "sleeper")
+        assert stage.machine.task_container(PROJECT, "sleeper") == container
+
+    told = {event["kind"] for event in stage.user.events(PROJECT, "sleeper")}
+    assert {"ReplicaFrozen", "ReplicaStopped", "Woken"} <= told
+    assert "TaskExited" not in told
+    stage.user.delete(PROJECT, "sleeper")
+    stage.user.wait_until_gone(PROJECT, "sleeper")
+
+
+def test_a_new_revision_of_what_sleeps_is_tried_once_and_a_broken_one_is_told(
+    stage: Stage,
+) -> None:
+    sleepy: dict[str, Any] = {"autoScale": {"minReplicas": 0}, "rollout": {"confirmSeconds": 1}}
+    path = f"/v1/runner/{PROJECT}/scaling/tried/v1"
+    stage.user.apply(PROJECT, "tried", **sleepy)
+    stage.user.wait_until_ready(PROJECT, "tried")
+    assert stage.user.request("POST", path, {"asleep": "frozen"}).status_code == 200
+    wait_until(lambda: is_in_state("asleep", stage.user.status(PROJECT, "tried")))
+    old = stage.machine.task_container(PROJECT, "tried")
+
+    broken = {"NAME": "tried", "DIE_SECONDS": "0.2"}
+    stage.user.apply(PROJECT, "tried", tasks=[stage.user.task("tried", env=broken)], **sleepy)
+    message = stage.user.wait_until_failed(PROJECT, "tried")
+
+    assert "tried gives up" in message
+
+    def only_the_old_one() -> None:
+        shown = output("docker", "inspect", "-f", "{{.State.Status}}", old).strip()
+        assert shown == "paused"
+        assert len(stage.user.status(PROJECT, "tried")["replicas"]) == 1
+
+    wait_until(only_the_old_one)
+    stage.user.delete(PROJECT, "tried")
+    stage.user.wait_until_gone(PROJECT, "tried")

@@ -113,6 +113,16 @@ async def test_a_version_sleeps_and_is_woken(api: Api, depth: str) -> None:
     assert (awake["state"], awake["asleep"]) == ("awake", None)
 
 
+async def test_what_is_stopped_is_not_started_to_be_frozen(api: Api) -> None:
+    await ordered(api, {"asleep": "stopped"})
+
+    answer = await ordered(api, {"asleep": "frozen"})
+
+    (view,) = await api.get(f"{SHOP}/scaling")
+    assert answer.status_code == 200
+    assert (view["state"], view["asleep"]) == ("stopped", "stopped")
+
+
 @pytest.mark.parametrize(
     ("spec", "why", "fix"),
     [

@@ -1,6 +1,7 @@
 """``space-cli scale``, ``sleep`` and ``wake``, against the API with a scaler that obeys at once."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,8 @@ import pytest
 
 from api_server import ApiServer, an_api_server
 from builders import a_situation, a_version, settled
+from eventually import wait_until
+from running_plane import Plane, a_running_plane
 from spacecloud.autoscale.decision import Decision, Limit, Next, Want
 from spacecloud.cli.main import run
 from spacecloud.errors import Terminal
@@ -174,17 +177,16 @@ def test_programs_get_values(shop: Shop) -> None:
     assert explained["pinned"] == 2
 
 
-def test_a_version_that_stays_busy_is_told_with_what_keeps_it(shop: Shop) -> None:
+def test_a_version_that_does_not_sleep_in_time_goes_on_to(shop: Shop) -> None:
     serving = settled(a_situation(a_version(spec=Service.model_validate(SPEC))))
     shop.server.api.backend.snapshots[REF.key] = Snapshot(serving, decide(serving))
-    shop.decided(Decision(replicas=1, busy=(InFlight(12),)), Scaling(1, datetime.now(UTC)))
 
     said = shop.cli("sleep", "web", "--timeout", "300ms")
 
     assert said.code == 8
     assert said.err == (
-        "error: shop/web@v1 is not frozen after 0.3 s: it has 12 requests and connections in "
-        "flight; it sleeps as soon as it can\n"
+        "error: shop/web@v1 is not frozen after 0.3 s: something of it is in flight, or its "
+        "revision is not confirmed yet; it sleeps as soon as it can\n"
     )
 
 
@@ -230,3 +232,63 @@ def test_the_help_of_scale_names_both_ways(shop: Shop) -> None:
     assert "SERVICE REPLICAS" in said.out
     assert "explain SERVICE" in said.out
     assert "--output" in said.out
+
+
+# against a whole control plane
+
+
+SLEEPER = """
+type: service
+meta: {project: shop, serviceId: web, version: v1}
+spec:
+  tasks: [{id: main, docker: {image: "app:1"}, ports: [{port: 8080}]}]
+  autoScale: {minReplicas: 0}
+  rollout: {confirmSeconds: 0}
+"""
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+    """With one service that may sleep; each test leaves it awake."""
+    folder = tmp_path_factory.mktemp("plane")
+    (folder / "web.yaml").write_text(SLEEPER)
+    with a_running_plane(folder) as running:
+        done = running.cli("apply", "-f", str(folder / "web.yaml"), "--wait")
+        assert done.code == 0, done.err
+        yield running
+
+
+def test_what_sleeps_is_well_and_is_told_with_how_deep_and_for_how_long(plane: Plane) -> None:
+    slept = plane.cli("sleep", "shop/web")
+
+    listed = plane.cli("get", "services", "-p", "shop").out.splitlines()[1]
+    page = plane.cli("status", "shop/web").out
+    why = plane.cli("why", "shop/web")
+    same = plane.cli("apply", "-f", str(plane.home.parent / "web.yaml"), "--wait")
+    woken = plane.cli("wake", "shop/web")
+
+    assert (slept.code, slept.out) == (0, "shop/web@v1 is frozen: the next call wakes it\n")
+    assert re.fullmatch(r"web +v1 +asleep +0 +8080/http +- +frozen [0-9]+ s", listed)
+    assert re.match(r"shop/web@v1  asleep  frozen [0-9]+ s\n  scaling +frozen since ", page)
+    assert why.code == 0
+    assert "shop/web@v1: it is frozen, and waits for a call" in why.out
+    assert (same.code, same.err) == (0, "")
+    assert woken.code == 0, woken.err
+
+
+def test_a_number_by_hand_is_reached_and_ends_with_the_next_apply(
+    plane: Plane, tmp_path: Path
+) -> None:
+    (tmp_path / "web.yaml").write_text(SLEEPER)
+
+    def listed() -> str:
+        return plane.cli("get", "services", "-p", "shop").out.splitlines()[1]
+
+    plane.cli("scale", "shop/web", "3")
+    wait_until(lambda: re.search(r"ready +3/3", listed()), within=20)
+    plane.cli("apply", "-f", str(tmp_path / "web.yaml"), "--wait")
+    wait_until(lambda: re.search(r"ready +1/1", listed()), within=20)
+
+    explained = plane.cli("scale", "explain", "shop/web").out
+
+    assert "by hand" not in explained.partition("wakes")[0]

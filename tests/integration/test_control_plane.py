@@ -30,7 +30,7 @@ from spacecloud.reasons.notices import RouteNotServed
 from spacecloud.reasons.platform import EngineFailed, GatewayRejected, HostFailed
 from spacecloud.reconcile import controller, health
 from spacecloud.reconcile.control_plane import ControlPlane
-from spacecloud.reconcile.leases import Leases, nobody_sleeps
+from spacecloud.reconcile.leases import Leases
 from spacecloud.reconcile.outcome import REMOVAL_FAILED
 from spacecloud.reconcile.platform import Job
 from spacecloud.reconcile.policy_cache import PolicyCache
@@ -751,7 +751,7 @@ async def test_the_gateway_is_told_where_leases_are_taken(setup: Setup) -> None:
 
 
 def leases_of(
-    setup: Setup, keep_awake: Callable[[ServiceRef], Awaitable[None]] = nobody_sleeps
+    setup: Setup, keep_awake: Callable[[ServiceRef], Awaitable[None]] | None = None
 ) -> Leases:
     """Of a control plane that was just started, and has looked at nothing."""
     return Leases(
@@ -760,5 +760,5 @@ def leases_of(
         lambda key: None,
         setup.workloads,
         lambda: datetime.now(UTC),
-        keep_awake,
+        keep_awake or setup.plane.waker.keep_awake,
     )

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from envoy_host import HTTP_PORT, envoy_host, inside
+from envoy_host import HTTP_PORT, MESH_PORT, envoy_host, inside
 from integration.test_envoy_ingress import begin, local, outside, routes, the_api
 from mesh_host import (
     Answer,
@@ -257,6 +257,10 @@ async def test_no_call_from_outside_becomes_a_lease(live: Mesh) -> None:
         api = await local(live, "/v1/config/env", **FORGED)
         path = await local(live, "/v1/lease", **FORGED)
         beyond = await outside(live, "/v1/lease", **FORGED)
+        direct = await live.host.connect_locally("127.0.0.1", MESH_PORT)
+        await send(direct, b"PUT /v1/lease HTTP/1.1\r\nHost: platform.space-cloud\r\n\r\n")
+        assert await receive(direct, within=30) == b""
+        direct.close()
 
     # The service behind the route for all paths is who answers to the path.
     assert api.json["path"] == "/v1/config/env"

@@ -1,10 +1,11 @@
 """A service that sleeps and wakes, by the loops over a real store and an imagined platform."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Never
 
 import pytest
 
@@ -12,11 +13,13 @@ from eventually import eventually
 from spacecloud.drivers.memory import MemoryTraffic, MemoryWorkloads, memory_driver
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.addresses import PoolAllocator, Pools
+from spacecloud.model.load import LoadReport
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.model.service import Service
 from spacecloud.model.status import ServiceStatus
 from spacecloud.model.traffic import Face
+from spacecloud.reconcile import autoscaler
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
@@ -30,13 +33,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def a_sleeper(**task: object) -> Service:
+def a_sleeper(sleep: Mapping[str, object] | None = None, **task: object) -> Service:
     return Service.model_validate(
         {
             "tasks": [
                 {"id": "main", "docker": {"image": "web:1"}, "ports": [{"port": 8080}], **task}
             ],
-            "autoScale": {"minReplicas": 0},
+            "autoScale": {"minReplicas": 0, **({"sleep": sleep} if sleep else {})},
             "rollout": {"confirmSeconds": 0},
         }
     )
@@ -163,10 +166,6 @@ async def test_a_request_that_slipped_through_the_gate_thaws_its_replica(stage: 
         assert any(isinstance(op, ThawReplica) for op in stage.workloads.executed)
 
     await eventually(is_thawed)
-    stage.traffic.busy = {}
-    await stage.becomes("asleep")
-    frozen = [op for op in stage.workloads.executed if isinstance(op, FreezeReplica)]
-    assert len(frozen) == 2
 
 
 async def test_an_apply_of_what_sleeps_tries_it_once_and_ends_asleep(stage: Stage) -> None:
@@ -212,3 +211,50 @@ async def test_a_control_plane_that_is_new_leaves_what_sleeps(stage: Stage) -> N
 
     await eventually(is_gated)
     assert stage.workloads.executed[done:] == []
+
+
+@pytest.mark.parametrize("depth", ["frozen", "stopped"])
+async def test_a_lease_undoes_the_sleep_that_was_decided_just_before(
+    stage: Stage, depth: Depth
+) -> None:
+    address = (await stage.status()).replicas[0].address
+    stage.traffic.busy = {address: 1}
+    await stage.decide(depth)
+
+    await stage.plane.leases.take(address, 300)
+
+    async def is_woken() -> None:
+        last = (await stage.plane.queries.scaling("shop", "api", "v1"))[0].wakes.last
+        assert last is not None
+        assert (last.why, last.was) == ("lease", depth)
+
+    await eventually(is_woken)
+    stage.traffic.busy = {}
+    await stage.becomes("ready")
+    assert not any(isinstance(op, FreezeReplica | StopReplica) for op in stage.workloads.executed)
+
+
+async def test_a_version_without_calls_sleeps_once_its_lease_has_ended(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autoscaler, "TICK_SECONDS", 0.05)
+    address = (await stage.status()).replicas[0].address
+    lease = await stage.plane.leases.take(address, 2)
+    assert lease.until is not None
+
+    await stage.store.put_service(API, a_sleeper(sleep={"freezeAfter": 1}))
+    async with asyncio.TaskGroup() as tasks:
+        reports = tasks.create_task(nothing_is_called(stage.traffic))
+        asleep = await stage.becomes("asleep")
+        reports.cancel()
+
+    scaling = (await stage.store.versions("shop", "api"))[0].scaling
+    assert scaling is not None
+    assert scaling.since >= lease.until
+    assert [replica.asleep for replica in asleep.replicas] == ["frozen"]
+
+
+async def nothing_is_called(traffic: MemoryTraffic) -> Never:
+    while True:
+        traffic.loads.send(LoadReport(0.05, {}))
+        await asyncio.sleep(0.05)

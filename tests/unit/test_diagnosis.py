@@ -43,7 +43,7 @@ def status(
     return status_of(declared_service(version), version, seen, relations or Relations())
 
 
-def test_what_is_declared_and_runs_is_ready_and_nothing_is_wrong() -> None:
+def test_what_is_declared_and_runs_is_ready_and_waits_for_a_call() -> None:
     found = status(settled(a_situation(a_version())), Relations(admits=("shop/api",)))
 
     assert (found.state, found.message, found.next_step) == ("ready", "", "")
@@ -125,27 +125,6 @@ def test_an_older_replica_that_serves_beside_a_new_one_in_trouble_is_degraded() 
     assert "ports say what it" in findings([found], FINE)[0].fix
 
 
-@pytest.mark.parametrize("depth", ["frozen", "stopped"])
-def test_a_version_that_sleeps_is_well_and_waits_for_a_call(depth: Depth) -> None:
-    asleep = ServiceStatus(
-        service_id="web",
-        version="v1",
-        desired_replicas=1,
-        project="shop",
-        state="asleep",
-        reason="Asleep",
-        asleep=depth,
-        asleep_since=NOON,
-        admits=("shop/api",),
-    )
-
-    (finding,) = findings([asleep], FINE)
-
-    assert (finding.severity, finding.reason) == ("note", "Asleep")
-    assert finding.problem == f"it is {depth}, and waits for a call"
-    assert "space-cli wake shop/web@v1" in finding.fix
-
-
 def test_none_wanted_and_none_there_is_asleep() -> None:
     asleep = settled(a_situation(a_version(spec=a_service(scale={"maxReplicas": 0}))))
 
@@ -162,7 +141,7 @@ def a_sleeper(**scaling: Any) -> Situation:
 
 
 @pytest.mark.parametrize(("depth", "task"), [("frozen", "frozen"), ("stopped", "exited")])
-def test_one_that_sleeps_says_how_deep_and_since_when_and_nothing_is_wrong(
+def test_one_that_sleeps_says_how_deep_and_since_when_and_waits_for_a_call(
     depth: Depth, task: str
 ) -> None:
     asleep = settled(a_sleeper(asleep=depth))
@@ -176,7 +155,19 @@ def test_one_that_sleeps_says_how_deep_and_since_when_and_nothing_is_wrong(
     assert (found.desired_replicas, found.ready_replicas, found.serving) == (0, 0, False)
     assert (replica.asleep, replica.ready, replica.status != "FAILED") == (depth, False, True)
     assert [(t.state, t.message, t.restarts) for t in replica.tasks] == [(task, "", 0)]
-    assert [finding.severity for finding in findings([found], FINE)] == ["note"]
+    assert (found.asleep, found.asleep_since) == (depth, NOON)
+    (finding,) = findings([found], FINE)
+    assert (finding.severity, finding.problem) == ("note", f"it is {depth}, and waits for a call")
+    assert "space-cli wake shop/web@v1" in finding.fix
+
+
+def test_of_a_number_of_zero_by_hand_it_is_said_how_to_end_it() -> None:
+    pinned = replace(a_version(), scaling=Scaling(0, NOON, pinned=1))
+
+    found = status(settled(a_situation(pinned)))
+
+    assert (found.state, found.reason, found.asleep) == ("asleep", "NoneAskedFor", None)
+    assert "space-cli scale" in findings([found], FINE)[0].fix
 
 
 def test_one_that_is_not_laid_down_yet_is_ready_and_of_a_lost_one_the_version_sleeps() -> None:

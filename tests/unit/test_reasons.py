@@ -82,6 +82,7 @@ EXAMPLES: tuple[Reason, ...] = (
     services.BeingObserved(),
     services.LookFailed(platform.EngineFailed("look at shop/web", "the engine's words")),
     services.Asleep(),
+    services.NoneAskedFor(),
     services.Sleeping("frozen", datetime(2026, 1, 1, 12, tzinfo=UTC)),
     services.Progressing("pulling web:1"),
     services.Confirming(5),

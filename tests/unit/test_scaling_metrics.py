@@ -1,10 +1,8 @@
-"""What Prometheus is told of scaling, and what is kept of each version's wakes."""
+"""What Prometheus is told of scaling."""
 
-from builders import NOON, a_situation, a_version, later, settled
+from builders import a_situation, a_version, settled
 from spacecloud.model.refs import ServiceKey, ServiceRef
-from spacecloud.model.scaling_view import WakesView, WakeView
 from spacecloud.reconcile.scaling_metrics import ScalingMetrics
-from spacecloud.reconcile.wakes import Wakes
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.decide import decide
 
@@ -76,18 +74,3 @@ def test_what_was_counted_of_a_service_goes_with_it() -> None:
 
     assert any("space_cloud_wake_seconds_count" in line for line in there)
     assert [line for line in gone if LABELS in line] == []
-
-
-def test_the_page_knows_how_many_wakes_there_were_and_the_last_one() -> None:
-    wakes = Wakes()
-    first, last = (
-        WakeView(at=at, why="call", was="frozen", milliseconds=12) for at in (NOON, later(60))
-    )
-
-    wakes.woken(REF, first)
-    wakes.failed(REF)
-    wakes.woken(REF, last)
-
-    assert wakes.of(REF) == WakesView(count=2, failed=1, last=last)
-    wakes.forget(REF.key)
-    assert wakes.of(REF) == WakesView()

@@ -63,17 +63,12 @@ def seen(depth: Depth | None = None) -> Snapshot:
     situation = settled(a_situation(VERSION))
     match depth:
         case "frozen":
-            situation = changed(situation, task={"health": replace_ready(situation)})
+            situation = changed(situation, task={"frozen": True})
         case "stopped":
             situation = changed(situation, task={"state": "exited", "exit_code": 0})
         case None:
             pass
     return Snapshot(situation, decide(situation))
-
-
-def replace_ready(situation: Any) -> Any:
-    health = situation.observed.workloads.replicas[0].tasks[0].health
-    return replace(health, state="failing", failures=9)
 
 
 def test_a_version_that_grows_is_explained() -> None:
@@ -186,6 +181,21 @@ def test_what_falls_asleep_is_awake_until_it_was_seen_to_sleep(depth: Depth) -> 
     assert (falling.state, falling.asleep) == ("awake", depth)
     assert (asleep.state, unseen.state) == (depth, depth)
     assert any("asleep: it is to be" in line for line in page(falling))
+
+
+def test_after_a_wake_the_decision_to_sleep_is_not_told_any_more() -> None:
+    slept = Decided(NOON, Decision(1, "frozen", cause=Unused(60), next=(Next("stops", 840),)))
+    wakes = WakesView(
+        count=1, last=WakeView(at=later(31), why="call", was="frozen", milliseconds=12)
+    )
+
+    woken = scale_view(VERSION, seen(), Known(Scaling(1, later(30)), slept, slept, wakes=wakes))
+
+    assert woken.last_decision is not None
+    assert woken.last_decision.cause is not None
+    assert (woken.last_decision.at, woken.last_decision.asleep) == (later(30), None)
+    assert woken.last_decision.cause.message == "it was called"
+    assert (woken.next, woken.valid) == ((), False)
 
 
 def test_the_window_that_decides_is_the_one_that_wants_more_in_panic() -> None:

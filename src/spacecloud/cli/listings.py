@@ -105,7 +105,8 @@ def _replica_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
     for status in _statuses(wanted):
         for each in status["replicas"]:
             restarts = sum(task["restarts"] for task in each["tasks"])
-            is_ready = "draining" if each["draining"] else "yes" if each["ready"] else "no"
+            is_ready = "yes" if each["ready"] else each["asleep"] or "no"
+            is_ready = "draining" if each["draining"] else is_ready
             row = (each["id"], status["serviceId"], status["version"], each["status"], is_ready)
             tasks = joined(f"{t['id']} {t['health'] or t['state']}" for t in each["tasks"])
             wide = (each["address"] or "-", tasks) if wanted.is_wide else ()

@@ -22,6 +22,7 @@ BY = {
     "person": "by hand",
     "load": "for its load",
     "connection": "for a connection that it holds",
+    "lease": "for a lease that a replica took",
 }
 
 

@@ -5,7 +5,7 @@ import time
 import click
 
 from spacecloud.cli.exit_codes import TIMED_OUT, CommandEnd
-from spacecloud.cli.output import joined, output_option, span, structured
+from spacecloud.cli.output import output_option, span, structured
 from spacecloud.cli.progress import progress
 from spacecloud.cli.references import Reference, located, one_version
 from spacecloud.cli.session import Session, session_options
@@ -65,5 +65,7 @@ def _why(seen: Document) -> str:
         return ": it was deleted meanwhile"
     if not seen["asleep"]:
         return ": it was woken meanwhile"
-    busy = joined((each["message"] for each in seen["busy"]), "")
-    return f": {busy}; it sleeps as soon as it can" if busy else "; it sleeps as soon as it can"
+    return (
+        ": something of it is in flight, or its revision is not confirmed yet; it sleeps as soon "
+        "as it can"
+    )

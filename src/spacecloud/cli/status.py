@@ -76,7 +76,7 @@ def _headline(status: Status, now: datetime) -> str:
 
 
 def _facts(status: Status) -> Iterator[tuple[str, str]]:
-    if status["message"]:
+    if status["message"] and not status["asleep"]:
         is_bad = status["state"] in ("failed", "degraded")
         yield (
             ("error" if is_bad else "message"),
@@ -122,6 +122,8 @@ def _replicas(status: Status) -> list[str]:
 def _replica_state(replica: dict[str, Any]) -> str:
     if replica["draining"]:
         return "draining"
+    if replica["asleep"]:
+        return str(replica["asleep"])
     if replica["status"] == "SUCCEEDED":
         return "completed"
     return "ready" if replica["ready"] else "not ready"

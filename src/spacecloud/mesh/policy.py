@@ -14,7 +14,7 @@ from spacecloud.mesh.index import changed
 from spacecloud.model.addresses import Allocation
 from spacecloud.model.declared import Declared, DeclaredService
 from spacecloud.model.refs import ServiceKey
-from spacecloud.model.service import Service
+from spacecloud.model.scale import may_sleep
 from spacecloud.model.traffic import (
     DeniedCall,
     Entry,
@@ -124,7 +124,7 @@ class Policy:
             sources=self.addressing.ranges(self.authorization.callers(key)),
             names=tuple(sorted(_names(service, allocation))),
             rule=self.authorization.rule(key),
-            gates=tuple(sorted(v.ref.version for v in service.versions if _may_sleep(v.running))),
+            gates=tuple(sorted(v.ref.version for v in service.versions if may_sleep(v.running))),
         )
 
     def _of_versions(self, service: DeclaredService) -> Iterable[VersionSources]:
@@ -137,24 +137,6 @@ class Policy:
             )
             rule = self.authorization.rule(service.key, whitelist)
             yield VersionSources(version.ref.version, sources, rule)
-
-
-def _may_sleep(service: Service) -> bool:
-    """
-    | declared                                     | sleeps, if it can be called |
-    |----------------------------------------------|-----------------------------|
-    | ``autoScale``                                | where ``minReplicas`` is 0  |
-    | ``scale`` with a minReplicas or maxReplicas  | where the first is 0 and the second is not |
-    | ``scale`` with ``replicas`` alone, or nothing| no                          |
-    """
-    if not service.ports or all(task.is_job for task in service.tasks):
-        return False
-    if service.auto_scale is not None:
-        return service.auto_scale.min_replicas == 0
-    scale = service.scale
-    if scale is None or not scale.model_fields_set & {"min_replicas", "max_replicas"}:
-        return False
-    return scale.min_replicas == 0 and scale.max_replicas > 0
 
 
 def _addressing(declared: Declared, former: Policy | None) -> Addressing:

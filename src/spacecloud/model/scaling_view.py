@@ -84,7 +84,7 @@ class WakeView(View):
     """When it took calls again."""
 
     why: str
-    """``call``, ``upstream``, ``person``, ``load`` or ``connection``."""
+    """``call``, ``upstream``, ``person``, ``load``, ``connection`` or ``lease``."""
 
     was: Depth | None = None
     """How deep it slept; null: it was on its way already."""

@@ -54,6 +54,15 @@ class Asleep(BaseReason):
 
 
 @dataclass(frozen=True, slots=True)
+class NoneAskedFor(BaseReason):
+    code = "NoneAskedFor"
+    remedy = "ask for another number (space-cli scale), or apply again"
+
+    def __str__(self) -> str:
+        return "0 replicas were asked for, until the next apply"
+
+
+@dataclass(frozen=True, slots=True)
 class Sleeping(BaseReason):
     """It has no traffic, and a replica of it is kept to be woken by the next call."""
 
@@ -185,6 +194,7 @@ ServiceReason = (
     | BeingObserved
     | LookFailed
     | Asleep
+    | NoneAskedFor
     | Sleeping
     | Progressing
     | Confirming

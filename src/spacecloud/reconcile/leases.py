@@ -20,10 +20,6 @@ from spacecloud.store.port import Store
 from spacecloud.workloads.observed import ObservedReplica, ObservedWorkloads
 
 
-async def nobody_sleeps(ref: ServiceRef) -> None:
-    """Where nothing scales."""
-
-
 class Leases:
     """Fulfils ``api.leases.ReplicaLeases``."""
 
@@ -34,7 +30,7 @@ class Leases:
         last_look: Callable[[ServiceKey], Snapshot | None],
         workloads: Workloads,
         now: Callable[[], datetime],
-        keep_awake: Callable[[ServiceRef], Awaitable[object]] = nobody_sleeps,
+        keep_awake: Callable[[ServiceRef], Awaitable[object]],
     ) -> None:
         """
         ``keep_awake`` is awaited before a lease is acknowledged: what was decided just before, that

@@ -176,7 +176,8 @@ class Queries:
         for key, snapshot in snapshots.items():
             count = len(snapshot.situation.observed.workloads.replicas)
             replicas.labels(key.project, key.service).set(count)
-        return generate_latest(registry) + self._scaling_metrics.render(snapshots, {})
+        held = {ref: held.calls for ref, held in self._driver.gate.held().items()}
+        return generate_latest(registry) + self._scaling_metrics.render(snapshots, held)
 
     async def _relations(
         self,

@@ -53,6 +53,10 @@ class ScalingQueries:
         why = never_sleeps(version.spec)
         if why is not None:
             raise Conflict(f"{ref} may not sleep: {why}; {why.fix}")
+        scaling = self._scaler.known(version).scaling
+        if depth == "frozen" and scaling is not None and scaling.asleep == "stopped":
+            # It sleeps deeper already, and is not started to be frozen.
+            return
         await self._scaler.put_to_sleep(version, depth)
 
     async def wake(self, ref: ServiceRef) -> float | StillWaking:

@@ -19,7 +19,6 @@ from spacecloud.model.status import (
 )
 from spacecloud.reasons.platform import PartDown
 from spacecloud.reasons.services import (
-    Asleep,
     CallDenied,
     LookFailed,
     NoCaller,
@@ -78,13 +77,14 @@ def _state(status: ServiceStatus) -> Iterable[Finding]:
 
 
 def _asleep(status: ServiceStatus) -> Finding:
-    if not status.asleep:
-        return _finding("warning", _name(status), Asleep())
+    """Well where a call wakes it; no call does where none is wanted at all."""
+    name, waits = _name(status), f"it is {status.asleep}, and waits for a call"
+    fix = f"nothing: the next call wakes it, and so does space-cli wake {name}"
     return Finding(
-        severity="note",
-        subject=_name(status),
-        problem=f"it is {status.asleep}, and waits for a call",
-        fix=f"nothing: the next call wakes it, and so does space-cli wake {_name(status)}",
+        severity="note" if status.asleep else "warning",
+        subject=name,
+        problem=waits if status.asleep else status.message,
+        fix=fix if status.asleep else status.fix,
         reason=status.reason,
     )
 

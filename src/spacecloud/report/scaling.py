@@ -40,6 +40,8 @@ from spacecloud.reasons.asked import (
     UntilNextApply,
 )
 from spacecloud.reasons.base import BaseReason
+from spacecloud.reasons.scaling import Called
+from spacecloud.report.sleeping import depth_of_all
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.observed import ObservedReplica
 from spacecloud.workloads.situation import in_service
@@ -91,7 +93,7 @@ def scale_view(version: DeclaredVersion, snapshot: Snapshot | None, known: Known
         held=known.held,
         wakes=known.wakes,
     )
-    return view.model_copy(update={**_sleep(policy), **_latest(policy.tuning, known.latest)})
+    return view.model_copy(update={**_sleep(policy), **_latest(policy.tuning, _current(known))})
 
 
 def never_sleeps(service: Service) -> NeverSleeps | None:
@@ -135,11 +137,7 @@ def _state(
         return "awake"
     if snapshot is None:
         return scaling.asleep
-    replicas = _replicas(version.ref, snapshot)
-    if any(in_service(replica) for replica in replicas):
-        return "awake"
-    runs = any(task.state == "running" for replica in replicas for task in replica.tasks)
-    return "frozen" if runs else "stopped"
+    return depth_of_all(_replicas(version.ref, snapshot)) or "awake"
 
 
 def _ready(version: DeclaredVersion, snapshot: Snapshot | None) -> int:
@@ -162,18 +160,37 @@ def _sleep(policy: ScalePolicy) -> dict[str, object]:
 
 
 def _last(known: Known) -> DecisionView | None:
-    scaling, changed = known.scaling, known.changed
-    if changed is not None:
-        decision = changed.decision
-        return DecisionView(
-            at=changed.at,
-            replicas=decision.replicas,
-            asleep=decision.asleep,
-            cause=_cause(decision.cause) if decision.cause is not None else None,
-        )
+    scaling = known.scaling
     if scaling is None:
         return None
-    return DecisionView(at=scaling.since, replicas=scaling.replicas, asleep=scaling.asleep)
+    cause = _cause_of(scaling, known)
+    return DecisionView(
+        at=scaling.since,
+        replicas=scaling.replicas,
+        asleep=scaling.asleep,
+        cause=_cause(cause) if cause is not None else None,
+    )
+
+
+def _cause_of(scaling: Scaling, known: Known) -> BaseReason | None:
+    """Of the scaling that is wanted now; None where the control plane did not see it decided."""
+    changed, wake = known.changed, known.wakes.last
+    if changed is not None and _is_of(changed.decision, scaling):
+        return changed.decision.cause
+    is_woken = scaling.asleep is None and wake is not None and wake.at >= scaling.since
+    return Called() if is_woken and wake is not None and wake.why == "call" else None
+
+
+def _is_of(decision: Decision, scaling: Scaling) -> bool:
+    return (decision.replicas, decision.asleep) == (scaling.replicas, scaling.asleep)
+
+
+def _current(known: Known) -> Decided | None:
+    """The latest decision, where nobody has woken it or sent it to sleep since."""
+    latest, scaling = known.latest, known.scaling
+    if latest is None or scaling is None or latest.at >= scaling.since:
+        return latest
+    return latest if latest.decision.asleep == scaling.asleep else None
 
 
 def _latest(tuning: Tuning, latest: Decided | None) -> dict[str, object]:

@@ -27,8 +27,7 @@ from typing import Literal
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
 from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey, ServiceRef, short_image
-from spacecloud.model.scale import declared_replicas
-from spacecloud.model.scaling import Depth
+from spacecloud.model.scale import declared_replicas, policy_in_force
 from spacecloud.model.service import confirm_seconds
 from spacecloud.model.status import (
     DeniedCallView,
@@ -46,6 +45,7 @@ from spacecloud.reasons.services import (
     BeingObserved,
     Confirming,
     LookFailed,
+    NoneAskedFor,
     NotConfirmed,
     NotObserved,
     RolledBack,
@@ -62,6 +62,7 @@ from spacecloud.reasons.tasks import (
     StartFailed,
 )
 from spacecloud.reasons.union import Reason
+from spacecloud.report.sleeping import depth_of, depth_of_all
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.observed import ObservedReplica, ObservedTask
 from spacecloud.workloads.operations import AwaitConfirmed, AwaitPull, Op, PullImage, Wait
@@ -119,6 +120,7 @@ def status_of(
     seen = snapshot.situation.version(version.ref) if snapshot is not None else None
     replicas = _replicas(version.ref, snapshot)
     verdict = _verdict(version, seen, snapshot, relations.unobserved)
+    sleeping = verdict.reason if isinstance(verdict.reason, Sleeping) else None
     return ServiceStatus(
         service_id=version.ref.service,
         version=version.ref.version,
@@ -142,8 +144,8 @@ def status_of(
         next_step=_next_step(version.ref, snapshot, relations.pulls)
         if verdict.state != "ready"
         else "",
-        asleep=_asleep(version, verdict),
-        asleep_since=_asleep_since(version, verdict),
+        asleep=sleeping.depth if sleeping is not None else None,
+        asleep_since=sleeping.since if sleeping is not None else None,
         pulls=relations.pulls,
         domain=version.ref.key.domain,
         version_domain=version.ref.domain,
@@ -157,17 +159,6 @@ def status_of(
         notices=relations.notices,
         events=relations.events,
     )
-
-
-def _asleep(version: DeclaredVersion, verdict: Verdict) -> Depth | None:
-    """None where none is wanted at all: no call wakes that."""
-    scaling = version.scaling
-    return scaling.asleep if scaling is not None and verdict.state == "asleep" else None
-
-
-def _asleep_since(version: DeclaredVersion, verdict: Verdict) -> datetime | None:
-    scaling = version.scaling
-    return scaling.since if scaling is not None and _asleep(version, verdict) else None
 
 
 def removing(ref: ServiceRef, snapshot: Snapshot) -> ServiceStatus:
@@ -258,7 +249,7 @@ def _of_replicas(version: DeclaredVersion, snapshot: Snapshot, resolution: Resol
     if situation.sleeps(version) is not None:
         return _of_sleepers(version, current, snapshot)
     if wanted == 0:
-        return Verdict("progressing") if replicas else Verdict("asleep", Asleep())
+        return Verdict("progressing") if replicas else Verdict("asleep", _none_wanted(version))
     arrived = _arrived(version, current, serving, resolution, snapshot)
     if arrived is not None:
         return arrived
@@ -269,26 +260,21 @@ def _of_replicas(version: DeclaredVersion, snapshot: Snapshot, resolution: Resol
     return trouble
 
 
+def _none_wanted(version: DeclaredVersion) -> Asleep | NoneAskedFor:
+    return Asleep() if policy_in_force(version).pinned is None else NoneAskedFor()
+
+
 def _of_sleepers(
     version: DeclaredVersion, current: list[ObservedReplica], snapshot: Snapshot
 ) -> Verdict:
     """Until it is laid down it takes requests like any other, through its gate."""
-    depths = {_depth_of(replica) for replica in current}
     if any(in_service(r) for r in current):
         return Verdict("ready", snapshot.last_error)
-    if depths == {None}:
+    depth = depth_of_all(current)
+    if depth is None:
         return _first_trouble(current, snapshot)
-    depth: Depth = "frozen" if "frozen" in depths else "stopped"
     since = version.scaling.since if version.scaling is not None else snapshot.situation.now
     return Verdict("asleep", Sleeping(depth, since))
-
-
-def _depth_of(replica: ObservedReplica) -> Depth | None:
-    """How deep it sleeps, as it is; None: something of it runs."""
-    if replica.is_frozen:
-        return "frozen"
-    runs = replica.sandbox == "running" and any(t.state == "running" for t in replica.tasks)
-    return None if runs else "stopped"
 
 
 def _dead_end(current: list[ObservedReplica], serving: int, snapshot: Snapshot) -> Verdict | None:
@@ -435,7 +421,7 @@ def _ending(task: ObservedTask, snapshot: Snapshot) -> Ending:
 
 def _replica(replica: ObservedReplica, snapshot: Snapshot) -> ReplicaStatus:
     draining = {e.address for e in snapshot.situation.acknowledged if e.draining}
-    depth = _depth_of(replica) if replica.id in snapshot.situation.resting else None
+    depth = depth_of(replica) if replica.id in snapshot.situation.resting else None
     states = {task.state for task in replica.tasks if not task.is_completed}
     status: ReplicaState
     if replica.is_completed:

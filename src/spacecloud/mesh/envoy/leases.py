@@ -22,7 +22,7 @@ LISTENER = f"{PLATFORM}|leases"
 CALLER = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"
 """Of the connection, whatever a header says."""
 
-METHODS = "GET, PUT, DELETE"
+METHODS = ("GET", "PUT", "DELETE")
 
 OF_ONE_REPLICA: Json = {"max_tokens": 10, "tokens_per_fill": 1, "fill_interval": "1s"}
 """Lease calls: one is meant for a minute. What is more is answered by the gateway (429)."""
@@ -56,7 +56,7 @@ def _routes(subnet_prefix: int) -> Json:
                 {
                     "name": "platform",
                     "domains": ["*"],
-                    "routes": [_lease(subnet_prefix), _METHODS, _NOTHING],
+                    "routes": [_lease(subnet_prefix), _OTHER_METHODS, _OTHER_PATHS],
                 }
             ],
         },
@@ -70,7 +70,9 @@ def _lease(subnet_prefix: int) -> Json:
         "name": "lease",
         "match": {
             "path": LEASE_PATH,
-            "headers": [{"name": ":method", "string_match": {"safe_regex": _regex(METHODS)}}],
+            "headers": [
+                {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(METHODS)}}}
+            ],
         },
         "route": {
             **to_api,
@@ -86,10 +88,6 @@ def _lease(subnet_prefix: int) -> Json:
         "metadata": sentences(unavailable=down, broken=down),
         "typed_per_filter_config": {_LIMIT["name"]: _limits(subnet_prefix)},
     }
-
-
-def _regex(methods: str) -> Json:
-    return {"regex": methods.replace(", ", "|")}
 
 
 def _limits(subnet_prefix: int) -> Json:
@@ -130,27 +128,32 @@ _BODY: Json = {
 }
 
 
-def _answer(status: int, error: str, code: str) -> Json:
+def _answer(status: int, error: str, code: str, **headers: str) -> Json:
+    given = {"content-type": "application/json", **headers}
     return {
         "direct_response": {
             "status": status,
             "body": {"inline_string": f'{{"error": "{error}", "code": "{code}"}}'},
         },
-        "response_headers_to_add": [written("content-type", "application/json")],
+        "response_headers_to_add": [written(name, value) for name, value in given.items()],
     }
 
 
 _ABOUT = f"a lease is taken by PUT {LEASE_PATH}?seconds=300"
 
-_METHODS: Json = {
+_OTHER_METHODS: Json = {
     "name": "method",
     "match": {"path": LEASE_PATH},
-    **_answer(405, f"{_ABOUT}, looked at by GET and given back by DELETE", "method_not_allowed"),
+    **_answer(
+        405,
+        f"{_ABOUT}, looked at by GET and given back by DELETE",
+        "method_not_allowed",
+        allow=", ".join(METHODS),
+    ),
 }
-_METHODS["response_headers_to_add"].append(written("allow", METHODS))
 
-_NOTHING: Json = {
-    "name": "nothing",
+_OTHER_PATHS: Json = {
+    "name": "path",
     "match": {"prefix": "/"},
     **_answer(404, f"there is nothing but {LEASE_PATH} here: {_ABOUT}", "not_found"),
 }

@@ -53,9 +53,9 @@ def machine_memory(proc: Path = PROC) -> MachineMemory:
 
 def _usage(process: Process, cgroups: Path, proc: Path) -> Usage | None:
     try:
-        paths = _paths((proc / str(process.pid) / "cgroup").read_text(), process.container)
-        cpu, memory = paths.get("cpuacct"), paths.get("memory")
-        whole = cgroups / paths[""] if "" in paths else None
+        its = paths((proc / str(process.pid) / "cgroup").read_text(), process.container)
+        cpu, memory = its.get("cpuacct"), its.get("memory")
+        whole = cgroups / its[""] if "" in its else None
         return Usage(
             _cpu_v1(cgroups / "cpuacct" / cpu) if cpu else _cpu_v2(whole),
             _memory_v1(cgroups / "memory" / memory) if memory else _memory_v2(whole),
@@ -65,7 +65,7 @@ def _usage(process: Process, cgroups: Path, proc: Path) -> Usage | None:
         return None
 
 
-def _paths(text: str, container: str) -> Mapping[str, str]:
+def paths(text: str, container: str) -> Mapping[str, str]:
     """
     Controller to the path of the container's cgroup, without the first ``/``; v2's is ``""``.
 

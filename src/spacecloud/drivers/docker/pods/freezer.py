@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from spacecloud.drivers.docker.pods.cgroups import CGROUPS, paths
 from spacecloud.drivers.docker.proc_net import PROC
 
-CGROUPS = Path("/sys/fs/cgroup")
 V1, V2 = ("THAWED", "FROZEN"), ("0", "1")
 
 State = Literal["running", "frozen", "unknown"]
@@ -69,18 +69,9 @@ class Freezer:
     def _file(self) -> Path | None:
         """None where there is none, or the process is another's by now."""
         try:
-            lines = (self.proc / str(self.pid) / "cgroup").read_text().splitlines()
-        except OSError:
+            found = paths((self.proc / str(self.pid) / "cgroup").read_text(), self.container)
+        except (OSError, ValueError):
             return None
-        found = [line.split(":", 2) for line in lines if self.container in line]
-        v1 = [path for _, controllers, path in found if "freezer" in controllers.split(",")]
-        v2 = [path for _, controllers, path in found if not controllers]
-        if v1:
-            return self.cgroups / "freezer" / self._own(v1[0]) / "freezer.state"
-        return self.cgroups / self._own(v2[0]) / "cgroup.freeze" if v2 else None
-
-    def _own(self, path: str) -> str:
-        """The container's: its first process may be in one below that."""
-        parts = path.strip("/").split("/")
-        end = next(n for n, part in enumerate(parts, 1) if self.container in part)
-        return "/".join(parts[:end])
+        if "freezer" in found:
+            return self.cgroups / "freezer" / found["freezer"] / "freezer.state"
+        return self.cgroups / found[""] / "cgroup.freeze" if "" in found else None

@@ -106,6 +106,9 @@ class KeptReplicas:
     def woken(self, ref: ServiceRef) -> None:
         self._woken[ref] = time.monotonic()
 
+    def forget_wakes(self) -> None:
+        self._woken.clear()
+
     def refuse_if_woken(self, ref: ServiceRef, replica: str) -> None:
         """``Transient`` where it was woken after what laying it down was decided upon."""
         woken = self._woken.get(ref)

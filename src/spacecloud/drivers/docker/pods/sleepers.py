@@ -57,6 +57,10 @@ class Sleepers:
         self._kept = KeptReplicas(woken_seconds)
         self._locks: WeakValueDictionary[ServiceRef, asyncio.Lock] = WeakValueDictionary()
 
+    def forget_wakes(self) -> None:
+        """From now on everything may be laid down at once."""
+        self._kept.forget_wakes()
+
     def turn(self, key: ServiceKey) -> int:
         """To be given to ``note`` by a look that begins now."""
         return self._kept.turn(key)

@@ -96,7 +96,7 @@ class DockerWorkloads:
         self._pull_queue = PullQueue(self._pulls, self._pull_ended, now)
         self._group: asyncio.TaskGroup | None = None
         self._prober = Prober(self._engine, self._health_changed, now)
-        self._sleepers = Sleepers(
+        self.sleepers = Sleepers(
             self._engine,
             self._pods,
             self._prober,
@@ -108,8 +108,8 @@ class DockerWorkloads:
         self._processes: dict[ServiceKey, tuple[Process, ...]] = {}
         self._volumes: dict[str, tuple[str, ...]] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
-        self._looks = FairSemaphore[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
-        self._operations = FairSemaphore[ServiceKey](MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS)
+        self.looks = FairSemaphore[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
+        self.operations = FairSemaphore[ServiceKey](MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS)
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
@@ -130,12 +130,12 @@ class DockerWorkloads:
             await asyncio.Event().wait()
 
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
-        async with self._looks.slot(key):
+        async with self.looks.slot(key):
             return await self._look(key)
 
     async def _look(self, key: ServiceKey) -> ObservedWorkloads:
         filters = {"label": labels.of_service(self._settings.instance, key)}
-        turn, began = self._sleepers.turn(key), time.monotonic()
+        turn, began = self.sleepers.turn(key), time.monotonic()
         try:
             subnet = await self._networks.subnet(key)
             listing = await self._engine.get("containers/json", all=True, filters=filters)
@@ -145,7 +145,7 @@ class DockerWorkloads:
             raise meaning(f"look at {key}", error) from error
         self._note_processes(key, containers)
         seen = observe.workloads(key, subnet, containers, self._health(key, containers))
-        self._sleepers.note(key, seen.replicas, containers, turn, began)
+        self.sleepers.note(key, seen.replicas, containers, turn, began)
         return seen
 
     async def observe_all(self) -> Mapping[ServiceKey, ObservedWorkloads]:
@@ -196,13 +196,13 @@ class DockerWorkloads:
     async def execute(self, op: WorkloadOp) -> None:
         key = key_of(op)
         try:
-            async with self._operations.slot(key):
+            async with self.operations.slot(key):
                 await self._execute(op)
         except EngineError as error:
             raise meaning(str(op), error) from error
 
     async def wake(self, ref: ServiceRef) -> None:
-        await self._sleepers.wake(ref)
+        await self.sleepers.wake(ref)
 
     def hints(self) -> AsyncGenerator[Hint]:
         return self._hints.subscribe()
@@ -247,7 +247,7 @@ class DockerWorkloads:
             case RestartTask():
                 await self._pods.restart_task(op)
             case StopReplica() | KillReplica() | FreezeReplica() | ThawReplica():
-                await self._sleepers.execute(op)
+                await self.sleepers.execute(op)
             case RemoveReplica():
                 await self._pods.remove(op)
 
@@ -344,7 +344,7 @@ class DockerWorkloads:
         if self._owner.has("replica", container):
             tag = labels.read(ownership.labels_of(container))
             if event.get("Action") == "die":
-                self._sleepers.ended(ownership.id_of(container))
+                self.sleepers.ended(ownership.id_of(container))
             self._hints.send(Hint(tag.ref.key if tag is not None else None, "engine"))
         elif self._owner.has("part", container):
             self._hints.send(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))

@@ -1,0 +1,258 @@
+"""The autoscaler and the waker over a real store, with a platform that is only imagined."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventually import eventually
+from spacecloud.drivers.memory import MemoryGate, MemoryTraffic, MemoryWorkloads, memory_driver
+from spacecloud.errors import Transient
+from spacecloud.model.addresses import PoolAllocator, Pools
+from spacecloud.model.held import Passed, Refused
+from spacecloud.model.load import Load, LoadReport
+from spacecloud.model.refs import ServiceRef
+from spacecloud.model.scaling_view import ScaleView
+from spacecloud.model.service import Service
+from spacecloud.reasons.tasks import Exited
+from spacecloud.reconcile.control_plane import ControlPlane
+from spacecloud.secrets.keyfile import open_sealer
+from spacecloud.store.sqlite import SqliteStore
+from spacecloud.workloads.operations import FreezeReplica
+from spacecloud.workloads.situation import TerminationLimits
+
+API = ServiceRef("shop", "api", "v1")
+WEB = ServiceRef("shop", "web", "v1")
+DB = ServiceRef("shop", "db", "v1")
+REPORT_SECONDS = 0.2
+
+
+@dataclass
+class World:
+    store: SqliteStore
+    plane: ControlPlane
+    workloads: MemoryWorkloads
+    traffic: MemoryTraffic
+    gate: MemoryGate
+    active: dict[str, float]
+    """Address of a replica to what it has in flight, as each report tells it."""
+
+    async def declare(self, ref: ServiceRef = API, **given: Any) -> None:
+        await self.store.put_service(ref, a_spec(**given))
+        await self.reaches(ref, "ready")
+
+    async def reaches(self, ref: ServiceRef, state: str) -> None:
+        async def check() -> None:
+            (found,) = await self.plane.queries.status(ref.project, ref.service, ref.version)
+            assert found.state == state, found
+
+        await eventually(check, within=60)
+
+    async def scaling(self, ref: ServiceRef = API) -> ScaleView:
+        (found,) = await self.plane.queries.scaling(ref.project, ref.service, ref.version)
+        return found
+
+    async def addresses(self, ref: ServiceRef = API) -> list[str]:
+        observed = await self.workloads.observe(ref.key)
+        return [replica.address for replica in observed.replicas if replica.ref == ref]
+
+    async def events(self, kind: str, ref: ServiceRef = API) -> list[str]:
+        found = await self.store.events(ref.project, ref.service, 100)
+        return [event.message for event in found if event.kind == kind]
+
+
+def a_spec(*, port: str = "http", **given: Any) -> Service:
+    given.setdefault("autoScale", sleepy())
+    task = {
+        "id": "main",
+        "docker": {"image": "web:1"},
+        "ports": [{"port": 8080, "protocol": port}],
+    }
+    return Service.model_validate({"tasks": [task], "rollout": {"confirmSeconds": 0}, **given})
+
+
+def sleepy(**sleep: Any) -> dict[str, Any]:
+    trigger = {"type": "active-requests", "metadata": {"target": "10"}}
+    return {
+        "minReplicas": 0,
+        "maxReplicas": 5,
+        "triggers": [trigger],
+        "sleep": {"freezeAfter": 1, "stopAfter": "never", **sleep},
+    }
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    sealer = open_sealer(tmp_path / "secret.key", tmp_path / "store.db")
+    async with SqliteStore.open(
+        tmp_path / "store.db", PoolAllocator(Pools()), sealer, now
+    ) as store:
+        driver = memory_driver(now)
+        limits = TerminationLimits(drain=timedelta(seconds=2), grace=timedelta(seconds=1))
+        plane = ControlPlane(store, driver, limits, now, http_port=4122, resync_seconds=30)
+        assert isinstance(driver.workloads, MemoryWorkloads)
+        assert isinstance(driver.traffic, MemoryTraffic)
+        assert isinstance(driver.gate, MemoryGate)
+        world = World(store, plane, driver.workloads, driver.traffic, driver.gate, {})
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(plane.run())
+            reporting = tasks.create_task(report(world))
+            yield world
+            running.cancel()
+            reporting.cancel()
+
+
+async def report(world: World) -> None:
+    while True:
+        await asyncio.sleep(REPORT_SECONDS)
+        loads = {address: Load(active, 0) for address, active in world.active.items()}
+        world.traffic.loads.send(LoadReport(REPORT_SECONDS, loads))
+
+
+async def test_what_nobody_calls_is_frozen_and_the_first_call_wakes_it(world: World) -> None:
+    await world.declare()
+    await world.reaches(API, "asleep")
+    asleep = await world.scaling()
+
+    answers = await asyncio.gather(*(world.gate.knock(API) for _ in range(20)))
+
+    assert asleep.state == "frozen"
+    assert all(isinstance(answer, Passed) for answer in answers), answers
+    await world.reaches(API, "ready")
+    awake = await world.scaling()
+    assert (awake.state, awake.asleep, awake.wakes.count) == ("awake", None, 1)
+    assert awake.wakes.last is not None
+    assert (awake.wakes.last.why, awake.wakes.last.was) == ("call", "frozen")
+    assert len(await world.events("Woken")) == 1
+    (fell,) = await world.events("Scaled")
+    assert fell.startswith("v1: 1 → frozen: nobody has called it")
+
+
+async def test_load_makes_more_and_its_end_makes_fewer_before_it_sleeps(world: World) -> None:
+    await world.declare()
+    (first,) = await world.addresses()
+    world.active[first] = 25
+
+    async def four() -> None:
+        # 25 in flight, 7 of 10 each is the aim.
+        assert len(await world.addresses()) == 4
+
+    await eventually(four, within=60)
+
+    assert (await world.scaling()).mode == "panic"
+    assert (await world.events("Scaled"))[-1].startswith("v1: 1 → 4: ")
+
+
+async def test_no_report_is_no_data_and_nothing_falls_asleep(world: World) -> None:
+    setattr(world.traffic.loads, "send", lambda _: None)  # noqa: B010 - a method of an instance
+    await world.declare()
+
+    await asyncio.sleep(5)
+
+    assert (await world.scaling()).state == "awake"
+
+
+async def test_what_a_version_names_as_upstream_is_woken_with_it(world: World) -> None:
+    api = [{"projectId": "shop", "service": "api"}]
+    db = [{"projectId": "shop", "service": "db"}]
+    await world.declare(WEB, upstreams=api)
+    await world.declare(API, upstreams=db)
+    await world.declare(DB, port="tcp")
+    for ref in (WEB, API, DB):
+        await world.reaches(ref, "asleep")
+
+    await world.gate.knock(WEB)
+
+    for ref in (API, DB):
+        await world.reaches(ref, "ready")
+        last = (await world.scaling(ref)).wakes.last
+        assert last is not None
+        assert last.why == "upstream"
+
+
+async def test_a_caller_that_is_woken_wakes_what_it_holds_connections_to(world: World) -> None:
+    await world.declare(WEB)
+    await world.declare(DB, port="tcp")
+    (caller,), (callee,) = await world.addresses(WEB), await world.addresses(DB)
+    vip = str((await world.store.declared()).addresses.services[DB.key].vip)
+    world.traffic.open[caller, vip, 8080] = 2
+    world.active[callee] = 2
+    await world.reaches(WEB, "asleep")
+    # Its two connections ask for nothing while their caller sleeps.
+    await world.reaches(DB, "asleep")
+
+    await world.gate.knock(WEB)
+
+    await world.reaches(DB, "ready")
+    last = (await world.scaling(DB)).wakes.last
+    assert last is not None
+    assert last.why == "connection"
+
+
+async def test_a_wake_that_fails_says_why_to_who_waits_and_in_events(world: World) -> None:
+    async def fails(ref: ServiceRef) -> None:
+        raise Transient(Exited(3, "no database"))
+
+    await world.declare()
+    await world.reaches(API, "asleep")
+    setattr(world.workloads, "wake", fails)  # noqa: B010 - a method of an instance
+
+    answer = await world.gate.knock(API)
+
+    assert isinstance(answer, Refused)
+    assert "no database" in answer.sentence
+    assert answer.retry_after_seconds > 0
+
+    async def told() -> None:
+        assert any("no database" in said for said in await world.events("WakeFailed"))
+
+    await eventually(told)
+    assert (await world.scaling()).wakes.failed == 1
+
+
+async def test_a_browser_is_shown_a_page_where_the_service_asks_for_it(world: World) -> None:
+    await world.declare(autoScale=sleepy(waitingPage=True, maxHeld=1))
+    await world.reaches(API, "asleep")
+
+    page = await world.gate.knock(API, accepts="text/html")
+
+    assert isinstance(page, Refused)
+    assert page.html is not None
+    assert "api is starting" in page.html
+    await world.reaches(API, "ready")
+
+
+async def test_a_call_while_a_replica_is_laid_down_wakes_it(world: World) -> None:
+    """What was decided before the call does not undo the wake."""
+    await world.declare()
+    await world.reaches(API, "asleep")
+    froze = [op for op in world.workloads.executed if isinstance(op, FreezeReplica)]
+    await world.gate.knock(API)
+
+    with pytest.raises(Transient, match="woken a moment ago"):
+        await world.workloads.execute(froze[-1])
+
+
+async def test_a_number_that_a_person_asks_for_holds_against_load_and_idleness(
+    world: World,
+) -> None:
+    await world.declare()
+    await world.plane.queries.scale(API, 3)
+
+    async def three() -> None:
+        assert len(await world.addresses()) == 3
+
+    await eventually(three, within=60)
+    await asyncio.sleep(3)
+
+    assert len(await world.addresses()) == 3
+    (version,) = await world.store.versions("shop", "api")
+    assert version.scaling is not None
+    assert (version.scaling.replicas, version.scaling.pinned) == (3, version.generation)
