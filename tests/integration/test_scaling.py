@@ -317,3 +317,25 @@ async def test_connections_are_listed_once_for_all_who_ask_in_a_moment(world: Wo
     now += FRESH_SECONDS
     await loads.sleeping_callees(API)
     assert meter.lists == 2
+
+
+async def test_a_report_of_calls_before_a_person_sent_it_to_sleep_does_not_wake_it(
+    world: World,
+) -> None:
+    await world.declare(autoScale=sleepy(freezeAfter="never"))
+    (address,) = await world.addresses()
+
+    await world.plane.queries.sleep(API, "frozen")
+    world.traffic.loads.send(LoadReport(60, {address: Load(1, 1)}))
+    await world.reaches(API, "asleep")
+    fell = await world.scaling()
+
+    async def is_woken() -> None:
+        world.traffic.loads.send(LoadReport(REPORT_SECONDS, {address: Load(1, 1)}))
+        assert (await world.scaling()).wakes.last is not None
+
+    assert fell.wakes.last is None
+    await eventually(is_woken, within=60)
+    woken = (await world.scaling()).wakes.last
+    assert woken is not None
+    assert woken.why == "load"
