@@ -14,7 +14,7 @@ from spacecloud.drivers.memory import MemoryGate, MemoryTraffic, MemoryWorkloads
 from spacecloud.errors import Transient
 from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.held import Passed, Refused
-from spacecloud.model.load import Load, LoadReport
+from spacecloud.model.load import Load, LoadReport, MachineMemory
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling_view import ScaleView
 from spacecloud.model.service import Service
@@ -22,7 +22,12 @@ from spacecloud.reasons.tasks import Exited
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
-from spacecloud.workloads.operations import FreezeReplica
+from spacecloud.workloads.operations import (
+    CreateReplica,
+    FreezeReplica,
+    StartTask,
+    StopReplica,
+)
 from spacecloud.workloads.situation import TerminationLimits
 
 API = ServiceRef("shop", "api", "v1")
@@ -194,6 +199,36 @@ async def test_a_caller_that_is_woken_wakes_what_it_holds_connections_to(world: 
     last = (await world.scaling(DB)).wakes.last
     assert last is not None
     assert last.why == "connection"
+
+
+async def test_what_the_memory_does_not_hold_waits_and_says_so_until_it_fits(
+    world: World,
+) -> None:
+    await world.declare(autoScale=sleepy(freezeAfter="never", stopAfter=1))
+    await world.reaches(API, "asleep")
+    short, enough = MachineMemory(8 << 30, 430 << 20), MachineMemory(8 << 30, 6 << 30)
+    world.workloads.memory = short
+    executed = len(world.workloads.executed)
+
+    refused = await world.gate.knock(API)
+
+    assert isinstance(refused, Refused)
+    assert "it needs 64 MiB of memory, and 20 MiB are free" in refused.sentence
+    await world.store.put_service(WEB, a_spec())
+
+    async def both_wait() -> None:
+        for ref in (API, WEB):
+            (found,) = await world.plane.queries.status(ref.project, ref.service, ref.version)
+            assert (found.state, found.reason) == ("progressing", "MemoryShort"), found
+            assert len(await world.events("NotStarted", ref)) == 1
+
+    await eventually(both_wait, within=60)
+    later = world.workloads.executed[executed:]
+    assert not [op for op in later if isinstance(op, CreateReplica | StartTask | StopReplica)]
+    world.workloads.memory = enough
+    for ref in (API, WEB):
+        await world.reaches(ref, "ready")
+    assert len(await world.events("NotStarted")) == 1
 
 
 async def test_a_wake_that_fails_says_why_to_who_waits_and_in_events(world: World) -> None:
