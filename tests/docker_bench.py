@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
+from spacecloud.drivers.driver import WOKEN_SECONDS
 from spacecloud.errors import NotFound
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
@@ -58,6 +60,10 @@ class Bench:
     settings: Settings
     workloads: DockerWorkloads
     image: str
+    subnet: str = SUBNET
+
+    def address(self, slot: int = 0) -> str:
+        return str(IPv4Network(self.subnet)[slot + 2])
 
     def op(self, *tasks: dict[str, Any], slot: int = 0, **given: Any) -> CreateReplica:
         spec = Service.model_validate({"tasks": list(tasks) or [self.task()]})
@@ -65,8 +71,8 @@ class Bench:
             ref=REF,
             slot=slot,
             revision=given.pop("revision", "r1"),
-            address=f"10.140.0.{slot + 2}",
-            subnet=SUBNET,
+            address=self.address(slot),
+            subnet=self.subnet,
             spec=spec,
             images={task.id: self.image for task in spec.tasks},
             secrets=given.pop("secrets", ()),
@@ -128,7 +134,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def open_bench(folder: Path) -> AsyncIterator[Bench]:
+async def open_bench(
+    folder: Path, woken_seconds: float = WOKEN_SECONDS, subnet: str = SUBNET
+) -> AsyncIterator[Bench]:
     instance = f"t{secrets.token_hex(3)}"
     settings = Settings(instance=instance, state=folder, run=folder / "run", stop_grace_seconds=2)
     settings.state_dir.mkdir()
@@ -136,11 +144,13 @@ async def open_bench(folder: Path) -> AsyncIterator[Bench]:
     image = ensure_test_images()["echo"]
     async with connect(DOCKER_HOST) as engine:
         id = (await engine.get(f"images/{image}/json"))["Id"]
-        workloads = DockerWorkloads(engine, settings, networking_of(settings), values, now)
+        workloads = DockerWorkloads(
+            engine, settings, networking_of(settings), values, now, woken_seconds
+        )
         async with workloads.run():
-            bench = Bench(engine, settings, workloads, id)
+            bench = Bench(engine, settings, workloads, id, subnet)
             try:
-                await workloads.execute(CreateNetwork(KEY, SUBNET))
+                await workloads.execute(CreateNetwork(KEY, subnet))
                 yield bench
             finally:
                 for replica in (await workloads.observe(KEY)).replicas:

@@ -2,6 +2,10 @@
 A Docker Engine of our own, in a network namespace of its own: it may be restarted.
 
 Whoever is ``inside`` has the namespace's loopback, links and rules, and its engine for ``docker``.
+
+Its mounts are in a mount namespace of its own as well, which a restart leaves. In the machine's,
+every container that another engine starts meanwhile takes a copy of them for as long as it is being
+set up, and they cannot be removed: "device or resource busy".
 """
 
 import contextlib
@@ -29,10 +33,36 @@ class Engine:
         self.flags = list(flags)
         self.host = f"unix://{folder}/docker.sock"
         self._process: subprocess.Popen[bytes] | None = None
+        self._holder: subprocess.Popen[bytes] | None = None
+        """Keeps the mount namespace."""
+
+    def hold_mounts(self) -> None:
+        """What the machine unmounts goes here too (slave); nothing goes the other way."""
+        command = ["unshare", "--mount", "--propagation", "slave", "sleep", "infinity"]
+        self._holder = subprocess.Popen(command)
+        own = os.readlink("/proc/self/ns/mnt")
+        assert holds_within(lambda: self._mounts() != own, START_SECONDS), "unshare does nothing"
+
+    def _mounts(self) -> str:
+        assert self._holder is not None
+        return os.readlink(f"/proc/{self._holder.pid}/ns/mnt")
+
+    def drop_mounts(self) -> None:
+        """The namespace, and with it all that is mounted there, goes with its last process."""
+        if self._holder is not None:
+            self._holder.kill()
+            self._holder.wait(START_SECONDS)
+            self._holder = None
 
     def start(self) -> None:
+        assert self._holder is not None
         command = [
-            *("nsenter", f"--net=/run/netns/{self.namespace}", "dockerd"),
+            *(
+                "nsenter",
+                f"--net=/run/netns/{self.namespace}",
+                f"--mount=/proc/{self._holder.pid}/ns/mnt",
+            ),
+            "dockerd",
             *("--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec")),
             *("--pidfile", str(self.folder / "pid"), "-H", self.host),
             *("--bridge", "none", *self.flags),
@@ -70,15 +100,6 @@ class Engine:
             os.kill(pid, signal.SIGTERM)
             assert holds_within(lambda: not Path(f"/proc/{pid}").exists(), START_SECONDS)
 
-    def unmount(self) -> None:
-        """What it keeps mounted when it has gone: its folder can be removed then."""
-        mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-        for path in sorted(filter(self._is_ours, mounted), reverse=True):
-            subprocess.run(["umount", "-l", path], check=True, timeout=60)
-
-    def _is_ours(self, path: str) -> bool:
-        return path.startswith(f"{self.folder}/")
-
     def _log(self) -> str:
         return (self.folder / "dockerd.log").read_text("utf-8", "replace")[-3000:]
 
@@ -91,15 +112,16 @@ def an_engine(folder: Path, namespace: str, *flags: str) -> Iterator[Engine]:
     try:
         with inside(namespace), _spoken_to(engine):
             subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=60)
-            engine.start()
+            engine.hold_mounts()
             try:
+                engine.start()
                 command = [sys.executable, "-m", "apps.images"]
                 paths = {**os.environ, "PYTHONPATH": str(TESTS)}
                 subprocess.run(command, env=paths, check=True, capture_output=True, timeout=600)
                 yield engine
             finally:
                 engine.stop()
-                engine.unmount()
+                engine.drop_mounts()
     finally:
         subprocess.run(["ip", "netns", "del", namespace], check=True, timeout=60)
 

@@ -192,7 +192,18 @@ def engine_call(method: str, path: str, params: dict[str, str]) -> str:
 
 _WORDS = frozenset(
     {"containers", "networks", "images", "exec", "json", "create", "start", "stop", "kill"}
-    | {"restart", "remove", "archive", "wait", "events", "version", "info", "logs", "unpause"}
+    | {
+        "restart",
+        "remove",
+        "archive",
+        "wait",
+        "events",
+        "version",
+        "info",
+        "logs",
+        "pause",
+        "unpause",
+    }
     | {"load", "tag", "connect", "disconnect", "_ping"}
 )
 

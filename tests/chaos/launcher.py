@@ -29,10 +29,11 @@ from spacecloud.drivers.docker import engine, factory, logs, process
 from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.host import dns, firewall, host
 from spacecloud.drivers.docker.images import ensure
+from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.drivers.docker.xds import ads
 from spacecloud.drivers.docker.xds.stream import Stream
 from spacecloud.errors import Transient, Unavailable
-from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey
+from spacecloud.model.refs import PLATFORM_PROJECT, ServiceKey, ServiceRef
 from spacecloud.reasons.platform import GatewayUnavailable, HostFailed
 from spacecloud.reconcile import services
 from spacecloud.reconcile.services import ServiceReconciler
@@ -126,6 +127,17 @@ def executing(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
         return await execute(plan, named, seconds)
 
     return of_operation
+
+
+def waking(wake: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """No operation of a plan: it goes straight to the driver."""
+
+    @functools.wraps(wake)
+    async def of_call(self: DockerWorkloads, ref: ServiceRef) -> None:
+        with known(project, ref.project), known(operation, "wake"):
+            await wake(self, ref)
+
+    return of_call
 
 
 # ---------------------------------------------------------------------- the effects
@@ -278,6 +290,7 @@ def main() -> None:
     for owner, name, wrapper in (
         (ServiceReconciler, "__call__", reconciling),
         (services, "execute", executing),
+        (DockerWorkloads, "wake", waking),
         (factory, "connect", connecting),
         (Stream, "bring", bringing),
         (Stream, "remove", removing),

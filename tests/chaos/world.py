@@ -24,7 +24,7 @@ from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.pods.networks import interface
 from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.mesh.envoy.host_ports import host_port_listener
-from spacecloud.mesh.envoy.names import owner_of
+from spacecloud.mesh.envoy.names import gate_of, owner_of
 from spacecloud.model.refs import HOST, ServiceKey
 
 World = tuple[str, ...]
@@ -90,7 +90,7 @@ def served(plane: Plane, project: str) -> list[str]:
         for cluster in _clusters(plane)
         if cluster["name"].startswith(f"{project}/")
         for host in cluster.get("host_statuses", ())
-        # A gate's is a socket's path.
+        # The gate's is a pipe.
         if "socket_address" in host["address"]
     }
     return sorted(found)
@@ -145,10 +145,11 @@ def _text(path: Path) -> str:
 
 
 def _gateway(plane: Plane, project: str) -> list[str]:
+    """Without gates: one that is not needed any more goes with the process that made it."""
     return [
         f"{cluster['name']} {len(cluster.get('host_statuses', ()))} endpoints"
         for cluster in _clusters(plane)
-        if cluster["name"].startswith(f"{project}/")
+        if cluster["name"].startswith(f"{project}/") and gate_of(cluster["name"]) is None
     ]
 
 

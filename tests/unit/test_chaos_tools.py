@@ -10,7 +10,7 @@ import pytest
 
 from chaos.extent import SHARES, extent_of
 from chaos.faults import FAULTS, Armed, Board, Injector, Point, engine_call
-from chaos.plane import Plane, WrongRequest, judged
+from chaos.plane import Plane, WrongRequest, judged, patience_ends
 from chaos.sweep import (
     Attempt,
     Case,
@@ -198,6 +198,22 @@ def test_a_wrong_request_is_not_repeated() -> None:
         plane.declare("POST", "/x")
 
     assert plane.statuses_left == [200]
+
+
+@pytest.mark.parametrize(
+    ("launched", "within", "ends"),
+    [
+        (float("-inf"), 60, 160),
+        (90, 60, 160),
+        (150, 60, 210),
+        (330, 60, 340),
+        (330, 400, 500),
+    ],
+)
+def test_whoever_waits_gives_each_start_its_time_and_no_row_of_kills_for_ever(
+    launched: float, within: float, ends: float
+) -> None:
+    assert patience_ends(100, launched, within) == ends
 
 
 def test_a_request_that_was_not_acknowledged_is_repeated() -> None:

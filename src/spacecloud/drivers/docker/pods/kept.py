@@ -32,7 +32,9 @@ class Kept:
 
 
 class KeptReplicas:
-    def __init__(self) -> None:
+    def __init__(self, woken_seconds: float = WOKEN_SECONDS) -> None:
+        """``woken_seconds``: for so long after a wake nothing of the version is laid down."""
+        self._woken_seconds = woken_seconds
         self._kept: dict[ServiceRef, dict[str, Kept]] = {}
         self._turns: Counter[ServiceKey] = Counter()
         self._looked: dict[ServiceKey, float] = {}
@@ -113,7 +115,7 @@ class KeptReplicas:
         if woken is None:
             return
         is_older = self._looked.get(ref.key, 0.0) < woken
-        if is_older or time.monotonic() - woken < WOKEN_SECONDS:
+        if is_older or time.monotonic() - woken < self._woken_seconds:
             raise Transient(WokenMeanwhile(replica))
         del self._woken[ref]
 

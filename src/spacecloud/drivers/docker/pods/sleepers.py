@@ -20,6 +20,7 @@ from spacecloud.drivers.docker.pods.kept import Kept, KeptReplicas
 from spacecloud.drivers.docker.pods.observe import Container
 from spacecloud.drivers.docker.pods.replicas import Pods
 from spacecloud.drivers.docker.probes.prober import Prober
+from spacecloud.drivers.driver import WOKEN_SECONDS
 from spacecloud.errors import NotFound, SpaceCloudError, Transient
 from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey, ServiceRef
@@ -45,6 +46,7 @@ class Sleepers:
         prober: Prober,
         look: Callable[[ServiceKey], Awaitable[object]],
         grace_seconds: float,
+        woken_seconds: float = WOKEN_SECONDS,
     ) -> None:
         """``look`` observes a service behind nobody, and notes here what it sees."""
         self._engine = engine
@@ -52,7 +54,7 @@ class Sleepers:
         self._prober = prober
         self._look = look
         self._grace_seconds = grace_seconds
-        self._kept = KeptReplicas()
+        self._kept = KeptReplicas(woken_seconds)
         self._locks: WeakValueDictionary[ServiceRef, asyncio.Lock] = WeakValueDictionary()
 
     def forget_wakes(self) -> None:

@@ -27,7 +27,7 @@ from spacecloud.drivers.docker.pods.reclaim import Reclaim
 from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues
 from spacecloud.drivers.docker.pods.sleepers import Sleepers
 from spacecloud.drivers.docker.probes.prober import Prober
-from spacecloud.drivers.driver import Hint, LogRequest
+from spacecloud.drivers.driver import WOKEN_SECONDS, Hint, LogRequest
 from spacecloud.errors import NotFound, SpaceCloudError, Transient
 from spacecloud.model.image import parse_image
 from spacecloud.model.json import Json
@@ -85,6 +85,7 @@ class DockerWorkloads:
         networking: Networking,
         secret_values: SecretValues,
         now: Callable[[], datetime],
+        woken_seconds: float = WOKEN_SECONDS,
     ) -> None:
         self._engine = engine
         self._settings = settings
@@ -98,7 +99,12 @@ class DockerWorkloads:
         self._group: asyncio.TaskGroup | None = None
         self._prober = Prober(self._engine, self._health_changed, now)
         self.sleepers = Sleepers(
-            self._engine, self._pods, self._prober, self._look, settings.stop_grace_seconds
+            self._engine,
+            self._pods,
+            self._prober,
+            self._look,
+            settings.stop_grace_seconds,
+            woken_seconds,
         )
         self._services: dict[str, ServiceKey] = {}
         self._processes: dict[ServiceKey, tuple[Process, ...]] = {}
