@@ -1,5 +1,6 @@
 """What is started is what the memory holds, in the order of its wishes."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -113,6 +114,13 @@ class Machine(MemoryWorkloads):
         await self.look(name)
         self._ready_after = timedelta(days=1)
 
+    async def told(self) -> list[Event]:
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(self.recorder.run())
+            await asyncio.sleep(0.01)
+            writing.cancel()
+        return self.events.told
+
     async def wakes(self, name: str) -> None:
         self._ready_after = timedelta(0)
         await self.admission.wake(ServiceRef("shop", name, "v1"))
@@ -136,10 +144,9 @@ async def test_what_does_not_fit_is_not_begun_and_is_told_once() -> None:
         machine.pass_by(5)
 
     assert [type(op).__name__ for op in machine.executed] == ["CreateReplica"]
-    told = machine.recorder._waiting.get_nowait()
+    (told,) = await machine.told()
     assert (told.kind, told.reason, told.service) == ("NotStarted", "MemoryShort", "b")
     assert told.message.startswith("b--v1--0 is not started: it needs 300 MiB of memory, and 200")
-    assert machine.recorder._waiting.empty()
 
 
 async def test_it_is_begun_when_there_is_room_and_its_service_hears_of_that() -> None:
