@@ -216,6 +216,34 @@ async def test_a_caller_that_is_woken_wakes_what_it_holds_connections_to(world: 
     assert last.why == "connection"
 
 
+async def test_a_trial_that_is_skipped_starts_nothing_and_the_next_call_makes_what_is_new(
+    world: World,
+) -> None:
+    await world.declare(autoScale=sleepy(freezeAfter="never", stopAfter=1))
+    await world.reaches(API, "asleep")
+    (before,) = (await world.workloads.observe(API.key)).replicas
+    executed = len(world.workloads.executed)
+    spec = a_spec(autoScale=sleepy(freezeAfter="never", stopAfter=1)).as_given()
+    task = {**spec["tasks"][0], "env": {"a": "b"}}
+
+    await world.store.put_service(API, a_spec(**{**spec, "tasks": [task]}), "skipped")
+
+    async def is_recorded() -> None:
+        (found,) = await world.plane.queries.status("shop", "api", "v1")
+        assert (found.state, found.revision, found.confirmed_revision) == ("asleep", 2, 1), found
+        assert not (await world.workloads.observe(API.key)).replicas
+
+    await eventually(is_recorded, within=60)
+    later = world.workloads.executed[executed:]
+    assert not [op for op in later if isinstance(op, CreateReplica | StartTask)]
+
+    answer = await world.gate.knock(API)
+
+    assert isinstance(answer, Passed), answer
+    (after,) = (await world.workloads.observe(API.key)).replicas
+    assert after.revision != before.revision
+
+
 async def test_what_the_memory_does_not_hold_waits_and_says_so_until_it_fits(
     world: World,
 ) -> None:
