@@ -99,6 +99,12 @@ class Settings(BaseSettings):
     restrict: Literal["default", "restricted"] = "default"
     """``restricted`` drops every capability of the tasks."""
 
+    reclaim_frozen: bool = False
+    """
+    Give the memory of frozen replicas back to the machine: it goes to swap, and a wake reads it
+    from there. Needs swap (zram counts) and cgroup v2 of Linux 5.19.
+    """
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property

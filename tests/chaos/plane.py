@@ -150,6 +150,13 @@ class Plane:
         """Status of its only version, which has been looked at and serves as declared."""
         return self._serves(project, service, replicas, "ready")
 
+    def is_asleep(self, project: str, service: str, depth: str) -> None:
+        """Its only version is, and a replica of it is kept."""
+        (status,) = [s for s in self.statuses(project) if s["serviceId"] == service]
+        shown = (status["state"], status["message"], status["nextStep"])
+        assert status["state"] == "asleep", shown
+        assert [replica["asleep"] for replica in status["replicas"]] == [depth], shown
+
     def is_rolled_back(self, project: str, service: str, replicas: int) -> dict[str, Any]:
         """What was declared last was given up, and what was before it serves."""
         status = self._serves(project, service, replicas, "failed")

@@ -226,12 +226,9 @@ class Scenario:
     def _fall_asleep(self, depth: str) -> None:
         path = f"/v1/runner/{self.project}/scaling/{SERVICE}/v1"
         self._declare("POST", path, {"asleep": depth})
-        self._plane.until(lambda: self._is_asleep(depth), within=ASLEEP_SECONDS)
-
-    def _is_asleep(self, depth: str) -> None:
-        (status,) = self._plane.statuses(self.project)
-        shown = (status["state"], [replica.get("asleep") for replica in status["replicas"]])
-        assert shown == ("asleep", [depth]), (shown, status["message"])
+        self._plane.until(
+            lambda: self._plane.is_asleep(self.project, SERVICE, depth), within=ASLEEP_SECONDS
+        )
 
     def _wakes(self) -> None:
         """

@@ -18,14 +18,17 @@ import pytest
 from chaos import damage, results
 from chaos.engine import Engine, an_engine
 from chaos.plane import Plane, a_plane
+from chaos.scenario import COLD_SECONDS, SLEEPY
 from lanes import lane
 from load import Load
+from spacecloud.model.scaling import Depth
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
 PROJECT = "engine"
 REPLICAS = 3
 SERVICES = {"web": REPLICAS, "api": 1}
+SLEEPERS: dict[str, Depth] = {"cold": "stopped", "cool": "frozen"}
 
 
 @contextmanager
@@ -98,6 +101,42 @@ def test_without_live_restore_all_comes_back_where_it_was(images: dict[str, str]
         engine.kill()
         engine.start()
         was_restarted(plane, "engine killed", before)
+
+
+def test_what_sleeps_when_the_engine_is_restarted_sleeps_on_and_wakes(
+    images: dict[str, str],
+) -> None:
+    with a_place(images) as (engine, plane):
+        for service, depth in SLEEPERS.items():
+            plane.user.apply(PROJECT, service, scale=SLEEPY)
+            plane.user.ingress(PROJECT, service, f"/{service}", service, rewrite="/")
+            plane.until(lambda s=service: plane.is_ready(PROJECT, s, 1))  # type: ignore[misc]
+            path = f"/v1/runner/{PROJECT}/scaling/{service}/v1"
+            plane.declare("POST", path, {"asleep": depth})
+        plane.until(lambda: all_sleep(plane))
+
+        engine.stop()
+        engine.start()
+        plane.until(lambda: is_whole(plane), within=120)
+        all_sleep(plane)
+
+        for service in SLEEPERS:
+            answer = httpx.get(f"{plane.installation.url}/{service}", timeout=COLD_SECONDS)
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["name"] == service
+            plane.until(lambda s=service: plane.is_ready(PROJECT, s, 1))  # type: ignore[misc]
+
+
+def all_sleep(plane: Plane) -> None:
+    """A stopped one is started by nobody, and a frozen one that has ended is not either."""
+    for service, depth in SLEEPERS.items():
+        (status,) = [s for s in plane.statuses(PROJECT) if s["serviceId"] == service]
+        shown = (status["state"], status["message"])
+        assert status["observedGeneration"] == status["generation"], shown
+        assert status["state"] == "asleep", shown
+        running = damage.containers(plane, PROJECT, f"service={service}", "task=main")
+        states = [damage.docker("inspect", "-f", "{{.State.Status}}", name) for name in running]
+        assert set(states) <= ({"paused"} if depth == "frozen" else set()), states
 
 
 def test_with_live_restore_no_request_is_lost(images: dict[str, str]) -> None:

@@ -1423,6 +1423,21 @@ async def test_what_was_decided_about_replicas_outlives_an_apply_and_goes_with_i
     assert (await the_only_version(store)).scaling is None
 
 
+async def test_a_trial_is_skipped_of_one_generation_alone(store: Store) -> None:
+    await store.put_service(API, a_service())
+    tried = await the_only_version(store)
+    await store.put_service(API, a_service(), "skipped")
+    skipped = await the_only_version(store)
+    await store.record_scaling(API, Scaling(1, NOW, "stopped"))
+    decided = await the_only_version(store)
+    await store.put_service(API, a_service())
+
+    assert not tried.is_trial_skipped
+    assert skipped.is_trial_skipped
+    assert decided.is_trial_skipped
+    assert not (await the_only_version(store)).is_trial_skipped
+
+
 async def test_a_decision_about_replicas_is_told_to_watchers_once(store: Store) -> None:
     await store.put_service(API, a_service())
     changes = store.changes()

@@ -293,3 +293,32 @@ def test_a_number_by_hand_is_reached_and_ends_with_the_next_apply(
     explained = plane.cli("scale", "explain", "shop/web").out
 
     assert "by hand" not in explained.partition("wakes")[0]
+
+
+def test_no_verify_skips_the_trial_of_what_sleeps_and_says_where_it_changes_nothing(
+    shop: Shop, tmp_path: Path
+) -> None:
+    document = {
+        "api": "/v1/runner/{project}/services/{id}/{version}",
+        "type": "service",
+        "meta": {"project": "shop", "serviceId": "web", "version": "v1"},
+        "spec": SPEC,
+    }
+    file = tmp_path / "web.yaml"
+    file.write_text(json.dumps(document))
+
+    def is_skipped() -> bool:
+        (version,) = shop.server.do(lambda api: api.store.versions("shop", "web"))
+        return version.is_trial_skipped
+
+    awake = shop.cli("apply", "-f", str(file), "--no-verify")
+    was_skipped_awake = is_skipped()
+    stopped = Scaling(1, datetime.now(UTC), "stopped")
+    shop.server.do(lambda api: api.store.record_scaling(REF, stopped))
+    asleep = shop.cli("apply", "-f", str(file), "--no-verify")
+
+    assert (awake.code, asleep.code) == (0, 0), awake.err + asleep.err
+    assert "note: --no-verify changes nothing: it does not sleep" in awake.out
+    assert not was_skipped_awake
+    assert "note" not in asleep.out
+    assert is_skipped()

@@ -14,7 +14,7 @@ from spacecloud.drivers.memory import MemoryGate, MemoryTraffic, MemoryWorkloads
 from spacecloud.errors import Transient
 from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.held import Passed, Refused
-from spacecloud.model.load import Load, LoadReport, OpenConnection
+from spacecloud.model.load import Load, LoadReport, MachineMemory, OpenConnection
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Scaling
 from spacecloud.model.scaling_view import ScaleView
@@ -26,7 +26,12 @@ from spacecloud.reconcile.scalings import Scalings
 from spacecloud.reconcile.version_loads import FRESH_SECONDS, VersionLoads
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
-from spacecloud.workloads.operations import FreezeReplica
+from spacecloud.workloads.operations import (
+    CreateReplica,
+    FreezeReplica,
+    StartTask,
+    StopReplica,
+)
 from spacecloud.workloads.situation import TerminationLimits
 
 API = ServiceRef("shop", "api", "v1")
@@ -220,6 +225,64 @@ async def test_a_caller_that_is_woken_wakes_what_it_holds_connections_to(world: 
     assert last.why == "connection"
 
 
+async def test_a_trial_that_is_skipped_starts_nothing_and_the_next_call_makes_what_is_new(
+    world: World,
+) -> None:
+    await world.declare(autoScale=sleepy(freezeAfter="never", stopAfter=1))
+    await world.reaches(API, "asleep")
+    (before,) = (await world.workloads.observe(API.key)).replicas
+    executed = len(world.workloads.executed)
+    spec = a_spec(autoScale=sleepy(freezeAfter="never", stopAfter=1)).as_given()
+    task = {**spec["tasks"][0], "env": {"a": "b"}}
+
+    await world.store.put_service(API, a_spec(**{**spec, "tasks": [task]}), "skipped")
+
+    async def is_recorded() -> None:
+        (found,) = await world.plane.queries.status("shop", "api", "v1")
+        assert (found.state, found.revision, found.confirmed_revision) == ("asleep", 2, 1), found
+        assert not (await world.workloads.observe(API.key)).replicas
+
+    await eventually(is_recorded, within=60)
+    later = world.workloads.executed[executed:]
+    assert not [op for op in later if isinstance(op, CreateReplica | StartTask)]
+
+    answer = await world.gate.knock(API)
+
+    assert isinstance(answer, Passed), answer
+    (after,) = (await world.workloads.observe(API.key)).replicas
+    assert after.revision != before.revision
+
+
+async def test_what_the_memory_does_not_hold_waits_and_says_so_until_it_fits(
+    world: World,
+) -> None:
+    await world.declare(autoScale=sleepy(freezeAfter="never", stopAfter=1))
+    await world.reaches(API, "asleep")
+    short, enough = MachineMemory(8 << 30, 430 << 20), MachineMemory(8 << 30, 6 << 30)
+    world.workloads.memory = short
+    executed = len(world.workloads.executed)
+
+    refused = await world.gate.knock(API)
+
+    assert isinstance(refused, Refused)
+    assert "it needs 64 MiB of memory, and 20 MiB are free" in refused.sentence
+    await world.store.put_service(WEB, a_spec())
+
+    async def both_wait() -> None:
+        for ref in (API, WEB):
+            (found,) = await world.plane.queries.status(ref.project, ref.service, ref.version)
+            assert (found.state, found.reason) == ("progressing", "MemoryShort"), found
+            assert len(await world.events("NotStarted", ref)) == 1
+
+    await eventually(both_wait, within=60)
+    later = world.workloads.executed[executed:]
+    assert not [op for op in later if isinstance(op, CreateReplica | StartTask | StopReplica)]
+    world.workloads.memory = enough
+    for ref in (API, WEB):
+        await world.reaches(ref, "ready")
+    assert len(await world.events("NotStarted")) == 1
+
+
 async def test_a_wake_that_fails_says_why_to_who_waits_and_in_events(world: World) -> None:
     async def fails(ref: ServiceRef) -> None:
         raise Transient(Exited(3, "no database"))
@@ -319,3 +382,25 @@ async def test_connections_are_listed_once_for_all_who_ask_in_a_moment(world: Wo
     now += FRESH_SECONDS
     await loads.sleeping_callees(API)
     assert meter.lists == 2
+
+
+async def test_a_report_of_calls_before_a_person_sent_it_to_sleep_does_not_wake_it(
+    world: World,
+) -> None:
+    await world.declare(autoScale=sleepy(freezeAfter="never"))
+    (address,) = await world.addresses()
+
+    await world.plane.queries.sleep(API, "frozen")
+    world.traffic.loads.send(LoadReport(60, {address: Load(1, 1)}))
+    await world.reaches(API, "asleep")
+    fell = await world.scaling()
+
+    async def is_woken() -> None:
+        world.traffic.loads.send(LoadReport(REPORT_SECONDS, {address: Load(1, 1)}))
+        assert (await world.scaling()).wakes.last is not None
+
+    assert fell.wakes.last is None
+    await eventually(is_woken, within=60)
+    woken = (await world.scaling()).wakes.last
+    assert woken is not None
+    assert woken.why == "load"

@@ -1,6 +1,7 @@
 """What the memory of the machine holds."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -39,6 +40,15 @@ def test_the_oldest_wish_is_first_and_what_does_not_fit_says_so() -> None:
 
     assert found.fits == (old, small)
     assert found.refused == {large: MemoryShort(500, 212)}
+
+
+def test_the_first_replica_of_a_version_comes_before_a_further_one_of_another() -> None:
+    further, first = wish("a", 1, 300, slot=1), replace(wish("b", 2, 300), is_first=True)
+
+    found = on_a_machine(400, [], [further, first])
+
+    assert found.fits == (first,)
+    assert found.refused == {further: MemoryShort(300, 100)}
 
 
 def test_what_starts_counts_with_what_it_is_still_to_need() -> None:

@@ -135,6 +135,7 @@ EXAMPLES: tuple[Reason, ...] = (
     notices.RouteBehindApi("shop/web", "/v1/config"),
     notices.EscapedSlashesNotKept("shop/web", "shop/deny", "/a%2Fb"),
     notices.RouteNeverReached("shop/web", "shop/all", "/shop"),
+    notices.TrialNotSkipped(),
     steps.Deleted(),
     steps.NotDeclared(),
     steps.VersionRemoved(),

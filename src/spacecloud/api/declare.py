@@ -7,40 +7,78 @@ from spacecloud.api.dependencies import Dependencies
 from spacecloud.ingress import table
 from spacecloud.ingress.mistakes import check
 from spacecloud.mesh import explain
-from spacecloud.model.declared import Declared
+from spacecloud.model.declared import Declared, Trial
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.foreign_triggers import check_triggers
 from spacecloud.model.project import Project
-from spacecloud.model.refs import ServiceKey
+from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.routing import IngressRoute, Role
+from spacecloud.model.scale import scale_policy, wanted_depth
 from spacecloud.model.service import Service
-from spacecloud.reasons.notices import Notice, ProjectCreated, RoleWithoutService
+from spacecloud.reasons.notices import (
+    Notice,
+    ProjectCreated,
+    RoleWithoutService,
+    TrialNotSkipped,
+)
 from spacecloud.store.by_kind import put
 from spacecloud.store.port import Accepted, Written
 
 
-async def declare(api: Dependencies, envelope: Envelope) -> dict[str, Any]:
+async def declare(api: Dependencies, envelope: Envelope, trial: Trial = "once") -> dict[str, Any]:
     """The body of the answer: notices, and for a service its generation and what changed."""
-    (answer,) = await declare_all(api, [envelope])
+    (answer,) = await declare_all(api, [envelope], trial)
     return answer
 
 
-async def declare_all(api: Dependencies, envelopes: Sequence[Envelope]) -> list[dict[str, Any]]:
+async def declare_all(
+    api: Dependencies, envelopes: Sequence[Envelope], trial: Trial = "once"
+) -> list[dict[str, Any]]:
     """One after the other. What ingress routes do to each other is looked at once for all."""
-    accepted = [await _accept(api, envelope) for envelope in envelopes]
+    awake = await _awake(api, envelopes) if trial == "skipped" else frozenset[str]()
+    accepted = [
+        await _accept(api, envelope, "once" if envelope.name in awake else trial)
+        for envelope in envelopes
+    ]
     beside = await _beside_the_others(api, envelopes)
     return [
-        _answer(one, envelope, *api.backend.notices(envelope), *beside.get(envelope.name, ()))
+        _answer(
+            one,
+            envelope,
+            *api.backend.notices(envelope),
+            *beside.get(envelope.name, ()),
+            *((TrialNotSkipped(),) if envelope.name in awake else ()),
+        )
         for envelope, one in zip(envelopes, accepted, strict=True)
     ]
 
 
-async def _accept(api: Dependencies, envelope: Envelope) -> Accepted | Written:
+async def _awake(api: Dependencies, envelopes: Sequence[Envelope]) -> frozenset[str]:
+    """Of the services those whose new revision is started, as nothing of them sleeps."""
+    declared, awake = await api.store.declared(), set[str]()
+    for envelope in envelopes:
+        if not isinstance(envelope.spec, Service):
+            continue
+        service = declared.services.get(_ref(envelope).key)
+        versions = service.versions if service is not None else ()
+        known = next((v.scaling for v in versions if v.ref == _ref(envelope)), None)
+        if known is None or wanted_depth(scale_policy(envelope.spec), known) is None:
+            awake.add(envelope.name)
+    return frozenset(awake)
+
+
+def _ref(envelope: Envelope) -> ServiceRef:
+    ids = envelope.ids
+    return ServiceRef(ids["project"], ids["serviceId"], ids["version"])
+
+
+async def _accept(api: Dependencies, envelope: Envelope, trial: Trial) -> Accepted | Written:
     match envelope.spec:
         case IngressRoute():
             check(envelope.spec)
         case Service():
             check_triggers(envelope.spec, api.facts.cluster_type)
+            return await api.store.put_service(_ref(envelope), envelope.spec, trial)
         case _:
             pass
     return await put(api.store, envelope)

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Path, Query
 
 from spacecloud.errors import InvalidSpec, Mistake
+from spacecloud.model.declared import Trial
 from spacecloud.model.refs import DNS_LABEL, VERSION
 from spacecloud.model.validation.wording import (
     LABEL_IN_WORDS,
@@ -38,6 +39,20 @@ RoleFilterToo = Annotated[str, Query(alias="roleID", include_in_schema=False)]
 VersionFilter = Annotated[str, Query(alias="version", description="Empty or `*`: all.")]
 IdFilter = Annotated[str, Query(alias="id", description="Empty or `*`: all.")]
 ProjectFilter = Annotated[str, Query(alias="project", description="Empty or `*`: all.")]
+
+
+VerifyQuery = Annotated[
+    Literal["true", "false"],
+    Query(
+        alias="verify",
+        description="`false`: of a version that sleeps nothing is started to try the new revision; "
+        "the next wake makes it.",
+    ),
+]
+
+
+def trial_of(verify: Literal["true", "false"]) -> Trial:
+    return "once" if verify == "true" else "skipped"
 
 
 def wanted(*spellings: str) -> str | None:

@@ -8,8 +8,9 @@ Does the memory of the machine hold what is to start? Pure.
 | everything else on the machine      | what is not available and not of these                    |
 | the reserve                         | nobody's                                                  |
 
-CPU never refuses: it is a weight, and all get slower together. Who asked first starts first; who
-does not fit waits, and holds up nobody who fits: a small one behind a large one starts.
+CPU never refuses: it is a weight, and all get slower together. The first replica of a version
+comes before a further one of a version that answers; of the same kind who asked first starts first.
+Who does not fit waits, and holds up nobody who fits: a small one behind a large one starts.
 """
 
 from collections.abc import Iterable, Mapping
@@ -36,6 +37,9 @@ class Wish:
 
     memory_bytes: int
     """What it is expected to need; 0: nothing is kept free for it."""
+
+    is_first: bool = False
+    """Nothing of its version runs: who calls it waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ def capacity(
     free = available_bytes - reserve_bytes(total_bytes)
     free -= sum(each.still_to_come for each in starting)
     fits, refused = list[Wish](), dict[Wish, MemoryShort]()
-    for wish in sorted(wishes, key=lambda w: (w.since, w.ref, w.slot)):
+    for wish in sorted(wishes, key=lambda w: (not w.is_first, w.since, w.ref, w.slot)):
         if total_bytes and wish.memory_bytes > max(0, free):
             refused[wish] = MemoryShort(_mib(wish.memory_bytes), _mib(max(0, free)))
             continue

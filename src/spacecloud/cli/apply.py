@@ -15,6 +15,7 @@ from spacecloud.client.client import Client
 
 if TYPE_CHECKING:
     from spacecloud.cli.deployment import Awaited, Goal
+    from spacecloud.model.declared import Trial
     from spacecloud.model.envelope import Envelope
 
 Accepted = dict[str, Any]
@@ -51,6 +52,13 @@ class _OptionalGoal(click.Command):
 @click.option(
     "--delay", default="0s", metavar="SPAN", help="Pause between two documents, as in 500ms or 2s."
 )
+@click.option(
+    "--no-verify",
+    "trial",
+    flag_value="skipped",
+    help="Of a version that sleeps: record the new revision, and start nothing to try it; the next "
+    "wake makes it.",
+)
 @click.option("--force", "force", is_flag=True, help="Nothing is asked here; for old scripts.")
 @passphrase_option
 @output_option("json")
@@ -64,6 +72,7 @@ def apply(
     until: "Goal | Literal['no'] | None",
     timeout: float,
     delay: str,
+    trial: "Trial | None",
     force: bool,
     passphrase_file: str | None,
     form: str | None,
@@ -84,7 +93,7 @@ def apply(
                 client.check(envelopes)
         for number, envelope in enumerate(envelopes):
             time.sleep(pause if number else 0)
-            accepted.append((envelope, _apply(client, envelope)))
+            accepted.append((envelope, _apply(client, envelope, trial or "once")))
             if form is None:
                 _tell(*accepted[-1])
         outcome = None
@@ -101,9 +110,9 @@ def apply(
         raise CommandEnd(outcome.exit_code)
 
 
-def _apply(client: Client, envelope: "Envelope") -> Accepted:
+def _apply(client: Client, envelope: "Envelope", trial: "Trial") -> Accepted:
     with with_source_locations([envelope]):
-        return client.apply(envelope)
+        return client.apply(envelope, trial)
 
 
 def _tell(envelope: "Envelope", answer: Accepted) -> None:

@@ -105,7 +105,9 @@ class Workloads(Protocol):
         """
         ...
 
-    def machine_memory(self) -> MachineMemory: ...
+    def machine_memory(self) -> MachineMemory:
+        """Without a wait; all 0 where nobody says."""
+        ...
 
     async def execute(self, op: WorkloadOp) -> None:
         """

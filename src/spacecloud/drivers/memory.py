@@ -67,7 +67,7 @@ class MemoryWorkloads:
         self.used: dict[str, Usage] = {}
         """By id of the replica; one that is not named has used nothing."""
 
-        self.memory = MachineMemory(total_bytes=8 << 30, available_bytes=6 << 30)
+        self.memory = MachineMemory(total_bytes=1 << 40, available_bytes=3 << 38)
         self._pulls: dict[tuple[ServiceRef, str], ObservedPull] = {}
         self._woken: dict[ServiceRef, datetime] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)

@@ -14,6 +14,12 @@ from spacecloud.model.scaling import Scaling
 from spacecloud.model.service import Service
 from spacecloud.model.stored import STORED
 
+Trial = Literal["once", "skipped"]
+"""
+Of the new revision of a version that sleeps: it is started to be seen to last, and sleeps again; or
+the next wake is the first that starts it.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class DeclaredVersion:
@@ -43,6 +49,11 @@ class DeclaredVersion:
 
     failure: RevisionFailure | None = None
     """Why the latest revision was given up for this generation; None where it was not."""
+
+    is_trial_skipped: bool = False
+    """
+    Is nothing started to try this generation? It was applied so while the version slept.
+    """
 
     scaling: Scaling | None = None
     """What was decided last; None where nothing was yet."""

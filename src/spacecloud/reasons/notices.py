@@ -267,6 +267,15 @@ class RouteNeverReached(BaseReason):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class TrialNotSkipped(BaseReason):
+    code = "TrialNotSkipped"
+    remedy = "nothing: a new revision of what sleeps is not started with it"
+
+    def __str__(self) -> str:
+        return "--no-verify changes nothing: it does not sleep, and its new revision is started"
+
+
 Notice = (
     ProjectCreated
     | RoleWithoutService
@@ -287,4 +296,5 @@ Notice = (
     | RouteBehindApi
     | EscapedSlashesNotKept
     | RouteNeverReached
+    | TrialNotSkipped
 )

@@ -7,6 +7,7 @@ from typing import Literal
 from spacecloud.reasons.base import BaseReason
 from spacecloud.reasons.images import ImageReason
 from spacecloud.reasons.platform import PlatformReason
+from spacecloud.reasons.scaling import MemoryShort
 from spacecloud.reasons.tasks import TaskReason
 
 
@@ -32,7 +33,7 @@ class BeingObserved(BaseReason):
 
 @dataclass(frozen=True, slots=True)
 class LookFailed(BaseReason):
-    why: TaskReason | ImageReason | PlatformReason
+    why: TaskReason | ImageReason | PlatformReason | MemoryShort
 
     code = "ObservationFailed"
 

@@ -7,13 +7,13 @@ from spacecloud.reasons.base import BaseReason
 from spacecloud.reasons.images import ImageReason
 from spacecloud.reasons.notices import Notice
 from spacecloud.reasons.platform import PlatformReason
-from spacecloud.reasons.scaling import ScalingReason
+from spacecloud.reasons.scaling import MemoryShort, ScalingReason
 from spacecloud.reasons.services import ServiceReason
 from spacecloud.reasons.steps import StepReason
 from spacecloud.reasons.tasks import TaskReason
 
-FailureReason = TaskReason | ImageReason | PlatformReason
-"""What a driver's error carries."""
+FailureReason = TaskReason | ImageReason | PlatformReason | MemoryShort
+"""What a driver's error carries, and what keeps an operation from being begun."""
 
 Reason = FailureReason | ServiceReason | ScalingReason | StepReason | AskedReason | Notice
 

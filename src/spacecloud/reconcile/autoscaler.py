@@ -50,6 +50,9 @@ from spacecloud.workloads.situation import Situation
 TICK_SECONDS = 2.0
 """Between two decisions about a version: Knative's."""
 
+LATE_SECONDS = 1.0
+"""So late a report may be heard. What is still in flight then is in the next one too."""
+
 FORGOTTEN_SECONDS = 90.0
 """After which nothing of a version is in its windows any more."""
 
@@ -191,7 +194,7 @@ class Autoscaler:
             if scaled is None:
                 continue
             self._watch(ref, scaled, now)
-            if scaled.state.asleep is not None and load.active > 0:
+            if load.active > 0 and _fell_asleep_before(scaled.state, now - seconds - LATE_SECONDS):
                 # It slipped past the gate, by what a worker of the gateway had before.
                 self._waker.begin(ref, "load")
         for ref in self._reported:
@@ -274,6 +277,14 @@ class Autoscaler:
             scaled.due = now + min((each.seconds for each in decision.next), default=float("inf"))
         else:
             scaled.due = now + TICK_SECONDS
+
+
+def _fell_asleep_before(state: ScalerState, began: float) -> bool:
+    """
+    What a report tells of, which began then, was asked of what sleeps. An earlier one tells of
+    calls that were answered before a person sent it to sleep.
+    """
+    return state.asleep is not None and state.asleep_since <= began
 
 
 def _is_moved(policy: ScalePolicy) -> bool:

@@ -60,8 +60,15 @@ class ControlPlane:
         self.scaling_metrics = ScalingMetrics()
         loads = VersionLoads(driver.meter, self._scalings)
         self.waker = Waker(
-            driver, loads, self._scalings, self.events, self._background, now, self._woken
+            driver,
+            self.services.admission,
+            loads,
+            self._scalings,
+            self.events,
+            self._background,
+            now,
         )
+        self.waker.listen(self._woken)
         self.leases = Leases(
             store,
             policies,

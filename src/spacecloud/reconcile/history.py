@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from spacecloud.model.load import InFlight
 from spacecloud.model.refs import ServiceRef
 from spacecloud.reasons.platform import EngineUnavailable
+from spacecloud.reasons.scaling import MemoryShort
 from spacecloud.reasons.union import FailureReason
 from spacecloud.reconcile.controller import LONGEST_RETRY, backoff
 from spacecloud.reconcile.outcome import Ended
@@ -38,6 +39,9 @@ from spacecloud.workloads.simulate import drained_since
 
 REFUSAL_LASTS = timedelta(minutes=5)
 """Then it is tried again: the image may have come, the registry may let us in."""
+
+MEMORY_RETRY = timedelta(seconds=5)
+"""Between two tries of what the memory does not hold: it keeps its place in the order by them."""
 
 MOMENT_SPACING = timedelta(milliseconds=150)
 """Two reports of one moment each that are closer together are one."""
@@ -153,6 +157,14 @@ class HistoryRecorder:
             if not isinstance(reason, EngineUnavailable)
         }
 
+    def forget_shortage(self) -> None:
+        """What the memory did not hold may be tried at once."""
+        self._failures = {
+            subject: failure
+            for subject, failure in self._failures.items()
+            if not isinstance(failure.reason, MemoryShort)
+        }
+
     def note_done(self, op: Op, now: datetime) -> None:
         match op:
             case StopReplica(replica=replica, then="keep"):
@@ -219,7 +231,8 @@ class HistoryRecorder:
     def _note_failed(self, op: Op, reason: FailureReason, now: datetime) -> None:
         before = self._failures.get(subject(op))
         count = before.count + 1 if before is not None and before.op == op else 1
-        self._failures[subject(op)] = _Failure(op, reason, now + backoff(count), count)
+        wait = MEMORY_RETRY if isinstance(reason, MemoryShort) else backoff(count)
+        self._failures[subject(op)] = _Failure(op, reason, now + wait, count)
 
     def _meet_the_clock(self, now: datetime) -> None:
         """What seems to be still to come was before the clock was set back: it is now, then."""

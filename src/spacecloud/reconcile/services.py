@@ -19,6 +19,7 @@ from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey
 from spacecloud.reasons.services import BeingObserved, LookFailed, NotObserved
 from spacecloud.reasons.tasks import Exited, OutOfMemory
+from spacecloud.reconcile.admission import Admission
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.execute import execute
@@ -79,6 +80,7 @@ class ServiceReconciler:
         self._driver = driver
         self._events = events
         self._background = background
+        self.admission = Admission(driver.workloads, self.snapshot, events, self._try_again, now)
         self._termination = termination
         self._now = now
         self._began = now()
@@ -140,6 +142,11 @@ class ServiceReconciler:
         """The engine or the gateway has come back: what failed need not wait for its next try."""
         for state in self._states.values():
             state.recorder.forget_failures()
+
+    def _try_again(self, key: ServiceKey) -> None:
+        """There is memory now for what was refused for want of it."""
+        self._state(key).recorder.forget_shortage()
+        self._background.wake(key)
 
     async def refresh_names(self) -> frozenset[ServiceKey]:
         """Read anew what the resolver answers; whose names there are."""
@@ -232,14 +239,14 @@ class ServiceReconciler:
             state.ended.append(Ended(step, known, before))
             self._background.wake(state.key)
 
-        future = self._background.start(self._do(state.key, step.op), str(step.op), at_end)
+        future = self._background.start(self._do(state.key, step), str(step.op), at_end)
         return future
 
-    async def _do(self, key: ServiceKey, op: Op) -> None:
-        match op:
-            case PublishTraffic() | PublishPolicy() | WithdrawTraffic():
+    async def _do(self, key: ServiceKey, step: Step) -> None:
+        match step.op:
+            case PublishTraffic() | PublishPolicy() | WithdrawTraffic() as op:
                 await self._tell_gateway(op)
-            case PublishNames():
+            case PublishNames() as op:
                 await self._driver.names.publish(op.key, op.names)
                 self._state(key).names = op.names
             case (
@@ -249,12 +256,12 @@ class ServiceReconciler:
                 | ConfirmRevision()
                 | FailRevision()
                 | ReleaseAddresses()
-            ):
+            ) as op:
                 await self._record(op)
             case Wait():
                 raise AssertionError("waits are not carried out")
-            case _:
-                await self._driver.workloads.execute(op)
+            case op:
+                await self.admission.execute(step, op)
 
     async def _record(self, op: StoreOp) -> None:
         match op:

@@ -7,7 +7,7 @@ wake is the driver's to see to.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -22,6 +22,8 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import SleepPolicy, scale_policy
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.reasons.platform import NotAwakeInTime
+from spacecloud.reasons.scaling import MemoryShort
+from spacecloud.reconcile.admission import Admission
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.outcome import reason_of
@@ -29,7 +31,7 @@ from spacecloud.reconcile.scalings import Scalings
 from spacecloud.reconcile.version_loads import VersionLoads
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.report.waiting_page import RELOAD_SECONDS, waiting_page
-from spacecloud.workloads.situation import in_service
+from spacecloud.workloads.situation import Situation, in_service
 
 AWAKE_SECONDS = 1.0
 """
@@ -66,25 +68,29 @@ class Waker:
     def __init__(
         self,
         driver: Driver,
+        admission: Admission,
         loads: VersionLoads,
         scalings: Scalings,
         events: EventRecorder,
         background: Background[ServiceKey],
         now: Callable[[], datetime],
-        told: Callable[[ServiceRef, Woken | SpaceCloudError], None],
     ) -> None:
-        """``told`` hears how every wake has ended."""
         self._driver = driver
+        self._admission = admission
         self._loads = loads
         self._scalings = scalings
         self._events = events
         self._background = background
         self._now = now
-        self._told = told
+        self._listeners: list[Callable[[ServiceRef, Woken | SpaceCloudError], None]] = []
         self._wakes: dict[ServiceRef, asyncio.Future[Woken]] = {}
         self._awake_until: dict[ServiceRef, float] = {}
         self._failures: dict[ServiceRef, tuple[float, SpaceCloudError]] = {}
         self._waiting: dict[ServiceRef, list[asyncio.Future[None]]] = {}
+
+    def listen(self, told: Callable[[ServiceRef, Woken | SpaceCloudError], None]) -> None:
+        """``told`` hears how every wake has ended, from now on."""
+        self._listeners.append(told)
 
     async def answer(self, call: HeldCall) -> Passed | Refused:
         """For the gate: returns when the call may go on, or why it may not."""
@@ -165,9 +171,17 @@ class Waker:
 
     def _failed(self, ref: ServiceRef, error: SpaceCloudError) -> None:
         self._failures[ref] = (monotonic(), error)
-        said = f"{ref.version}: {error}"
-        self._events.record(ref.key, "WakeFailed", said, "error", reason=reason_of(error))
+        reason = reason_of(error)
+        if not isinstance(reason, MemoryShort):
+            # Of that there is one event for all its tries.
+            self._events.record(
+                ref.key, "WakeFailed", f"{ref.version}: {error}", "error", reason=reason
+            )
         self._told(ref, error)
+
+    def _told(self, ref: ServiceRef, outcome: Woken | SpaceCloudError) -> None:
+        for told in self._listeners:
+            told(ref, outcome)
 
     async def _wake(self, ref: ServiceRef, why: Why) -> Woken:
         began = monotonic()
@@ -205,7 +219,7 @@ class Waker:
     async def _raise_up(self, ref: ServiceRef) -> None:
         try:
             with self._scalings.precedence.waking():
-                await self._driver.workloads.wake(ref)
+                await self._admission.wake(ref)
         except NotFound:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(ref, []).append(waiter)
@@ -239,4 +253,12 @@ def _outcome(snapshot: Snapshot, ref: ServiceRef) -> SpaceCloudError | Literal["
     if any(r.ref == ref and in_service(r) and r.address in reached for r in replicas):
         return "serves"
     refused = situation.history.refused.get((ref, version.generation))
-    return Terminal(refused) if refused is not None else None
+    if refused is not None:
+        return Terminal(refused)
+    return next(map(Transient, _short_of_memory(situation, ref)), None)
+
+
+def _short_of_memory(situation: Situation, ref: ServiceRef) -> Iterator[MemoryShort]:
+    for failed in situation.history.failed:
+        if isinstance(failed.reason, MemoryShort) and getattr(failed.op, "ref", None) == ref:
+            yield failed.reason

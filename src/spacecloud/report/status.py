@@ -40,6 +40,7 @@ from spacecloud.model.status import (
     TaskStatus,
 )
 from spacecloud.reasons.notices import Notice, RouteNotServed
+from spacecloud.reasons.scaling import MemoryShort
 from spacecloud.reasons.services import (
     Asleep,
     BeingObserved,
@@ -319,6 +320,9 @@ def _failure(version: DeclaredVersion) -> Reason | None:
 
 def _first_trouble(replicas: list[ObservedReplica], snapshot: Snapshot) -> Verdict:
     """Of the replicas, else of what failed last, else of the plan."""
+    if isinstance(snapshot.last_error, MemoryShort):
+        # Of what is to start; how it ended before it slept is no trouble.
+        return Verdict("progressing", snapshot.last_error)
     for replica in replicas:
         trouble = _trouble(replica, snapshot)
         if trouble is not None:

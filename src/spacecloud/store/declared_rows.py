@@ -93,7 +93,7 @@ def _read(db: Session, known: Declared, only: ServiceKey | None = None) -> dict[
     vips: dict[ServiceKey, dict[str, IPv4Address]] = {}
     for project, service, version, vip, *facts in db.rows(
         "SELECT v.project, v.service, v.version, v.vip, v.generation, v.spec, v.place,"
-        " v.applied_at, v.resolved, v.completed, v.scaling,"
+        " v.applied_at, v.resolved, v.completed, v.scaling, v.untried,"
         " v.confirmed, v.serving_since, v.failed, v.failure,"
         f" {revision_rows.COLUMNS}"
         " FROM versions AS v LEFT JOIN revisions AS r ON r.number = v.revision"
@@ -131,11 +131,12 @@ def _version(
     db: Session, ref: ServiceRef, facts: list[Any], service: DeclaredService | None
 ) -> DeclaredVersion:
     """A generation is never used twice: within one, only what is recorded of it changes."""
-    generation, text, place, applied_at, resolved, completed, scaling, *rest = facts
+    generation, text, place, applied_at, resolved, completed, scaling, untried, *rest = facts
     verdict, row = rest[:VERDICT_COLUMNS], rest[VERDICT_COLUMNS:]
     latest = revision_rows.revision_from(ref.project, row) if row[0] is not None else None
     recorded = _recorded(db, ref, generation, resolved, latest, verdict)
     recorded["completed"] = completed
+    recorded["is_trial_skipped"] = untried == generation
     recorded["scaling"] = scaling_rows.scaling_from(scaling)
     for known in service.versions if service is not None else ():
         if known.generation == generation:

@@ -297,6 +297,11 @@ LEASES = (
     """,
 )
 
+UNTRIED = (
+    # The generation of which nothing is started to try it; 0: none.
+    "ALTER TABLE versions ADD COLUMN untried INTEGER NOT NULL DEFAULT 0",
+)
+
 MIGRATIONS = (
     FIRST,
     WHICH_CHANGED,
@@ -310,4 +315,5 @@ MIGRATIONS = (
     OTHER_CONFIGURATION,
     SCALING,
     LEASES,
+    UNTRIED,
 )

@@ -18,6 +18,7 @@ from spacecloud.model.declared import (
     DeclaredVersion,
     Event,
     StoredDocument,
+    Trial,
 )
 from spacecloud.model.lease import Lease
 from spacecloud.model.project import Project
@@ -108,9 +109,10 @@ class Projects(Protocol):
 
 
 class Services(Protocol):
-    async def put_service(self, ref: ServiceRef, spec: Service) -> Accepted:
+    async def put_service(self, ref: ServiceRef, spec: Service, trial: Trial = "once") -> Accepted:
         """
-        Declare one version; where addresses are allocated, in the same transaction.
+        Declare one version; where addresses are allocated, in the same transaction. ``trial`` is of
+        the generation that this makes.
 
         The project is created where it does not exist. ``InvalidSpec`` when a secret that a
         task names is missing or of the wrong type; ``Conflict`` when its domain would be

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from spacecloud.errors import Conflict, InvalidSpec, Mistake
-from spacecloud.model.declared import Change
+from spacecloud.model.declared import Change, Trial
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
 from spacecloud.model.validation.mistakes import mistake_at, spelled_out
@@ -23,7 +23,12 @@ OF_THIS_VERSION = " WHERE project = ? AND service = ? AND version = ?"
 
 
 def put_service(
-    db: Session, allocator: Allocator, now: datetime, ref: ServiceRef, spec: Service
+    db: Session,
+    allocator: Allocator,
+    now: datetime,
+    ref: ServiceRef,
+    spec: Service,
+    trial: Trial,
 ) -> Accepted:
     row = db.row("SELECT spec FROM versions" + OF_THIS_VERSION, *ref)
     _check_secrets(db, ref, spec)
@@ -34,10 +39,12 @@ def put_service(
         _check_domain(db, ref)
         created = _insert(db, allocator, ref, kept, generation)
     db.run(
-        "UPDATE versions SET spec = ?, generation = ?, applied_at = ?" + OF_THIS_VERSION,
+        "UPDATE versions SET spec = ?, generation = ?, applied_at = ?, untried = ?"
+        + OF_THIS_VERSION,
         kept,
         generation,
         now.isoformat(),
+        generation if trial == "skipped" else 0,
         *ref,
     )
     db.notify(Change("service", *ref.key))

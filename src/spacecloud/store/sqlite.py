@@ -14,6 +14,7 @@ from spacecloud.model.declared import (
     DeclaredVersion,
     Event,
     StoredDocument,
+    Trial,
 )
 from spacecloud.model.lease import Lease
 from spacecloud.model.project import Project
@@ -120,10 +121,17 @@ class SqliteStore:
     async def delete_project(self, id: str) -> bool:
         return await self._write(partial(project_rows.delete_project, id=id))
 
-    async def put_service(self, ref: ServiceRef, spec: Service) -> Accepted:
+    async def put_service(self, ref: ServiceRef, spec: Service, trial: Trial = "once") -> Accepted:
         allocator, now = self._allocator, self._now()
         return await self._write(
-            partial(service_rows.put_service, allocator=allocator, now=now, ref=ref, spec=spec)
+            partial(
+                service_rows.put_service,
+                allocator=allocator,
+                now=now,
+                ref=ref,
+                spec=spec,
+                trial=trial,
+            )
         )
 
     async def delete_service(self, ref: ServiceRef) -> bool:

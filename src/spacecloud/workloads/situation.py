@@ -182,12 +182,14 @@ class Situation:
         """
         How deep it is to sleep now; None: it is awake. What its latest revision is worth is seen
         first: a broken one is told when it is deployed, and not by the first request. An apply of
-        what is confirmed already wakes nothing.
+        what is confirmed already wakes nothing, nor does one whose trial is skipped: the next wake
+        makes what is new.
         """
         is_resolved = version.revision is not None and version.resolved == version.generation
-        if not is_resolved and self.resolution(version).is_confirmed:
+        is_untried = version.is_trial_skipped
+        if not is_resolved and (is_untried or self.resolution(version).is_confirmed):
             return self.bedtime(version)
-        is_judged = version.is_confirmed or self.has_failed(version)
+        is_judged = version.is_confirmed or is_untried or self.has_failed(version)
         if not (is_resolved and is_judged and version.revision is not None):
             return None
         if not version.revision.holds_secrets(self._secrets_of(version)):

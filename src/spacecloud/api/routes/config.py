@@ -12,6 +12,8 @@ from spacecloud.api.envelopes import envelopes_of
 from spacecloud.api.parameters import (
     ProjectFilter,
     ServiceFilterToo,
+    VerifyQuery,
+    trial_of,
     wanted,
 )
 from spacecloud.api.responses import done, result, views
@@ -45,12 +47,12 @@ async def check(api: Api, request: Request) -> JSONResponse:
 
 
 @router.post("/v1/config/batch-apply", openapi_extra=BATCH)
-async def batch_apply(api: Api, request: Request) -> JSONResponse:
+async def batch_apply(api: Api, request: Request, verify: VerifyQuery = "true") -> JSONResponse:
     """All documents are checked before the first is accepted; each is accepted by itself."""
     given = await read_object(request)
     envelopes = envelopes_of(given.get("specs"), "specs")
     await api.backend.check(envelopes)
-    answers = await declare_all(api, envelopes)
+    answers = await declare_all(api, envelopes, trial_of(verify))
     named = zip(envelopes, answers, strict=True)
     return result([{"document": envelope.name, **answer} for envelope, answer in named])
 

@@ -15,8 +15,10 @@ from spacecloud.api.parameters import (
     ProjectId,
     ServiceId,
     ServiceQuery,
+    VerifyQuery,
     VersionId,
     moment,
+    trial_of,
 )
 from spacecloud.api.responses import done, result, service_view, views
 from spacecloud.api.schemas import ACCEPTED, LOG_LINES, body, lists
@@ -55,12 +57,17 @@ class LogQuery(BaseModel):
     "/{project}/services/{serviceId}/{version}", openapi_extra=body(Service), responses=ACCEPTED
 )
 async def apply_service(
-    api: Api, project: ProjectId, service: ServiceId, version: VersionId, request: Request
+    api: Api,
+    project: ProjectId,
+    service: ServiceId,
+    version: VersionId,
+    request: Request,
+    verify: VerifyQuery = "true",
 ) -> JSONResponse:
     """Declare one version. It is accepted when this returns; the status tells the rest."""
     ids = {"project": project, "serviceId": service, "version": version}
     envelope = envelope_of("service", ids, await read_object(request))
-    return JSONResponse(await declare(api, envelope))
+    return JSONResponse(await declare(api, envelope, trial_of(verify)))
 
 
 @router.delete("/{project}/services/{serviceId}/{version}")

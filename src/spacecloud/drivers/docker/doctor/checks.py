@@ -11,6 +11,7 @@ from spacecloud.drivers.docker.gateway import admin, bootstrap
 from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership, names_of
+from spacecloud.drivers.docker.pods import reclaim
 from spacecloud.drivers.docker.process import run
 from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.drivers.driver import Check
@@ -33,6 +34,9 @@ async def examine(engine: Engine, settings: Settings, networking: Networking) ->
         _checked("clock", preflight.clock(settings), "it has not gone back"),
         _checked("folders", preflight.folders(settings), str(settings.state_dir)),
     ]
+    if settings.reclaim_frozen:
+        said = "frozen replicas give their memory back"
+        checks.append(_checked("reclaim", filter(None, [reclaim.why_not()]), said))
     try:
         checks += [await _engine(engine), await _pools(engine, networking)]
         own = await preflight.own_processes(engine, settings)

@@ -47,8 +47,12 @@ def usage(
 
 
 def machine_memory(proc: Path = PROC) -> MachineMemory:
-    kibibytes = _fields((proc / "meminfo").read_text("ascii").replace(":", ""))
-    return MachineMemory(kibibytes["MemTotal"] << 10, kibibytes["MemAvailable"] << 10)
+    """All 0 where nobody says."""
+    try:
+        kibibytes = _fields((proc / "meminfo").read_text("ascii").replace(":", ""))
+        return MachineMemory(kibibytes["MemTotal"] << 10, kibibytes["MemAvailable"] << 10)
+    except (OSError, LookupError, ValueError):
+        return MachineMemory(0, 0)
 
 
 def _usage(process: Process, cgroups: Path, proc: Path) -> Usage | None:

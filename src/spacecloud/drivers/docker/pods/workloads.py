@@ -23,6 +23,7 @@ from spacecloud.drivers.docker.pods.cgroups import Process
 from spacecloud.drivers.docker.pods.freezer import Freezer
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.pods.observe import Container
+from spacecloud.drivers.docker.pods.reclaim import Reclaim
 from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues
 from spacecloud.drivers.docker.pods.sleepers import Sleepers
 from spacecloud.drivers.docker.probes.prober import Prober
@@ -71,6 +72,7 @@ MOST_VOLUMES = 20
 """Of an image, that are told."""
 
 RECONNECT_SECONDS = 0.5
+RECLAIM_AFTER_SECONDS = 5.0
 
 
 class DockerWorkloads:
@@ -248,8 +250,16 @@ class DockerWorkloads:
                 await self._pods.restart_task(op)
             case StopReplica() | KillReplica() | FreezeReplica() | ThawReplica():
                 await self.sleepers.execute(op)
+                if isinstance(op, FreezeReplica) and self._settings.reclaim_frozen:
+                    self._begin_reclaim(op)
             case RemoveReplica():
                 await self._pods.remove(op)
+
+    def _begin_reclaim(self, op: FreezeReplica) -> None:
+        """Behind the freeze: a wake waits for none of it."""
+        its = [p for p in self._processes.get(op.ref.key, ()) if p.replica == op.replica]
+        if self._group is not None and its:
+            self._group.create_task(_reclaim(its), name=f"reclaim memory of {op.replica}")
 
     async def _pull(self, op: PullImage | CancelPull) -> None:
         if isinstance(op, CancelPull):
@@ -391,6 +401,14 @@ class DockerWorkloads:
         raise NotFound(
             f"replica {replica} has no task {wanted}: it has {', '.join(pod[0].tag.expected_tasks)}"
         )
+
+
+async def _reclaim(processes: Iterable[Process]) -> None:
+    """Nothing of what is thawed again in the first seconds, as something slipped past its gate."""
+    await asyncio.sleep(RECLAIM_AFTER_SECONDS)
+    for process in processes:
+        given = await asyncio.to_thread(Reclaim(process.container, process.pid).run)
+        logger.debug("%s gave %d bytes back", process.replica, given)
 
 
 def _as_frozen(container: Container) -> Container:
