@@ -17,7 +17,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from bench import commands, engine, machine, mesh, starting, thousand, tools
+from bench import commands, crowd, engine, machine, mesh, scale, starting, thousand, tools, wake
 from bench.engine import Images
 from bench.figures import Figure, show, write
 from bench.images import ensure_images
@@ -40,6 +40,14 @@ FEW: dict[str, Row] = {
     "more": starting.more,
     "twenty": starting.twenty,
     "mesh": mesh.mesh,
+    "wake-one": wake.one,
+    "wake-tcp": wake.tcp,
+    "wake-chain": wake.chain,
+    "wake-hundred": crowd.hundred,
+    "wake-thousand": crowd.thousand_first,
+    "scale-follow": scale.follow,
+    "scale-idle": scale.idle,
+    "scale-warm": scale.warm,
     "cli": commands.commands,
 }
 MANY: dict[str, Row] = {
@@ -50,8 +58,14 @@ MANY: dict[str, Row] = {
 ROWS = FEW | MANY
 """In the order of the table. Those of a group share an installation."""
 
+SETS = {
+    word: tuple(row for row in ROWS if row.startswith(f"{word}-")) for word in ("wake", "scale")
+}
+"""Words that choose several rows."""
+
 
 def main(chosen: Sequence[str]) -> int:
+    chosen = [row for word in chosen for row in SETS.get(word, (word,))]
     unknown = [word for word in chosen if word not in ROWS]
     if unknown:
         print(f"error: there is no row {unknown[0]}: choose of {', '.join(ROWS)}", file=sys.stderr)

@@ -49,6 +49,7 @@ def call(method: str, path: str, body: Any = None) -> Any:
 class Images:
     pause: str
     server: str
+    slow: str
 
 
 def network(name: str, subnet: str) -> str:

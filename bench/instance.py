@@ -171,6 +171,10 @@ class Instance:
             "resources": {"cpu": 1000, "memory": 64},
         }
 
+    def slow_task(self) -> dict[str, Any]:
+        """Of a program that answers after ``?ms=``, and speaks first on its port of TCP."""
+        return {**self.task(), "docker": {"image": self._images.slow}}
+
     def statuses(self, project: str = PROJECT) -> list[dict[str, Any]]:
         answer = self.api.get(f"/v1/runner/{project}/services/status")
         answer.raise_for_status()

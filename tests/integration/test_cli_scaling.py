@@ -273,6 +273,7 @@ def test_what_sleeps_is_well_and_is_told_with_how_deep_and_for_how_long(plane: P
     assert why.code == 0
     assert "shop/web@v1: it is frozen, and waits for a call" in why.out
     assert (same.code, same.err) == (0, "")
+    assert "shop/web@v1 asleep" in same.out
     assert woken.code == 0, woken.err
 
 

@@ -17,6 +17,7 @@ from bench import engine
 from bench import lane as bench_lane
 from bench.figures import Figure, Goal, percentile, ratio, show, write
 from bench.lane import LANES, Lane
+from bench.scale import Followed
 from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.settings import Settings
 
@@ -108,3 +109,27 @@ def test_another_run_takes_another_lane_and_a_killed_one_leaves_its_own(
         other.kill()
         other.wait(30)
     assert take().number == 0
+
+
+@pytest.mark.parametrize("word", ["wake", "scale"])
+def test_a_word_may_choose_several_rows(word: str) -> None:
+    assert word not in bench.ROWS
+    assert len(bench.SETS[word]) > 1
+    assert set(bench.SETS[word]) < bench.ROWS.keys()
+
+
+def test_what_followed_load_is_told_by_its_samples() -> None:
+    up_and_down = [(0.5, 1, 1), (1.0, 9, 1), (3.0, 9, 8), (80.0, 4, 9), (90.0, 1, 1), (91.0, 1, 1)]
+
+    followed = Followed(up_and_down)
+
+    assert followed.reached() == 3.0
+    assert followed.settled(75.0) == 15.0
+    assert followed.most == 9
+    assert followed.turns == 1
+
+
+def test_what_never_came_down_has_not_settled() -> None:
+    followed = Followed([(1.0, 9, 9), (200.0, 9, 9)])
+
+    assert followed.settled(75.0) is None

@@ -38,11 +38,13 @@ async def test_a_call_waits_for_its_answer_and_is_counted_as_long() -> None:
         first, *_ = await knocking(gate, tasks, API, API, WEB)
 
         assert {ref: held.calls for ref, held in gate.held().items()} == {API: 2, WEB: 1}
+        assert (gate.waiting(API), gate.waiting(WEB)) == (2, 1)
         assert gate.held()[API].oldest_seconds >= gate.held()[WEB].oldest_seconds >= 0
         waker.awake.set()
 
     assert first.result() == Passed(7)
     assert gate.held() == dict[ServiceRef, Held]()
+    assert gate.waiting(API) == 0
 
 
 async def test_who_hangs_up_is_not_counted_any_more() -> None:

@@ -349,6 +349,18 @@ def test_a_rollout_of_a_sleeping_service_wakes_nothing_and_tries_the_new_revisio
     assert not ends.observed.workloads.replicas[0].ready
 
 
+@pytest.mark.parametrize("scaling", [FROZEN, STOPPED])
+def test_an_apply_of_what_is_confirmed_already_wakes_nothing(scaling: Scaling) -> None:
+    sleeping = asleep(scaling)
+    (version,) = sleeping.desired.versions
+
+    applied = declaring(sleeping, replace(version, generation=2))
+
+    assert kinds(applied) == ["RecordRevision"]
+    assert kinds(settled(applied)) == []
+    assert tasks(settled(applied)) == tasks(sleeping)
+
+
 def test_the_gate_stays_on_until_the_new_revision_serves() -> None:
     situation = declaring(asleep(), a_sleepy_version(2, tasks=[a_task(env={"A": "b"})]))
 

@@ -265,6 +265,10 @@ class Gate(Protocol):
         """Those that wait now; a version for which none waits is not named."""
         ...
 
+    def waiting(self, ref: ServiceRef) -> int:
+        """How many wait for this version now, at a cost that does not grow with their number."""
+        ...
+
 
 class Revocation(Protocol):
     """

@@ -5,6 +5,7 @@ A driver's gate brings the calls and carries the answers; this is the same on al
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
@@ -28,6 +29,7 @@ class HeldCalls:
         self._limits = limits
         self._answer: Answer = _nobody
         self._waiting: dict[ServiceKey, dict[int, _Waiting]] = {}
+        self._counts: Counter[ServiceRef] = Counter()
         self._numbers = count()
 
     def serve_calls(self, answer: Answer) -> None:
@@ -39,6 +41,9 @@ class HeldCalls:
             arrivals.setdefault(call.ref, []).append(call.at)
         now = self.now()
         return {ref: Held(len(times), now - min(times)) for ref, times in arrivals.items()}
+
+    def waiting(self, ref: ServiceRef) -> int:
+        return self._counts[ref]
 
     async def hold(self, call: HeldCall, body_bytes: int = 0) -> Passed | Refused:
         """
@@ -78,9 +83,13 @@ class HeldCalls:
     def _counted(self, call: HeldCall, body_bytes: int) -> Iterator[None]:
         number, key = next(self._numbers), call.ref.key
         self._waiting.setdefault(key, {})[number] = (call, body_bytes)
+        self._counts[call.ref] += 1
         try:
             yield
         finally:
+            self._counts[call.ref] -= 1
+            if not self._counts[call.ref]:
+                del self._counts[call.ref]
             del self._waiting[key][number]
             if not self._waiting[key]:
                 del self._waiting[key]

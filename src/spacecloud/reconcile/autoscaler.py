@@ -165,6 +165,9 @@ class Autoscaler:
             self._watch(version.ref, scaled, now)
         elif scaled.version.generation != version.generation or scaled.policy != policy:
             self._watch(version.ref, scaled, self._clock())
+        if scaled.state.asleep != wanted_depth(policy, self._scalings.of(version)):
+            # Somebody else has decided since.
+            scaled.state = self._begin(version, policy, len(serving), self._clock())
         scaled.version, scaled.policy, scaled.serving = version, policy, serving
 
     def _begin(
@@ -173,7 +176,10 @@ class Autoscaler:
         known = self._scalings.of(version)
         depth = wanted_depth(policy, known)
         if known is not None and depth is not None:
-            return begin_asleep(now, depth, max(0.0, (self._now() - known.since).total_seconds()))
+            freeze = policy.sleep.freeze_after_seconds if policy.sleep is not None else None
+            asleep_for = (self._now() - known.since).total_seconds()
+            # It had been idle for so long when it was frozen.
+            return begin_asleep(now, depth, max(0.0, asleep_for) + (freeze or 0.0))
         return begin(now, max(ready, wanted_replicas(policy, known)))
 
     def _watch(self, ref: ServiceRef, scaled: Scaled, now: float) -> None:

@@ -79,7 +79,10 @@ class ControlPlane:
         self.services.listen(self.autoscaler.looked)
         self._driver = driver
         self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
-        self.controller = Controller[Key]("reconcile", queue, self._reconcile, self._failed, now)
+        after_wakes = self._scalings.precedence.after_wakes
+        self.controller = Controller[Key](
+            "reconcile", queue, self._reconcile, self._failed, now, after_wakes
+        )
         self._watches = Watches(store, driver, policies, self.services, self.platform, queue)
         self._resync_seconds = resync_seconds
         self.queries = Queries(
@@ -98,7 +101,6 @@ class ControlPlane:
 
     async def run(self) -> None:
         """Until it is cancelled. The host is looked at before the first service is."""
-        await self.leases.load()
         await self.platform.ensure()
         self.platform.start()
         self._driver.gate.serve_calls(self.waker.answer)
@@ -110,7 +112,7 @@ class ControlPlane:
             "engine": self._watches.hear_engine(),
             "everything": self._watches.look_now_and_then(self._resync_seconds),
             "scalings": self._scalings.run(),
-            "autoscaler": self.autoscaler.run(),
+            "autoscaler": self._scale(),
             "denied-calls": self.platform.denied_calls.listen(),
             "leases": self.leases.forget_deleted(),
         }
@@ -120,6 +122,11 @@ class ControlPlane:
 
     def _woken(self, ref: ServiceRef, outcome: Woken | SpaceCloudError) -> None:
         self._scaler.note(ref, outcome)
+
+    async def _scale(self) -> None:
+        """What replicas have said is known before anything is decided."""
+        await self.leases.load()
+        await self.autoscaler.run()
 
     async def _reconcile(self, key: Key) -> datetime | None:
         match key:

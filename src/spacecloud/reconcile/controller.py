@@ -39,7 +39,9 @@ class Controller(Generic[K]):
         reconcile: Callable[[K], Awaitable[datetime | None]],
         on_error: Callable[[K, Exception], None],
         now: Callable[[], datetime],
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """``before`` is waited for before each key."""
         self.longest_hold = 0.0
         """Seconds for which a key was held, at most."""
 
@@ -48,12 +50,15 @@ class Controller(Generic[K]):
         self._reconcile = reconcile
         self._on_error = on_error
         self._now = now
+        self._before = before
         self._failures: dict[K, int] = {}
 
     async def run(self) -> Never:
         async with asyncio.TaskGroup() as workers:
             while True:
                 key = await self._queue.next()
+                if self._before is not None:
+                    await self._before()
                 workers.create_task(self._work(key), name=f"{self._name} {key}")
         raise AssertionError("it waits for keys for ever")
 

@@ -46,6 +46,7 @@ class Leases:
         self._held: dict[ServiceRef, dict[str, datetime]] = {}
         """Version to replica to the lease's end, as the store has them."""
 
+        self._is_loaded = False
         self._lock = asyncio.Lock()
 
     async def load(self) -> None:
@@ -54,7 +55,7 @@ class Leases:
             held: dict[ServiceRef, dict[str, datetime]] = {}
             for lease in await self._store.leases():
                 held.setdefault(lease.ref, {})[lease.replica] = lease.until
-            self._held = held
+            self._held, self._is_loaded = held, True
 
     async def forget_deleted(self) -> None:
         """For ever: a version that is declared again under the same name begins without leases."""
@@ -119,6 +120,8 @@ class Leases:
 
     async def _replica_at(self, address: str) -> ObservedReplica:
         """As the last look saw it; one that has just begun may be younger than that."""
+        if not self._is_loaded:
+            await self.load()
         key = await self._service_at(address)
         snapshot = self._last_look(key)
         if snapshot is not None:

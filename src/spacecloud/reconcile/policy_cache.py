@@ -10,6 +10,11 @@ class PolicyCache:
         self._store = store
         self._policy = Policy(Declared({}))
 
+    @property
+    def latest(self) -> Policy:
+        """As it was read last, which every change is followed by: for those who cannot wait."""
+        return self._policy
+
     async def policy(self) -> Policy:
         """As of now; the same object while nothing changes."""
         declared = await self._store.declared()

@@ -16,6 +16,7 @@ from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.reconcile.precedence import Precedence
 from spacecloud.store.port import Services
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,9 @@ class Scalings:
     ) -> None:
         """``written`` is called with a version whose row has changed."""
         self.policies = policies
+        self.precedence = Precedence()
+        """Of wakes: rows are written when they are over."""
+
         self._store = store
         self._written = written
         self._unwritten: dict[ServiceRef, Scaling] = {}
@@ -41,10 +45,12 @@ class Scalings:
         return self._unwritten.get(version.ref, version.scaling)
 
     async def version(self, ref: ServiceRef) -> DeclaredVersion | None:
-        """As it is declared; None where it is not."""
-        service = (await self.policies.policy()).declared.services.get(ref.key)
-        versions = service.versions if service is not None else ()
-        return next((version for version in versions if version.ref == ref), None)
+        """
+        As it is declared; None where it is not.
+
+        By the latest policy where that has it: a question to the store is a thread's turn.
+        """
+        return _version(self.policies.latest, ref) or _version(await self.policies.policy(), ref)
 
     async def depth(self, ref: ServiceRef) -> Depth | None:
         """How deep it is to sleep; None: it is to be awake, or is not declared."""
@@ -74,6 +80,7 @@ class Scalings:
         """Until it is cancelled: write what was decided."""
         while True:
             await self._wanted.wait()
+            await self.precedence.after_wakes()
             self._wanted.clear()
             for ref, scaling in list(self._unwritten.items()):
                 try:
@@ -86,6 +93,14 @@ class Scalings:
 
     async def _write(self, ref: ServiceRef, scaling: Scaling) -> None:
         await self._store.record_scaling(ref, scaling)
+        # Forgotten here when the latest policy has it, so that one of both always does.
+        await self.policies.policy()
         if self._unwritten.get(ref) is scaling:
             del self._unwritten[ref]
         self._written(ref)
+
+
+def _version(policy: Policy, ref: ServiceRef) -> DeclaredVersion | None:
+    service = policy.declared.services.get(ref.key)
+    versions = service.versions if service is not None else ()
+    return next((version for version in versions if version.ref == ref), None)

@@ -1,9 +1,12 @@
 """What each version has to do: of what the gateway tells of addresses, the machine of sockets."""
 
+import asyncio
 import logging
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from time import monotonic
 
 from spacecloud.drivers.driver import Meter
 from spacecloud.errors import SpaceCloudError
@@ -17,6 +20,9 @@ from spacecloud.reconcile.scalings import Scalings
 logger = logging.getLogger(__name__)
 
 NONE = Load(0, 0)
+
+FRESH_SECONDS = 0.2
+"""For so long a list of connections answers everybody: a report comes each second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,16 @@ Entries = Mapping[tuple[str, int], tuple[ServiceRef, Protocol]]
 
 
 class VersionLoads:
-    def __init__(self, meter: Meter, scalings: Scalings) -> None:
+    def __init__(
+        self, meter: Meter, scalings: Scalings, clock: Callable[[], float] = monotonic
+    ) -> None:
         self._meter = meter
         self._scalings = scalings
+        self._clock = clock
+        self._listing = asyncio.Lock()
+        self._listed: tuple[float, Mapping[OpenConnection, int]] = (-math.inf, {})
+        """When, and what."""
+
         self._versions: dict[str, ServiceRef] = {}
         """By address of a replica."""
 
@@ -104,12 +117,24 @@ class VersionLoads:
     async def _connections(self) -> tuple[Connections, ...]:
         """Open now, those that wait for their next request as well; empty: nobody can say."""
         try:
-            opened = await self._meter.connections()
+            opened = await self._opened()
         except SpaceCloudError as error:
             logger.warning("nobody says which connections are open: %s", error)
             return ()
         entries = self._entries_of(await self._scalings.policies.policy())
         return tuple(self._known(opened, entries))
+
+    async def _opened(self) -> Mapping[OpenConnection, int]:
+        """
+        As they were within the last moment, for all who ask in it: a list takes the interpreter
+        from everybody else, and a hundred that wake at once would each make one.
+        """
+        async with self._listing:
+            at, opened = self._listed
+            if self._clock() >= at + FRESH_SECONDS:
+                opened = await self._meter.connections()
+                self._listed = self._clock(), opened
+            return opened
 
     def _known(
         self, opened: Mapping[OpenConnection, int], entries: Entries

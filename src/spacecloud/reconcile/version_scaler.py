@@ -46,13 +46,13 @@ class VersionScaler:
         self._wakes: defaultdict[ServiceRef, _Wakes] = defaultdict(_Wakes)
 
     def known(self, version: DeclaredVersion) -> Known:
-        scaled, held = self._autoscaler.of(version.ref), self._gate.held().get(version.ref)
+        scaled = self._autoscaler.of(version.ref)
         wakes = self._wakes.get(version.ref, _Wakes())
         return Known(
             self._scalings.of(version),
             scaled.latest if scaled is not None else None,
             scaled.changed if scaled is not None else None,
-            held.calls if held is not None else 0,
+            self._gate.waiting(version.ref),
             WakesView(count=wakes.count, failed=wakes.failed, last=wakes.last),
         )
 

@@ -101,8 +101,7 @@ class Waker:
 
     def _refused(self, call: HeldCall, sleep: SleepPolicy) -> Refused | None:
         """What the version itself asks for: that fewer wait, or that a browser is shown a page."""
-        held = self._driver.gate.held().get(call.ref)
-        if sleep.max_held is not None and held is not None and held.calls > sleep.max_held:
+        if sleep.max_held is not None and self._driver.gate.waiting(call.ref) > sleep.max_held:
             sentence = f"{call.ref} is waking, and maxHeld ({sleep.max_held}) calls wait for it"
             return Refused(sentence, RETRY_AFTER_SECONDS)
         if sleep.waiting_page and call.accepts_html:
@@ -176,7 +175,7 @@ class Waker:
         was = self._decide(await self._version(ref))
         if was is not None:
             # Nobody waits for them here: each call of it waits at its callee's own gate.
-            work = self._wake_callees(ref)
+            work = self._wake_callees(ref, was)
             self._background.start(work, f"wake what {ref} calls", lambda: None)
         try:
             async with asyncio.timeout(WAKE_SECONDS):
@@ -186,17 +185,26 @@ class Waker:
         self._awake_until[ref] = monotonic() + AWAKE_SECONDS
         return Woken(ref, self._now(), why, was, monotonic() - began)
 
-    async def _wake_callees(self, ref: ServiceRef) -> None:
-        """Those that are declared behind it, and those that it has connections to."""
-        for other in behind(await self._scalings.policies.policy(), ref.key):
+    async def _wake_callees(self, ref: ServiceRef, was: Depth) -> None:
+        """
+        Those that are declared behind it, and those that it has connections to.
+
+        The kernel's list of connections is long: it is read when nobody waits for a wake.
+        """
+        for other in behind(self._scalings.policies.latest, ref.key):
             if await self._scalings.depth(other) is not None:
                 self.begin(other, "upstream")
+        if was == "stopped":
+            # What has ended has left none open.
+            return
+        await self._scalings.precedence.after_wakes()
         for other in await self._loads.sleeping_callees(ref):
             self.begin(other, "connection")
 
     async def _raise_up(self, ref: ServiceRef) -> None:
         try:
-            await self._driver.workloads.wake(ref)
+            with self._scalings.precedence.waking():
+                await self._driver.workloads.wake(ref)
         except NotFound:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(ref, []).append(waiter)

@@ -281,15 +281,27 @@ def _version(
     for replica in (*rollout.staying, *rollout.warm):
         if replica not in rebuilt:
             look_after(situation, declared, replica, rollout, builder)
-    if refused is not None or rollout.depth is not None:
+    if refused is not None:
         return
-    _judge(situation, rollout, builder)
-    before = network
-    if rollout.wanted and not rollout.resolution.is_recorded:
-        before += _resolve(situation, rollout, builder)
+    before = network + _revision(situation, rollout, builder)
+    if rollout.depth is not None:
+        return
     for replica in rebuilt:
         _rebuild(declared, rollout, replica, before, builder)
     _fill(declared, rollout, taken, before, builder)
+
+
+def _revision(situation: Situation, rollout: VersionRollout, builder: PlanBuilder) -> Steps:
+    """What becomes of the latest one, and the steps that come before any replica of it."""
+    version = rollout.version
+    if rollout.depth is not None:
+        # An apply of what sleeps, as it is: the store alone has to know.
+        is_known = version.resolved == version.generation
+        return () if is_known else _resolve(situation, rollout, builder)
+    _judge(situation, rollout, builder)
+    if not rollout.wanted or rollout.resolution.is_recorded:
+        return ()
+    return _resolve(situation, rollout, builder)
 
 
 def _rebuilt(situation: Situation, rollout: VersionRollout) -> list[ObservedReplica]:

@@ -181,9 +181,12 @@ class Situation:
     def sleeps(self, version: DeclaredVersion) -> Depth | None:
         """
         How deep it is to sleep now; None: it is awake. What its latest revision is worth is seen
-        first: a broken one is told when it is deployed, and not by the first request.
+        first: a broken one is told when it is deployed, and not by the first request. An apply of
+        what is confirmed already wakes nothing.
         """
         is_resolved = version.revision is not None and version.resolved == version.generation
+        if not is_resolved and self.resolution(version).is_confirmed:
+            return self.bedtime(version)
         is_judged = version.is_confirmed or self.has_failed(version)
         if not (is_resolved and is_judged and version.revision is not None):
             return None

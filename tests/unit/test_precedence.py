@@ -1,0 +1,61 @@
+"""Wakes go before looks, for so long and no longer."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from spacecloud.reconcile.controller import Controller
+from spacecloud.reconcile.precedence import LONGEST_SECONDS, Precedence
+from spacecloud.reconcile.queue import KeyQueue
+
+
+async def test_nothing_waits_while_no_wake_is_under_way() -> None:
+    precedence = Precedence()
+    with precedence.waking():
+        pass
+
+    await asyncio.wait_for(precedence.after_wakes(), LONGEST_SECONDS / 2)
+
+
+async def test_it_is_waited_for_the_last_of_several() -> None:
+    precedence = Precedence()
+    with precedence.waking():
+        with precedence.waking():
+            waiting = asyncio.ensure_future(precedence.after_wakes())
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not waiting.done()
+
+    await asyncio.wait_for(waiting, 1)
+
+
+async def test_a_wake_that_takes_long_keeps_nobody_from_going_on() -> None:
+    now = 0.0
+    precedence = Precedence(lambda: now)
+    with precedence.waking():
+        now = LONGEST_SECONDS
+        # One that begins later changes nothing of it: wakes one after the other are no reason.
+        with precedence.waking():
+            await asyncio.wait_for(precedence.after_wakes(), LONGEST_SECONDS / 2)
+
+
+async def test_a_key_is_looked_at_when_the_wakes_are_over() -> None:
+    precedence, looked = Precedence(), asyncio.Event()
+
+    async def look(_key: str) -> None:
+        looked.set()
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    queue = KeyQueue[str](now)
+    controller = Controller[str]("test", queue, look, print, now, precedence.after_wakes)
+    running = asyncio.ensure_future(controller.run())
+    with precedence.waking():
+        queue.add("shop/api")
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not looked.is_set()
+
+    async with asyncio.timeout(1):
+        await looked.wait()
+    running.cancel()
