@@ -15,17 +15,19 @@ from spacecloud.errors import Transient
 from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.held import Passed, Refused
 from spacecloud.model.load import Load, LoadReport, MachineMemory, OpenConnection
-from spacecloud.model.refs import ServiceRef
+from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Scaling
 from spacecloud.model.scaling_view import ScaleView
 from spacecloud.model.service import Service
 from spacecloud.reasons.tasks import Exited
+from spacecloud.reconcile.autoscaler import TICK_SECONDS
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.scalings import Scalings
 from spacecloud.reconcile.version_loads import FRESH_SECONDS, VersionLoads
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
+from spacecloud.workloads.observed import ObservedWorkloads
 from spacecloud.workloads.operations import (
     CreateReplica,
     FreezeReplica,
@@ -404,3 +406,25 @@ async def test_a_report_of_calls_before_a_person_sent_it_to_sleep_does_not_wake_
     woken = (await world.scaling()).wakes.last
     assert woken is not None
     assert woken.why == "load"
+
+
+async def test_what_a_person_asks_for_while_the_first_look_goes_on_holds(world: World) -> None:
+    """As right after a start: the look knows what was declared before, and ends after the order."""
+    looks, told = asyncio.Event(), asyncio.Event()
+    observe = world.workloads.observe
+
+    async def slow(key: ServiceKey) -> ObservedWorkloads:
+        looks.set()
+        await told.wait()
+        return await observe(key)
+
+    setattr(world.workloads, "observe", slow)  # noqa: B010 - a method of an instance
+    await world.store.put_service(API, a_spec(autoScale=sleepy(freezeAfter="never")))
+    async with asyncio.timeout(60):
+        await looks.wait()
+    await world.plane.queries.sleep(API, "frozen")
+    told.set()
+    await world.reaches(API, "asleep")
+    await asyncio.sleep(2 * TICK_SECONDS)
+
+    assert (await world.scaling()).asleep == "frozen"

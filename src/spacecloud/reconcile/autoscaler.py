@@ -103,6 +103,9 @@ class Autoscaler:
         self._clock = clock
         self._scaled: dict[ServiceRef, Scaled] = {}
         self._of_service: dict[ServiceKey, frozenset[ServiceRef]] = {}
+        self._noted: dict[ServiceRef, ScalerState] = {}
+        """Of those that no look has ended of yet: what one that began before says is older."""
+
         self._reported: set[ServiceRef] = set()
         """Those whose windows are filled: each report counts for them, also one without them."""
 
@@ -131,17 +134,19 @@ class Autoscaler:
             self._of_service[key] = declared
 
     def note_woken(self, ref: ServiceRef) -> None:
-        scaled = self._scaled.get(ref)
-        if scaled is not None:
-            now = self._clock()
+        scaled, now = self._scaled.get(ref), self._clock()
+        if scaled is None:
+            self._noted[ref] = woken(now)
+        else:
             scaled.state = woken(now)
             self._watch(ref, scaled, now)
 
     def note_asleep(self, ref: ServiceRef, depth: Depth) -> None:
         """A person has sent it to sleep."""
-        scaled = self._scaled.get(ref)
-        if scaled is not None:
-            now = self._clock()
+        scaled, now = self._scaled.get(ref), self._clock()
+        if scaled is None:
+            self._noted[ref] = begin_asleep(now, depth, 0)
+        else:
             scaled.state = asleep(scaled.state, depth, now)
             scaled.due = now
 
@@ -153,7 +158,9 @@ class Autoscaler:
             return
         if scaled is None:
             now = self._clock()
-            scaled = Scaled(version, policy, self._begin(version, policy, len(serving), now), now)
+            noted = self._noted.pop(version.ref, None)
+            state = noted or self._begin(version, policy, len(serving), now)
+            scaled = Scaled(version, policy, state, now)
             self._scaled[version.ref] = scaled
             self._watch(version.ref, scaled, now)
         elif scaled.version.generation != version.generation or scaled.policy != policy:
@@ -181,6 +188,7 @@ class Autoscaler:
 
     def _forget(self, ref: ServiceRef) -> None:
         self._scaled.pop(ref, None)
+        self._noted.pop(ref, None)
         self._reported.discard(ref)
 
     async def _hear(self) -> None:
