@@ -8,7 +8,7 @@ and when something comes by itself (it freezes, it stops, a schedule opens).
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import monotonic
 from typing import Never
@@ -150,7 +150,9 @@ class Autoscaler:
             scaled.state = asleep(scaled.state, depth, now)
             scaled.due = now
 
-    def _take(self, version: DeclaredVersion, serving: tuple[str, ...]) -> None:
+    def _take(self, seen: DeclaredVersion, serving: tuple[str, ...]) -> None:
+        """``seen`` is of a look that may have begun before the last decision."""
+        version = self._as_decided(seen)
         policy = policy_in_force(version)
         scaled = self._scaled.get(version.ref)
         if not _is_moved(policy):
@@ -165,15 +167,18 @@ class Autoscaler:
             self._watch(version.ref, scaled, now)
         elif scaled.version.generation != version.generation or scaled.policy != policy:
             self._watch(version.ref, scaled, self._clock())
-        if scaled.state.asleep != wanted_depth(policy, self._scalings.of(version)):
+        if scaled.state.asleep != wanted_depth(policy, version.scaling):
             # Somebody else has decided since.
             scaled.state = self._begin(version, policy, len(serving), self._clock())
         scaled.version, scaled.policy, scaled.serving = version, policy, serving
 
+    def _as_decided(self, version: DeclaredVersion) -> DeclaredVersion:
+        return replace(version, scaling=self._scalings.of(version))
+
     def _begin(
         self, version: DeclaredVersion, policy: ScalePolicy, ready: int, now: float
     ) -> ScalerState:
-        known = self._scalings.of(version)
+        known = version.scaling
         depth = wanted_depth(policy, known)
         if known is not None and depth is not None:
             freeze = policy.sleep.freeze_after_seconds if policy.sleep is not None else None
@@ -219,6 +224,8 @@ class Autoscaler:
             await asyncio.sleep(TICK_SECONDS)
 
     async def _decide(self, ref: ServiceRef, scaled: Scaled) -> None:
+        scaled.version = self._as_decided(scaled.version)
+        scaled.policy = policy_in_force(scaled.version)
         await self._measure(scaled)
         state = scaled.state
         decision, after = self._decided(scaled, ())

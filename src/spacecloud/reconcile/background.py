@@ -50,7 +50,14 @@ class Background(Generic[K]):
                     future.set_result(result)
             at_end()
 
-        task = self._group.create_task(run(), name=name)
+        running = run()
+        try:
+            task = self._group.create_task(running, name=name)
+        except RuntimeError:
+            # The group is being cancelled: this process ends.
+            running.close()
+            work.close()
+            raise Transient(ControlPlaneStarting("nothing is begun")) from None
         # Of a task that is cancelled before its first step nobody has begun the work.
         task.add_done_callback(lambda _: work.close())
         future.add_done_callback(lambda done: task.cancel() if done.cancelled() else None)

@@ -41,8 +41,11 @@ class Scalings:
         """Does anybody sleep of what this policy was made of?"""
 
     def of(self, version: DeclaredVersion) -> Scaling | None:
-        """None where nothing was ever decided."""
-        return self._unwritten.get(version.ref, version.scaling)
+        """
+        What was decided last, also after ``version`` was read; None where nothing ever was.
+        """
+        unwritten = self._unwritten.get(version.ref)
+        return unwritten or (_version(self.policies.latest, version.ref) or version).scaling
 
     async def version(self, ref: ServiceRef) -> DeclaredVersion | None:
         """
