@@ -428,3 +428,19 @@ async def test_what_a_person_asks_for_while_the_first_look_goes_on_holds(world: 
     await asyncio.sleep(2 * TICK_SECONDS)
 
     assert (await world.scaling()).asleep == "frozen"
+
+
+async def test_what_was_decided_last_holds_for_who_has_read_before(world: World) -> None:
+    """A look, or an order, that has the row as it was before it was written."""
+    await world.declare()
+    policies = PolicyCache(world.store)
+    scalings = Scalings(world.store, policies, lambda ref: None)
+    await policies.policy()
+    (before,) = await world.store.versions("shop", "api")
+
+    await scalings.record(API, Scaling(1, datetime.now(UTC), "frozen"))
+
+    assert before.scaling is None
+    known = scalings.of(before)
+    assert known is not None
+    assert known.asleep == "frozen"
