@@ -490,7 +490,7 @@ def test_an_app_on_loopback_only_is_told_so(stage: Stage) -> None:
 def test_scaling_up_and_down_loses_no_request(stage: Stage, load: Load) -> None:
     with load.running():
         for replicas in (3, 1):
-            stage.user.apply(PROJECT, "web", scale={"replicas": replicas, "minReplicas": replicas})
+            stage.user.apply(PROJECT, "web", scale={"replicas": replicas})
             stage.user.wait_until_ready(PROJECT, "web")
 
             def counted(wanted: int = replicas) -> None:

@@ -134,7 +134,7 @@ def test_a_replica_of_another_service_cannot_be_dialled(stage: Stage) -> None:
 
 
 def test_replicas_of_one_service_may_talk(stage: Stage) -> None:
-    stage.user.apply(PROJECT, "pair", scale={"replicas": 2, "minReplicas": 2})
+    stage.user.apply(PROJECT, "pair", scale={"replicas": 2})
     stage.user.wait_until_ready(PROJECT, "pair")
     first, second = (r["address"] for r in stage.user.status(PROJECT, "pair")["replicas"])
 
