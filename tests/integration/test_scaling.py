@@ -20,6 +20,7 @@ from spacecloud.model.scaling import Scaling
 from spacecloud.model.scaling_view import ScaleView
 from spacecloud.model.service import Service
 from spacecloud.reasons.tasks import Exited
+from spacecloud.reconcile import autoscaler
 from spacecloud.reconcile.autoscaler import TICK_SECONDS
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.reconcile.policy_cache import PolicyCache
@@ -327,6 +328,44 @@ async def test_a_call_while_a_replica_is_laid_down_wakes_it(world: World) -> Non
 
     with pytest.raises(Transient, match="woken a moment ago"):
         await world.workloads.execute(froze[-1])
+
+
+async def test_a_wake_that_takes_its_time_is_not_undone_by_what_was_decided_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autoscaler, "TICK_SECONDS", 0.05)
+    begins, may_end = asyncio.Event(), asyncio.Event()
+    wake, observe = world.workloads.wake, world.workloads.observe
+
+    async def slow_wake(ref: ServiceRef) -> None:
+        begins.set()
+        await may_end.wait()
+        await wake(ref)
+
+    async def slow_look(key: ServiceKey) -> ObservedWorkloads:
+        await may_end.wait()
+        return await observe(key)
+
+    await world.declare(autoScale=sleepy(freezeAfter="never"))
+    (address,) = await world.addresses()
+    await world.plane.queries.sleep(API, "stopped")
+    await world.reaches(API, "asleep")
+    setattr(world.workloads, "wake", slow_wake)  # noqa: B010 - methods of an instance
+    setattr(world.workloads, "observe", slow_look)  # noqa: B010
+    call = asyncio.create_task(world.gate.knock(API))
+    async with asyncio.timeout(60):
+        await begins.wait()
+    while_it_wakes = set()
+    for _ in range(20):
+        # Of calls before it slept: it is decided about, and not awake for them.
+        world.traffic.loads.send(LoadReport(60, {address: Load(0, 1)}))
+        await asyncio.sleep(0.05)
+        while_it_wakes.add((await world.scaling()).asleep)
+    may_end.set()
+
+    assert isinstance(await call, Passed)
+    assert while_it_wakes == {None}
+    assert (await world.scaling()).asleep is None
 
 
 async def test_a_number_that_a_person_asks_for_holds_against_load_and_idleness(

@@ -167,10 +167,14 @@ class Autoscaler:
             self._watch(version.ref, scaled, now)
         elif scaled.version.generation != version.generation or scaled.policy != policy:
             self._watch(version.ref, scaled, self._clock())
-        if scaled.state.asleep != wanted_depth(policy, version.scaling):
-            # Somebody else has decided since.
-            scaled.state = self._begin(version, policy, len(serving), self._clock())
         scaled.version, scaled.policy, scaled.serving = version, policy, serving
+        self._follow(scaled)
+
+    def _follow(self, scaled: Scaled) -> None:
+        """What somebody else has decided since: a wake has done so from its begin on."""
+        version, policy = scaled.version, scaled.policy
+        if scaled.state.asleep != wanted_depth(policy, version.scaling):
+            scaled.state = self._begin(version, policy, scaled.ready, self._clock())
 
     def _as_decided(self, version: DeclaredVersion) -> DeclaredVersion:
         return replace(version, scaling=self._scalings.of(version))
@@ -224,17 +228,18 @@ class Autoscaler:
             await asyncio.sleep(TICK_SECONDS)
 
     async def _decide(self, ref: ServiceRef, scaled: Scaled) -> None:
+        await self._measure(scaled)
         scaled.version = self._as_decided(scaled.version)
         scaled.policy = policy_in_force(scaled.version)
-        await self._measure(scaled)
-        state = scaled.state
+        self._follow(scaled)
+        state, known = scaled.state, scaled.version.scaling
         decision, after = self._decided(scaled, ())
         if decision.asleep is not None and state.asleep is None:
             # Asked of the machine, and so only now.
             busy = await self._loads.calls_others(ref)
             decision, after = self._decided(scaled, busy) if busy else (decision, after)
-        if scaled.state is not state:
-            # It was woken, or sent to sleep, meanwhile.
+        if scaled.state is not state or self._scalings.of(scaled.version) != known:
+            # It was woken, sent to sleep or given a number meanwhile.
             return
         scaled.state = after
         self._take_decision(ref, scaled, decision)
