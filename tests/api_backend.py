@@ -24,7 +24,7 @@ from spacecloud.reasons.asked import AskedReason, StillWaking
 from spacecloud.reasons.notices import FieldIgnored, Notice
 from spacecloud.reasons.platform import EngineUnavailable
 from spacecloud.reconcile.dry_run import dry_run
-from spacecloud.reconcile.scaling_queries import ScalingQueries
+from spacecloud.reconcile.scaling.queries import ScalingQueries
 from spacecloud.report.scaling import Decided, Known
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.store.port import Store

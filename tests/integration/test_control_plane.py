@@ -30,10 +30,10 @@ from spacecloud.reasons.notices import RouteNotServed
 from spacecloud.reasons.platform import EngineFailed, GatewayRejected, HostFailed
 from spacecloud.reconcile import controller, health
 from spacecloud.reconcile.control_plane import ControlPlane
-from spacecloud.reconcile.leases import Leases
 from spacecloud.reconcile.outcome import REMOVAL_FAILED
 from spacecloud.reconcile.platform import Job
 from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.reconcile.scaling.leases import Leases
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
 from spacecloud.store.stuck_deletions import stuck_deletions

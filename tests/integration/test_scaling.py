@@ -20,12 +20,12 @@ from spacecloud.model.scaling import Scaling
 from spacecloud.model.scaling_view import ScaleView
 from spacecloud.model.service import Service
 from spacecloud.reasons.tasks import Exited
-from spacecloud.reconcile import autoscaler
-from spacecloud.reconcile.autoscaler import TICK_SECONDS
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.reconcile.policy_cache import PolicyCache
-from spacecloud.reconcile.scalings import Scalings
-from spacecloud.reconcile.version_loads import FRESH_SECONDS, VersionLoads
+from spacecloud.reconcile.scaling import autoscaler
+from spacecloud.reconcile.scaling.autoscaler import TICK_SECONDS
+from spacecloud.reconcile.scaling.scalings import Scalings
+from spacecloud.reconcile.scaling.version_loads import FRESH_SECONDS, VersionLoads
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
 from spacecloud.workloads.observed import ObservedWorkloads

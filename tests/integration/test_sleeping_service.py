@@ -19,8 +19,8 @@ from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.model.service import Service
 from spacecloud.model.status import ServiceStatus
 from spacecloud.model.traffic import Face
-from spacecloud.reconcile import autoscaler
 from spacecloud.reconcile.control_plane import ControlPlane
+from spacecloud.reconcile.scaling import autoscaler
 from spacecloud.secrets.keyfile import open_sealer
 from spacecloud.store.sqlite import SqliteStore
 from spacecloud.workloads.operations import FreezeReplica, StartTask, StopReplica, ThawReplica

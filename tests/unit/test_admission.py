@@ -18,8 +18,8 @@ from spacecloud.model.refs import ServiceKey, ServiceRef, replica_id
 from spacecloud.model.service import Service
 from spacecloud.reasons.scaling import MemoryShort
 from spacecloud.reasons.steps import Awake
-from spacecloud.reconcile.admission import FORGOTTEN_SECONDS, Admission
 from spacecloud.reconcile.events import EventRecorder
+from spacecloud.reconcile.scaling.admission import FORGOTTEN_SECONDS, Admission
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.observed import History, Observed
 from spacecloud.workloads.operations import CreateReplica, FreezeReplica, StopReplica

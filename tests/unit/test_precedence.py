@@ -5,8 +5,8 @@ import time
 from datetime import UTC, datetime
 
 from spacecloud.reconcile.controller import Controller
-from spacecloud.reconcile.precedence import ANSWERED_SECONDS, LONGEST_SECONDS, Precedence
 from spacecloud.reconcile.queue import KeyQueue
+from spacecloud.reconcile.scaling.precedence import ANSWERED_SECONDS, LONGEST_SECONDS, Precedence
 
 
 async def test_nothing_waits_while_no_wake_is_under_way() -> None:

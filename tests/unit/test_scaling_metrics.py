@@ -2,7 +2,7 @@
 
 from builders import a_situation, a_version, settled
 from spacecloud.model.refs import ServiceKey, ServiceRef
-from spacecloud.reconcile.scaling_metrics import ScalingMetrics
+from spacecloud.reconcile.scaling.metrics import ScalingMetrics
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.decide import decide
 

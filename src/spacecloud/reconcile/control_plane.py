@@ -8,25 +8,25 @@ from typing import Any
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import SpaceCloudError
 from spacecloud.model.refs import ServiceRef
-from spacecloud.reconcile.autoscaler import Autoscaler
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.controller import Controller
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.health import Health
-from spacecloud.reconcile.leases import Leases
 from spacecloud.reconcile.observe import Observer
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.queries import Parts, Queries
 from spacecloud.reconcile.queue import KeyQueue
-from spacecloud.reconcile.scaling_decisions import ScalingDecisions
-from spacecloud.reconcile.scaling_metrics import ScalingMetrics
-from spacecloud.reconcile.scaling_queries import ScalingQueries
-from spacecloud.reconcile.scalings import Scalings
+from spacecloud.reconcile.scaling.autoscaler import Autoscaler
+from spacecloud.reconcile.scaling.decisions import ScalingDecisions
+from spacecloud.reconcile.scaling.leases import Leases
+from spacecloud.reconcile.scaling.metrics import ScalingMetrics
+from spacecloud.reconcile.scaling.queries import ScalingQueries
+from spacecloud.reconcile.scaling.scalings import Scalings
+from spacecloud.reconcile.scaling.version_loads import VersionLoads
+from spacecloud.reconcile.scaling.version_scaler import VersionScaler
+from spacecloud.reconcile.scaling.waker import Waker, Woken
 from spacecloud.reconcile.services import ServiceReconciler
-from spacecloud.reconcile.version_loads import VersionLoads
-from spacecloud.reconcile.version_scaler import VersionScaler
-from spacecloud.reconcile.waker import Waker, Woken
 from spacecloud.reconcile.watches import Watches
 from spacecloud.store.port import Store
 from spacecloud.workloads.situation import TerminationLimits

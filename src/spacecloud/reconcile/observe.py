@@ -13,7 +13,7 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import policy_in_force, wanted_depth, wanted_replicas
 from spacecloud.model.scaling import Depth
 from spacecloud.model.secret import SecretFacts
-from spacecloud.reconcile.scalings import Scalings
+from spacecloud.reconcile.scaling.scalings import Scalings
 from spacecloud.store.port import Secrets
 from spacecloud.workloads.observed import Observed, ObservedWorkloads
 from spacecloud.workloads.situation import Declared, Desired, Leaving, Unknown

@@ -29,8 +29,8 @@ from spacecloud.reconcile.health import Health
 from spacecloud.reconcile.platform import Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.preview import Preview
-from spacecloud.reconcile.scaling_metrics import ScalingMetrics
-from spacecloud.reconcile.scaling_queries import ScalingQueries
+from spacecloud.reconcile.scaling.metrics import ScalingMetrics
+from spacecloud.reconcile.scaling.queries import ScalingQueries
 from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.report.diagnosis import findings
 from spacecloud.report.notices import notices_of, volumes_of

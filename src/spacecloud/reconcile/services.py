@@ -19,13 +19,13 @@ from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey
 from spacecloud.reasons.services import BeingObserved, LookFailed, NotObserved
 from spacecloud.reasons.tasks import Exited, OutOfMemory
-from spacecloud.reconcile.admission import Admission
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.execute import execute
 from spacecloud.reconcile.history import Exit, HistoryRecorder
 from spacecloud.reconcile.observe import Observer
 from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of, exit_of, reason_of
+from spacecloud.reconcile.scaling.admission import Admission
 from spacecloud.reconcile.service_state import Look, ServiceState
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.store.port import NextRevision, Secrets, Store

@@ -38,10 +38,10 @@ from spacecloud.model.scale import (
 )
 from spacecloud.model.scaling import Depth
 from spacecloud.reasons.scaling import BusyReason, LeaseHeld, NotSettled
-from spacecloud.reconcile.leases import Leases
-from spacecloud.reconcile.scaling_decisions import ScalingDecisions
-from spacecloud.reconcile.version_loads import NONE, VersionLoads
-from spacecloud.reconcile.waker import Waker
+from spacecloud.reconcile.scaling.decisions import ScalingDecisions
+from spacecloud.reconcile.scaling.leases import Leases
+from spacecloud.reconcile.scaling.version_loads import NONE, VersionLoads
+from spacecloud.reconcile.scaling.waker import Waker
 from spacecloud.report.scaling import Decided
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.rollout import serves

@@ -7,8 +7,8 @@ from spacecloud.autoscale.decision import Decision
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.reconcile.events import EventRecorder
-from spacecloud.reconcile.scaling_metrics import Change, ScalingMetrics
-from spacecloud.reconcile.scalings import Scalings
+from spacecloud.reconcile.scaling.metrics import Change, ScalingMetrics
+from spacecloud.reconcile.scaling.scalings import Scalings
 
 
 class ScalingDecisions:

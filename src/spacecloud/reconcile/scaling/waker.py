@@ -23,12 +23,12 @@ from spacecloud.model.scale import SleepPolicy, scale_policy
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.reasons.platform import NotAwakeInTime
 from spacecloud.reasons.scaling import MemoryShort
-from spacecloud.reconcile.admission import Admission
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.outcome import reason_of
-from spacecloud.reconcile.scalings import Scalings
-from spacecloud.reconcile.version_loads import VersionLoads
+from spacecloud.reconcile.scaling.admission import Admission
+from spacecloud.reconcile.scaling.scalings import Scalings
+from spacecloud.reconcile.scaling.version_loads import VersionLoads
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.report.waiting_page import RELOAD_SECONDS, waiting_page
 from spacecloud.workloads.situation import Situation, in_service

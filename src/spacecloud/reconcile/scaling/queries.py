@@ -9,7 +9,7 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Depth
 from spacecloud.model.scaling_view import ScaleView
 from spacecloud.reasons.asked import AskedReason, StillWaking
-from spacecloud.reconcile.scaler import Scaler
+from spacecloud.reconcile.scaling.scaler import Scaler
 from spacecloud.report.scaling import never_sleeps, scale_view, told_of_number
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.store.port import Services

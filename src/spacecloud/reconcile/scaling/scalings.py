@@ -16,7 +16,7 @@ from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.reconcile.policy_cache import PolicyCache
-from spacecloud.reconcile.precedence import Precedence
+from spacecloud.reconcile.scaling.precedence import Precedence
 from spacecloud.store.port import Services
 
 logger = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.model.scaling_view import WakesView, WakeView
-from spacecloud.reconcile.autoscaler import Autoscaler
-from spacecloud.reconcile.scaling_metrics import ScalingMetrics
-from spacecloud.reconcile.scalings import Scalings
-from spacecloud.reconcile.waker import Waker, Woken
+from spacecloud.reconcile.scaling.autoscaler import Autoscaler
+from spacecloud.reconcile.scaling.metrics import ScalingMetrics
+from spacecloud.reconcile.scaling.scalings import Scalings
+from spacecloud.reconcile.scaling.waker import Waker, Woken
 from spacecloud.report.scaling import Known
 
 

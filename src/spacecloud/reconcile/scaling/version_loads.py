@@ -15,7 +15,7 @@ from spacecloud.model.load import Load, LoadReport, OpenConnection
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.task import Protocol
 from spacecloud.reasons.scaling import BusyReason, CallsOthers
-from spacecloud.reconcile.scalings import Scalings
+from spacecloud.reconcile.scaling.scalings import Scalings
 
 logger = logging.getLogger(__name__)
 

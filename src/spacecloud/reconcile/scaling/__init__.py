@@ -1,0 +1,1 @@
+"""How many replicas of each version run, and when they sleep and wake."""
