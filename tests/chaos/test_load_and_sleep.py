@@ -119,7 +119,7 @@ def test_replicas_follow_load_and_never_fall_because_a_control_plane_is_restarte
 
 def is_settled(plane: Plane) -> None:
     """Nothing is on its way up: what falls from here on is scaled down."""
-    (status,) = plane.statuses(PROJECT)
+    status = plane.status(PROJECT, "web")
     assert status["state"] == "ready", status["message"]
 
 
