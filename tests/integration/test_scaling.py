@@ -19,6 +19,7 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Scaling
 from spacecloud.model.scaling_view import ScaleView
 from spacecloud.model.service import Service
+from spacecloud.model.wake import Resumed
 from spacecloud.reasons.tasks import Exited
 from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.reconcile.policy_cache import PolicyCache
@@ -337,10 +338,10 @@ async def test_a_wake_that_takes_its_time_is_not_undone_by_what_was_decided_befo
     begins, may_end = asyncio.Event(), asyncio.Event()
     wake, observe = world.workloads.wake, world.workloads.observe
 
-    async def slow_wake(ref: ServiceRef) -> None:
+    async def slow_wake(ref: ServiceRef) -> Resumed:
         begins.set()
         await may_end.wait()
-        await wake(ref)
+        return await wake(ref)
 
     async def slow_look(key: ServiceKey) -> ObservedWorkloads:
         await may_end.wait()
