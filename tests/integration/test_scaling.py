@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -151,6 +152,7 @@ async def test_what_nobody_calls_is_frozen_and_the_first_call_wakes_it(world: Wo
     assert (awake.state, awake.asleep, awake.wakes.count) == ("awake", None, 1)
     assert awake.wakes.last is not None
     assert (awake.wakes.last.why, awake.wakes.last.was) == ("call", "frozen")
+    assert [part.name for part in awake.wakes.last.parts] == ["gate", "thaw", "ready"]
 
     async def told_once() -> None:
         assert len(await world.events("Woken")) == 1
@@ -158,6 +160,39 @@ async def test_what_nobody_calls_is_frozen_and_the_first_call_wakes_it(world: Wo
     await eventually(told_once)
     (fell,) = await world.events("Scaled")
     assert fell.startswith("v1: 1 → frozen: nobody has called it")
+
+
+async def test_the_parts_of_a_wake_are_all_that_it_took_since_the_call_came(world: World) -> None:
+    wake = world.workloads.wake
+
+    async def slow_wake(ref: ServiceRef) -> Resumed:
+        # The driver is not asked yet.
+        await asyncio.sleep(0.1)
+        setattr(world.workloads, "_ready_after", timedelta(seconds=0.2))  # noqa: B010 - its world
+        return await wake(ref)
+
+    await world.declare(autoScale=sleepy(freezeAfter="never"))
+    await world.plane.queries.sleep(API, "stopped")
+    await world.reaches(API, "asleep")
+    setattr(world.workloads, "wake", slow_wake)  # noqa: B010 - a method of an instance
+
+    began = monotonic()
+    answer = await world.gate.knock(API)
+    took = 1000 * (monotonic() - began)
+
+    last = (await world.scaling()).wakes.last
+    assert isinstance(answer, Passed)
+    assert answer.wake_ms is not None
+    assert last is not None
+    parts = {part.name: part.milliseconds for part in last.parts}
+    assert list(parts) == ["gate", "start", "ready"]
+    assert sum(parts.values()) == pytest.approx(last.milliseconds)
+    assert parts["gate"] >= 100
+    assert parts["ready"] >= 200
+    assert 300 <= last.milliseconds <= answer.wake_ms + 1 <= took + 2
+    shown = ", ".join(f"{name} {milliseconds:.1f}" for name, milliseconds in parts.items())
+    (said,) = await world.events("Woken")
+    assert said.endswith(f"took calls after {last.milliseconds:.1f} ms ({shown})")
 
 
 async def test_load_makes_more_and_its_end_makes_fewer_before_it_sleeps(world: World) -> None:
@@ -255,6 +290,10 @@ async def test_a_trial_that_is_skipped_starts_nothing_and_the_next_call_makes_wh
     assert isinstance(answer, Passed), answer
     (after,) = (await world.workloads.observe(API.key)).replicas
     assert after.revision != before.revision
+    last = (await world.scaling()).wakes.last
+    assert last is not None
+    assert [part.name for part in last.parts] == ["gate", "create"]
+    assert sum(part.milliseconds for part in last.parts) == pytest.approx(last.milliseconds)
 
 
 async def test_what_the_memory_does_not_hold_waits_and_says_so_until_it_fits(

@@ -1,9 +1,17 @@
-"""What a wake took."""
+"""What a wake took, in its parts."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 RunName = Literal["thaw", "start"]
+
+PartName = Literal["gate", RunName, "create", "ready"]
+
+
+@dataclass(frozen=True, slots=True)
+class WakePart:
+    name: PartName
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +26,8 @@ class Resumed:
 
     ready_seconds: float
     """From then on, until its probes, or else its ports, said that it takes requests."""
+
+    @property
+    def parts(self) -> tuple[WakePart, ...]:
+        run = () if self.by is None else (WakePart(self.by, self.run_seconds),)
+        return (*run, WakePart("ready", self.ready_seconds))
