@@ -182,3 +182,6 @@ class ScaleAnswer(View):
 
     milliseconds: float | None = None
     """Of a wake: until it took calls; 0: it was awake. Null: it is on its way, and goes on."""
+
+    parts: tuple[WakePartView, ...] = ()
+    """Of a wake, in their order; empty where it was awake."""

@@ -64,9 +64,9 @@ class VersionScaler:
         self._autoscaler.note_asleep(version.ref, depth)
         await self._scalings.record(version.ref, Scaling(1, self._now(), depth))
 
-    async def wake(self, ref: ServiceRef) -> float:
+    async def wake(self, ref: ServiceRef) -> WakeView | None:
         woken = await self._waker.wake(ref, "person")
-        return round(1000 * woken.seconds, 1) if woken.was is not None else 0.0
+        return _view(woken) if woken.was is not None else None
 
     def note(self, ref: ServiceRef, outcome: Woken | SpaceCloudError) -> None:
         """A wake has ended."""
