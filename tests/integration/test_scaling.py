@@ -14,7 +14,7 @@ from eventually import eventually
 from spacecloud.drivers.memory import MemoryGate, MemoryTraffic, MemoryWorkloads, memory_driver
 from spacecloud.errors import Transient
 from spacecloud.model.addresses import PoolAllocator, Pools
-from spacecloud.model.held import Passed, Refused
+from spacecloud.model.held import HeldCall, Passed, Refused
 from spacecloud.model.load import Load, LoadReport, MachineMemory, OpenConnection
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Scaling
@@ -176,8 +176,9 @@ async def test_the_parts_of_a_wake_are_all_that_it_took_since_the_call_came(worl
     await world.reaches(API, "asleep")
     setattr(world.workloads, "wake", slow_wake)  # noqa: B010 - a method of an instance
 
-    began = monotonic()
-    answer = await world.gate.knock(API)
+    # It came before anybody could answer it.
+    began = monotonic() - 0.5
+    answer = await world.gate.hold(HeldCall(API, 8080, accepts_html=False, at=began))
     took = 1000 * (monotonic() - began)
 
     last = (await world.scaling()).wakes.last
@@ -187,9 +188,9 @@ async def test_the_parts_of_a_wake_are_all_that_it_took_since_the_call_came(worl
     parts = {part.name: part.milliseconds for part in last.parts}
     assert list(parts) == ["gate", "start", "ready"]
     assert sum(parts.values()) == pytest.approx(last.milliseconds)
-    assert parts["gate"] >= 100
+    assert parts["gate"] >= 600
     assert parts["ready"] >= 200
-    assert 300 <= last.milliseconds <= answer.wake_ms + 1 <= took + 2
+    assert last.milliseconds <= answer.wake_ms + 1 <= took + 2
     shown = ", ".join(f"{name} {milliseconds:.1f}" for name, milliseconds in parts.items())
     (said,) = await world.events("Woken")
     assert said.endswith(f"took calls after {last.milliseconds:.1f} ms ({shown})")
