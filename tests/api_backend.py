@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, SpaceCloudError, Transient
-from spacecloud.model.declared import DeclaredVersion
+from spacecloud.model.declared import DeclaredVersion, Trial
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import declared_replicas
@@ -122,7 +122,9 @@ class StoreBackend:
         async with self.store.rehearsal() as draft:
             await dry_run(draft, envelopes, delete=False, cluster_type="docker")
 
-    async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
+    async def plan(
+        self, envelopes: Sequence[Envelope], trial: Trial = "once", *, delete: bool
+    ) -> PlanView:
         change: DocumentChangeKind = "delete" if delete else "create"
         documents = [DocumentChange(kind=e.kind.name, id=e.name, change=change) for e in envelopes]
         return PlanView(documents=tuple(documents))

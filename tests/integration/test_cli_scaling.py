@@ -297,6 +297,24 @@ def test_a_number_by_hand_is_reached_and_ends_with_the_next_apply(
     assert "by hand" not in explained.partition("wakes")[0]
 
 
+def test_a_plan_without_a_trial_starts_nothing_of_what_sleeps(plane: Plane, tmp_path: Path) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text(SLEEPER.replace("[{port: 8080}]", "[{port: 8080}], env: {a: b}"))
+
+    awake = plane.cli("plan", "-f", str(file), "--no-verify")
+    slept = plane.cli("sleep", "shop/web", "--stop")
+    tried = plane.cli("plan", "-f", str(file))
+    skipped = plane.cli("plan", "-f", str(file), "--no-verify")
+    woken = plane.cli("wake", "shop/web")
+
+    assert (awake.code, slept.code, tried.code, skipped.code, woken.code) == (0,) * 5
+    said = "warning: service shop/web@v1: --no-verify changes nothing"
+    assert [said in done.out for done in (awake, tried, skipped)] == [True, False, False]
+    made = ["create replica" in done.out for done in (awake, tried, skipped)]
+    assert made == [True, True, False]
+    assert "resolve v1 to revision" in skipped.out
+
+
 def test_no_verify_skips_the_trial_of_what_sleeps_and_says_where_it_changes_nothing(
     shop: Shop, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from eventually import eventually
+from spacecloud.api.envelopes import envelopes_of
 from spacecloud.drivers.memory import MemoryGate, MemoryTraffic, MemoryWorkloads, memory_driver
 from spacecloud.errors import Transient
 from spacecloud.model.addresses import PoolAllocator, Pools
@@ -273,9 +274,14 @@ async def test_a_trial_that_is_skipped_starts_nothing_and_the_next_call_makes_wh
     (before,) = (await world.workloads.observe(API.key)).replicas
     executed = len(world.workloads.executed)
     spec = a_spec(autoScale=sleepy(freezeAfter="never", stopAfter=1)).as_given()
-    task = {**spec["tasks"][0], "env": {"a": "b"}}
+    changed = {**spec, "tasks": [{**spec["tasks"][0], "env": {"a": "b"}}]}
+    meta = {"project": API.project, "serviceId": API.service, "version": API.version}
+    document = {"type": "service", "meta": meta, "spec": changed}
+    given = envelopes_of([document], "documents")
+    tried = await world.plane.queries.plan(given, delete=False)
+    skipped = await world.plane.queries.plan(given, "skipped", delete=False)
 
-    await world.store.put_service(API, a_spec(**{**spec, "tasks": [task]}), "skipped")
+    await world.store.put_service(API, a_spec(**changed), "skipped")
 
     async def is_recorded() -> None:
         (found,) = await world.plane.queries.status("shop", "api", "v1")
@@ -285,6 +291,10 @@ async def test_a_trial_that_is_skipped_starts_nothing_and_the_next_call_makes_wh
     await eventually(is_recorded, within=60)
     later = world.workloads.executed[executed:]
     assert not [op for op in later if isinstance(op, CreateReplica | StartTask)]
+    planned = [step.kind for step in skipped.services[0].steps]
+    assert {type(op).__name__ for op in later} <= set(planned)
+    assert {"CreateReplica", "StartTask"} & set(planned) == set()
+    assert "CreateReplica" in [step.kind for step in tried.services[0].steps]
 
     answer = await world.gate.knock(API)
 

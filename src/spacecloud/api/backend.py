@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from spacecloud.drivers.driver import LogRequest
+from spacecloud.model.declared import Trial
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Depth
@@ -55,7 +56,9 @@ class Backend(Protocol):
         """Raises what accepting the documents together would. Touches nothing."""
         ...
 
-    async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
+    async def plan(
+        self, envelopes: Sequence[Envelope], trial: Trial = "once", *, delete: bool
+    ) -> PlanView:
         """What applying (or deleting) the documents together would change. Touches nothing."""
         ...
 

@@ -11,7 +11,7 @@ from spacecloud.ingress import table
 from spacecloud.mesh import explain
 from spacecloud.mesh.authorization import whitelist_of
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
+from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion, Trial
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Depth
@@ -139,8 +139,10 @@ class Queries:
     async def check(self, envelopes: Sequence[Envelope]) -> None:
         await self._preview.check(envelopes)
 
-    async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
-        return await self._preview.plan(envelopes, delete=delete)
+    async def plan(
+        self, envelopes: Sequence[Envelope], trial: Trial = "once", *, delete: bool
+    ) -> PlanView:
+        return await self._preview.plan(envelopes, trial, delete=delete)
 
     def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
         return self._driver.workloads.logs(request)
