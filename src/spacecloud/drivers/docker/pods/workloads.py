@@ -57,7 +57,7 @@ from spacecloud.workloads.operations import (
 
 logger = logging.getLogger(__name__)
 
-TELLING_EVENTS = ["start", "die", "destroy", "oom", "pause", "unpause"]
+TELLING_EVENTS = ["start", "die", "destroy", "oom", "pause", "unpause", "kill"]
 MOST_HINTS = 10_000
 MOST_LOOKS, MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS = 8, 16, 8, 1.0
 """
@@ -123,7 +123,10 @@ class DockerWorkloads:
                 tasks.create_task(self._run_pulls(), name="pulls"),
             ]
             await asyncio.sleep(0)
-            yield
+            try:
+                yield
+            finally:
+                await self.sleepers.hand_over()
             for loop in watches:
                 loop.cancel()
 
@@ -344,8 +347,10 @@ class DockerWorkloads:
                     self._hints.send(Hint(None, "the engine's events are heard from now on"))
                     async for event in events:
                         self._hear(event)
+                self.sleepers.engine_gone()
             except (Transient, EngineError) as error:
                 logger.warning("the engine's events are not heard: %s", error)
+                self.sleepers.engine_gone()
             await asyncio.sleep(RECONNECT_SECONDS)
 
     def _hear(self, event: Json) -> None:
@@ -353,8 +358,13 @@ class DockerWorkloads:
         container = ownership.as_listed(event)
         if self._owner.has("replica", container):
             tag = labels.read(ownership.labels_of(container))
-            if event.get("Action") == "die":
-                self.sleepers.ended(ownership.id_of(container))
+            match event.get("Action"):
+                case "die":
+                    self.sleepers.ended(ownership.id_of(container))
+                case "kill":
+                    self.sleepers.signalled(ownership.id_of(container))
+                case _:
+                    pass
             self._hints.send(Hint(tag.ref.key if tag is not None else None, "engine"))
         elif self._owner.has("part", container):
             self._hints.send(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))
