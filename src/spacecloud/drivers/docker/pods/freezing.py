@@ -55,6 +55,10 @@ class Freezing:
         if is_paused or not self.thaw_by_kernel(container, pid):
             await self._unpause(Freezer(container, pid, self._cgroups))
 
+    def is_frozen(self, container: str, pid: int) -> bool:
+        """By the kernel's word; False where it says nothing."""
+        return Freezer(container, pid, self._cgroups).state() == "frozen"
+
     def thaw_by_kernel(self, container: str, pid: int) -> bool:
         """False where it has ended, and where the machine's cgroups are not there."""
         return Freezer(container, pid, self._cgroups).thaw()

@@ -132,6 +132,18 @@ class Sleepers:
         """The engine tells that a task has: a wake that waits for it looks why."""
         self._prober.ended(container)
 
+    def frozen(self) -> frozenset[str]:
+        """
+        Containers that the kernel holds and the engine does not: of those that were frozen when
+        they were seen last, those that are.
+        """
+        return frozenset(
+            container.run.container
+            for _, kept in self._kept.all_frozen()
+            for container in known.held_by_kernel(kept)
+            if self._freezing.is_frozen(container.run.container, container.pid)
+        )
+
     def signalled(self, container: str) -> None:
         """
         Somebody has sent it a signal, as ``docker stop`` does: it has to run to hear it, and the

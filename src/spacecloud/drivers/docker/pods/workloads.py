@@ -163,9 +163,12 @@ class DockerWorkloads:
         by_service: dict[ServiceKey, list[Container]] = {key: [] for key in subnets}
         self._owner.forget_all_but(listing)
         self._tell_strangers(listing)
+        frozen = self.sleepers.frozen()
         for item in listing:
             container = self._listed(item)
             if container is not None:
+                if container.run.container in frozen:
+                    container = _frozen(container)
                 by_service.setdefault(container.tag.ref.key, []).append(container)
         return {
             key: observe.workloads(key, subnets.get(key), containers, {})
@@ -427,7 +430,11 @@ def _as_frozen(container: Container) -> Container:
     if not container.tag.task or run.state != "running" or run.frozen or not container.pid:
         return container
     is_frozen = Freezer(run.container, container.pid).state() == "frozen"
-    return replace(container, run=replace(run, frozen=is_frozen))
+    return _frozen(container) if is_frozen else container
+
+
+def _frozen(container: Container) -> Container:
+    return replace(container, run=replace(container.run, frozen=container.run.state == "running"))
 
 
 def _readable(read: Callable[[Json], Container | None], item: Json) -> Container | None:
