@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from eventually import eventually
+from spacecloud.api.envelopes import envelopes_of
 from spacecloud.drivers.memory import MemoryGate, MemoryTraffic, MemoryWorkloads, memory_driver
 from spacecloud.errors import Transient
 from spacecloud.model.addresses import PoolAllocator, Pools
-from spacecloud.model.held import Passed, Refused
+from spacecloud.model.held import HeldCall, Passed, Refused
 from spacecloud.model.load import Load, LoadReport, MachineMemory, OpenConnection
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Scaling
@@ -176,8 +177,9 @@ async def test_the_parts_of_a_wake_are_all_that_it_took_since_the_call_came(worl
     await world.reaches(API, "asleep")
     setattr(world.workloads, "wake", slow_wake)  # noqa: B010 - a method of an instance
 
-    began = monotonic()
-    answer = await world.gate.knock(API)
+    # It came before anybody could answer it.
+    began = monotonic() - 0.5
+    answer = await world.gate.hold(HeldCall(API, 8080, accepts_html=False, at=began))
     took = 1000 * (monotonic() - began)
 
     last = (await world.scaling()).wakes.last
@@ -187,9 +189,9 @@ async def test_the_parts_of_a_wake_are_all_that_it_took_since_the_call_came(worl
     parts = {part.name: part.milliseconds for part in last.parts}
     assert list(parts) == ["gate", "start", "ready"]
     assert sum(parts.values()) == pytest.approx(last.milliseconds)
-    assert parts["gate"] >= 100
+    assert parts["gate"] >= 600
     assert parts["ready"] >= 200
-    assert 300 <= last.milliseconds <= answer.wake_ms + 1 <= took + 2
+    assert last.milliseconds <= answer.wake_ms + 1 <= took + 2
     shown = ", ".join(f"{name} {milliseconds:.1f}" for name, milliseconds in parts.items())
     (said,) = await world.events("Woken")
     assert said.endswith(f"took calls after {last.milliseconds:.1f} ms ({shown})")
@@ -272,9 +274,14 @@ async def test_a_trial_that_is_skipped_starts_nothing_and_the_next_call_makes_wh
     (before,) = (await world.workloads.observe(API.key)).replicas
     executed = len(world.workloads.executed)
     spec = a_spec(autoScale=sleepy(freezeAfter="never", stopAfter=1)).as_given()
-    task = {**spec["tasks"][0], "env": {"a": "b"}}
+    changed = {**spec, "tasks": [{**spec["tasks"][0], "env": {"a": "b"}}]}
+    meta = {"project": API.project, "serviceId": API.service, "version": API.version}
+    document = {"type": "service", "meta": meta, "spec": changed}
+    given = envelopes_of([document], "documents")
+    tried = await world.plane.queries.plan(given, delete=False)
+    skipped = await world.plane.queries.plan(given, "skipped", delete=False)
 
-    await world.store.put_service(API, a_spec(**{**spec, "tasks": [task]}), "skipped")
+    await world.store.put_service(API, a_spec(**changed), "skipped")
 
     async def is_recorded() -> None:
         (found,) = await world.plane.queries.status("shop", "api", "v1")
@@ -284,6 +291,10 @@ async def test_a_trial_that_is_skipped_starts_nothing_and_the_next_call_makes_wh
     await eventually(is_recorded, within=60)
     later = world.workloads.executed[executed:]
     assert not [op for op in later if isinstance(op, CreateReplica | StartTask)]
+    planned = [step.kind for step in skipped.services[0].steps]
+    assert {type(op).__name__ for op in later} <= set(planned)
+    assert {"CreateReplica", "StartTask"} & set(planned) == set()
+    assert "CreateReplica" in [step.kind for step in tried.services[0].steps]
 
     answer = await world.gate.knock(API)
 
