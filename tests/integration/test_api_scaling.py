@@ -110,6 +110,8 @@ async def test_a_version_sleeps_and_is_woken(api: Api, depth: str) -> None:
     assert (slept.status_code, slept.json()["asleep"]) == (200, depth)
     assert (asleep["state"], asleep["asleep"]) == (depth, depth)
     assert (woke.json()["milliseconds"], again.json()["milliseconds"]) == (12.3, 0)
+    assert [part["name"] for part in woke.json()["parts"]] == ["gate", "start", "ready"]
+    assert again.json()["parts"] == []
     assert (awake["state"], awake["asleep"]) == ("awake", None)
 
 

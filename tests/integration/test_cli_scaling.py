@@ -163,7 +163,9 @@ def test_a_version_sleeps_and_wakes(shop: Shop) -> None:
 
     assert frozen.out == "shop/web@v1 is frozen: the next call wakes it\n"
     assert stopped.out == "shop/web@v1 is stopped: the next call wakes it\n"
-    assert woken.out == "shop/web@v1 takes calls after 12.3 ms\n"
+    assert woken.out == (
+        "shop/web@v1 takes calls after 12.3 ms: gate 0.3 ms, start 10.0 ms, ready 2.0 ms\n"
+    )
     assert again.out == "shop/web@v1 is awake\n"
 
 

@@ -106,9 +106,11 @@ async def test_a_frozen_replica_answers_nobody_and_at_once_when_it_is_woken(benc
 
     await bench.workloads.execute(FREEZE)
     frozen, silent = await states(bench), await call(bench)
-    await bench.workloads.wake(REF)
+    woken = await bench.workloads.wake(REF)
 
     assert (frozen, silent) == (["frozen", "frozen"], False)
+    assert woken.by == "thaw"
+    assert woken.ready_seconds < woken.run_seconds, "it was ready, and nobody is asked again"
     assert await call(bench)
     assert (await bench.replica()).ready
 
@@ -117,12 +119,16 @@ async def test_all_tasks_of_a_stopped_replica_are_woken_and_those_one_can_ask_ar
     bench: Bench,
 ) -> None:
     side = {"id": "side", "docker": {"image": bench.image}, "env": {"HTTP_PORT": "9000"}}
-    before = await asleep(bench, bench.task(env={"START_SECONDS": "0.3"}), side)
+    before = await asleep(bench, bench.task(env={"START_SECONDS": "1"}), side)
 
     began = time.monotonic()
-    await bench.workloads.wake(REF)
+    woken = await bench.workloads.wake(REF)
+    took = time.monotonic() - began
 
-    assert time.monotonic() - began > 0.3
+    assert took > 1
+    assert took - 0.1 < woken.run_seconds + woken.ready_seconds <= took
+    # The engine says that it runs a little after it does.
+    assert (woken.by, woken.ready_seconds > 0.5) == ("start", True), woken
     assert await call(bench)
     after = await bench.replica()
     assert [t.state for t in after.tasks] == ["running", "running"]

@@ -15,7 +15,7 @@ from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Depth
-from spacecloud.model.scaling_view import ScaleView
+from spacecloud.model.scaling_view import ScaleView, WakeView
 from spacecloud.model.service import Service
 from spacecloud.model.status import (
     Finding,
@@ -133,7 +133,7 @@ class Queries:
     async def sleep(self, ref: ServiceRef, depth: Depth) -> None:
         await self._scaling.sleep(ref, depth)
 
-    async def wake(self, ref: ServiceRef) -> float | StillWaking:
+    async def wake(self, ref: ServiceRef) -> WakeView | StillWaking | None:
         return await self._scaling.wake(ref)
 
     async def check(self, envelopes: Sequence[Envelope]) -> None:

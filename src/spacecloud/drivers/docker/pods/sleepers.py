@@ -8,6 +8,7 @@ operations. What it wakes is not laid down by a decision that did not know of it
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from time import monotonic
 from weakref import WeakValueDictionary
 
 from spacecloud.drivers.docker import logs
@@ -26,6 +27,7 @@ from spacecloud.errors import NotFound, SpaceCloudError, Transient
 from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.task import Probe
+from spacecloud.model.wake import Resumed, RunName
 from spacecloud.reasons.platform import EngineFailed
 from spacecloud.reasons.tasks import Ending, WakeTimedOut
 from spacecloud.workloads.observed import ObservedReplica
@@ -117,16 +119,19 @@ class Sleepers:
             case KillReplica():
                 await together(map(self._pods.kill_task, running))
 
-    async def wake(self, ref: ServiceRef) -> None:
+    async def wake(self, ref: ServiceRef) -> Resumed:
         """As ``drivers.driver.Workloads.wake`` says."""
+        began = monotonic()
         try:
             async with self._lock(ref):
                 # Before all else: what is decided without knowing of it comes too late from now on.
                 self._kept.woken(ref)
-                kept = await self._run(ref)
+                kept, by = await self._run(ref)
+            runs = monotonic()
             await together(self._until_ready(kept, id) for id in kept.containers)
         except EngineError as error:
             raise meaning(f"wake {ref}", error) from error
+        return Resumed(by, runs - began, monotonic() - runs)
 
     def ended(self, container: str) -> None:
         """The engine tells that a task has: a wake that waits for it looks why."""
@@ -196,7 +201,7 @@ class Sleepers:
         if kept is not None:
             self._kept.set(op.ref, state(kept))
 
-    async def _run(self, ref: ServiceRef) -> Kept:
+    async def _run(self, ref: ServiceRef) -> tuple[Kept, RunName | None]:
         """Make all tasks of the replica run, with what is known of it, else with a look."""
         for kept in self._kept.of(ref)[:1]:
             try:
@@ -209,12 +214,12 @@ class Sleepers:
             return await self._run_tasks(ref, kept)
         raise NotFound(f"nothing is kept of {ref} that could be woken")
 
-    async def _run_tasks(self, ref: ServiceRef, kept: Kept) -> Kept:
+    async def _run_tasks(self, ref: ServiceRef, kept: Kept) -> tuple[Kept, RunName | None]:
         tasks = [task for task in kept.replica.tasks if not task.is_over]
         frozen = [task.container for task in tasks if task.frozen]
         ended = [t.container for t in tasks if t.state == "exited" or kept.is_ending]
         if not frozen and not ended:
-            return kept
+            return kept, None
         with self._kept.changing(ref):
             if kept.is_ending:
                 await self._await_end(kept)
@@ -225,7 +230,7 @@ class Sleepers:
             self._prober.resume(frozen)
             running = known.running(kept)
             self._kept.set(ref, running)
-        return running
+        return running, "start" if ended else "thaw"
 
     async def _thaw_known(self, container: Container) -> None:
         id, pid = container.run.container, container.pid

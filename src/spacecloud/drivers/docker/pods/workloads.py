@@ -35,6 +35,7 @@ from spacecloud.model.lines import message
 from spacecloud.model.load import MachineMemory, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import PullView
+from spacecloud.model.wake import Resumed
 from spacecloud.reasons.platform import ControlPlaneStarting, EngineFailed
 from spacecloud.settings import Settings
 from spacecloud.workloads.observed import Health, ObservedPull, ObservedWorkloads
@@ -209,8 +210,8 @@ class DockerWorkloads:
         except EngineError as error:
             raise meaning(str(op), error) from error
 
-    async def wake(self, ref: ServiceRef) -> None:
-        await self.sleepers.wake(ref)
+    async def wake(self, ref: ServiceRef) -> Resumed:
+        return await self.sleepers.wake(ref)
 
     def hints(self) -> AsyncGenerator[Hint]:
         return self._hints.subscribe()
