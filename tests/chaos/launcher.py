@@ -130,13 +130,13 @@ def executing(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
     return of_operation
 
 
-def waking(wake: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+def waking(wake: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
     """No operation of a plan: it goes straight to the driver."""
 
     @functools.wraps(wake)
-    async def of_call(self: DockerWorkloads, ref: ServiceRef) -> None:
+    async def of_call(self: DockerWorkloads, ref: ServiceRef) -> T:
         with known(project, ref.project), known(operation, "wake"):
-            await wake(self, ref)
+            return await wake(self, ref)
 
     return of_call
 
