@@ -6,6 +6,7 @@ operations. What it wakes is not laid down by a decision that did not know of it
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic
 from weakref import WeakValueDictionary
@@ -16,7 +17,7 @@ from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import NOT_FOUND, EngineError, meaning
 from spacecloud.drivers.docker.pods import kept as known
 from spacecloud.drivers.docker.pods import observe
-from spacecloud.drivers.docker.pods.freezing import freeze, thaw
+from spacecloud.drivers.docker.pods.freezing import Freezing
 from spacecloud.drivers.docker.pods.kept import Kept, KeptReplicas
 from spacecloud.drivers.docker.pods.observe import Container
 from spacecloud.drivers.docker.pods.replicas import Pods
@@ -32,10 +33,13 @@ from spacecloud.reasons.tasks import Ending, WakeTimedOut
 from spacecloud.workloads.observed import ObservedReplica
 from spacecloud.workloads.operations import FreezeReplica, KillReplica, StopReplica, ThawReplica
 
+logger = logging.getLogger(__name__)
+
 LAST_LINES = 5
 KILLED_SECONDS = 10.0
 """Until what was killed has ended."""
 
+HAND_OVER_SECONDS = 5.0
 
 SleepOp = FreezeReplica | ThawReplica | StopReplica | KillReplica
 
@@ -56,12 +60,9 @@ class Sleepers:
         self._prober = prober
         self._look = look
         self._grace_seconds = grace_seconds
+        self._freezing = Freezing(engine)
         self._kept = KeptReplicas(woken_seconds)
         self._locks: WeakValueDictionary[ServiceRef, asyncio.Lock] = WeakValueDictionary()
-
-    def forget_wakes(self) -> None:
-        """From now on everything may be laid down at once."""
-        self._kept.forget_wakes()
 
     def turn(self, key: ServiceKey) -> int:
         """To be given to ``note`` by a look that begins now."""
@@ -105,8 +106,9 @@ class Sleepers:
         match op:
             case FreezeReplica():
                 self._prober.rest(running)
-                await together(freeze(self._engine, id) for id in running)
-                self._set(op, known.frozen)
+                paused: set[str] = set()
+                await together(self._freeze(id, paused) for id in running)
+                self._set(op, lambda kept: known.frozen(kept, paused))
             case ThawReplica():
                 await together(self._thaw(id) for id in running)
                 self._prober.resume(running)
@@ -135,11 +137,58 @@ class Sleepers:
         """The engine tells that a task has: a wake that waits for it looks why."""
         self._prober.ended(container)
 
+    def frozen(self) -> frozenset[str]:
+        """
+        Containers that the kernel holds and the engine does not: of those that were frozen when
+        they were seen last, those that are.
+        """
+        return frozenset(
+            container.run.container
+            for _, kept in self._kept.all_frozen()
+            for container in known.held_by_kernel(kept)
+            if self._freezing.is_frozen(container.run.container, container.pid)
+        )
+
+    def signalled(self, container: str) -> None:
+        """
+        Somebody has sent it a signal, as ``docker stop`` does: it has to run to hear it, and the
+        engine does not know that it is frozen.
+        """
+        for ref, kept in self._kept.all_frozen():
+            if container in kept.containers:
+                self._let_run(ref, kept)
+
+    def engine_gone(self) -> None:
+        """It may be about to end all containers, and tells nobody."""
+        for ref, kept in self._kept.all_frozen():
+            self._let_run(ref, kept)
+
+    def _let_run(self, ref: ServiceRef, kept: Kept) -> None:
+        """What the kernel alone holds. Nobody knows what becomes of it: a wake looks first."""
+        with self._kept.changing(ref):
+            for container in known.held_by_kernel(kept):
+                self._freezing.thaw_by_kernel(container.run.container, container.pid)
+            self._kept.forget(ref)
+
+    async def hand_over(self) -> None:
+        """To the engine: nobody is there any more to thaw what it signals."""
+        held = [c for _, kept in self._kept.all_frozen() for c in known.held_by_kernel(kept)]
+        try:
+            async with asyncio.timeout(HAND_OVER_SECONDS):
+                await together(self._freezing.hand_over(c.run.container, c.pid) for c in held)
+        except (SpaceCloudError, EngineError, TimeoutError) as error:
+            logger.warning("the engine was not told of all that is frozen: %s", error)
+
+    async def _freeze(self, container: str, paused: set[str]) -> None:
+        if await self._freezing.freeze(container):
+            paused.add(container)
+
     async def _thaw(self, container: str) -> None:
         """Nothing to do for one that has ended."""
         shown = await self._engine.find(f"containers/{container}/json")
         if shown is not None and shown["State"]["Running"]:
-            await thaw(self._engine, container, shown["State"]["Pid"])
+            state = shown["State"]
+            await self._freezing.thaw(container, state["Pid"], is_paused=state["Paused"])
 
     def _lock(self, ref: ServiceRef) -> asyncio.Lock:
         lock = self._locks.get(ref)
@@ -176,12 +225,16 @@ class Sleepers:
                 await self._await_end(kept)
             self._prober.forget({*ended})
             starts = (self._pods.start_task(c, f"task of {kept.replica.id}") for c in ended)
-            thaws = (thaw(self._engine, c, kept.containers[c].pid) for c in frozen)
+            thaws = (self._thaw_known(kept.containers[c]) for c in frozen)
             await together((*thaws, *starts))
             self._prober.resume(frozen)
             running = known.running(kept)
             self._kept.set(ref, running)
         return running, "start" if ended else "thaw"
+
+    async def _thaw_known(self, container: Container) -> None:
+        id, pid = container.run.container, container.pid
+        await self._freezing.thaw(id, pid, is_paused=container.paused)
 
     async def _await_end(self, kept: Kept) -> None:
         """Nobody can take a SIGTERM back: until it has ended, or its grace is over."""
