@@ -115,8 +115,8 @@ class StoreBackend:
         return await self._scaling.wake(ref)
 
     async def check(self, envelopes: Sequence[Envelope]) -> None:
-        async with self.store.rehearsal() as draft:
-            await dry_run(draft, envelopes, delete=False, cluster_type="docker")
+        async with self.store.copy() as copy:
+            await dry_run(copy, envelopes, delete=False, cluster_type="docker")
 
     async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
         change: DocumentChangeKind = "delete" if delete else "create"
