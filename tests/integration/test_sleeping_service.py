@@ -154,13 +154,16 @@ async def test_what_a_person_asked_for_holds_until_the_next_apply(world: MemoryP
     assert (await world.status()).desired_replicas == 1
 
 
-async def test_a_control_plane_that_is_new_leaves_what_sleeps(world: MemoryPlane) -> None:
-    await decide(world, "stopped")
+@pytest.mark.parametrize("depth", ["frozen", "stopped"])
+async def test_a_control_plane_that_is_new_leaves_what_sleeps(
+    world: MemoryPlane, depth: Depth
+) -> None:
+    await decide(world, depth)
     await world.settles(API, "asleep")
     done = len(world.workloads.executed)
 
     await world.traffic.withdraw(API.key)
-    await decide(world, "stopped")
+    await decide(world, depth)
 
     async def is_gated() -> None:
         published = world.traffic.view(API.key).published
