@@ -12,6 +12,7 @@ from bench.caller import OK
 from bench.engine import call
 from bench.images import HTTP_PORT
 from bench.instance import PROJECT, Instance, wait_until
+from spacecloud.drivers.docker.pods.freezer import Freezer
 
 Depth = Literal["frozen", "stopped"]
 
@@ -21,7 +22,6 @@ MAY_SLEEP: Mapping[str, Any] = {
     # Nothing falls asleep by itself while it is measured.
     "sleep": {"freezeAfter": 36_000, "stopAfter": 72_000},
 }
-ENGINE_SAYS: Mapping[Depth, str] = {"frozen": "paused", "stopped": "exited"}
 ASLEEP_SECONDS = 120.0
 FIRST_SECONDS = 60.0
 
@@ -54,10 +54,12 @@ class Tasks:
         self._of = {service: found[service] for service in services}
 
     def prove(self, service: str, depth: Depth) -> None:
-        """By the engine's word."""
-        state = call("GET", f"/containers/{self._of[service]}/json")["State"]["Status"]
-        if state != ENGINE_SAYS[depth]:
-            raise NotAsleep(f"{service} is to be {depth}, and the engine says {state}")
+        """By the engine's word, and by the kernel's of what runs."""
+        state = call("GET", f"/containers/{self._of[service]}/json")["State"]
+        freezer = Freezer(self._of[service], state["Pid"])
+        if not (freezer.is_whole() if depth == "frozen" else state["Status"] == "exited"):
+            said = f"the engine says {state['Status']}, the kernel {freezer.state()}"
+            raise NotAsleep(f"{service} is to be {depth}; {said}")
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, SpaceCloudError, Transient
-from spacecloud.model.declared import DeclaredVersion
+from spacecloud.model.declared import DeclaredVersion, Trial
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import declared_replicas
 from spacecloud.model.scaling import Depth, Scaling
-from spacecloud.model.scaling_view import ScaleView
+from spacecloud.model.scaling_view import ScaleView, WakePartView, WakeView
 from spacecloud.model.status import (
     DocumentChange,
     DocumentChangeKind,
@@ -30,6 +30,11 @@ from spacecloud.report.snapshot import Snapshot
 from spacecloud.store.port import Store
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+PARTS = (
+    WakePartView(name="gate", milliseconds=0.3),
+    WakePartView(name="start", milliseconds=10),
+    WakePartView(name="ready", milliseconds=2),
+)
 
 
 class KeptScaler:
@@ -40,7 +45,6 @@ class KeptScaler:
         self.decided: dict[ServiceRef, Decided] = {}
         """What the autoscaler would say."""
 
-        self.wake_milliseconds = 12.3
         self.why_no_wake: SpaceCloudError | None = None
         self.is_stuck = False
 
@@ -54,16 +58,16 @@ class KeptScaler:
     async def put_to_sleep(self, version: DeclaredVersion, depth: Depth) -> None:
         self.kept[version.ref] = Scaling(1, NOON, depth)
 
-    async def wake(self, ref: ServiceRef) -> float:
+    async def wake(self, ref: ServiceRef) -> WakeView | None:
         if self.is_stuck:
             await asyncio.Event().wait()
         if self.why_no_wake is not None:
             raise self.why_no_wake
         known = self.kept.get(ref)
         if known is None or known.asleep is None:
-            return 0
+            return None
         self.kept[ref] = Scaling(1, NOON)
-        return self.wake_milliseconds
+        return WakeView(at=NOON, why="person", was=known.asleep, milliseconds=12.3, parts=PARTS)
 
 
 @dataclass
@@ -111,14 +115,16 @@ class StoreBackend:
     async def sleep(self, ref: ServiceRef, depth: Depth) -> None:
         await self._scaling.sleep(ref, depth)
 
-    async def wake(self, ref: ServiceRef) -> float | StillWaking:
+    async def wake(self, ref: ServiceRef) -> WakeView | StillWaking | None:
         return await self._scaling.wake(ref)
 
     async def check(self, envelopes: Sequence[Envelope]) -> None:
         async with self.store.copy() as copy:
             await dry_run(copy, envelopes, delete=False, cluster_type="docker")
 
-    async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
+    async def plan(
+        self, envelopes: Sequence[Envelope], trial: Trial = "once", *, delete: bool
+    ) -> PlanView:
         change: DocumentChangeKind = "delete" if delete else "create"
         documents = [DocumentChange(kind=e.kind.name, id=e.name, change=change) for e in envelopes]
         return PlanView(documents=tuple(documents))

@@ -106,12 +106,13 @@ class Bench:
         return json.loads(out)
 
     @asynccontextmanager
-    async def another(self) -> AsyncIterator[DockerWorkloads]:
+    async def another(self, engine: str = DOCKER_HOST) -> AsyncIterator[DockerWorkloads]:
         """As a control plane has it that is started again."""
         networking = networking_of(self.settings)
-        workloads = DockerWorkloads(self.engine, self.settings, networking, values, now)
-        async with workloads.run():
-            yield workloads
+        async with connect(engine) as connected:
+            workloads = DockerWorkloads(connected, self.settings, networking, values, now)
+            async with workloads.run():
+                yield workloads
 
     @asynccontextmanager
     async def all_slots_taken(self) -> AsyncIterator[None]:
@@ -121,10 +122,6 @@ class Bench:
         operations = self.workloads.operations = FairSemaphore[ServiceKey](1, 1, hang)
         async with looks.slot(other), operations.slot(other):
             yield
-
-    def forget_wakes(self) -> None:
-        """As if the last one had been long ago."""
-        self.workloads.sleepers.forget_wakes()
 
     async def containers(self) -> list[str]:
         """Ids, those of sandboxes too."""

@@ -1,7 +1,7 @@
 """Between us and the Docker Engine: it refuses what it is told to refuse, and passes on the rest."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,9 @@ class EngineProxy:
     address: str
     """To be given as the engine's."""
 
+    close: Callable[[], Awaitable[None]]
+    """The engine is gone: what it was asked ends, and nobody is there any more."""
+
     refusals: dict[str, tuple[int, str]] = field(default_factory=dict)
     """By an expression for ``DELETE /v1.41/networks/x``: the status and the engine's words."""
 
@@ -26,7 +29,6 @@ class EngineProxy:
 
 @asynccontextmanager
 async def engine_proxy(engine: str, socket: Path) -> AsyncIterator[EngineProxy]:
-    proxy = EngineProxy(f"unix://{socket}")
     connector = aiohttp.UnixConnector(engine.removeprefix("unix://"), limit=0)
     endless = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(connector=connector, timeout=endless) as session:
@@ -51,7 +53,8 @@ async def engine_proxy(engine: str, socket: Path) -> AsyncIterator[EngineProxy]:
 
         app = web.Application(client_max_size=1 << 30)
         app.router.add_route("*", "/{path:.*}", passed_on)
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        proxy = EngineProxy(f"unix://{socket}", runner.cleanup)
         await runner.setup()
         try:
             await web.UnixSite(runner, str(socket)).start()

@@ -16,7 +16,7 @@ from spacecloud.workloads.operations import FreezeReplica
 FREEZE = FreezeReplica(REF, "api--v1--0")
 CALL_SECONDS = 10
 LATEST_SECONDS = 0.02
-"""Of both, after a try has begun: an engine takes about as long to freeze."""
+"""Of both, after a try has begun: about as long as an engine takes to freeze, or to be asked."""
 
 First = Literal["freeze", "wake"]
 """Who had it first: what was frozen is thawed, and what was woken is not frozen."""

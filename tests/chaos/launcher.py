@@ -29,6 +29,7 @@ from spacecloud.drivers.docker import engine, factory, logs, process
 from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.host import dns, firewall, host
 from spacecloud.drivers.docker.images import ensure
+from spacecloud.drivers.docker.pods.freezer import Freezer
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.drivers.docker.xds import ads
 from spacecloud.drivers.docker.xds.stream import Stream
@@ -129,13 +130,13 @@ def executing(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
     return of_operation
 
 
-def waking(wake: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+def waking(wake: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
     """No operation of a plan: it goes straight to the driver."""
 
     @functools.wraps(wake)
-    async def of_call(self: DockerWorkloads, ref: ServiceRef) -> None:
+    async def of_call(self: DockerWorkloads, ref: ServiceRef) -> T:
         with known(project, ref.project), known(operation, "wake"):
-            await wake(self, ref)
+            return await wake(self, ref)
 
     return of_call
 
@@ -267,6 +268,24 @@ def name_files(publish: Callable[..., Awaitable[None]]) -> Callable[..., Awaitab
     return hurt
 
 
+def freezer_writes(write: Callable[[Freezer], bool]) -> Callable[[Freezer], bool]:
+    """One word into a file of the kernel's: it is written, or it cannot be."""
+
+    @functools.wraps(write)
+    def hurt(self: Freezer) -> bool:
+        fault = injector.at(project.get(), f"freezer {operation.get()} {write.__name__}")
+        if fault == "kill-before":
+            die()
+        if fault in ("fail", "hang"):
+            return False
+        written = write(self)
+        if fault == "kill-after":
+            die()
+        return written
+
+    return hurt
+
+
 # ---------------------------------------------------------------------- the clock
 
 
@@ -299,6 +318,8 @@ def main() -> None:
         (Database, "write", store_writes),
         (dns.DnsmasqNames, "publish", name_files),
         (process, "run", rule_changes),
+        (Freezer, "freeze", freezer_writes),
+        (Freezer, "thaw", freezer_writes),
     ):
         setattr(owner, name, wrapper(getattr(owner, name)))
     vars(firewall)["run"] = vars(host)["run"] = process.run

@@ -19,6 +19,7 @@ from chaos import damage, results
 from chaos.engine import Engine, an_engine
 from chaos.plane import Plane, a_plane
 from chaos.scenario import COLD_SECONDS, SLEEPY
+from container_state import state_of
 from lanes import lane
 from load import Load
 from spacecloud.model.scaling import Depth
@@ -135,8 +136,8 @@ def all_sleep(plane: Plane) -> None:
         assert status["observedGeneration"] == status["generation"], shown
         assert status["state"] == "asleep", shown
         running = damage.containers(plane, PROJECT, f"service={service}", "task=main")
-        states = [damage.docker("inspect", "-f", "{{.State.Status}}", name) for name in running]
-        assert set(states) <= ({"paused"} if depth == "frozen" else set()), states
+        states = {state_of(name) for name in running}
+        assert states <= ({"frozen"} if depth == "frozen" else set()), states
 
 
 def test_with_live_restore_no_request_is_lost(images: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -319,8 +320,9 @@ async def test_a_frozen_replica_is_woken_at_once_and_may_not_be_laid_down_at_onc
     await a_ready_replica(place)
     await place.workloads.execute(FreezeReplica(API, "api--v1--0"))
 
-    await asyncio.gather(*(place.workloads.wake(API) for _ in range(3)))
+    woken = await asyncio.gather(*(place.workloads.wake(API) for _ in range(3)))
 
+    assert sorted(str(each.by) for each in woken) == ["None", "None", "thaw"]
     assert await states(place) == [("running", False, "ready")]
     for op in (FreezeReplica(API, "api--v1--0"), StopReplica(API, "api--v1--0", then="keep")):
         with pytest.raises(Transient, match="woken a moment ago"):
@@ -333,11 +335,16 @@ async def test_a_stopped_replica_is_woken_where_it_was(place: Place) -> None:
     (before,) = await place.replicas()
     await falls_asleep(place)
 
-    await place.workloads.wake(API)
-    await place.workloads.wake(API)
+    began = monotonic()
+    woken = await place.workloads.wake(API)
+    took = monotonic() - began
+    again = await place.workloads.wake(API)
 
     (after,) = await place.replicas()
     assert after.ready
+    assert (woken.by, again.by) == ("start", None)
+    assert min(woken.run_seconds, woken.ready_seconds) > 0
+    assert woken.run_seconds + woken.ready_seconds <= took
     assert (after.address, after.tasks[0].container) == (
         before.address,
         before.tasks[0].container,

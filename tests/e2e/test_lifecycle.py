@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from container_state import state_of
 from e2e.installation import BIN
 from e2e.machine import in_container, output
 from e2e.stage import Stage
@@ -525,7 +526,7 @@ def test_a_service_sleeps_frozen_or_stopped_and_its_next_request_wakes_it(stage:
     stage.user.wait_until_ready(PROJECT, "sleeper")
     container = stage.machine.task_container(PROJECT, "sleeper")
 
-    for depth, state in (("frozen", "paused"), ("stopped", "exited")):
+    for depth, state in (("frozen", "frozen"), ("stopped", "exited")):
         order = {"asleep": depth}
         path = f"/v1/runner/{PROJECT}/scaling/sleeper/v1"
         assert stage.user.request("POST", path, order).status_code == 200
@@ -536,7 +537,7 @@ def test_a_service_sleeps_frozen_or_stopped_and_its_next_request_wakes_it(stage:
             assert status["message"].startswith(f"{depth} since"), status
 
         wait_until(asleep)
-        shown = output("docker", "inspect", "-f", "{{.State.Status}}", container).strip()
+        shown = state_of(container)
         answer = httpx.get(f"{stage.installation.url}/sleeper", timeout=30)
 
         assert shown == state
@@ -569,8 +570,7 @@ def test_a_new_revision_of_what_sleeps_is_tried_once_and_a_broken_one_is_told(
     assert "tried gives up" in message
 
     def only_the_old_one() -> None:
-        shown = output("docker", "inspect", "-f", "{{.State.Status}}", old).strip()
-        assert shown == "paused"
+        assert state_of(old) == "frozen"
         assert len(stage.user.status(PROJECT, "tried")["replicas"]) == 1
 
     wait_until(only_the_old_one)

@@ -97,6 +97,26 @@ def woken(stage: Stage, times: int) -> None:
     assert scaling(stage)["wakes"]["count"] == times
 
 
+@pytest.mark.parametrize(("depth", "run"), [("frozen", "thaw"), ("stopped", "start")])
+def test_a_wake_is_told_in_its_parts(stage: Stage, depth: str, run: str) -> None:
+    count = scaling(stage)["wakes"]["count"]
+    falls_asleep(stage, depth)
+
+    answer = call(stage)
+    held = int(answer.headers["space-cloud-wake-ms"])
+    wait_until(lambda: woken(stage, count + 1))
+
+    last = scaling(stage)["wakes"]["last"]
+    parts = {part["name"]: part["milliseconds"] for part in last["parts"]}
+    assert answer.status_code == 200
+    assert list(parts) == ["gate", run, "ready"]
+    assert sum(parts.values()) == pytest.approx(last["milliseconds"])
+    assert last["milliseconds"] <= held + 1
+    if depth == "stopped":
+        # The engine says that it runs a little after it does.
+        assert parts["ready"] > 1000 * START_SECONDS / 2
+
+
 def test_a_client_that_hangs_up_while_it_is_held_leaves_the_wake_to_others(stage: Stage) -> None:
     falls_asleep(stage, "stopped")
 

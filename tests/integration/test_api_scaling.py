@@ -1,6 +1,7 @@
 """How numbers of replicas come about, by the API; a number, sleep and wake by hand."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from api_client import Api, an_api
 from spacecloud.errors import Terminal
+from spacecloud.model.refs import ServiceRef
+from spacecloud.model.scaling import Scaling
 from spacecloud.reasons.tasks import Exited
 
 SHOP = "/v1/runner/shop"
@@ -110,6 +113,8 @@ async def test_a_version_sleeps_and_is_woken(api: Api, depth: str) -> None:
     assert (slept.status_code, slept.json()["asleep"]) == (200, depth)
     assert (asleep["state"], asleep["asleep"]) == (depth, depth)
     assert (woke.json()["milliseconds"], again.json()["milliseconds"]) == (12.3, 0)
+    assert [part["name"] for part in woke.json()["parts"]] == ["gate", "start", "ready"]
+    assert again.json()["parts"] == []
     assert (awake["state"], awake["asleep"]) == ("awake", None)
 
 
@@ -190,3 +195,33 @@ async def test_nobody_scales_without_a_token(api: Api) -> None:
 
     assert [answer.status_code for answer in answers] == [401, 401]
     assert api.backend.scaler.kept == {}
+
+
+async def test_a_batch_without_trials_leaves_untried_what_sleeps_and_says_what_does_not(
+    api: Api,
+) -> None:
+    await api.post(f"{SHOP}/services/web/v1", SLEEPER)
+    asleep = Scaling(1, datetime(2026, 1, 1, tzinfo=UTC), "stopped")
+    await api.store.record_scaling(ServiceRef("shop", "api", "v1"), asleep)
+    documents = [
+        {"type": "service", "meta": {"project": "shop", "serviceId": id, "version": "v1"}}
+        for id in ("api", "web")
+    ]
+    specs = [{**document, "spec": SLEEPER} for document in documents]
+
+    async def untried() -> list[str]:
+        versions = await api.store.versions("shop")
+        return [version.ref.service for version in versions if version.is_trial_skipped]
+
+    answer = await api.client.post("/v1/config/batch-apply?verify=false", json={"specs": specs})
+    after_one_without = await untried()
+    await api.post("/v1/config/batch-apply", {"specs": specs})
+
+    assert answer.status_code == 200, answer.text
+    told = {each["document"]: each["notices"] for each in answer.json()["result"]}
+    assert after_one_without == ["api"]
+    assert told["service shop/api@v1"] == []
+    assert [note.partition(":")[0] for note in told["service shop/web@v1"]] == [
+        "--no-verify changes nothing"
+    ]
+    assert await untried() == []

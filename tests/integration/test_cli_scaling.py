@@ -163,7 +163,9 @@ def test_a_version_sleeps_and_wakes(shop: Shop) -> None:
 
     assert frozen.out == "shop/web@v1 is frozen: the next call wakes it\n"
     assert stopped.out == "shop/web@v1 is stopped: the next call wakes it\n"
-    assert woken.out == "shop/web@v1 takes calls after 12.3 ms\n"
+    assert woken.out == (
+        "shop/web@v1 takes calls after 12.3 ms: gate 0.3 ms, start 10.0 ms, ready 2.0 ms\n"
+    )
     assert again.out == "shop/web@v1 is awake\n"
 
 
@@ -293,6 +295,24 @@ def test_a_number_by_hand_is_reached_and_ends_with_the_next_apply(
     explained = plane.cli("scale", "explain", "shop/web").out
 
     assert "by hand" not in explained.partition("wakes")[0]
+
+
+def test_a_plan_without_a_trial_starts_nothing_of_what_sleeps(plane: Plane, tmp_path: Path) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text(SLEEPER.replace("[{port: 8080}]", "[{port: 8080}], env: {a: b}"))
+
+    awake = plane.cli("plan", "-f", str(file), "--no-verify")
+    slept = plane.cli("sleep", "shop/web", "--stop")
+    tried = plane.cli("plan", "-f", str(file))
+    skipped = plane.cli("plan", "-f", str(file), "--no-verify")
+    woken = plane.cli("wake", "shop/web")
+
+    assert (awake.code, slept.code, tried.code, skipped.code, woken.code) == (0,) * 5
+    said = "warning: service shop/web@v1: --no-verify changes nothing"
+    assert [said in done.out for done in (awake, tried, skipped)] == [True, False, False]
+    made = ["create replica" in done.out for done in (awake, tried, skipped)]
+    assert made == [True, True, False]
+    assert "resolve v1 to revision" in skipped.out
 
 
 def test_no_verify_skips_the_trial_of_what_sleeps_and_says_where_it_changes_nothing(

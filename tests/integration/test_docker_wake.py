@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import aiohttp
 import pytest
 
 from docker_bench import REF, Bench, open_bench
-from docker_objects import Container
+from docker_objects import DOCKER_HOST, Container
+from engine_proxy import engine_proxy
 from eventually import eventually
 from freeze_race import race
+from spacecloud.drivers.docker.pods import freezing
 from spacecloud.drivers.docker.pods.freezer import Freezer
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.refs import ServiceRef
@@ -67,6 +70,16 @@ async def become(bench: Bench, *wanted: str) -> None:
     await eventually(check, within=20)
 
 
+async def freezer_of(bench: Bench, container: str) -> Freezer:
+    shown = await Container(bench.engine, container).show()
+    return Freezer(container, shown["State"]["Pid"])
+
+
+async def status_of(bench: Bench, container: str) -> str:
+    """In the engine's words."""
+    return str((await Container(bench.engine, container).show())["State"]["Status"])
+
+
 async def asleep(bench: Bench, *tasks: dict[str, Any]) -> ObservedReplica:
     """Its tasks have ended because they were asked to."""
     await bench.workloads.execute(bench.op(*tasks))
@@ -93,9 +106,10 @@ async def test_a_frozen_replica_answers_nobody_and_at_once_when_it_is_woken(benc
 
     await bench.workloads.execute(FREEZE)
     frozen, silent = await states(bench), await call(bench)
-    await bench.workloads.wake(REF)
+    woken = await bench.workloads.wake(REF)
 
     assert (frozen, silent) == (["frozen", "frozen"], False)
+    assert woken.by == "thaw"
     assert await call(bench)
     assert (await bench.replica()).ready
 
@@ -104,12 +118,16 @@ async def test_all_tasks_of_a_stopped_replica_are_woken_and_those_one_can_ask_ar
     bench: Bench,
 ) -> None:
     side = {"id": "side", "docker": {"image": bench.image}, "env": {"HTTP_PORT": "9000"}}
-    before = await asleep(bench, bench.task(env={"START_SECONDS": "0.3"}), side)
+    before = await asleep(bench, bench.task(env={"START_SECONDS": "1"}), side)
 
     began = time.monotonic()
-    await bench.workloads.wake(REF)
+    woken = await bench.workloads.wake(REF)
+    took = time.monotonic() - began
 
-    assert time.monotonic() - began > 0.3
+    assert took > 1
+    assert took - 0.1 < woken.run_seconds + woken.ready_seconds <= took
+    # The engine says that it runs a little after it does.
+    assert (woken.by, woken.ready_seconds > 0.5) == ("start", True), woken
     assert await call(bench)
     after = await bench.replica()
     assert [t.state for t in after.tasks] == ["running", "running"]
@@ -135,26 +153,26 @@ async def test_a_task_that_does_not_get_ready_when_it_is_woken_says_why(bench: B
     assert isinstance(failed.value.reason, WakeTimedOut)
 
 
-async def test_a_frozen_one_is_woken_whatever_became_of_it_meanwhile(bench: Bench) -> None:
-    await bench.workloads.execute(bench.op())
-    container = (await bench.ready()).tasks[0].container
+async def test_a_frozen_one_is_woken_whatever_became_of_it_meanwhile(tmp_path: Path) -> None:
+    async with open_bench(tmp_path, woken_seconds=0) as bench:
+        await bench.workloads.execute(bench.op())
+        container = (await bench.ready()).tasks[0].container
 
-    await bench.workloads.execute(FREEZE)
-    async with bench.another() as workloads:
-        await workloads.wake(REF)
-        by_a_new_process = await call(bench)
-    bench.forget_wakes()
-    await bench.workloads.execute(FREEZE)
-    await bench.engine.post(f"containers/{container}/unpause")
-    await bench.workloads.wake(REF)
-    thawed_by_hand = await call(bench)
-    bench.forget_wakes()
-    await bench.workloads.execute(FREEZE)
-    await Container(bench.engine, container).kill(signal="SIGKILL")
-    await bench.workloads.wake(REF)
+        await bench.workloads.execute(FREEZE)
+        async with bench.another() as workloads:
+            await workloads.wake(REF)
+            by_a_new_process = await call(bench)
+        await bench.workloads.execute(FREEZE)
+        assert (await freezer_of(bench, container)).thaw()
+        await bench.workloads.wake(REF)
+        thawed_by_hand = await call(bench)
+        await bench.workloads.observe(REF.key)
+        await bench.workloads.execute(FREEZE)
+        await Container(bench.engine, container).kill(signal="SIGKILL")
+        await bench.workloads.wake(REF)
 
-    assert (by_a_new_process, thawed_by_hand) == (True, True)
-    assert await call(bench)
+        assert (by_a_new_process, thawed_by_hand) == (True, True)
+        assert await call(bench)
 
 
 async def test_one_that_has_lost_its_sandbox_is_left_to_the_reconciler(bench: Bench) -> None:
@@ -255,27 +273,94 @@ async def test_a_frozen_replica_can_be_asked_to_end_when_it_was_thawed(bench: Be
     assert (task.exit_code, lines) == (0, ["api stopped"])
 
 
-async def test_the_kernel_is_believed_where_the_engine_is_wrong(bench: Bench) -> None:
+async def test_the_kernel_is_believed_where_the_engine_is_wrong(tmp_path: Path) -> None:
     """containerd's event of a pause may come after the next call, and the engine takes it in."""
+    async with open_bench(tmp_path, woken_seconds=0) as bench:
+        await bench.workloads.execute(bench.op())
+        container = (await bench.ready()).tasks[0].container
+        freezer = await freezer_of(bench, container)
+
+        assert freezer.freeze()
+        seen = await states(bench)
+        await bench.workloads.wake(REF)
+        thawed_unknown_to_the_engine = await call(bench)
+        await Container(bench.engine, container).pause()
+        assert freezer.thaw()
+        await bench.workloads.observe(REF.key)
+        await bench.workloads.execute(FREEZE)
+        frozen = freezer.state()
+        assert freezer.thaw()
+        await bench.workloads.wake(REF)
+
+        assert (seen, thawed_unknown_to_the_engine, frozen) == (["frozen"], True, "frozen")
+        assert await call(bench)
+        assert await status_of(bench, container) == "running"
+
+
+async def test_the_engine_is_asked_to_freeze_where_it_would_not_end_what_the_kernel_holds(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freezing, "thaws_what_it_kills", lambda version: False)
     await bench.workloads.execute(bench.op())
     container = (await bench.ready()).tasks[0].container
-    shown = await bench.engine.get(f"containers/{container}/json")
-    freezer = Freezer(container, shown["State"]["Pid"])
 
-    assert freezer.freeze()
-    seen = await states(bench)
-    await bench.workloads.wake(REF)
-    thawed_unknown_to_the_engine = await call(bench)
-    await bench.engine.post(f"containers/{container}/pause")
-    assert freezer.thaw()
-    bench.forget_wakes()
-    await bench.workloads.observe(REF.key)
     await bench.workloads.execute(FREEZE)
-    frozen = freezer.state()
-    assert freezer.thaw()
+    told, seen = await status_of(bench, container), await states(bench)
     await bench.workloads.wake(REF)
 
-    assert (seen, thawed_unknown_to_the_engine, frozen) == (["frozen"], True, "frozen")
+    assert (told, seen) == ("paused", ["frozen"])
     assert await call(bench)
-    shown = await bench.engine.get(f"containers/{container}/json")
-    assert shown["State"]["Status"] == "running"
+    assert await status_of(bench, container) == "running"
+
+
+async def test_what_is_asked_to_end_by_hand_while_it_is_frozen_hears_it(bench: Bench) -> None:
+    await bench.workloads.execute(bench.op())
+    replica = await bench.ready()
+    container = Container(bench.engine, replica.tasks[0].container)
+    await bench.workloads.execute(FREEZE)
+    before = await states(bench)
+
+    await container.stop(grace_seconds=20)
+
+    lines = await bench.workloads.last_lines("shop", replica.id, "main", 1)
+    assert before == ["frozen"]
+    assert ((await container.show())["State"]["ExitCode"], lines) == (0, ["api stopped"])
+
+
+async def test_nothing_stays_frozen_when_the_engine_is_gone(bench: Bench, tmp_path: Path) -> None:
+    """It may have been told to end: what it signals has to run to hear it."""
+    await bench.workloads.execute(bench.op())
+    container = (await bench.ready()).tasks[0].container
+    freezer = await freezer_of(bench, container)
+    async with AsyncExitStack() as stack:
+        proxy = await stack.enter_async_context(engine_proxy(DOCKER_HOST, tmp_path / "e.sock"))
+        other = await stack.enter_async_context(bench.another(proxy.address))
+        await other.observe(REF.key)
+        await other.execute(FREEZE)
+        before = freezer.state()
+
+        await proxy.close()
+
+        async def runs() -> None:
+            assert freezer.state() == "running"
+
+        await eventually(runs)
+        assert before == "frozen"
+        assert await call(bench)
+
+
+async def test_a_control_plane_that_ends_leaves_what_is_frozen_to_the_engine(bench: Bench) -> None:
+    await bench.workloads.execute(bench.op())
+    container = (await bench.ready()).tasks[0].container
+
+    async with bench.another() as workloads:
+        await workloads.observe(REF.key)
+        await workloads.execute(FREEZE)
+        before = await status_of(bench, container)
+    after = await status_of(bench, container)
+    await bench.workloads.observe(REF.key)
+    await bench.workloads.wake(REF)
+
+    assert (before, after) == ("running", "paused")
+    assert await call(bench)
+    assert await status_of(bench, container) == "running"

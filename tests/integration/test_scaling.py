@@ -2,20 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from eventually import eventually
 from memory_plane import API, REPORT_SECONDS, MemoryPlane, a_memory_plane, now
+from spacecloud.api.envelopes import envelopes_of
 from spacecloud.drivers.memory import MemoryTraffic
 from spacecloud.errors import Transient
-from spacecloud.model.held import Passed, Refused
+from spacecloud.model.held import HeldCall, Passed, Refused
 from spacecloud.model.load import Load, LoadReport, MachineMemory, OpenConnection
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Scaling
 from spacecloud.model.service import Service
+from spacecloud.model.wake import Resumed
 from spacecloud.reasons.tasks import Exited
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.scaling import autoscaler
@@ -94,6 +98,7 @@ async def test_what_nobody_calls_is_frozen_and_the_first_call_wakes_it(world: Me
     assert (awake.state, awake.asleep, awake.wakes.count) == ("awake", None, 1)
     assert awake.wakes.last is not None
     assert (awake.wakes.last.why, awake.wakes.last.was) == ("call", "frozen")
+    assert [part.name for part in awake.wakes.last.parts] == ["gate", "thaw", "ready"]
 
     async def told_once() -> None:
         assert len(await events(world, "Woken")) == 1
@@ -101,6 +106,42 @@ async def test_what_nobody_calls_is_frozen_and_the_first_call_wakes_it(world: Me
     await eventually(told_once)
     (fell,) = await events(world, "Scaled")
     assert fell.startswith("v1: 1 → frozen: nobody has called it")
+
+
+async def test_the_parts_of_a_wake_are_all_that_it_took_since_the_call_came(
+    world: MemoryPlane,
+) -> None:
+    wake = world.workloads.wake
+
+    async def slow_wake(ref: ServiceRef) -> Resumed:
+        # The driver is not asked yet.
+        await asyncio.sleep(0.1)
+        setattr(world.workloads, "_ready_after", timedelta(seconds=0.2))  # noqa: B010 - its world
+        return await wake(ref)
+
+    await world.declare(a_spec(autoScale=sleepy(freezeAfter="never")))
+    await world.plane.queries.sleep(API, "stopped")
+    await world.settles(API, "asleep")
+    setattr(world.workloads, "wake", slow_wake)  # noqa: B010 - a method of an instance
+
+    # It came before anybody could answer it.
+    began = monotonic() - 0.5
+    answer = await world.gate.hold(HeldCall(API, 8080, accepts_html=False, at=began))
+    took = 1000 * (monotonic() - began)
+
+    last = (await world.scaling()).wakes.last
+    assert isinstance(answer, Passed)
+    assert answer.wake_ms is not None
+    assert last is not None
+    parts = {part.name: part.milliseconds for part in last.parts}
+    assert list(parts) == ["gate", "start", "ready"]
+    assert sum(parts.values()) == pytest.approx(last.milliseconds)
+    assert parts["gate"] >= 600
+    assert parts["ready"] >= 200
+    assert last.milliseconds <= answer.wake_ms + 1 <= took + 2
+    shown = ", ".join(f"{name} {milliseconds:.1f}" for name, milliseconds in parts.items())
+    (said,) = await events(world, "Woken")
+    assert said.endswith(f"took calls after {last.milliseconds:.1f} ms ({shown})")
 
 
 async def test_load_makes_more_at_once(silent: MemoryPlane) -> None:
@@ -180,9 +221,14 @@ async def test_a_trial_that_is_skipped_starts_nothing_and_the_next_call_makes_wh
     (before,) = (await world.workloads.observe(API.key)).replicas
     executed = len(world.workloads.executed)
     spec = a_spec(autoScale=sleepy(freezeAfter="never", stopAfter=1)).as_given()
-    task = {**spec["tasks"][0], "env": {"a": "b"}}
+    changed = {**spec, "tasks": [{**spec["tasks"][0], "env": {"a": "b"}}]}
+    meta = {"project": API.project, "serviceId": API.service, "version": API.version}
+    document = {"type": "service", "meta": meta, "spec": changed}
+    given = envelopes_of([document], "documents")
+    tried = await world.plane.queries.plan(given, delete=False)
+    skipped = await world.plane.queries.plan(given, "skipped", delete=False)
 
-    await world.store.put_service(API, a_spec(**{**spec, "tasks": [task]}), "skipped")
+    await world.store.put_service(API, a_spec(**changed), "skipped")
 
     async def is_recorded() -> None:
         (found,) = await world.plane.queries.status("shop", "api", "v1")
@@ -192,12 +238,20 @@ async def test_a_trial_that_is_skipped_starts_nothing_and_the_next_call_makes_wh
     await eventually(is_recorded, within=60)
     later = world.workloads.executed[executed:]
     assert not [op for op in later if isinstance(op, CreateReplica | StartTask)]
+    planned = [step.kind for step in skipped.services[0].steps]
+    assert {type(op).__name__ for op in later} <= set(planned)
+    assert {"CreateReplica", "StartTask"} & set(planned) == set()
+    assert "CreateReplica" in [step.kind for step in tried.services[0].steps]
 
     answer = await world.gate.knock(API)
 
     assert isinstance(answer, Passed), answer
     (after,) = (await world.workloads.observe(API.key)).replicas
     assert after.revision != before.revision
+    last = (await world.scaling()).wakes.last
+    assert last is not None
+    assert [part.name for part in last.parts] == ["gate", "create"]
+    assert sum(part.milliseconds for part in last.parts) == pytest.approx(last.milliseconds)
 
 
 async def test_what_the_memory_does_not_hold_waits_and_says_so_until_it_fits(
@@ -281,10 +335,10 @@ async def test_a_wake_that_takes_its_time_is_not_undone_by_what_was_decided_befo
     begins, may_end = asyncio.Event(), asyncio.Event()
     wake, observe = world.workloads.wake, world.workloads.observe
 
-    async def slow_wake(ref: ServiceRef) -> None:
+    async def slow_wake(ref: ServiceRef) -> Resumed:
         begins.set()
         await may_end.wait()
-        await wake(ref)
+        return await wake(ref)
 
     async def slow_look(key: ServiceKey) -> ObservedWorkloads:
         await may_end.wait()

@@ -13,7 +13,7 @@ from spacecloud.autoscale.decision import Decision, Limit, Next, Want
 from spacecloud.cli.output import asleep_for, elapsed, replicas_of
 from spacecloud.cli.scaling_page import lines_of, summary
 from spacecloud.model.scaling import Depth, Scaling
-from spacecloud.model.scaling_view import ScaleView, WakesView, WakeView
+from spacecloud.model.scaling_view import ScaleView, WakePartView, WakesView, WakeView
 from spacecloud.reasons.scaling import InFlight, LoadChanged, LoadUnknown, Unused
 from spacecloud.report.scaling import Decided, Known, scale_view
 from spacecloud.report.snapshot import Snapshot
@@ -98,6 +98,11 @@ def test_a_version_that_sleeps_is_explained() -> None:
         why="call",
         was="frozen",
         milliseconds=12.3,
+        parts=(
+            WakePartView(name="gate", milliseconds=1.1),
+            WakePartView(name="thaw", milliseconds=9),
+            WakePartView(name="ready", milliseconds=2.2),
+        ),
     )
     wakes = WakesView(count=7, failed=1, last=last)
 
@@ -112,6 +117,7 @@ def test_a_version_that_sleeps_is_explained() -> None:
             "  next         stops in 11 min (<time>)",
             "  held         2 calls at the gate",
             "  wakes        7, 1 failed since the control plane started; the last 1 h ago by a call, it was frozen: 12.3 ms",
+            "  in parts     gate 1.1 ms, thaw 9.0 ms, ready 2.2 ms",
         ]
     )
 

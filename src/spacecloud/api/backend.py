@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from spacecloud.drivers.driver import LogRequest
+from spacecloud.model.declared import Trial
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Depth
-from spacecloud.model.scaling_view import ScaleView
+from spacecloud.model.scaling_view import ScaleView, WakeView
 from spacecloud.model.status import Finding, PlanView, ServiceStatus
 from spacecloud.reasons.asked import AskedReason, StillWaking
 from spacecloud.reasons.notices import Notice
@@ -44,10 +45,10 @@ class Backend(Protocol):
         """
         ...
 
-    async def wake(self, ref: ServiceRef) -> float | StillWaking:
+    async def wake(self, ref: ServiceRef) -> WakeView | StillWaking | None:
         """
-        After how many milliseconds it took calls; 0: it was awake. Raises why it does not:
-        ``NotFound`` for a version that is not declared, ``Transient``, ``Terminal``.
+        Returns when it takes calls; None: it was awake. Raises why it does not: ``NotFound`` for
+        a version that is not declared, ``Transient``, ``Terminal``.
         """
         ...
 
@@ -55,7 +56,9 @@ class Backend(Protocol):
         """Raises what accepting the documents together would. Touches nothing."""
         ...
 
-    async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
+    async def plan(
+        self, envelopes: Sequence[Envelope], trial: Trial = "once", *, delete: bool
+    ) -> PlanView:
         """What applying (or deleting) the documents together would change. Touches nothing."""
         ...
 

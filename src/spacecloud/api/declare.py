@@ -11,10 +11,10 @@ from spacecloud.model.declared import Declared, Trial
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.foreign_triggers import check_triggers
 from spacecloud.model.project import Project
-from spacecloud.model.refs import ServiceKey, ServiceRef
+from spacecloud.model.refs import ServiceKey
 from spacecloud.model.routing import IngressRoute, Role
-from spacecloud.model.scale import scale_policy, wanted_depth
 from spacecloud.model.service import Service
+from spacecloud.model.trial import NOT_SKIPPED, skipping
 from spacecloud.reasons.notices import (
     Notice,
     ProjectCreated,
@@ -35,11 +35,8 @@ async def declare_all(
     api: Dependencies, envelopes: Sequence[Envelope], trial: Trial = "once"
 ) -> list[dict[str, Any]]:
     """One after the other. What ingress routes do to each other is looked at once for all."""
-    awake = await _awake(api, envelopes) if trial == "skipped" else frozenset[str]()
-    accepted = [
-        await _accept(api, envelope, "once" if envelope.name in awake else trial)
-        for envelope in envelopes
-    ]
+    trials = skipping(await api.store.declared(), envelopes) if trial == "skipped" else NOT_SKIPPED
+    accepted = [await _accept(api, envelope, trials.of(envelope)) for envelope in envelopes]
     beside = await _beside_the_others(api, envelopes)
     return [
         _answer(
@@ -47,29 +44,10 @@ async def declare_all(
             envelope,
             *api.backend.notices(envelope),
             *beside.get(envelope.name, ()),
-            *((TrialNotSkipped(),) if envelope.name in awake else ()),
+            *((TrialNotSkipped(),) if envelope.name in trials.kept else ()),
         )
         for envelope, one in zip(envelopes, accepted, strict=True)
     ]
-
-
-async def _awake(api: Dependencies, envelopes: Sequence[Envelope]) -> frozenset[str]:
-    """Of the services those whose new revision is started, as nothing of them sleeps."""
-    declared, awake = await api.store.declared(), set[str]()
-    for envelope in envelopes:
-        if not isinstance(envelope.spec, Service):
-            continue
-        service = declared.services.get(_ref(envelope).key)
-        versions = service.versions if service is not None else ()
-        known = next((v.scaling for v in versions if v.ref == _ref(envelope)), None)
-        if known is None or wanted_depth(scale_policy(envelope.spec), known) is None:
-            awake.add(envelope.name)
-    return frozenset(awake)
-
-
-def _ref(envelope: Envelope) -> ServiceRef:
-    ids = envelope.ids
-    return ServiceRef(ids["project"], ids["serviceId"], ids["version"])
 
 
 async def _accept(api: Dependencies, envelope: Envelope, trial: Trial) -> Accepted | Written:
@@ -78,10 +56,9 @@ async def _accept(api: Dependencies, envelope: Envelope, trial: Trial) -> Accept
             check(envelope.spec)
         case Service():
             check_triggers(envelope.spec, api.facts.cluster_type)
-            return await api.store.put_service(_ref(envelope), envelope.spec, trial)
         case _:
             pass
-    return await put(api.store, envelope)
+    return await put(api.store, envelope, trial)
 
 
 def _answer(accepted: Accepted | Written, envelope: Envelope, *notices: Notice) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """``space-cli plan``: what would change, step by step, each with its cause."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from spacecloud.cli.progress import progress
 from spacecloud.cli.session import Session, session_options
 from spacecloud.cli.source_locations import with_source_locations
 
+if TYPE_CHECKING:
+    from spacecloud.model.declared import Trial
+
 SIGNS = {"create": "+", "update": "~", "delete": "-", "unchanged": "="}
 COLOURS = {"create": "green", "update": "yellow", "delete": "red"}
 
@@ -20,6 +23,12 @@ COLOURS = {"create": "green", "update": "yellow", "delete": "red"}
 @files_option
 @click.argument("more_paths", nargs=-1)
 @variable_options
+@click.option(
+    "--no-verify",
+    "trial",
+    flag_value="skipped",
+    help="What apply --no-verify would change: of a version that sleeps nothing is started.",
+)
 @click.option("--delete", "is_deletion", is_flag=True, help="What deleting them would change.")
 @passphrase_option
 @output_option("json", "yaml")
@@ -30,6 +39,7 @@ def plan(
     more_paths: tuple[str, ...],
     env_files: tuple[str, ...],
     env: tuple[str, ...],
+    trial: "Trial | None",
     is_deletion: bool,
     passphrase_file: str | None,
     form: str | None,
@@ -42,7 +52,7 @@ def plan(
     given = read_files((*paths, *more_paths), env_files, env, for_deletion=is_deletion)
     envelopes = unsealed(given, passphrase_file)
     with progress("trying it on a copy"), with_source_locations(envelopes):
-        view = session.client().plan(envelopes, delete=is_deletion)
+        view = session.client().plan(envelopes, trial or "once", delete=is_deletion)
     click.echo(structured(view, form) if form else "\n".join(lines_of(view)))
 
 

@@ -82,6 +82,9 @@ def _facts(scaling: Scaling, now: datetime) -> Iterator[tuple[str, str]]:
     if scaling["held"]:
         yield "held", f"{count(scaling['held'], 'call')} at the gate"
     yield "wakes", _wakes(scaling["wakes"], now)
+    last = scaling["wakes"]["last"]
+    if last is not None and last["parts"]:
+        yield "in parts", parts_of(last)
 
 
 def _decision(scaling: Scaling, now: datetime) -> str:
@@ -129,6 +132,10 @@ def _wakes(wakes: Scaling, now: datetime) -> str:
     ago = elapsed(now - datetime.fromisoformat(last["at"]))
     by = BY.get(last["why"], last["why"])
     return f"{told}; the last {ago} ago {by}, it was {was}: {last['milliseconds']:.1f} ms"
+
+
+def parts_of(wake: Scaling) -> str:
+    return ", ".join(f"{part['name']} {part['milliseconds']:.1f} ms" for part in wake["parts"])
 
 
 def _window_headings(scaling: Scaling) -> tuple[str, ...]:

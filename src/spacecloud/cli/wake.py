@@ -6,6 +6,7 @@ from spacecloud.cli.exit_codes import TIMED_OUT, CommandEnd
 from spacecloud.cli.output import joined, output_option, structured
 from spacecloud.cli.progress import progress
 from spacecloud.cli.references import located, one_version
+from spacecloud.cli.scaling_page import parts_of
 from spacecloud.cli.session import Session, session_options
 
 
@@ -23,7 +24,7 @@ def wake(session: Session, service: str, form: str | None) -> None:
     if form:
         click.echo(structured(answer, form))
     elif milliseconds:
-        click.echo(f"{ref} takes calls after {milliseconds:.1f} ms")
+        click.echo(f"{ref} takes calls after {milliseconds:.1f} ms: {parts_of(answer)}")
     elif milliseconds is not None:
         click.echo(f"{ref} is awake")
     if milliseconds is None:

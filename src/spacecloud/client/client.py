@@ -47,8 +47,7 @@ class Client:
 
         ``trial``: of a service, whether its new revision is started to be tried while it sleeps.
         """
-        is_skipped = trial == "skipped" and envelope.kind.name == "service"
-        query = {"verify": "false"} if is_skipped else None
+        query = _verify(trial) if envelope.kind.name == "service" else None
         body = dict(envelope.document)
         answer = self._connection.ask("POST", _path(envelope), query, body=body)
         return answer if isinstance(answer, dict) else {}
@@ -61,10 +60,13 @@ class Client:
         else:
             self._connection.ask("DELETE", quote(envelope.delete_path))
 
-    def plan(self, envelopes: "Sequence[Envelope]", *, delete: bool = False) -> Document:
-        """A ``PlanView``."""
+    def plan(
+        self, envelopes: "Sequence[Envelope]", trial: "Trial" = "once", *, delete: bool = False
+    ) -> Document:
+        """A ``PlanView``. ``trial`` as in ``apply``."""
         body = {"documents": _documents(envelopes), "delete": delete}
-        answer = self._connection.ask("POST", "/v1/config/plan", body=body, repeat=True)
+        path, query = "/v1/config/plan", _verify(trial)
+        answer = self._connection.ask("POST", path, query, body=body, repeat=True)
         return _visible(_result(answer, dict))
 
     def check(self, envelopes: "Sequence[Envelope]") -> None:
@@ -184,6 +186,10 @@ def _visible(value: T) -> T:
             return cast(T, {name: _visible(each) for name, each in value.items()})
         case _:
             return value
+
+
+def _verify(trial: "Trial") -> dict[str, str] | None:
+    return {"verify": "false"} if trial == "skipped" else None
 
 
 def _documents(envelopes: "Sequence[Envelope]") -> list[Document]:

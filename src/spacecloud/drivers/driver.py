@@ -25,6 +25,7 @@ from spacecloud.model.load import InFlight, LoadReport, MachineMemory, OpenConne
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
+from spacecloud.model.wake import Resumed
 from spacecloud.workloads.observed import ObservedPull, ObservedWorkloads, Published
 from spacecloud.workloads.operations import WorkloadOp
 
@@ -117,9 +118,10 @@ class Workloads(Protocol):
         """
         ...
 
-    async def wake(self, ref: ServiceRef) -> None:
+    async def wake(self, ref: ServiceRef) -> Resumed:
         """
-        Let the replica that is kept of a version run again; returns when it takes requests.
+        Let the replica that is kept of a version run again; returns when it takes requests, and
+        what that took.
 
         Straight to the engine, with what the last look knew, and behind nobody: no pull, no probe,
         no listing, no other operation. What it has woken is not laid down again by a decision that

@@ -20,6 +20,7 @@ from spacecloud.model.load import InFlight, LoadReport, MachineMemory, OpenConne
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
+from spacecloud.model.wake import Resumed, RunName
 from spacecloud.reasons.images import ImageNotFound
 from spacecloud.reasons.platform import WokenMeanwhile
 from spacecloud.workloads.observed import (
@@ -131,8 +132,8 @@ class MemoryWorkloads:
             loop = asyncio.get_running_loop()
             loop.call_later(self._ready_after.total_seconds(), self._tell, key)
 
-    async def wake(self, ref: ServiceRef) -> None:
-        now = self._now()
+    async def wake(self, ref: ServiceRef) -> Resumed:
+        began, now = time.monotonic(), self._now()
         world = await self.observe(ref.key)
         kept = [r for r in world.replicas if r.ref == ref and r.sandbox == "running"]
         replica = min(kept, key=_effort, default=None)
@@ -144,10 +145,13 @@ class MemoryWorkloads:
         self._woken[ref] = now
         self._world[ref.key] = state_after(world, ThawReplica(ref, replica.id), now)
         self._tell(ref.key)
+        runs = time.monotonic()
         if ended:
             await asyncio.sleep(self._ready_after.total_seconds())
             self._world[ref.key] = became_ready(self._world[ref.key], replica.id)
             self._tell(ref.key)
+        by: RunName | None = "start" if ended else "thaw" if replica.has_frozen else None
+        return Resumed(by, runs - began, time.monotonic() - runs)
 
     def hints(self) -> AsyncGenerator[Hint]:
         return self._hints.subscribe()

@@ -79,6 +79,13 @@ class DecisionView(View):
     """Null where it was made before the control plane started."""
 
 
+class WakePartView(View):
+    name: str
+    """``gate``, ``thaw``, ``start``, ``create`` or ``ready``, as in ``docs/scaling.md``."""
+
+    milliseconds: float
+
+
 class WakeView(View):
     at: datetime
     """When it took calls again."""
@@ -91,6 +98,9 @@ class WakeView(View):
 
     milliseconds: float
     """In all, from when it was asked for."""
+
+    parts: tuple[WakePartView, ...] = ()
+    """Of it, in their order."""
 
 
 class WakesView(View):
@@ -172,3 +182,6 @@ class ScaleAnswer(View):
 
     milliseconds: float | None = None
     """Of a wake: until it took calls; 0: it was awake. Null: it is on its way, and goes on."""
+
+    parts: tuple[WakePartView, ...] = ()
+    """Of a wake, in their order; empty where it was awake."""

@@ -12,6 +12,7 @@ from spacecloud.model.project import Project, redacted
 from spacecloud.model.routing import IngressRoute
 from spacecloud.model.service import Service
 from spacecloud.model.status import DocumentChange, DocumentChangeKind
+from spacecloud.model.trial import NOT_SKIPPED, Trials
 from spacecloud.model.validation.mistakes import Refused
 from spacecloud.store import by_kind
 from spacecloud.store.port import Difference, Store
@@ -32,6 +33,7 @@ async def dry_run(
     *,
     delete: bool,
     cluster_type: ClusterType = "none",
+    trials: Trials = NOT_SKIPPED,
 ) -> list[DocumentChange]:
     """In the order in which it is done. Raises the faults of all documents as one error."""
     changes: list[DocumentChange] = []
@@ -41,7 +43,8 @@ async def dry_run(
         try:
             if not delete:
                 _check(envelope, cluster_type)
-            changes.append(await (_erased if delete else _written)(copy, envelope))
+            write = _erased(copy, envelope) if delete else _written(copy, envelope, trials)
+            changes.append(await write)
         except (InvalidSpec, Conflict, NotFound) as error:
             refused.append((envelope, error))
     if refused:
@@ -78,9 +81,9 @@ def _check(envelope: Envelope, cluster_type: ClusterType) -> None:
             pass
 
 
-async def _written(copy: Store, envelope: Envelope) -> DocumentChange:
+async def _written(copy: Store, envelope: Envelope, trials: Trials) -> DocumentChange:
     was = await by_kind.document(copy, envelope)
-    accepted = await by_kind.put(copy, envelope)
+    accepted = await by_kind.put(copy, envelope, trials.of(envelope))
     change = accepted.change
     fields = _changed_fields(envelope, was or {}) if change == "updated" else ()
     return _change(envelope, CHANGES[change], fields)

@@ -8,10 +8,12 @@ from spacecloud.ingress import table
 from spacecloud.mesh import explain
 from spacecloud.mesh.policy import Policy, affected
 from spacecloud.model.api import ClusterType
-from spacecloud.model.declared import Declared, DeclaredVersion
+from spacecloud.model.declared import Declared, DeclaredVersion, Trial
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import DocumentChange, PlannedStep, PlanView, ServicePlan
+from spacecloud.model.trial import NOT_SKIPPED, Trials, skipping
+from spacecloud.reasons.notices import TrialNotSkipped
 from spacecloud.reconcile.dry_run import dry_run
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.services import ServiceReconciler
@@ -40,16 +42,22 @@ class Preview:
         async with self._store.copy() as copy:
             await self._dry_run(copy, envelopes, delete=False)
 
-    async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
+    async def plan(
+        self, envelopes: Sequence[Envelope], trial: Trial = "once", *, delete: bool
+    ) -> PlanView:
         before = await self._policies.policy()
+        trials = skipping(before.declared, envelopes) if trial == "skipped" else NOT_SKIPPED
         async with self._store.copy() as copy:
-            changes = await self._dry_run(copy, envelopes, delete=delete)
+            changes = await self._dry_run(copy, envelopes, trials, delete=delete)
             after = Policy(await self._as_resolved(before.declared, await copy.declared()))
             keys = set(affected(before, after)) | set(_keys(envelopes))
             plans = [await self._service_plan(key, after, copy) for key in sorted(keys)]
             routes = table.read(await copy.ingress())
         warnings = [str(warning) for warning in table.warnings(routes, after.declared)]
-        warnings += [f"{e.name}: {n}" for e in envelopes if not delete for n in notices_of(e.spec)]
+        for envelope in () if delete else envelopes:
+            notices = [*notices_of(envelope.spec)]
+            notices += [TrialNotSkipped()] if envelope.name in trials.kept else []
+            warnings += [f"{envelope.name}: {notice}" for notice in notices]
         return PlanView(
             documents=tuple(changes),
             services=tuple(p for p in plans if p.steps or p.problem),
@@ -57,9 +65,16 @@ class Preview:
         )
 
     async def _dry_run(
-        self, copy: Store, envelopes: Sequence[Envelope], *, delete: bool
+        self,
+        copy: Store,
+        envelopes: Sequence[Envelope],
+        trials: Trials = NOT_SKIPPED,
+        *,
+        delete: bool,
     ) -> list[DocumentChange]:
-        return await dry_run(copy, envelopes, delete=delete, cluster_type=self._cluster_type)
+        return await dry_run(
+            copy, envelopes, delete=delete, cluster_type=self._cluster_type, trials=trials
+        )
 
     async def _service_plan(self, key: ServiceKey, policy: Policy, store: Secrets) -> ServicePlan:
         shown = plan(await self._services.simulate(key, policy, store))

@@ -11,11 +11,11 @@ from spacecloud.ingress import table
 from spacecloud.mesh import explain
 from spacecloud.mesh.authorization import whitelist_of
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
+from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion, Trial
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Depth
-from spacecloud.model.scaling_view import ScaleView
+from spacecloud.model.scaling_view import ScaleView, WakeView
 from spacecloud.model.service import Service
 from spacecloud.model.status import (
     Finding,
@@ -133,14 +133,16 @@ class Queries:
     async def sleep(self, ref: ServiceRef, depth: Depth) -> None:
         await self._scaling.sleep(ref, depth)
 
-    async def wake(self, ref: ServiceRef) -> float | StillWaking:
+    async def wake(self, ref: ServiceRef) -> WakeView | StillWaking | None:
         return await self._scaling.wake(ref)
 
     async def check(self, envelopes: Sequence[Envelope]) -> None:
         await self._preview.check(envelopes)
 
-    async def plan(self, envelopes: Sequence[Envelope], *, delete: bool) -> PlanView:
-        return await self._preview.plan(envelopes, delete=delete)
+    async def plan(
+        self, envelopes: Sequence[Envelope], trial: Trial = "once", *, delete: bool
+    ) -> PlanView:
+        return await self._preview.plan(envelopes, trial, delete=delete)
 
     def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
         return self._driver.workloads.logs(request)

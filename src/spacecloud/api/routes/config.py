@@ -27,14 +27,14 @@ MOST_EVENTS = 10_000
 
 
 @router.post("/v1/config/plan", openapi_extra=DOCUMENTS, responses=gives(PlanView))
-async def plan(api: Api, request: Request) -> JSONResponse:
+async def plan(api: Api, request: Request, verify: VerifyQuery = "true") -> JSONResponse:
     """What applying the documents, or deleting them, would change. Nothing is touched."""
     given = await read_object(request)
     delete = given.get("delete", False)
     if not isinstance(delete, bool):
         raise InvalidSpec("delete: true or false is expected")
     envelopes = envelopes_of(given.get("documents"), "documents", delete=delete)
-    view = await api.backend.plan(envelopes, delete=delete)
+    view = await api.backend.plan(envelopes, trial_of(verify), delete=delete)
     return result(view.wire())
 
 

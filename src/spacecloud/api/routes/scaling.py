@@ -70,7 +70,9 @@ async def _carried_out(
             woken = await api.backend.wake(ref)
             if isinstance(woken, StillWaking):
                 return ScaleAnswer(notices=(f"{woken}: {woken.fix}",))
-            return ScaleAnswer(milliseconds=woken)
+            if woken is None:
+                return ScaleAnswer(milliseconds=0)
+            return ScaleAnswer(milliseconds=woken.milliseconds, parts=woken.parts)
         case _:
             raise _not_one()
 

@@ -21,6 +21,7 @@ from spacecloud.model.load import MachineMemory, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef, replica_id
 from spacecloud.model.scale import memory_request
 from spacecloud.model.service import Service
+from spacecloud.model.wake import Resumed
 from spacecloud.reasons.scaling import MemoryShort
 from spacecloud.reasons.steps import Awake
 from spacecloud.reconcile.events import EventRecorder
@@ -102,10 +103,10 @@ class Admission:
             case _:
                 await self._workloads.execute(op)
 
-    async def wake(self, ref: ServiceRef) -> None:
+    async def wake(self, ref: ServiceRef) -> Resumed:
         """As ``Workloads.wake``; ``Transient`` where what is stopped would not fit."""
         async with self._waking(ref):
-            await self._workloads.wake(ref)
+            return await self._workloads.wake(ref)
 
     @asynccontextmanager
     async def _waking(self, ref: ServiceRef, id: str = "") -> AsyncGenerator[None]:

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Depth
+from spacecloud.model.wake import WakePart
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.situation import in_service
 
@@ -33,6 +34,13 @@ class ScalingMetrics:
             buckets=BUCKETS,
             registry=self._registry,
         )
+        self._wake_parts = Histogram(
+            "space_cloud_wake_part_seconds",
+            "What wakes took in each of their parts, of all services together",
+            ("part", "was"),
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
         self._failed_wakes = Counter(
             "space_cloud_failed_wakes",
             "Wakes after which a version takes no calls",
@@ -47,10 +55,13 @@ class ScalingMetrics:
         )
         self._counted: set[ServiceKey] = set()
 
-    def woken(self, ref: ServiceRef, was: Depth | None, seconds: float) -> None:
-        """``was`` None: it was on its way already."""
+    def woken(self, ref: ServiceRef, was: Depth, parts: Iterable[WakePart]) -> None:
+        """All of its parts. They are not counted by service: that would be five series of each."""
+        parts = tuple(parts)
         self._counted.add(ref.key)
-        self._wakes.labels(*ref.key, was or "awake").observe(seconds)
+        self._wakes.labels(*ref.key, was).observe(sum(part.seconds for part in parts))
+        for part in parts:
+            self._wake_parts.labels(part.name, was).observe(part.seconds)
 
     def wake_failed(self, ref: ServiceRef) -> None:
         self._counted.add(ref.key)

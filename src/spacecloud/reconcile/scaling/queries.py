@@ -7,7 +7,7 @@ from spacecloud.errors import Conflict, NotFound
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Depth
-from spacecloud.model.scaling_view import ScaleView
+from spacecloud.model.scaling_view import ScaleView, WakeView
 from spacecloud.reasons.asked import AskedReason, StillWaking
 from spacecloud.reconcile.scaling.scaler import Scaler
 from spacecloud.report.scaling import never_sleeps, scale_view, told_of_number
@@ -59,7 +59,7 @@ class ScalingQueries:
             return
         await self._scaler.put_to_sleep(version, depth)
 
-    async def wake(self, ref: ServiceRef) -> float | StillWaking:
+    async def wake(self, ref: ServiceRef) -> WakeView | StillWaking | None:
         await self._version(ref)
         try:
             async with asyncio.timeout(self._wake_seconds):

@@ -5,6 +5,7 @@ from typing import Protocol
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Depth
+from spacecloud.model.scaling_view import WakeView
 from spacecloud.report.scaling import Known
 
 
@@ -24,6 +25,6 @@ class Scaler(Protocol):
         """
         ...
 
-    async def wake(self, ref: ServiceRef) -> float:
-        """After how many milliseconds it took calls; 0: it was awake. Raises why it does not."""
+    async def wake(self, ref: ServiceRef) -> WakeView | None:
+        """Returns when it takes calls; None: it was awake. Raises why it does not."""
         ...

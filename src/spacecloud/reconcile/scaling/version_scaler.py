@@ -10,7 +10,7 @@ from spacecloud.errors import SpaceCloudError
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Depth, Scaling
-from spacecloud.model.scaling_view import WakesView, WakeView
+from spacecloud.model.scaling_view import WakePartView, WakesView, WakeView
 from spacecloud.reconcile.scaling.autoscaler import Autoscaler
 from spacecloud.reconcile.scaling.metrics import ScalingMetrics
 from spacecloud.reconcile.scaling.scalings import Scalings
@@ -64,9 +64,9 @@ class VersionScaler:
         self._autoscaler.note_asleep(version.ref, depth)
         await self._scalings.record(version.ref, Scaling(1, self._now(), depth))
 
-    async def wake(self, ref: ServiceRef) -> float:
+    async def wake(self, ref: ServiceRef) -> WakeView | None:
         woken = await self._waker.wake(ref, "person")
-        return round(1000 * woken.seconds, 1) if woken.was is not None else 0.0
+        return _view(woken) if woken.was is not None else None
 
     def note(self, ref: ServiceRef, outcome: Woken | SpaceCloudError) -> None:
         """A wake has ended."""
@@ -78,8 +78,17 @@ class VersionScaler:
         self._autoscaler.note_woken(ref)
         if outcome.was is None:
             return
-        last = WakeView(
-            at=outcome.at, why=outcome.why, was=outcome.was, milliseconds=1000 * outcome.seconds
-        )
-        self._wakes[ref] = replace(before, count=before.count + 1, last=last)
-        self._metrics.woken(ref, outcome.was, outcome.seconds)
+        self._wakes[ref] = replace(before, count=before.count + 1, last=_view(outcome))
+        self._metrics.woken(ref, outcome.was, outcome.parts)
+
+
+def _view(woken: Woken) -> WakeView:
+    return WakeView(
+        at=woken.at,
+        why=woken.why,
+        was=woken.was,
+        milliseconds=1000 * woken.seconds,
+        parts=tuple(
+            WakePartView(name=part.name, milliseconds=1000 * part.seconds) for part in woken.parts
+        ),
+    )

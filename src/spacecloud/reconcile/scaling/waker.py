@@ -21,6 +21,7 @@ from spacecloud.model.held import HeldCall, Passed, Refused
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import SleepPolicy, scale_policy
 from spacecloud.model.scaling import Depth, Scaling
+from spacecloud.model.wake import WakePart
 from spacecloud.reasons.platform import NotAwakeInTime
 from spacecloud.reasons.scaling import MemoryShort
 from spacecloud.reconcile.background import Background
@@ -60,8 +61,12 @@ class Woken:
     was: Depth | None
     """How deep it slept; None: it was on its way already."""
 
-    seconds: float
-    """Until it took calls."""
+    parts: tuple[WakePart, ...]
+    """In their order. Together they are all, from when it was asked for until it took calls."""
+
+    @property
+    def seconds(self) -> float:
+        return sum(part.seconds for part in self.parts)
 
 
 class Waker:
@@ -100,7 +105,7 @@ class Waker:
             sleep = scale_policy((await self._version(call.ref)).running).sleep
             if sleep is not None and (refused := self._refused(call, sleep)) is not None:
                 return refused
-            await self.wake(call.ref, "call")
+            await self.wake(call.ref, "call", call.at)
         except SpaceCloudError as error:
             return Refused(f"{call.ref} could not be woken: {error}", RETRY_AFTER_SECONDS)
         return Passed(round(1000 * (monotonic() - call.at)))
@@ -111,17 +116,20 @@ class Waker:
             sentence = f"{call.ref} is waking, and maxHeld ({sleep.max_held}) calls wait for it"
             return Refused(sentence, RETRY_AFTER_SECONDS)
         if sleep.waiting_page and call.accepts_html:
-            self.begin(call.ref, "call")
+            self.begin(call.ref, "call", call.at)
             sentence = f"{call.ref} is waking"
             return Refused(sentence, RELOAD_SECONDS, waiting_page(call.ref))
         return None
 
-    async def wake(self, ref: ServiceRef, why: Why) -> Woken:
-        """Returns when the version takes calls; raises why it does not."""
+    async def wake(self, ref: ServiceRef, why: Why, asked: float | None = None) -> Woken:
+        """
+        Returns when the version takes calls; raises why it does not. ``asked``: since when it is
+        waited for, by the monotonic clock; None: from now on.
+        """
         at, error = self._failures.get(ref, (0.0, None))
         if error is not None and monotonic() < at + REFUSED_SECONDS:
             raise error
-        return await asyncio.shield(self.begin(ref, why))
+        return await asyncio.shield(self.begin(ref, why, asked))
 
     async def keep_awake(self, ref: ServiceRef) -> None:
         """It may have fallen asleep a moment ago; raises why it cannot be woken."""
@@ -143,12 +151,15 @@ class Waker:
                 else:
                     waiter.set_result(None)
 
-    def begin(self, ref: ServiceRef, why: Why) -> "asyncio.Future[Woken]":
+    def begin(
+        self, ref: ServiceRef, why: Why, asked: float | None = None
+    ) -> "asyncio.Future[Woken]":
         """The one wake that all share; nobody need wait for it."""
         wake = self._wakes.get(ref)
         if wake is None:
+            work = self._wake(ref, why, monotonic() if asked is None else asked)
             wake = self._wakes[ref] = self._background.start(
-                self._wake(ref, why), f"wake {ref}", lambda: self._ended(ref)
+                work, f"wake {ref}", lambda: self._ended(ref)
             )
         return wake
 
@@ -164,8 +175,9 @@ class Waker:
 
     def _succeeded(self, woken: Woken) -> None:
         if woken.was is not None:
-            took = f"{1000 * woken.seconds:.0f} ms"
-            said = f"{woken.ref.version}: it was {woken.was}, and took calls after {took}"
+            took = f"{1000 * woken.seconds:.1f} ms"
+            parts = ", ".join(f"{part.name} {1000 * part.seconds:.1f}" for part in woken.parts)
+            said = f"{woken.ref.version}: it was {woken.was}, and took calls after {took} ({parts})"
             self._events.record(woken.ref.key, "Woken", said)
         self._told(woken.ref, woken)
 
@@ -183,8 +195,7 @@ class Waker:
         for told in self._listeners:
             told(ref, outcome)
 
-    async def _wake(self, ref: ServiceRef, why: Why) -> Woken:
-        began = monotonic()
+    async def _wake(self, ref: ServiceRef, why: Why, asked: float) -> Woken:
         self._failures.pop(ref, None)
         was = self._decide(await self._version(ref))
         if was is not None:
@@ -193,11 +204,13 @@ class Waker:
             self._background.start(work, f"wake what {ref} calls", lambda: None)
         try:
             async with asyncio.timeout(WAKE_SECONDS):
-                await self._raise_up(ref)
+                parts = await self._raise_up(ref)
         except TimeoutError:
             raise Transient(NotAwakeInTime(WAKE_SECONDS)) from None
-        self._awake_until[ref] = monotonic() + AWAKE_SECONDS
-        return Woken(ref, self._now(), why, was, monotonic() - began)
+        ended = monotonic()
+        self._awake_until[ref] = ended + AWAKE_SECONDS
+        gate = WakePart("gate", max(0.0, ended - asked - sum(part.seconds for part in parts)))
+        return Woken(ref, self._now(), why, was, (gate, *parts))
 
     async def _wake_callees(self, ref: ServiceRef, was: Depth) -> None:
         """
@@ -216,15 +229,18 @@ class Waker:
         for other in await self._loads.sleeping_callees(ref):
             self.begin(other, "connection")
 
-    async def _raise_up(self, ref: ServiceRef) -> None:
+    async def _raise_up(self, ref: ServiceRef) -> tuple[WakePart, ...]:
+        """What it took the driver, or a look that had to make a replica."""
         try:
             with self._scalings.precedence.waking():
-                await self._admission.wake(ref)
+                return (await self._admission.wake(ref)).parts
         except NotFound:
+            began = monotonic()
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(ref, []).append(waiter)
             self._background.wake(ref.key)
             await waiter
+            return (WakePart("create", monotonic() - began),)
 
     def _decide(self, version: DeclaredVersion) -> Depth | None:
         """From now on it is to be awake, whatever a plan says that is older. How deep it slept."""

@@ -1,17 +1,16 @@
 """
-Whether a container is frozen, as the kernel has it.
+The kernel's freezer of one container's cgroup: what it says, and what it is told.
 
-The engine's own flag may be wrong for as long as the container runs: it is set by the call, and
-again by containerd's event of it, which may come after the next call. Then ``/unpause`` says that
-it is not paused, and it is (ADR 42). Needs the machine's cgroups; where they are not there, nothing
-is known.
+Needs the machine's cgroups; where they are not there, nothing is known.
 
 | | v1 | v2 |
 |---|---|---|
 | file | ``/sys/fs/cgroup/freezer/…/freezer.state`` | ``/sys/fs/cgroup/…/cgroup.freeze`` |
 | frozen, running | ``FROZEN`` (before: ``FREEZING``), ``THAWED`` | ``1``, ``0`` |
+| all of it is frozen | ``FROZEN`` | ``frozen 1`` in ``cgroup.events`` |
 
 https://docs.kernel.org/admin-guide/cgroup-v1/freezer-subsystem.html
+https://docs.kernel.org/admin-guide/cgroup-v2.html
 """
 
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from spacecloud.drivers.docker.pods.cgroups import CGROUPS, paths
 from spacecloud.drivers.docker.proc_net import PROC
 
 V1, V2 = ("THAWED", "FROZEN"), ("0", "1")
+V1_FILE = "freezer.state"
 
 State = Literal["running", "frozen", "unknown"]
 
@@ -49,8 +49,23 @@ class Freezer:
             return "unknown"
         return "running" if text in (V1[0], V2[0]) else "frozen"
 
+    def is_whole(self) -> bool:
+        """
+        Is every process of it frozen? Some may be on their way for a moment, and one that the
+        kernel cannot interrupt for longer.
+        """
+        file = self._file()
+        try:
+            if file is None:
+                return False
+            if file.name == V1_FILE:
+                return file.read_text("ascii").strip() == V1[1]
+            return "frozen 1" in (file.parent / "cgroup.events").read_text("ascii").splitlines()
+        except OSError:
+            return False
+
     def freeze(self) -> bool:
-        """False where that is not possible."""
+        """Begins; False where that is not possible."""
         return self._write(1)
 
     def thaw(self) -> bool:
@@ -61,7 +76,7 @@ class Freezer:
         if file is None:
             return False
         try:
-            file.write_text((V1 if file.name == "freezer.state" else V2)[value], "ascii")
+            file.write_text((V1 if file.name == V1_FILE else V2)[value], "ascii")
         except OSError:
             return False
         return True
@@ -73,5 +88,5 @@ class Freezer:
         except (OSError, ValueError):
             return None
         if "freezer" in found:
-            return self.cgroups / "freezer" / found["freezer"] / "freezer.state"
+            return self.cgroups / "freezer" / found["freezer"] / V1_FILE
         return self.cgroups / found[""] / "cgroup.freeze" if "" in found else None

@@ -7,7 +7,7 @@ began before such an operation has ended may have seen either: it is not written
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -76,8 +76,8 @@ class KeptReplicas:
         try:
             yield
         except BaseException:
-            # Nobody knows how far it came: a wake looks first.
-            self._kept.pop(ref, None)
+            # Nobody knows how far it came.
+            self.forget(ref)
             raise
         finally:
             self._turns[ref.key] += 1
@@ -103,11 +103,20 @@ class KeptReplicas:
     def get(self, ref: ServiceRef, replica: str) -> Kept | None:
         return self._kept.get(ref, {}).get(replica)
 
+    def forget(self, ref: ServiceRef) -> None:
+        """A wake looks first."""
+        self._kept.pop(ref, None)
+
+    def all_frozen(self) -> list[tuple[ServiceRef, Kept]]:
+        return [
+            (ref, kept)
+            for ref, its in self._kept.items()
+            for kept in its.values()
+            if kept.replica.has_frozen
+        ]
+
     def woken(self, ref: ServiceRef) -> None:
         self._woken[ref] = time.monotonic()
-
-    def forget_wakes(self) -> None:
-        self._woken.clear()
 
     def refuse_if_woken(self, ref: ServiceRef, replica: str) -> None:
         """``Transient`` where it was woken after what laying it down was decided upon."""
@@ -120,12 +129,14 @@ class KeptReplicas:
         del self._woken[ref]
 
 
-def frozen(kept: Kept) -> Kept:
-    return _each(kept, lambda task: replace(task, frozen=task.state == "running"))
+def frozen(kept: Kept, paused: Collection[str]) -> Kept:
+    """``paused``: containers that the engine holds."""
+    held = _each(kept, lambda task: replace(task, frozen=task.state == "running"))
+    return _paused(held, paused)
 
 
 def thawed(kept: Kept) -> Kept:
-    return _each(kept, lambda task: replace(task, frozen=False))
+    return _paused(_each(kept, lambda task: replace(task, frozen=False)), ())
 
 
 def running(kept: Kept) -> Kept:
@@ -133,11 +144,24 @@ def running(kept: Kept) -> Kept:
     woken = _each(
         kept, lambda task: task if task.is_over else replace(task, state="running", frozen=False)
     )
-    return replace(woken, is_ending=False)
+    return replace(_paused(woken, ()), is_ending=False)
 
 
 def ending(kept: Kept) -> Kept:
     return replace(thawed(kept), is_ending=True)
+
+
+def held_by_kernel(kept: Kept) -> Iterator[Container]:
+    """Of what is frozen, what the engine does not hold."""
+    for task in kept.replica.tasks:
+        container = kept.containers[task.container]
+        if task.frozen and not container.paused:
+            yield container
+
+
+def _paused(kept: Kept, paused: Collection[str]) -> Kept:
+    containers = {id: replace(c, paused=id in paused) for id, c in kept.containers.items()}
+    return replace(kept, containers=containers)
 
 
 def _each(kept: Kept, change: Callable[[ObservedTask], ObservedTask]) -> Kept:

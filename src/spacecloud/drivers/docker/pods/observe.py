@@ -21,8 +21,8 @@ from spacecloud.workloads.observed import (
 
 State = Literal["created", "running", "exited"]
 NEVER = "0001-01-01T00:00:00Z"
-FROZEN = "paused"
-"""The engine's state of what the cgroup freezer holds."""
+PAUSED = "paused"
+"""The engine's state of what it has frozen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,9 @@ class Container:
     """As of a task. Of a sandbox its state and its times mean the same; it has no probe."""
 
     pid: int = 0
+    paused: bool = False
+    """By the engine, by its own word; ``run.frozen``: by whomever."""
+
     has_address: bool = True
     """On a network, with the address that it was made for. Said of a sandbox; tasks join it."""
 
@@ -58,7 +61,7 @@ def listed(item: Json) -> Container | None:
         tag.task,
         _state(item["State"]),
         item["ImageID"],
-        frozen=item["State"] == FROZEN,
+        frozen=item["State"] == PAUSED,
     )
     return Container(tag, run, has_address=_has_address(tag, item))
 
@@ -79,9 +82,9 @@ def inspected(item: Json) -> Container | None:
         exit_code=its["ExitCode"] if ended else None,
         out_of_memory=bool(its.get("OOMKilled")) and ended,
         error=message(its.get("Error") or "") if state != "running" else "",
-        frozen=its["Status"] == FROZEN,
+        frozen=its["Status"] == PAUSED,
     )
-    return Container(tag, run, its.get("Pid") or 0, _has_address(tag, item))
+    return Container(tag, run, its.get("Pid") or 0, run.frozen, _has_address(tag, item))
 
 
 def workloads(

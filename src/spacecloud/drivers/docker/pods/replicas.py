@@ -120,7 +120,7 @@ class Pods:
         return [
             c["Id"]
             for c in await self._of(op)
-            if c["State"] in ("running", observe.FROZEN) and labels.TASK in ownership.labels_of(c)
+            if c["State"] in ("running", observe.PAUSED) and labels.TASK in ownership.labels_of(c)
         ]
 
     async def remove(self, op: RemoveReplica) -> None:

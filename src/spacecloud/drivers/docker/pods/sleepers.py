@@ -6,7 +6,9 @@ operations. What it wakes is not laid down by a decision that did not know of it
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable
+from time import monotonic
 from weakref import WeakValueDictionary
 
 from spacecloud.drivers.docker import logs
@@ -15,7 +17,7 @@ from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import NOT_FOUND, EngineError, meaning
 from spacecloud.drivers.docker.pods import kept as known
 from spacecloud.drivers.docker.pods import observe
-from spacecloud.drivers.docker.pods.freezing import freeze, thaw
+from spacecloud.drivers.docker.pods.freezing import Freezing
 from spacecloud.drivers.docker.pods.kept import Kept, KeptReplicas
 from spacecloud.drivers.docker.pods.observe import Container
 from spacecloud.drivers.docker.pods.replicas import Pods
@@ -25,15 +27,19 @@ from spacecloud.errors import NotFound, SpaceCloudError, Transient
 from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.task import Probe
+from spacecloud.model.wake import Resumed, RunName
 from spacecloud.reasons.platform import EngineFailed
 from spacecloud.reasons.tasks import Ending, WakeTimedOut
 from spacecloud.workloads.observed import ObservedReplica
 from spacecloud.workloads.operations import FreezeReplica, KillReplica, StopReplica, ThawReplica
 
+logger = logging.getLogger(__name__)
+
 LAST_LINES = 5
 KILLED_SECONDS = 10.0
 """Until what was killed has ended."""
 
+HAND_OVER_SECONDS = 5.0
 
 SleepOp = FreezeReplica | ThawReplica | StopReplica | KillReplica
 
@@ -54,12 +60,9 @@ class Sleepers:
         self._prober = prober
         self._look = look
         self._grace_seconds = grace_seconds
+        self._freezing = Freezing(engine)
         self._kept = KeptReplicas(woken_seconds)
         self._locks: WeakValueDictionary[ServiceRef, asyncio.Lock] = WeakValueDictionary()
-
-    def forget_wakes(self) -> None:
-        """From now on everything may be laid down at once."""
-        self._kept.forget_wakes()
 
     def turn(self, key: ServiceKey) -> int:
         """To be given to ``note`` by a look that begins now."""
@@ -103,8 +106,9 @@ class Sleepers:
         match op:
             case FreezeReplica():
                 self._prober.rest(running)
-                await together(freeze(self._engine, id) for id in running)
-                self._set(op, known.frozen)
+                paused: set[str] = set()
+                await together(self._freeze(id, paused) for id in running)
+                self._set(op, lambda kept: known.frozen(kept, paused))
             case ThawReplica():
                 await together(self._thaw(id) for id in running)
                 self._prober.resume(running)
@@ -115,26 +119,76 @@ class Sleepers:
             case KillReplica():
                 await together(map(self._pods.kill_task, running))
 
-    async def wake(self, ref: ServiceRef) -> None:
+    async def wake(self, ref: ServiceRef) -> Resumed:
         """As ``drivers.driver.Workloads.wake`` says."""
+        began = monotonic()
         try:
             async with self._lock(ref):
                 # Before all else: what is decided without knowing of it comes too late from now on.
                 self._kept.woken(ref)
-                kept = await self._run(ref)
+                kept, by = await self._run(ref)
+            runs = monotonic()
             await together(self._until_ready(kept, id) for id in kept.containers)
         except EngineError as error:
             raise meaning(f"wake {ref}", error) from error
+        return Resumed(by, runs - began, monotonic() - runs)
 
     def ended(self, container: str) -> None:
         """The engine tells that a task has: a wake that waits for it looks why."""
         self._prober.ended(container)
 
+    def frozen(self) -> frozenset[str]:
+        """
+        Containers that the kernel holds and the engine does not: of those that were frozen when
+        they were seen last, those that are.
+        """
+        return frozenset(
+            container.run.container
+            for _, kept in self._kept.all_frozen()
+            for container in known.held_by_kernel(kept)
+            if self._freezing.is_frozen(container.run.container, container.pid)
+        )
+
+    def signalled(self, container: str) -> None:
+        """
+        Somebody has sent it a signal, as ``docker stop`` does: it has to run to hear it, and the
+        engine does not know that it is frozen.
+        """
+        for ref, kept in self._kept.all_frozen():
+            if container in kept.containers:
+                self._let_run(ref, kept)
+
+    def engine_gone(self) -> None:
+        """It may be about to end all containers, and tells nobody."""
+        for ref, kept in self._kept.all_frozen():
+            self._let_run(ref, kept)
+
+    def _let_run(self, ref: ServiceRef, kept: Kept) -> None:
+        """What the kernel alone holds. Nobody knows what becomes of it: a wake looks first."""
+        with self._kept.changing(ref):
+            for container in known.held_by_kernel(kept):
+                self._freezing.thaw_by_kernel(container.run.container, container.pid)
+            self._kept.forget(ref)
+
+    async def hand_over(self) -> None:
+        """To the engine: nobody is there any more to thaw what it signals."""
+        held = [c for _, kept in self._kept.all_frozen() for c in known.held_by_kernel(kept)]
+        try:
+            async with asyncio.timeout(HAND_OVER_SECONDS):
+                await together(self._freezing.hand_over(c.run.container, c.pid) for c in held)
+        except (SpaceCloudError, EngineError, TimeoutError) as error:
+            logger.warning("the engine was not told of all that is frozen: %s", error)
+
+    async def _freeze(self, container: str, paused: set[str]) -> None:
+        if await self._freezing.freeze(container):
+            paused.add(container)
+
     async def _thaw(self, container: str) -> None:
         """Nothing to do for one that has ended."""
         shown = await self._engine.find(f"containers/{container}/json")
         if shown is not None and shown["State"]["Running"]:
-            await thaw(self._engine, container, shown["State"]["Pid"])
+            state = shown["State"]
+            await self._freezing.thaw(container, state["Pid"], is_paused=state["Paused"])
 
     def _lock(self, ref: ServiceRef) -> asyncio.Lock:
         lock = self._locks.get(ref)
@@ -147,7 +201,7 @@ class Sleepers:
         if kept is not None:
             self._kept.set(op.ref, state(kept))
 
-    async def _run(self, ref: ServiceRef) -> Kept:
+    async def _run(self, ref: ServiceRef) -> tuple[Kept, RunName | None]:
         """Make all tasks of the replica run, with what is known of it, else with a look."""
         for kept in self._kept.of(ref)[:1]:
             try:
@@ -160,23 +214,27 @@ class Sleepers:
             return await self._run_tasks(ref, kept)
         raise NotFound(f"nothing is kept of {ref} that could be woken")
 
-    async def _run_tasks(self, ref: ServiceRef, kept: Kept) -> Kept:
+    async def _run_tasks(self, ref: ServiceRef, kept: Kept) -> tuple[Kept, RunName | None]:
         tasks = [task for task in kept.replica.tasks if not task.is_over]
         frozen = [task.container for task in tasks if task.frozen]
         ended = [t.container for t in tasks if t.state == "exited" or kept.is_ending]
         if not frozen and not ended:
-            return kept
+            return kept, None
         with self._kept.changing(ref):
             if kept.is_ending:
                 await self._await_end(kept)
             self._prober.forget({*ended})
             starts = (self._pods.start_task(c, f"task of {kept.replica.id}") for c in ended)
-            thaws = (thaw(self._engine, c, kept.containers[c].pid) for c in frozen)
+            thaws = (self._thaw_known(kept.containers[c]) for c in frozen)
             await together((*thaws, *starts))
             self._prober.resume(frozen)
             running = known.running(kept)
             self._kept.set(ref, running)
-        return running
+        return running, "start" if ended else "thaw"
+
+    async def _thaw_known(self, container: Container) -> None:
+        id, pid = container.run.container, container.pid
+        await self._freezing.thaw(id, pid, is_paused=container.paused)
 
     async def _await_end(self, kept: Kept) -> None:
         """Nobody can take a SIGTERM back: until it has ended, or its grace is over."""

@@ -35,6 +35,7 @@ from spacecloud.model.lines import message
 from spacecloud.model.load import MachineMemory, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import PullView
+from spacecloud.model.wake import Resumed
 from spacecloud.reasons.platform import ControlPlaneStarting, EngineFailed
 from spacecloud.settings import Settings
 from spacecloud.workloads.observed import Health, ObservedPull, ObservedWorkloads
@@ -57,7 +58,7 @@ from spacecloud.workloads.operations import (
 
 logger = logging.getLogger(__name__)
 
-TELLING_EVENTS = ["start", "die", "destroy", "oom", "pause", "unpause"]
+TELLING_EVENTS = ["start", "die", "destroy", "oom", "pause", "unpause", "kill"]
 MOST_HINTS = 10_000
 MOST_LOOKS, MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS = 8, 16, 8, 1.0
 """
@@ -123,7 +124,10 @@ class DockerWorkloads:
                 tasks.create_task(self._run_pulls(), name="pulls"),
             ]
             await asyncio.sleep(0)
-            yield
+            try:
+                yield
+            finally:
+                await self.sleepers.hand_over()
             for loop in watches:
                 loop.cancel()
 
@@ -160,9 +164,12 @@ class DockerWorkloads:
         by_service: dict[ServiceKey, list[Container]] = {key: [] for key in subnets}
         self._owner.forget_all_but(listing)
         self._tell_strangers(listing)
+        frozen = self.sleepers.frozen()
         for item in listing:
             container = self._listed(item)
             if container is not None:
+                if container.run.container in frozen:
+                    container = _frozen(container)
                 by_service.setdefault(container.tag.ref.key, []).append(container)
         return {
             key: observe.workloads(key, subnets.get(key), containers, {})
@@ -203,8 +210,8 @@ class DockerWorkloads:
         except EngineError as error:
             raise meaning(str(op), error) from error
 
-    async def wake(self, ref: ServiceRef) -> None:
-        await self.sleepers.wake(ref)
+    async def wake(self, ref: ServiceRef) -> Resumed:
+        return await self.sleepers.wake(ref)
 
     def hints(self) -> AsyncGenerator[Hint]:
         return self._hints.subscribe()
@@ -344,8 +351,10 @@ class DockerWorkloads:
                     self._hints.send(Hint(None, "the engine's events are heard from now on"))
                     async for event in events:
                         self._hear(event)
+                self.sleepers.engine_gone()
             except (Transient, EngineError) as error:
                 logger.warning("the engine's events are not heard: %s", error)
+                self.sleepers.engine_gone()
             await asyncio.sleep(RECONNECT_SECONDS)
 
     def _hear(self, event: Json) -> None:
@@ -353,8 +362,13 @@ class DockerWorkloads:
         container = ownership.as_listed(event)
         if self._owner.has("replica", container):
             tag = labels.read(ownership.labels_of(container))
-            if event.get("Action") == "die":
-                self.sleepers.ended(ownership.id_of(container))
+            match event.get("Action"):
+                case "die":
+                    self.sleepers.ended(ownership.id_of(container))
+                case "kill":
+                    self.sleepers.signalled(ownership.id_of(container))
+                case _:
+                    pass
             self._hints.send(Hint(tag.ref.key if tag is not None else None, "engine"))
         elif self._owner.has("part", container):
             self._hints.send(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))
@@ -417,7 +431,11 @@ def _as_frozen(container: Container) -> Container:
     if not container.tag.task or run.state != "running" or run.frozen or not container.pid:
         return container
     is_frozen = Freezer(run.container, container.pid).state() == "frozen"
-    return replace(container, run=replace(run, frozen=is_frozen))
+    return _frozen(container) if is_frozen else container
+
+
+def _frozen(container: Container) -> Container:
+    return replace(container, run=replace(container.run, frozen=container.run.state == "running"))
 
 
 def _readable(read: Callable[[Json], Container | None], item: Json) -> Container | None:
