@@ -67,7 +67,7 @@ class MemoryPlane:
         await self.settles(ref)
 
     async def scaling(self, ref: ServiceRef = API) -> ScaleView:
-        (found,) = await self.plane.queries.scaling(ref.project, ref.service, ref.version)
+        (found,) = await self.plane.queries.scaling.views(ref.project, ref.service, ref.version)
         return found
 
     async def addresses(self, ref: ServiceRef = API) -> list[str]:

@@ -120,7 +120,7 @@ async def test_the_parts_of_a_wake_are_all_that_it_took_since_the_call_came(
         return await wake(ref)
 
     await world.declare(a_spec(autoScale=sleepy(freezeAfter="never")))
-    await world.plane.queries.sleep(API, "stopped")
+    await world.plane.queries.scaling.sleep(API, "stopped")
     await world.settles(API, "asleep")
     setattr(world.workloads, "wake", slow_wake)  # noqa: B010 - a method of an instance
 
@@ -346,7 +346,7 @@ async def test_a_wake_that_takes_its_time_is_not_undone_by_what_was_decided_befo
 
     await world.declare(a_spec(autoScale=sleepy(freezeAfter="never")))
     (address,) = await world.addresses()
-    await world.plane.queries.sleep(API, "stopped")
+    await world.plane.queries.scaling.sleep(API, "stopped")
     await world.settles(API, "asleep")
     setattr(world.workloads, "wake", slow_wake)  # noqa: B010 - methods of an instance
     setattr(world.workloads, "observe", slow_look)  # noqa: B010
@@ -370,7 +370,7 @@ async def test_a_number_that_a_person_asks_for_holds_against_load_and_idleness(
     world: MemoryPlane,
 ) -> None:
     await world.declare(a_spec())
-    await world.plane.queries.scale(API, 3)
+    await world.plane.queries.scaling.scale(API, 3)
 
     async def three() -> None:
         assert len(await world.addresses()) == 3
@@ -426,7 +426,7 @@ async def test_a_report_of_calls_before_a_person_sent_it_to_sleep_does_not_wake_
     await world.declare(a_spec(autoScale=sleepy(freezeAfter="never")))
     (address,) = await world.addresses()
 
-    await world.plane.queries.sleep(API, "frozen")
+    await world.plane.queries.scaling.sleep(API, "frozen")
     world.traffic.loads.send(LoadReport(60, {address: Load(1, 1)}))
     await world.settles(API, "asleep")
     fell = await world.scaling()
@@ -458,7 +458,7 @@ async def test_what_a_person_asks_for_while_the_first_look_goes_on_holds(
     await world.store.put_service(API, a_spec(autoScale=sleepy(freezeAfter="never")))
     async with asyncio.timeout(60):
         await looks.wait()
-    await world.plane.queries.sleep(API, "frozen")
+    await world.plane.queries.scaling.sleep(API, "frozen")
     told.set()
     await world.settles(API, "asleep")
     await asyncio.sleep(2 * TICK_SECONDS)

@@ -185,7 +185,7 @@ async def test_a_lease_undoes_the_sleep_that_was_decided_just_before(
     await world.plane.leases.take(address, 300)
 
     async def is_woken() -> None:
-        last = (await world.plane.queries.scaling("shop", "api", "v1"))[0].wakes.last
+        last = (await world.plane.queries.scaling.views("shop", "api", "v1"))[0].wakes.last
         assert last is not None
         assert (last.why, last.was) == ("lease", depth)
 
