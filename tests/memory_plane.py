@@ -89,15 +89,23 @@ class MemoryPlane:
             await asyncio.sleep(REPORT_SECONDS)
 
 
+PATIENT = TerminationLimits(drain=timedelta(seconds=2), grace=timedelta(seconds=1))
+
+
 @asynccontextmanager
-async def a_memory_plane(folder: Path) -> AsyncGenerator[MemoryPlane]:
+async def a_memory_plane(
+    folder: Path,
+    termination: TerminationLimits = PATIENT,
+    ready_after: timedelta = timedelta(0),
+) -> AsyncGenerator[MemoryPlane]:
     """The gateway reports nothing, unless it is ``reporting``."""
     database = folder / "store.db"
     sealer = open_sealer(folder / "secret.key", database)
     async with SqliteStore.open(database, PoolAllocator(Pools()), sealer, now) as store:
-        driver = replace(memory_driver(now), own_ports=frozenset({HTTP_PORT}))
-        limits = TerminationLimits(drain=timedelta(seconds=2), grace=timedelta(seconds=1))
-        plane = ControlPlane(store, driver, limits, now, http_port=HTTP_PORT, resync_seconds=30)
+        driver = replace(memory_driver(now, ready_after), own_ports=frozenset({HTTP_PORT}))
+        plane = ControlPlane(
+            store, driver, termination, now, http_port=HTTP_PORT, resync_seconds=30
+        )
         assert isinstance(driver.workloads, MemoryWorkloads)
         assert isinstance(driver.traffic, MemoryTraffic)
         assert isinstance(driver.gate, MemoryGate)
