@@ -34,8 +34,9 @@ check-types:
 check-imports:
 	$(BIN)/lint-imports --verbose
 
+# Without its bytecode every run compiles every test anew, and nothing here is made of a schema.
 check-tests:
-	$(BIN)/pytest -q -n 2 tests/unit tests/contract -m 'not docker'
+	env --unset=PYTHONDONTWRITEBYTECODE $(BIN)/pytest -q -n 2 -p no:schemathesis tests/unit tests/contract -m 'not docker'
 
 test: check test-images  ## check, then the tests that need an engine
 	@$(BIN)/python scripts/rings.py

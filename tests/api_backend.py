@@ -12,7 +12,7 @@ from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import declared_replicas
 from spacecloud.model.scaling import Depth, Scaling
-from spacecloud.model.scaling_view import ScaleView, WakePartView, WakeView
+from spacecloud.model.scaling_view import WakePartView, WakeView
 from spacecloud.model.status import (
     DocumentChange,
     DocumentChangeKind,
@@ -20,7 +20,6 @@ from spacecloud.model.status import (
     PlanView,
     ServiceStatus,
 )
-from spacecloud.reasons.asked import AskedReason, StillWaking
 from spacecloud.reasons.notices import FieldIgnored, Notice
 from spacecloud.reasons.platform import EngineUnavailable
 from spacecloud.reconcile.dry_run import dry_run
@@ -83,9 +82,7 @@ class StoreBackend:
 
     def __post_init__(self) -> None:
         self.scaler = KeptScaler()
-        self._scaling = ScalingQueries(
-            self.store, self.snapshots.get, self.scaler, wake_seconds=0.5
-        )
+        self.scaling = ScalingQueries(self.store, self.snapshots.get, self.scaler, wake_seconds=0.5)
 
     async def status(
         self, project: str, service: str | None, version: str | None
@@ -104,23 +101,9 @@ class StoreBackend:
     async def why(self, project: str, service: str, version: str | None) -> list[Finding]:
         return []
 
-    async def scaling(
-        self, project: str, service: str | None, version: str | None
-    ) -> list[ScaleView]:
-        return await self._scaling.scaling(project, service, version)
-
-    async def scale(self, ref: ServiceRef, replicas: int) -> tuple[AskedReason, ...]:
-        return await self._scaling.scale(ref, replicas)
-
-    async def sleep(self, ref: ServiceRef, depth: Depth) -> None:
-        await self._scaling.sleep(ref, depth)
-
-    async def wake(self, ref: ServiceRef) -> WakeView | StillWaking | None:
-        return await self._scaling.wake(ref)
-
     async def check(self, envelopes: Sequence[Envelope]) -> None:
-        async with self.store.rehearsal() as draft:
-            await dry_run(draft, envelopes, delete=False, cluster_type="docker")
+        async with self.store.copy() as copy:
+            await dry_run(copy, envelopes, delete=False, cluster_type="docker")
 
     async def plan(
         self, envelopes: Sequence[Envelope], trial: Trial = "once", *, delete: bool

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 BUSY = 10
 """So many times what is promised may pass on a machine that does other work; `make bench` judges."""
 
+NOT_YET = (AssertionError, LookupError, ValueError)
+"""What a check raises while the world is not there yet: what it unpacks or looks up is missing."""
+
 
 @dataclass
 class Wait:
@@ -22,7 +25,7 @@ class Wait:
         """Since it began."""
         return time.monotonic() - self.began
 
-    def failed(self, error: AssertionError) -> None:
+    def failed(self, error: Exception) -> None:
         if self.seconds > self.within:
             raise error
 
@@ -30,14 +33,14 @@ class Wait:
 async def eventually(
     check: Callable[[], Awaitable[None] | None], *, within: float = 30.0, every: float = 0.05
 ) -> None:
-    """Until it does not raise an AssertionError; the last one is raised when time is over."""
+    """Until it raises none of ``NOT_YET``; the last one is raised when time is over."""
     wait = Wait(within)
     while True:
         try:
             answer = check()
             if inspect.isawaitable(answer):
                 await answer
-        except AssertionError as error:
+        except NOT_YET as error:
             wait.failed(error)
         else:
             return
@@ -50,7 +53,7 @@ def wait_until(check: Callable[[], object], *, within: float = 30.0, every: floa
     while True:
         try:
             check()
-        except AssertionError as error:
+        except NOT_YET as error:
             wait.failed(error)
         else:
             return wait.seconds

@@ -15,27 +15,26 @@ from collections.abc import Coroutine, Generator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import uvicorn
 
+from memory_plane import a_memory_plane, now
 from spacecloud.api.access import access_of
 from spacecloud.api.app import create_app
 from spacecloud.api.auth import Auth
 from spacecloud.api.dependencies import Facts
 from spacecloud.client.client import Client
-from spacecloud.drivers.memory import MemoryWorkloads, memory_driver
-from spacecloud.model.addresses import PoolAllocator, Pools
-from spacecloud.reconcile.control_plane import ControlPlane
-from spacecloud.secrets.keyfile import open_sealer
+from spacecloud.drivers.memory import MemoryWorkloads
 from spacecloud.store.sqlite import SqliteStore
 from spacecloud.workloads.situation import TerminationLimits
 
 T = TypeVar("T")
 START_SECONDS = 20
 COMMAND_SECONDS = 30
+IMPATIENT = TerminationLimits(drain=timedelta(seconds=0.1), grace=timedelta(seconds=0.1))
 INSTANCE = "default"
 CLI = "spacecloud.cli.main"
 
@@ -117,23 +116,14 @@ def a_running_plane(folder: Path, ready_after_seconds: float = 0) -> Generator[P
 async def _serve(
     folder: Path, ready_after: timedelta, started: "Future[tuple[Plane, uvicorn.Server]]"
 ) -> None:
-    def now() -> datetime:
-        return datetime.now(UTC)
-
     state = folder / "state"
     own = state / INSTANCE
     own.mkdir(parents=True)
     (folder / "home").mkdir()
-    sealer = open_sealer(own / "secret.key", own / "store.db")
-    async with SqliteStore.open(own / "store.db", PoolAllocator(Pools()), sealer, now) as store:
-        driver = memory_driver(now, ready_after)
-        assert isinstance(driver.workloads, MemoryWorkloads)
-        patience = TerminationLimits(drain=timedelta(seconds=0.1), grace=timedelta(seconds=0.1))
-        plane = ControlPlane(store, driver, patience, now, http_port=4122, resync_seconds=30)
+    async with a_memory_plane(own, IMPATIENT, ready_after) as running:
         auth = Auth.open(own, now, timedelta(days=30))
-        app = create_app(
-            store, plane.queries, auth, Facts("0.1.0", "none"), now, access_of(exposed=False)
-        )
+        queries, facts = running.plane.queries, Facts("0.1.0", "none")
+        app = create_app(running.store, queries, auth, facts, now, access_of(exposed=False))
         server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
         )
@@ -146,20 +136,18 @@ async def _serve(
                 url,
                 state,
                 folder / "home",
-                store,
-                driver.workloads,
+                running.store,
+                running.workloads,
                 auth.first_password or "",
                 asyncio.get_running_loop(),
                 _environment(url, state, folder / "home"),
             )
             async with asyncio.TaskGroup() as tasks:
-                running = tasks.create_task(plane.run(), name="plane")
                 serving = tasks.create_task(server.serve([listening]), name="http")
                 while not server.started:
                     await asyncio.sleep(0.01)
                 started.set_result((it, server))
                 await serving
-                running.cancel()
 
 
 def _environment(url: str, state: Path, home: Path) -> dict[str, str]:

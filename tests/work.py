@@ -39,6 +39,6 @@ def peak_bytes(work: Callable[[], object]) -> int:
 
 def assert_linear(small: Callable[[], object], large: Callable[[], object], factor: int) -> None:
     """``large`` has ``factor`` times the input: a square law would cost ``factor`` times more."""
-    of_small, of_large = processor_seconds(small), processor_seconds(large)
+    most = processor_seconds(small) * factor * 2.5 + SLACK_SECONDS
 
-    assert of_large < of_small * factor * 2.5 + SLACK_SECONDS, (of_small, of_large)
+    assert takes_less_than(most, large), most

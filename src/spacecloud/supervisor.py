@@ -44,7 +44,7 @@ KILL_SECONDS = 12
 STOP_SECONDS = 15.0
 """After SIGTERM, by who asked: the supervisor too may hang."""
 
-HOPELESS_ENDINGS = 3
+MOST_FAILED_STARTS = 3
 """A first start that ended so often will not get better by itself."""
 
 LOG_BYTES = 10 * 1024 * 1024
@@ -94,7 +94,7 @@ def start(command: Sequence[str], settings: Settings, timeout_seconds: float) ->
 
 
 def refuse_a_second(settings: Settings) -> None:
-    """``Conflict`` where a control plane runs that nobody keeps."""
+    """``Conflict`` where a control plane runs without a supervisor."""
     if (other := control_plane(settings)) is not None:
         raise Conflict(
             f"instance {settings.instance} is being served already in the foreground (process "
@@ -114,13 +114,13 @@ def stop(settings: Settings) -> bool:
 
 
 def wait_until_it_works(
-    settings: Settings, timeout_seconds: float, keeper: subprocess.Popen[bytes] | None = None
+    settings: Settings, timeout_seconds: float, process: subprocess.Popen[bytes] | None = None
 ) -> None:
-    """``keeper``: the supervisor that was started for it, where it is not systemd's."""
+    """``process``: of the supervisor that was started for it, where it is not systemd's."""
     deadline = time.monotonic() + timeout_seconds
     while control_plane(settings) is None or not works(settings):
-        if keeper is not None:
-            _see_hope(settings, keeper)
+        if process is not None:
+            _raise_if_it_cannot_start(settings, process)
         if time.monotonic() > deadline:
             lacks = "not all of it works" if answers(settings) else "it does not answer"
             raise Unavailable(
@@ -171,12 +171,12 @@ def _end(path: Path, holder: lock.Holder) -> None:
         time.sleep(STEP_SECONDS / 2)
 
 
-def _see_hope(settings: Settings, keeper: subprocess.Popen[bytes]) -> None:
+def _raise_if_it_cannot_start(settings: Settings, process: subprocess.Popen[bytes]) -> None:
     log = log_path(settings)
-    if keeper.poll() is not None:
+    if process.poll() is not None:
         raise Unavailable(f"its supervisor ended at once:\n{_tail(log)}")
     there = supervisor(settings)
-    if there is not None and there.note.isdigit() and int(there.note) >= HOPELESS_ENDINGS:
+    if there is not None and there.note.isdigit() and int(there.note) >= MOST_FAILED_STARTS:
         stop(settings)
         raise Unavailable(f"it ends whenever it is started; the end of {log}:\n{_tail(log)}")
 

@@ -332,8 +332,8 @@ async def test_documents_are_tried_in_a_time_linear_to_how_many_they_are(store: 
             for n in range(count)
         ]
         before = time.process_time()
-        async with store.rehearsal() as draft:
-            await dry_run(draft, envelopes, delete=False)
+        async with store.copy() as copy:
+            await dry_run(copy, envelopes, delete=False)
         return time.process_time() - before
 
     few = min([await seconds(100) for _ in range(3)])
@@ -1180,19 +1180,19 @@ async def test_a_refused_write_changes_nothing_and_rings_nothing(store: Store) -
     assert await store.service(ServiceKey("shop", "api")) is None
 
 
-async def test_a_rehearsal_answers_as_the_store_would_and_leaves_no_trace(store: Store) -> None:
+async def test_a_copy_answers_as_the_store_would_and_leaves_no_trace(store: Store) -> None:
     await store.put_service(API, a_service())
     before = await store.declared()
 
-    async with store.rehearsal() as draft:
-        await draft.put_service(WEB, a_service())
-        rehearsed = await draft.declared()
+    async with store.copy() as copy:
+        await copy.put_service(WEB, a_service())
+        tried = await copy.declared()
         with pytest.raises(InvalidSpec):
-            await draft.put_service(WEB, a_service(task={"secrets": ["nope"]}))
+            await copy.put_service(WEB, a_service(task={"secrets": ["nope"]}))
 
     assert await store.declared() == before
     await store.put_service(WEB, a_service())
-    assert await allocation_of(store, WEB.key) == rehearsed.addresses.services[WEB.key]
+    assert await allocation_of(store, WEB.key) == tried.addresses.services[WEB.key]
 
 
 async def test_replicas_of_two_versions_never_have_the_same_name(store: Store) -> None:
@@ -1451,14 +1451,14 @@ async def test_a_decision_about_replicas_is_told_to_watchers_once(store: Store) 
     assert [change.id for change in told if change.kind == "service"] == ["api", "other"]
 
 
-async def test_a_rehearsal_knows_what_was_decided_about_replicas(store: Store) -> None:
+async def test_a_copy_knows_what_was_decided_about_replicas(store: Store) -> None:
     await store.put_service(API, a_service())
     await store.record_scaling(API, Scaling(1, NOW, "stopped"))
 
-    async with store.rehearsal() as draft:
-        rehearsed = await the_only_version(draft)
+    async with store.copy() as copy:
+        tried = await the_only_version(copy)
 
-    assert rehearsed.scaling == Scaling(1, NOW, "stopped")
+    assert tried.scaling == Scaling(1, NOW, "stopped")
 
 
 async def test_a_lease_is_there_until_it_is_given_back_or_its_version_goes(store: Store) -> None:

@@ -124,17 +124,22 @@ def test_a_file_where_a_folder_should_be_is_said(stage: Stage, folder: str) -> N
     assert f"SPACE_CLOUD_{folder.upper()}" in message
 
 
+@contextlib.contextmanager
+def a_disk(there: Path, options: str) -> Iterator[None]:
+    there.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(there)]
+    subprocess.run(command, check=True, timeout=60)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(there)], check=True, timeout=60)
+
+
 @pytest.mark.parametrize("folder", ["state", "run"])
 def test_a_folder_on_a_read_only_disk_is_said(stage: Stage, folder: str) -> None:
     there = stage.installation.folder / folder
-    there.mkdir()
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(there)], check=True, timeout=60
-    )
-    try:
+    with a_disk(there, "ro,size=1m"):
         code, message = refused(stage)
-    finally:
-        subprocess.run(["umount", str(there)], check=True, timeout=60)
 
     assert code == 6
     assert "Read-only file system" in message
@@ -143,14 +148,8 @@ def test_a_folder_on_a_read_only_disk_is_said(stage: Stage, folder: str) -> None
 
 def test_a_disk_without_room_is_said(stage: Stage) -> None:
     there = stage.installation.folder / "state"
-    there.mkdir()
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(there)], check=True, timeout=60
-    )
-    try:
+    with a_disk(there, "size=3m"):
         code, message = refused(stage)
-    finally:
-        subprocess.run(["umount", str(there)], check=True, timeout=60)
 
     assert code == 6
     assert f"MiB are free below {there}" in message

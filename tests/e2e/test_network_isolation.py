@@ -31,6 +31,17 @@ def tcp(stage: Stage, host: str, port: int, *text: str) -> dict[str, Any]:
     return stage.machine.call(PROJECT, "inside", "tcp", host, str(port), *text, "--timeout", "5")
 
 
+def python(stage: Stage, code: str) -> subprocess.CompletedProcess[str]:
+    """Run in the pod."""
+    container = stage.machine.task_container(PROJECT, "inside")
+    return subprocess.run(
+        ["docker", "exec", container, "/usr/bin/python3", "-c", code],
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
+
+
 def gateway_of(stage: Stage, service: str, project: str = PROJECT) -> str:
     address: str = stage.user.status(project, service)["replicas"][0]["address"]
     head, _, last = address.rpartition(".")
@@ -149,7 +160,6 @@ def test_replicas_of_one_service_may_talk(stage: Stage) -> None:
 
 
 def test_no_socket_of_ours_is_in_a_container(stage: Stage) -> None:
-    container = stage.machine.task_container(PROJECT, "inside")
     code = (
         "import os,stat,json\n"
         "found=[]\n"
@@ -162,19 +172,13 @@ def test_no_socket_of_ours_is_in_a_container(stage: Stage) -> None:
         "    except OSError: pass\n"
         "print(json.dumps(found))"
     )
-    done = subprocess.run(
-        ["docker", "exec", container, "/usr/bin/python3", "-c", code],
-        text=True,
-        capture_output=True,
-        check=True,
-        timeout=60,
-    )
+    done = python(stage, code)
 
+    assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
 
 
 def test_udp_and_ping_to_a_virtual_address_go_nowhere(stage: Stage) -> None:
-    container = stage.machine.task_container(PROJECT, "inside")
     code = (
         "import socket\n"
         "a=socket.gethostbyname('other')\n"
@@ -183,14 +187,9 @@ def test_udp_and_ping_to_a_virtual_address_go_nowhere(stage: Stage) -> None:
         "  s.send(b'x'); s.recv(1); print('answered')\n"
         "except OSError as e: print(type(e).__name__)"
     )
-    done = subprocess.run(
-        ["docker", "exec", container, "/usr/bin/python3", "-c", code],
-        text=True,
-        capture_output=True,
-        check=True,
-        timeout=60,
-    )
+    done = python(stage, code)
 
+    assert done.returncode == 0, done.stderr
     assert done.stdout.strip() in ("ConnectionRefusedError", "OSError", "TimeoutError")
 
 
@@ -246,12 +245,7 @@ def test_an_address_that_is_not_the_pods_own_is_not_believed(stage: Stage) -> No
         "a.sendall(b'GET / HTTP/1.1\\r\\nHost: guarded\\r\\nConnection: close\\r\\n\\r\\n')\n"
         "print(a.recv(99))"
     )
-    done = subprocess.run(
-        ["docker", "exec", container, "/usr/bin/python3", "-c", code],
-        text=True,
-        capture_output=True,
-        timeout=60,
-    )
+    done = python(stage, code)
 
     assert "200" not in done.stdout
     assert done.returncode != 0

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -12,9 +11,8 @@ from typing import Any
 import pytest
 
 from eventually import eventually
-from spacecloud.drivers.memory import MemoryTraffic, MemoryWorkloads, memory_driver
+from memory_plane import API, MemoryPlane, a_memory_plane
 from spacecloud.errors import Conflict, Forbidden, NotFound, Terminal, Transient, Unavailable
-from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.declared import Declared
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.kinds import kind_named
@@ -29,73 +27,23 @@ from spacecloud.model.traffic import DeniedCall, IngressTable
 from spacecloud.reasons.notices import RouteNotServed
 from spacecloud.reasons.platform import EngineFailed, GatewayRejected, HostFailed
 from spacecloud.reconcile import controller, health
-from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.reconcile.outcome import REMOVAL_FAILED
 from spacecloud.reconcile.platform import Job
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.scaling.leases import Leases
-from spacecloud.secrets.keyfile import open_sealer
-from spacecloud.store.sqlite import SqliteStore
 from spacecloud.store.stuck_deletions import stuck_deletions
 from spacecloud.workloads.observed import ObservedWorkloads
 from spacecloud.workloads.operations import CreateNetwork, CreateReplica, RemoveNetwork, WorkloadOp
-from spacecloud.workloads.situation import TerminationLimits
-
-API = ServiceRef("shop", "api", "v1")
-
-
-@dataclass
-class Setup:
-    store: SqliteStore
-    plane: ControlPlane
-    workloads: MemoryWorkloads
-    traffic: MemoryTraffic
-    database: Path
-
-    async def status(self, ref: ServiceRef = API) -> ServiceStatus:
-        found = await self.plane.queries.status(ref.project, ref.service, ref.version)
-        if not found:
-            raise NotFound(str(ref))
-        return found[0]
-
-    async def settles(self, ref: ServiceRef = API, state: str = "ready") -> ServiceStatus:
-        async def check() -> None:
-            status = await self.status(ref)
-            assert status.state == state, status
-            assert status.observed_generation == status.generation
-
-        await eventually(check)
-        return await self.status(ref)
 
 
 @pytest.fixture
-async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
-    def now() -> datetime:
-        return datetime.now(UTC)
-
-    sealer = open_sealer(tmp_path / "secret.key", tmp_path / "store.db")
-    async with SqliteStore.open(
-        tmp_path / "store.db", PoolAllocator(Pools()), sealer, now
-    ) as store:
-        driver = replace(memory_driver(now), own_ports=frozenset({4122}))
-        plane = ControlPlane(
-            store,
-            driver,
-            TerminationLimits(drain=timedelta(seconds=2), grace=timedelta(seconds=1)),
-            now,
-            http_port=4122,
-            resync_seconds=30,
-        )
-        assert isinstance(driver.workloads, MemoryWorkloads)
-        assert isinstance(driver.traffic, MemoryTraffic)
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(plane.run())
-            yield Setup(store, plane, driver.workloads, driver.traffic, tmp_path / "store.db")
-            assert plane.controller.longest_hold < 1
-            running.cancel()
+async def setup(tmp_path: Path) -> AsyncIterator[MemoryPlane]:
+    async with a_memory_plane(tmp_path) as plane:
+        yield plane
+        assert plane.plane.controller.longest_hold < 1
 
 
-async def test_it_works_once_the_gateway_was_told_by_this_process(setup: Setup) -> None:
+async def test_it_works_once_the_gateway_was_told_by_this_process(setup: MemoryPlane) -> None:
     """Until then it serves what an earlier one told it: ``start`` must not say that all is done."""
 
     async def works() -> None:
@@ -115,7 +63,7 @@ async def test_it_works_once_the_gateway_was_told_by_this_process(setup: Setup) 
 
 
 async def test_it_is_ill_while_nothing_can_be_written(
-    setup: Setup, monkeypatch: pytest.MonkeyPatch
+    setup: MemoryPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
 
@@ -156,7 +104,7 @@ def an_envelope(spec: dict[str, Any], version: str = "v1") -> Envelope:
 
 @pytest.mark.attack
 async def test_a_deletion_that_the_engine_does_not_end_is_told_until_it_does(
-    setup: Setup, monkeypatch: pytest.MonkeyPatch
+    setup: MemoryPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await setup.store.put_service(API, a_service())
     await setup.settles()
@@ -193,7 +141,7 @@ async def test_a_deletion_that_the_engine_does_not_end_is_told_until_it_does(
 
 
 async def test_denied_calls_are_counted_together_and_told_once_the_store_answers(
-    setup: Setup, monkeypatch: pytest.MonkeyPatch
+    setup: MemoryPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await setup.store.put_service(API, a_service())
     await setup.settles()
@@ -225,7 +173,7 @@ async def test_denied_calls_are_counted_together_and_told_once_the_store_answers
 
 
 async def test_a_route_that_the_gateway_refuses_is_told_where_it_is_looked_for(
-    setup: Setup,
+    setup: MemoryPlane,
 ) -> None:
     target = {"host": "api.shop.svc.cluster.local", "port": 80}
     setup.traffic.refuses["shop/bad"] = "the gateway refuses it: header value too long"
@@ -249,7 +197,7 @@ async def test_a_route_that_the_gateway_refuses_is_told_where_it_is_looked_for(
 
 @pytest.mark.attack
 async def test_a_table_that_is_refused_is_tried_ever_more_seldom(
-    setup: Setup, monkeypatch: pytest.MonkeyPatch
+    setup: MemoryPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(controller, "FIRST_RETRY", timedelta(seconds=0.1))
     tries: list[float] = []
@@ -270,7 +218,7 @@ async def test_a_table_that_is_refused_is_tried_ever_more_seldom(
     assert waits[-1] > 4 * 0.1
 
 
-async def test_a_declared_service_becomes_ready_and_says_where_it_is(setup: Setup) -> None:
+async def test_a_declared_service_becomes_ready_and_says_where_it_is(setup: MemoryPlane) -> None:
     await setup.store.put_service(API, a_service(scale={"replicas": 2}))
 
     status = await setup.settles()
@@ -283,11 +231,11 @@ async def test_a_declared_service_becomes_ready_and_says_where_it_is(setup: Setu
     await eventually(lambda: _has_kinds(setup, "ReplicaCreated", "EndpointsPublished"))
 
 
-async def _has_kinds(setup: Setup, *kinds: str) -> None:
+async def _has_kinds(setup: MemoryPlane, *kinds: str) -> None:
     assert set(kinds) <= {e.kind for e in await setup.store.events("shop", "api")}
 
 
-async def test_a_change_is_rolled_out_and_the_old_replica_is_gone(setup: Setup) -> None:
+async def test_a_change_is_rolled_out_and_the_old_replica_is_gone(setup: MemoryPlane) -> None:
     await setup.store.put_service(API, a_service())
     before = await setup.settles()
 
@@ -302,7 +250,7 @@ async def test_a_change_is_rolled_out_and_the_old_replica_is_gone(setup: Setup) 
     await setup.settles()
 
 
-async def test_the_status_numbers_the_revisions_that_are_rolled_out(setup: Setup) -> None:
+async def test_the_status_numbers_the_revisions_that_are_rolled_out(setup: MemoryPlane) -> None:
     await setup.store.put_service(API, a_service())
     first = await setup.settles()
     await setup.store.put_service(API, a_service(whitelists=[]))
@@ -321,7 +269,9 @@ async def test_the_status_numbers_the_revisions_that_are_rolled_out(setup: Setup
     assert [r.number for r in await setup.store.revisions(API)] == [2, 1]
 
 
-async def test_a_secret_that_changes_is_a_revision_whose_values_are_kept(setup: Setup) -> None:
+async def test_a_secret_that_changes_is_a_revision_whose_values_are_kept(
+    setup: MemoryPlane,
+) -> None:
     def a_secret(value: str) -> Secret:
         return Secret.model_validate({"type": "env", "data": {"PASS": value}})
 
@@ -346,7 +296,9 @@ async def test_a_secret_that_changes_is_a_revision_whose_values_are_kept(setup: 
     assert values == [{"PASS": "old"}, {"PASS": "new"}]
 
 
-async def test_a_busy_replica_is_not_stopped_before_its_patience_is_over(setup: Setup) -> None:
+async def test_a_busy_replica_is_not_stopped_before_its_patience_is_over(
+    setup: MemoryPlane,
+) -> None:
     await setup.store.put_service(API, a_service())
     before = await setup.settles()
     setup.traffic.busy[before.replicas[0].address] = 1
@@ -362,7 +314,9 @@ async def test_a_busy_replica_is_not_stopped_before_its_patience_is_over(setup: 
     assert datetime.now(UTC) - began >= timedelta(seconds=2)
 
 
-async def test_a_deleted_service_leaves_nothing_and_its_addresses_are_free(setup: Setup) -> None:
+async def test_a_deleted_service_leaves_nothing_and_its_addresses_are_free(
+    setup: MemoryPlane,
+) -> None:
     await setup.store.put_service(API, a_service())
     await setup.settles()
 
@@ -377,7 +331,9 @@ async def test_a_deleted_service_leaves_nothing_and_its_addresses_are_free(setup
     await eventually(gone)
 
 
-async def test_an_image_that_does_not_exist_fails_at_once_and_hurts_nobody(setup: Setup) -> None:
+async def test_an_image_that_does_not_exist_fails_at_once_and_hurts_nobody(
+    setup: MemoryPlane,
+) -> None:
     await setup.store.put_service(API, a_service(image="missing:1"))
     await setup.store.put_service(ServiceRef("shop", "web", "v1"), a_service())
 
@@ -388,7 +344,7 @@ async def test_an_image_that_does_not_exist_fails_at_once_and_hurts_nobody(setup
     await setup.settles(ServiceRef("shop", "web", "v1"))
 
 
-async def test_a_failed_update_leaves_the_old_replica_serving(setup: Setup) -> None:
+async def test_a_failed_update_leaves_the_old_replica_serving(setup: MemoryPlane) -> None:
     await setup.store.put_service(API, a_service())
     before = await setup.settles()
 
@@ -399,7 +355,7 @@ async def test_a_failed_update_leaves_the_old_replica_serving(setup: Setup) -> N
     assert after.ready_replicas == 1
 
 
-async def test_the_last_of_many_applies_wins(setup: Setup) -> None:
+async def test_the_last_of_many_applies_wins(setup: MemoryPlane) -> None:
     for n in range(20):
         await setup.store.put_service(API, a_service(labels={"n": str(n)}))
 
@@ -415,7 +371,7 @@ async def test_the_last_of_many_applies_wins(setup: Setup) -> None:
     await eventually(one_replica)
 
 
-async def test_a_task_that_ends_is_started_again(setup: Setup) -> None:
+async def test_a_task_that_ends_is_started_again(setup: MemoryPlane) -> None:
     await setup.store.put_service(API, a_service())
     before = await setup.settles()
 
@@ -425,7 +381,9 @@ async def test_a_task_that_ends_is_started_again(setup: Setup) -> None:
     await setup.settles()
 
 
-async def test_what_plan_says_is_what_is_done_and_then_there_is_nothing_left(setup: Setup) -> None:
+async def test_what_plan_says_is_what_is_done_and_then_there_is_nothing_left(
+    setup: MemoryPlane,
+) -> None:
     spec = a_service().as_given()
 
     shown = await setup.plane.queries.plan([an_envelope(spec)], delete=False)
@@ -444,7 +402,9 @@ async def test_what_plan_says_is_what_is_done_and_then_there_is_nothing_left(set
     assert again.services == ()
 
 
-async def test_a_plan_names_the_fields_that_differ_and_the_steps_to_come(setup: Setup) -> None:
+async def test_a_plan_names_the_fields_that_differ_and_the_steps_to_come(
+    setup: MemoryPlane,
+) -> None:
     task = {"id": "main", "docker": {"image": "api:1"}, "ports": [{"port": 80}]}
     await setup.store.put_service(API, a_release(task))
     await setup.settles()
@@ -457,7 +417,7 @@ async def test_a_plan_names_the_fields_that_differ_and_the_steps_to_come(setup: 
     assert kinds.index("CreateReplica") < kinds.index("StopReplica") < kinds.index("RemoveReplica")
 
 
-async def test_a_plan_of_a_deletion_shows_it_without_doing_it(setup: Setup) -> None:
+async def test_a_plan_of_a_deletion_shows_it_without_doing_it(setup: MemoryPlane) -> None:
     await setup.store.put_service(API, a_service())
     await setup.settles()
 
@@ -468,7 +428,7 @@ async def test_a_plan_of_a_deletion_shows_it_without_doing_it(setup: Setup) -> N
     assert (await setup.status()).state == "ready"
 
 
-async def test_a_changed_whitelist_is_published_and_replaces_no_replica(setup: Setup) -> None:
+async def test_a_changed_whitelist_is_published_and_replaces_no_replica(setup: MemoryPlane) -> None:
     await setup.store.put_service(API, a_service())
     before = await setup.settles()
 
@@ -484,7 +444,7 @@ async def test_a_changed_whitelist_is_published_and_replaces_no_replica(setup: S
     assert [r.revision for r in after.replicas] == [r.revision for r in before.replicas]
 
 
-async def test_orphans_are_taken_away(setup: Setup) -> None:
+async def test_orphans_are_taken_away(setup: MemoryPlane) -> None:
     stray = ServiceKey("old", "ghost")
     await setup.workloads.execute(CreateNetwork(stray, "10.180.9.0/25"))
 
@@ -501,7 +461,7 @@ async def test_orphans_are_taken_away(setup: Setup) -> None:
     "error", [KeyError("Id"), Transient(EngineFailed("look for image x", "refused"))]
 )
 async def test_a_first_look_that_fails_is_told_until_one_succeeds(
-    setup: Setup, error: Exception
+    setup: MemoryPlane, error: Exception
 ) -> None:
     async def fails(references: Any) -> Any:
         raise error
@@ -524,7 +484,7 @@ async def test_a_first_look_that_fails_is_told_until_one_succeeds(
 
 
 @pytest.mark.attack
-async def test_an_image_of_an_earlier_release_hurts_nobody(setup: Setup) -> None:
+async def test_an_image_of_an_earlier_release_hurts_nobody(setup: MemoryPlane) -> None:
     """The rule came later than the document: what is stored is still read."""
     task = {"id": "main", "docker": {"image": "../info?x="}}
     old = Service.model_validate({"tasks": [task]}, context=STORED)
@@ -535,7 +495,7 @@ async def test_an_image_of_an_earlier_release_hurts_nobody(setup: Setup) -> None
     assert (await setup.status()).desired_replicas == 1
 
 
-async def serving(setup: Setup, generation: int) -> ServiceStatus:
+async def serving(setup: MemoryPlane, generation: int) -> ServiceStatus:
     """Of that generation, and not confirmed yet."""
 
     async def check() -> None:
@@ -547,7 +507,9 @@ async def serving(setup: Setup, generation: int) -> ServiceStatus:
     return await setup.status()
 
 
-async def test_a_new_revision_that_ends_is_given_up_for_the_one_that_stayed(setup: Setup) -> None:
+async def test_a_new_revision_that_ends_is_given_up_for_the_one_that_stayed(
+    setup: MemoryPlane,
+) -> None:
     setup.workloads.output = [b"no database\n"]
     await setup.store.put_service(API, a_service())
     before = await setup.settles()
@@ -579,7 +541,7 @@ async def test_a_new_revision_that_ends_is_given_up_for_the_one_that_stayed(setu
     assert (await setup.settles()).revision == 2
 
 
-async def test_nothing_is_looked_at_while_a_revision_is_to_be_confirmed(setup: Setup) -> None:
+async def test_nothing_is_looked_at_while_a_revision_is_to_be_confirmed(setup: MemoryPlane) -> None:
     await setup.store.put_service(API, a_service())
     before = await setup.settles()
     rollout = {"confirmSeconds": 600}
@@ -602,7 +564,7 @@ async def test_nothing_is_looked_at_while_a_revision_is_to_be_confirmed(setup: S
     await eventually(idle)
 
 
-async def test_the_moment_of_confirmation_wakes_the_service(setup: Setup) -> None:
+async def test_the_moment_of_confirmation_wakes_the_service(setup: MemoryPlane) -> None:
     await setup.store.put_service(API, a_service(rollout={"confirmSeconds": 1}))
 
     status = await setup.settles()
@@ -611,7 +573,9 @@ async def test_the_moment_of_confirmation_wakes_the_service(setup: Setup) -> Non
     await eventually(lambda: _has_kinds(setup, "RevisionConfirmed"))
 
 
-async def test_connections_that_the_public_port_refuses_are_told_and_counted(setup: Setup) -> None:
+async def test_connections_that_the_public_port_refuses_are_told_and_counted(
+    setup: MemoryPlane,
+) -> None:
     platform = setup.plane.platform
     for counted in (3, 10, 4):
         setup.traffic.refused = counted
@@ -627,7 +591,7 @@ async def test_connections_that_the_public_port_refuses_are_told_and_counted(set
 
 @pytest.mark.attack
 async def test_a_port_of_the_platform_that_was_declared_before_stays_closed_and_is_told(
-    setup: Setup,
+    setup: MemoryPlane,
 ) -> None:
     """This store accepts it, as that of an earlier release did."""
     asked = Project.model_validate({"egress": [{"port": 4122}, {"port": 5432}]})
@@ -645,7 +609,9 @@ async def test_a_port_of_the_platform_that_was_declared_before_stays_closed_and_
     await eventually(told)
 
 
-async def test_a_replica_takes_looks_at_and_gives_back_a_lease_as_itself(setup: Setup) -> None:
+async def test_a_replica_takes_looks_at_and_gives_back_a_lease_as_itself(
+    setup: MemoryPlane,
+) -> None:
     leases = setup.plane.leases
     await setup.store.put_service(API, a_service(scale={"replicas": 2}))
     one, two = (await setup.settles()).replicas
@@ -669,7 +635,7 @@ async def test_a_replica_takes_looks_at_and_gives_back_a_lease_as_itself(setup: 
     assert leases.of(API, taken.until) == leases.of(ServiceRef("shop", "api", "v2"), now) == 0
 
 
-async def test_a_lease_outlives_the_control_plane_and_not_its_version(setup: Setup) -> None:
+async def test_a_lease_outlives_the_control_plane_and_not_its_version(setup: MemoryPlane) -> None:
     await setup.store.put_service(API, a_service())
     address = (await setup.settles()).replicas[0].address
     taken = await setup.plane.leases.take(address, 300)
@@ -692,7 +658,7 @@ async def test_a_lease_outlives_the_control_plane_and_not_its_version(setup: Set
     await setup.settles()
 
 
-async def test_a_replica_that_no_look_has_seen_yet_takes_a_lease(setup: Setup) -> None:
+async def test_a_replica_that_no_look_has_seen_yet_takes_a_lease(setup: MemoryPlane) -> None:
     """As an application that does so first of all, before its replica is looked at again."""
     await setup.store.put_service(API, a_service())
     address = (await setup.settles()).replicas[0].address
@@ -701,7 +667,7 @@ async def test_a_replica_that_no_look_has_seen_yet_takes_a_lease(setup: Setup) -
     assert taken.version == "v1"
 
 
-async def test_a_lease_is_acknowledged_once_its_version_is_kept_awake(setup: Setup) -> None:
+async def test_a_lease_is_acknowledged_once_its_version_is_kept_awake(setup: MemoryPlane) -> None:
     await setup.store.put_service(API, a_service())
     address = (await setup.settles()).replicas[0].address
     seen: list[float] = []
@@ -721,7 +687,7 @@ async def test_a_lease_is_acknowledged_once_its_version_is_kept_awake(setup: Set
 
 
 @pytest.mark.attack
-async def test_who_is_no_replica_takes_no_lease(setup: Setup) -> None:
+async def test_who_is_no_replica_takes_no_lease(setup: MemoryPlane) -> None:
     leases = setup.plane.leases
     await setup.store.put_service(API, a_service())
     address = (await setup.settles()).replicas[0].address
@@ -744,7 +710,7 @@ async def test_who_is_no_replica_takes_no_lease(setup: Setup) -> None:
     assert leases.of(API, datetime.now(UTC)) == 0
 
 
-async def test_the_gateway_is_told_where_leases_are_taken(setup: Setup) -> None:
+async def test_the_gateway_is_told_where_leases_are_taken(setup: MemoryPlane) -> None:
     async def told() -> None:
         assert setup.traffic.takes_leases
 
@@ -752,7 +718,7 @@ async def test_the_gateway_is_told_where_leases_are_taken(setup: Setup) -> None:
 
 
 def leases_of(
-    setup: Setup, keep_awake: Callable[[ServiceRef], Awaitable[None]] | None = None
+    setup: MemoryPlane, keep_awake: Callable[[ServiceRef], Awaitable[None]] | None = None
 ) -> Leases:
     """Of a control plane that was just started, and has looked at nothing."""
     return Leases(

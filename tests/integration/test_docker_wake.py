@@ -237,6 +237,28 @@ async def test_probes_rest_while_a_replica_is_frozen_and_its_verdict_stays(bench
     assert (await bench.replica()).ready
 
 
+async def test_what_is_frozen_when_the_control_plane_begins_is_asked_nothing_until_it_is_thawed(
+    bench: Bench,
+) -> None:
+    probe = {"type": "http", "intervalSeconds": 0.1, "failures": 1, "timeoutSeconds": 0.2}
+    await bench.workloads.execute(bench.op(bench.task(probe=probe)))
+    await bench.ready()
+    await bench.workloads.execute(FREEZE)
+
+    async with bench.another() as workloads:
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            (task,) = (await bench.replica(workloads)).tasks
+            assert (task.frozen, task.health.state) == (True, "unknown")
+        await workloads.execute(THAW)
+
+        async def is_ready() -> None:
+            replica = await bench.replica(workloads)
+            assert replica.ready, replica
+
+        await eventually(is_ready, within=20)
+
+
 async def test_a_frozen_replica_can_be_asked_to_end_when_it_was_thawed(bench: Bench) -> None:
     await bench.workloads.execute(bench.op())
     replica = await bench.ready()

@@ -214,22 +214,27 @@ async def test_probe_commands_that_hang_are_killed_and_do_not_pile_up(bench: Ben
     assert "no answer to its exec probe within 0.5 s" in str((await bench.main()).health.reason)
 
 
-async def test_secrets_reach_the_task_and_no_label(bench: Bench) -> None:
+async def with_secrets(bench: Bench, env: int, file: int) -> tuple[str, str, str]:
+    """A task that has them at these versions: its container, its environment, its file."""
     facts = (
-        SecretFacts("shop", "creds", "env", "", ("TOKEN",), 1),
-        SecretFacts("shop", "conf", "file", "/etc/app", ("app.ini",), 1),
+        SecretFacts("shop", "creds", "env", "", ("TOKEN",), env),
+        SecretFacts("shop", "conf", "file", "/etc/app", ("app.ini",), file),
     )
     task = bench.task(secrets=["creds", "conf"])
     await bench.workloads.execute(bench.op(task, secrets=facts))
     container = (await bench.ready()).tasks[0].container
-
     environment = await bench.call(container, "http", "http://127.0.0.1:8080/env")
     content = await bench.call(
         container, "http", "http://127.0.0.1:8080/file?path=/etc/app/app.ini"
     )
+    return container, json.dumps(environment), json.dumps(content)
 
-    assert "s3cret-in-env" in json.dumps(environment)
-    assert "s3cret-in-file" in json.dumps(content)
+
+async def test_secrets_reach_the_task_and_no_label(bench: Bench) -> None:
+    container, environment, content = await with_secrets(bench, 1, 1)
+
+    assert "s3cret-in-env" in environment
+    assert "s3cret-in-file" in content
     shown = await Container(bench.engine, container).show()
     assert "s3cret" not in json.dumps(shown["Config"]["Labels"])
 
@@ -237,21 +242,10 @@ async def test_secrets_reach_the_task_and_no_label(bench: Bench) -> None:
 async def test_a_task_gets_the_values_of_the_versions_that_its_revision_names(
     bench: Bench,
 ) -> None:
-    facts = (
-        SecretFacts("shop", "creds", "env", "", ("TOKEN",), 2),
-        SecretFacts("shop", "conf", "file", "/etc/app", ("app.ini",), 3),
-    )
-    task = bench.task(secrets=["creds", "conf"])
-    await bench.workloads.execute(bench.op(task, secrets=facts))
-    container = (await bench.ready()).tasks[0].container
+    _, environment, content = await with_secrets(bench, 2, 3)
 
-    environment = await bench.call(container, "http", "http://127.0.0.1:8080/env")
-    content = await bench.call(
-        container, "http", "http://127.0.0.1:8080/file?path=/etc/app/app.ini"
-    )
-
-    assert "s3cret-in-env-2" in json.dumps(environment)
-    assert "s3cret-in-file-3" in json.dumps(content)
+    assert "s3cret-in-env-2" in environment
+    assert "s3cret-in-file-3" in content
 
 
 async def test_a_replica_whose_secret_has_moved_on_is_not_made_and_is_tried_again(

@@ -173,7 +173,8 @@ async def test_no_claim_arrives_in_any_spelling(live: Mesh, sign: str) -> None:
     assert {name for name, value in seen.items() if value == "me"} == {k.lower() for k in kept}
 
 
-async def test_a_gateway_of_an_earlier_release_gets_a_listener_that_it_takes() -> None:
+@contextlib.asynccontextmanager
+async def a_gateway_of_an_earlier_release() -> AsyncIterator[Mesh]:
     async with envoy_host() as host, AsyncExitStack() as stack:
         host.heap_bytes = None
         live = Mesh(host, traffic_of(host), stack)
@@ -181,9 +182,13 @@ async def test_a_gateway_of_an_earlier_release_gets_a_listener_that_it_takes() -
             await host.start_envoy()
             await begin(live)
             await live.traffic.publish_ingress(routes({"source": {"url": "/"}}))
+            yield live
 
-            seen = (await get(await stranger(live), "/a%2Fb", **CLAIMED, x_own="kept")).json
-            private = await outside(live, "/v1/config/login")
+
+async def test_a_gateway_of_an_earlier_release_gets_a_listener_that_it_takes() -> None:
+    async with a_gateway_of_an_earlier_release() as live:
+        seen = (await get(await stranger(live), "/a%2Fb", **CLAIMED, x_own="kept")).json
+        private = await outside(live, "/v1/config/login")
 
     assert seen["path"] == "/a/b"
     assert seen["headers"]["x-own"] == "kept"
@@ -193,17 +198,11 @@ async def test_a_gateway_of_an_earlier_release_gets_a_listener_that_it_takes() -
 
 
 async def test_a_gateway_of_an_earlier_release_takes_leases_too() -> None:
-    async with envoy_host() as host, AsyncExitStack() as stack:
-        host.heap_bytes = None
-        live = Mesh(host, traffic_of(host), stack)
-        async with live.traffic.serve():
-            await host.start_envoy()
-            await begin(live)
-            await live.traffic.publish_ingress(routes({"source": {"url": "/"}}))
-            await live.traffic.publish_leases()
-            async with serving(the_api(live), echo_request):
-                seen = (await lease(live, **FORGED)).json
-                api = (await local(live, "/v1/config/env", **FORGED)).json
+    async with a_gateway_of_an_earlier_release() as live:
+        await live.traffic.publish_leases()
+        async with serving(the_api(live), echo_request):
+            seen = (await lease(live, **FORGED)).json
+            api = (await local(live, "/v1/config/env", **FORGED)).json
 
     assert seen["headers"][LEASE_HEADER] == str(live.subnet("shop/api")[2])
     assert LEASE_HEADER not in api["headers"]

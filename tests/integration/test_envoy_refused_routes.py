@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -40,14 +41,18 @@ def many(count: int) -> list[IngressRule]:
     return list(routes(*({"source": {"url": f"/r{n}"}} for n in range(count))).rules)
 
 
+@asynccontextmanager
+async def a_gateway_and_an_api() -> AsyncIterator[Mesh]:
+    async with mesh() as live:
+        await begin(live)
+        async with a_server_that_says_api(live):
+            yield live
+
+
 async def test_the_api_and_the_good_routes_answer_whatever_envoy_refuses() -> None:
     good, bad = routes({"source": {"url": "/good"}}, {"source": {"url": "/bad"}}).rules
     table = IngressTable((good, refused_by_envoy(bad)))
-    async with AsyncExitStack() as stack:
-        live = await stack.enter_async_context(mesh())
-        await begin(live)
-        await stack.enter_async_context(a_server_that_says_api(live))
-
+    async with a_gateway_and_an_api() as live:
         refused = await live.traffic.publish_ingress(table)
 
         assert refused.keys() == {bad.id}
@@ -62,31 +67,24 @@ async def test_a_new_control_plane_and_a_new_gateway_serve_the_rest() -> None:
     """What a reboot does: neither remembers that anything was refused."""
     good, bad = routes({"source": {"url": "/good"}}, {"source": {"url": "/bad"}}).rules
     table = IngressTable((good, refused_by_envoy(bad)))
-    async with AsyncExitStack() as stack:
-        live = await stack.enter_async_context(mesh())
-        await begin(live)
-        await stack.enter_async_context(a_server_that_says_api(live))
+    async with a_gateway_and_an_api() as live:
         await live.traffic.publish_ingress(table)
         await live.host.stop_envoy()
 
         again = traffic_of(live.host)
-        await stack.enter_async_context(again.serve())
-        await live.host.start_envoy()
-        live.traffic = again
-        refused = await again.publish_ingress(table)
-        await live.apply(WORLD)
+        async with again.serve():
+            await live.host.start_envoy()
+            live.traffic = again
+            refused = await again.publish_ingress(table)
+            await live.apply(WORLD)
 
-        assert refused.keys() == {bad.id}
-        await eventually(lambda: serves_the_rest(live))
+            assert refused.keys() == {bad.id}
+            await eventually(lambda: serves_the_rest(live))
 
 
 async def test_the_api_answers_though_envoy_refuses_every_table() -> None:
     """The table's own trouble: here the live resource itself is one that Envoy has refused."""
-    async with AsyncExitStack() as stack:
-        live = await stack.enter_async_context(mesh())
-        await begin(live)
-        await stack.enter_async_context(a_server_that_says_api(live))
-
+    async with a_gateway_and_an_api() as live:
         refused = await live.traffic.publish_ingress(
             IngressTable(tuple(map(refused_by_envoy, many(8))))
         )
@@ -200,10 +198,7 @@ async def test_what_is_accepted_is_served() -> None:
 
 async def test_nobody_chooses_the_routes_that_answer() -> None:
     """The scope is found from the path alone; a header of that name is overwritten."""
-    async with AsyncExitStack() as stack:
-        live = await stack.enter_async_context(mesh())
-        await begin(live)
-        await stack.enter_async_context(a_server_that_says_api(live))
+    async with a_gateway_and_an_api() as live:
         await live.traffic.publish_ingress(routes({"source": {"url": "/"}}))
         forged = {"x-space-cloud-scope": "api"}
 

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -11,26 +10,22 @@ from typing import Any
 import pytest
 
 from eventually import eventually
+from memory_plane import API, REPORT_SECONDS, MemoryPlane, a_memory_plane, now
 from spacecloud.api.envelopes import envelopes_of
-from spacecloud.drivers.memory import MemoryGate, MemoryTraffic, MemoryWorkloads, memory_driver
+from spacecloud.drivers.memory import MemoryTraffic
 from spacecloud.errors import Transient
-from spacecloud.model.addresses import PoolAllocator, Pools
 from spacecloud.model.held import HeldCall, Passed, Refused
 from spacecloud.model.load import Load, LoadReport, MachineMemory, OpenConnection
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Scaling
-from spacecloud.model.scaling_view import ScaleView
 from spacecloud.model.service import Service
 from spacecloud.model.wake import Resumed
 from spacecloud.reasons.tasks import Exited
-from spacecloud.reconcile.control_plane import ControlPlane
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.scaling import autoscaler
 from spacecloud.reconcile.scaling.autoscaler import TICK_SECONDS
 from spacecloud.reconcile.scaling.scalings import Scalings
 from spacecloud.reconcile.scaling.version_loads import FRESH_SECONDS, VersionLoads
-from spacecloud.secrets.keyfile import open_sealer
-from spacecloud.store.sqlite import SqliteStore
 from spacecloud.workloads.observed import ObservedWorkloads
 from spacecloud.workloads.operations import (
     CreateReplica,
@@ -38,54 +33,9 @@ from spacecloud.workloads.operations import (
     StartTask,
     StopReplica,
 )
-from spacecloud.workloads.situation import TerminationLimits
 
-API = ServiceRef("shop", "api", "v1")
 WEB = ServiceRef("shop", "web", "v1")
 DB = ServiceRef("shop", "db", "v1")
-REPORT_SECONDS = 0.2
-
-
-@dataclass
-class World:
-    store: SqliteStore
-    plane: ControlPlane
-    workloads: MemoryWorkloads
-    traffic: MemoryTraffic
-    gate: MemoryGate
-    active: dict[str, float]
-    """Address of a replica to what it has in flight, as each report tells it."""
-
-    async def declare(self, ref: ServiceRef = API, **given: Any) -> None:
-        await self.store.put_service(ref, a_spec(**given))
-        await self.reaches(ref, "ready")
-
-    async def reaches(self, ref: ServiceRef, state: str) -> None:
-        async def check() -> None:
-            (found,) = await self.plane.queries.status(ref.project, ref.service, ref.version)
-            assert found.state == state, found
-
-        await eventually(check, within=60)
-
-    async def scaling(self, ref: ServiceRef = API) -> ScaleView:
-        (found,) = await self.plane.queries.scaling(ref.project, ref.service, ref.version)
-        return found
-
-    async def addresses(self, ref: ServiceRef = API) -> list[str]:
-        observed = await self.workloads.observe(ref.key)
-        return [replica.address for replica in observed.replicas if replica.ref == ref]
-
-    async def events(self, kind: str, ref: ServiceRef = API) -> list[str]:
-        """One at least: they are written behind the work's back."""
-        told: list[str] = []
-
-        async def some() -> None:
-            found = await self.store.events(ref.project, ref.service, 100)
-            told[:] = [event.message for event in found if event.kind == kind]
-            assert told, f"no event {kind}"
-
-        await eventually(some)
-        return told
 
 
 def a_spec(*, port: str = "http", **given: Any) -> Service:
@@ -109,46 +59,41 @@ def sleepy(**sleep: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    def now() -> datetime:
-        return datetime.now(UTC)
-
-    sealer = open_sealer(tmp_path / "secret.key", tmp_path / "store.db")
-    async with SqliteStore.open(
-        tmp_path / "store.db", PoolAllocator(Pools()), sealer, now
-    ) as store:
-        driver = memory_driver(now)
-        limits = TerminationLimits(drain=timedelta(seconds=2), grace=timedelta(seconds=1))
-        plane = ControlPlane(store, driver, limits, now, http_port=4122, resync_seconds=30)
-        assert isinstance(driver.workloads, MemoryWorkloads)
-        assert isinstance(driver.traffic, MemoryTraffic)
-        assert isinstance(driver.gate, MemoryGate)
-        world = World(store, plane, driver.workloads, driver.traffic, driver.gate, {})
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(plane.run())
-            reporting = tasks.create_task(report(world))
-            yield world
-            running.cancel()
-            reporting.cancel()
+async def silent(tmp_path: Path) -> AsyncIterator[MemoryPlane]:
+    """Whose gateway reports nothing."""
+    async with a_memory_plane(tmp_path) as plane:
+        yield plane
 
 
-async def report(world: World) -> None:
-    while True:
-        await asyncio.sleep(REPORT_SECONDS)
-        loads = {address: Load(active, 0) for address, active in world.active.items()}
-        world.traffic.loads.send(LoadReport(REPORT_SECONDS, loads))
+@pytest.fixture
+async def world(silent: MemoryPlane) -> AsyncIterator[MemoryPlane]:
+    async with silent.reporting():
+        yield silent
 
 
-async def test_what_nobody_calls_is_frozen_and_the_first_call_wakes_it(world: World) -> None:
-    await world.declare()
-    await world.reaches(API, "asleep")
+async def events(plane: MemoryPlane, kind: str, ref: ServiceRef = API) -> list[str]:
+    """One at least: they are written behind the work's back."""
+    told: list[str] = []
+
+    async def some() -> None:
+        found = await plane.store.events(ref.project, ref.service, 100)
+        told[:] = [event.message for event in found if event.kind == kind]
+        assert told, f"no event {kind}"
+
+    await eventually(some)
+    return told
+
+
+async def test_what_nobody_calls_is_frozen_and_the_first_call_wakes_it(world: MemoryPlane) -> None:
+    await world.declare(a_spec())
+    await world.settles(API, "asleep")
     asleep = await world.scaling()
 
     answers = await asyncio.gather(*(world.gate.knock(API) for _ in range(20)))
 
     assert asleep.state == "frozen"
     assert all(isinstance(answer, Passed) for answer in answers), answers
-    await world.reaches(API, "ready")
+    await world.settles(API, "ready")
     awake = await world.scaling()
     assert (awake.state, awake.asleep, awake.wakes.count) == ("awake", None, 1)
     assert awake.wakes.last is not None
@@ -156,14 +101,16 @@ async def test_what_nobody_calls_is_frozen_and_the_first_call_wakes_it(world: Wo
     assert [part.name for part in awake.wakes.last.parts] == ["gate", "thaw", "ready"]
 
     async def told_once() -> None:
-        assert len(await world.events("Woken")) == 1
+        assert len(await events(world, "Woken")) == 1
 
     await eventually(told_once)
-    (fell,) = await world.events("Scaled")
+    (fell,) = await events(world, "Scaled")
     assert fell.startswith("v1: 1 → frozen: nobody has called it")
 
 
-async def test_the_parts_of_a_wake_are_all_that_it_took_since_the_call_came(world: World) -> None:
+async def test_the_parts_of_a_wake_are_all_that_it_took_since_the_call_came(
+    world: MemoryPlane,
+) -> None:
     wake = world.workloads.wake
 
     async def slow_wake(ref: ServiceRef) -> Resumed:
@@ -172,9 +119,9 @@ async def test_the_parts_of_a_wake_are_all_that_it_took_since_the_call_came(worl
         setattr(world.workloads, "_ready_after", timedelta(seconds=0.2))  # noqa: B010 - its world
         return await wake(ref)
 
-    await world.declare(autoScale=sleepy(freezeAfter="never"))
-    await world.plane.queries.sleep(API, "stopped")
-    await world.reaches(API, "asleep")
+    await world.declare(a_spec(autoScale=sleepy(freezeAfter="never")))
+    await world.plane.queries.scaling.sleep(API, "stopped")
+    await world.settles(API, "asleep")
     setattr(world.workloads, "wake", slow_wake)  # noqa: B010 - a method of an instance
 
     # It came before anybody could answer it.
@@ -193,84 +140,84 @@ async def test_the_parts_of_a_wake_are_all_that_it_took_since_the_call_came(worl
     assert parts["ready"] >= 200
     assert last.milliseconds <= answer.wake_ms + 1 <= took + 2
     shown = ", ".join(f"{name} {milliseconds:.1f}" for name, milliseconds in parts.items())
-    (said,) = await world.events("Woken")
+    (said,) = await events(world, "Woken")
     assert said.endswith(f"took calls after {last.milliseconds:.1f} ms ({shown})")
 
 
-async def test_load_makes_more_and_its_end_makes_fewer_before_it_sleeps(world: World) -> None:
-    await world.declare()
-    (first,) = await world.addresses()
-    world.active[first] = 25
+async def test_load_makes_more_at_once(silent: MemoryPlane) -> None:
+    await silent.declare(a_spec())
+    (first,) = await silent.addresses()
+    # From the first report on, so that no decision is made of less.
+    silent.active[first] = 25
 
     async def four() -> None:
         # 25 in flight, 7 of 10 each is the aim.
-        assert len(await world.addresses()) == 4
+        assert len(await silent.addresses()) == 4
 
-    await eventually(four, within=60)
+    async with silent.reporting():
+        await eventually(four, within=60)
+        mode = (await silent.scaling()).mode
 
-    assert (await world.scaling()).mode == "panic"
-
-    async def told() -> None:
-        # On a busy machine a decision falls between the first report and the one that fills it.
-        scaled = await world.events("Scaled")
-        assert [event for event in scaled if " → 4: " in event], scaled
-
-    await eventually(told)
+    assert mode == "panic"
+    assert await events(silent, "Scaled") == [
+        "v1: 1 → 4: active-requests is 25 in all, 7 per replica is the aim"
+    ]
 
 
-async def test_no_report_is_no_data_and_nothing_falls_asleep(world: World) -> None:
-    setattr(world.traffic.loads, "send", lambda _: None)  # noqa: B010 - a method of an instance
-    await world.declare()
+async def test_no_report_is_no_data_and_nothing_falls_asleep(silent: MemoryPlane) -> None:
+    await silent.declare(a_spec())
 
     await asyncio.sleep(5)
 
-    assert (await world.scaling()).state == "awake"
+    assert (await silent.scaling()).state == "awake"
 
 
-async def test_what_a_version_names_as_upstream_is_woken_with_it(world: World) -> None:
+async def test_what_a_version_names_as_upstream_is_woken_with_it(world: MemoryPlane) -> None:
     api = [{"projectId": "shop", "service": "api"}]
     db = [{"projectId": "shop", "service": "db"}]
-    await world.declare(WEB, upstreams=api)
-    await world.declare(API, upstreams=db)
-    await world.declare(DB, port="tcp")
+    await world.declare(a_spec(upstreams=api), WEB)
+    await world.declare(a_spec(upstreams=db), API)
+    await world.declare(a_spec(port="tcp"), DB)
     for ref in (WEB, API, DB):
-        await world.reaches(ref, "asleep")
+        await world.settles(ref, "asleep")
 
     await world.gate.knock(WEB)
 
     for ref in (API, DB):
-        await world.reaches(ref, "ready")
+        await world.settles(ref, "ready")
         last = (await world.scaling(ref)).wakes.last
         assert last is not None
         assert last.why == "upstream"
 
 
-async def test_a_caller_that_is_woken_wakes_what_it_holds_connections_to(world: World) -> None:
-    await world.declare(WEB)
-    await world.declare(DB, port="tcp")
+async def test_a_caller_that_is_woken_wakes_what_it_holds_connections_to(
+    world: MemoryPlane,
+) -> None:
+    await world.declare(a_spec(), WEB)
+    await world.declare(a_spec(port="tcp"), DB)
     (caller,), (callee,) = await world.addresses(WEB), await world.addresses(DB)
     vip = str((await world.store.declared()).addresses.services[DB.key].vip)
     world.traffic.open[caller, vip, 8080] = 2
     world.active[callee] = 2
-    await world.reaches(WEB, "asleep")
+    await world.settles(WEB, "asleep")
     # Its two connections ask for nothing while their caller sleeps.
-    await world.reaches(DB, "asleep")
+    await world.settles(DB, "asleep")
     # Else a report may come first, which counts what a caller holds open that is awake.
     setattr(world.traffic.loads, "send", lambda _: None)  # noqa: B010 - a method of an instance
 
     await world.gate.knock(WEB)
 
-    await world.reaches(DB, "ready")
+    await world.settles(DB, "ready")
     last = (await world.scaling(DB)).wakes.last
     assert last is not None
     assert last.why == "connection"
 
 
 async def test_a_trial_that_is_skipped_starts_nothing_and_the_next_call_makes_what_is_new(
-    world: World,
+    world: MemoryPlane,
 ) -> None:
-    await world.declare(autoScale=sleepy(freezeAfter="never", stopAfter=1))
-    await world.reaches(API, "asleep")
+    await world.declare(a_spec(autoScale=sleepy(freezeAfter="never", stopAfter=1)))
+    await world.settles(API, "asleep")
     (before,) = (await world.workloads.observe(API.key)).replicas
     executed = len(world.workloads.executed)
     spec = a_spec(autoScale=sleepy(freezeAfter="never", stopAfter=1)).as_given()
@@ -308,10 +255,10 @@ async def test_a_trial_that_is_skipped_starts_nothing_and_the_next_call_makes_wh
 
 
 async def test_what_the_memory_does_not_hold_waits_and_says_so_until_it_fits(
-    world: World,
+    world: MemoryPlane,
 ) -> None:
-    await world.declare(autoScale=sleepy(freezeAfter="never", stopAfter=1))
-    await world.reaches(API, "asleep")
+    await world.declare(a_spec(autoScale=sleepy(freezeAfter="never", stopAfter=1)))
+    await world.settles(API, "asleep")
     short, enough = MachineMemory(8 << 30, 430 << 20), MachineMemory(8 << 30, 6 << 30)
     world.workloads.memory = short
     executed = len(world.workloads.executed)
@@ -326,23 +273,23 @@ async def test_what_the_memory_does_not_hold_waits_and_says_so_until_it_fits(
         for ref in (API, WEB):
             (found,) = await world.plane.queries.status(ref.project, ref.service, ref.version)
             assert (found.state, found.reason) == ("progressing", "MemoryShort"), found
-            assert len(await world.events("NotStarted", ref)) == 1
+            assert len(await events(world, "NotStarted", ref)) == 1
 
     await eventually(both_wait, within=60)
     later = world.workloads.executed[executed:]
     assert not [op for op in later if isinstance(op, CreateReplica | StartTask | StopReplica)]
     world.workloads.memory = enough
     for ref in (API, WEB):
-        await world.reaches(ref, "ready")
-    assert len(await world.events("NotStarted")) == 1
+        await world.settles(ref, "ready")
+    assert len(await events(world, "NotStarted")) == 1
 
 
-async def test_a_wake_that_fails_says_why_to_who_waits_and_in_events(world: World) -> None:
+async def test_a_wake_that_fails_says_why_to_who_waits_and_in_events(world: MemoryPlane) -> None:
     async def fails(ref: ServiceRef) -> None:
         raise Transient(Exited(3, "no database"))
 
-    await world.declare()
-    await world.reaches(API, "asleep")
+    await world.declare(a_spec())
+    await world.settles(API, "asleep")
     setattr(world.workloads, "wake", fails)  # noqa: B010 - a method of an instance
 
     answer = await world.gate.knock(API)
@@ -352,28 +299,28 @@ async def test_a_wake_that_fails_says_why_to_who_waits_and_in_events(world: Worl
     assert answer.retry_after_seconds > 0
 
     async def told() -> None:
-        assert any("no database" in said for said in await world.events("WakeFailed"))
+        assert any("no database" in said for said in await events(world, "WakeFailed"))
 
     await eventually(told)
     assert (await world.scaling()).wakes.failed == 1
 
 
-async def test_a_browser_is_shown_a_page_where_the_service_asks_for_it(world: World) -> None:
-    await world.declare(autoScale=sleepy(waitingPage=True, maxHeld=1))
-    await world.reaches(API, "asleep")
+async def test_a_browser_is_shown_a_page_where_the_service_asks_for_it(world: MemoryPlane) -> None:
+    await world.declare(a_spec(autoScale=sleepy(waitingPage=True, maxHeld=1)))
+    await world.settles(API, "asleep")
 
     page = await world.gate.knock(API, accepts="text/html")
 
     assert isinstance(page, Refused)
     assert page.html is not None
     assert "api is starting" in page.html
-    await world.reaches(API, "ready")
+    await world.settles(API, "ready")
 
 
-async def test_a_call_while_a_replica_is_laid_down_wakes_it(world: World) -> None:
+async def test_a_call_while_a_replica_is_laid_down_wakes_it(world: MemoryPlane) -> None:
     """What was decided before the call does not undo the wake."""
-    await world.declare()
-    await world.reaches(API, "asleep")
+    await world.declare(a_spec())
+    await world.settles(API, "asleep")
     froze = [op for op in world.workloads.executed if isinstance(op, FreezeReplica)]
     await world.gate.knock(API)
 
@@ -382,7 +329,7 @@ async def test_a_call_while_a_replica_is_laid_down_wakes_it(world: World) -> Non
 
 
 async def test_a_wake_that_takes_its_time_is_not_undone_by_what_was_decided_before(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: MemoryPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(autoscaler, "TICK_SECONDS", 0.05)
     begins, may_end = asyncio.Event(), asyncio.Event()
@@ -397,10 +344,10 @@ async def test_a_wake_that_takes_its_time_is_not_undone_by_what_was_decided_befo
         await may_end.wait()
         return await observe(key)
 
-    await world.declare(autoScale=sleepy(freezeAfter="never"))
+    await world.declare(a_spec(autoScale=sleepy(freezeAfter="never")))
     (address,) = await world.addresses()
-    await world.plane.queries.sleep(API, "stopped")
-    await world.reaches(API, "asleep")
+    await world.plane.queries.scaling.sleep(API, "stopped")
+    await world.settles(API, "asleep")
     setattr(world.workloads, "wake", slow_wake)  # noqa: B010 - methods of an instance
     setattr(world.workloads, "observe", slow_look)  # noqa: B010
     call = asyncio.create_task(world.gate.knock(API))
@@ -420,10 +367,10 @@ async def test_a_wake_that_takes_its_time_is_not_undone_by_what_was_decided_befo
 
 
 async def test_a_number_that_a_person_asks_for_holds_against_load_and_idleness(
-    world: World,
+    world: MemoryPlane,
 ) -> None:
-    await world.declare()
-    await world.plane.queries.scale(API, 3)
+    await world.declare(a_spec())
+    await world.plane.queries.scaling.scale(API, 3)
 
     async def three() -> None:
         assert len(await world.addresses()) == 3
@@ -437,13 +384,13 @@ async def test_a_number_that_a_person_asks_for_holds_against_load_and_idleness(
     assert (version.scaling.replicas, version.scaling.pinned) == (3, version.generation)
 
 
-async def test_what_was_recorded_is_in_the_latest_policy(world: World) -> None:
-    await world.declare()
+async def test_what_was_recorded_is_in_the_latest_policy(world: MemoryPlane) -> None:
+    await world.declare(a_spec())
     policies = PolicyCache(world.store)
     await policies.policy()
     scalings = Scalings(world.store, policies, lambda ref: None)
 
-    await scalings.record(API, Scaling(1, datetime.now(UTC), "frozen"))
+    await scalings.record(API, Scaling(1, now(), "frozen"))
 
     assert await scalings.depth(API) == "frozen"
 
@@ -459,32 +406,29 @@ class CountedTraffic(MemoryTraffic):
         return await super().connections()
 
 
-async def test_connections_are_listed_once_for_all_who_ask_in_a_moment(world: World) -> None:
-    def utc_now() -> datetime:
-        return datetime.now(UTC)
-
-    now = 0.0
-    meter = CountedTraffic(utc_now)
+async def test_connections_are_listed_once_for_all_who_ask_in_a_moment(world: MemoryPlane) -> None:
+    moment = 0.0
+    meter = CountedTraffic(now)
     scalings = Scalings(world.store, PolicyCache(world.store), lambda ref: None)
-    loads = VersionLoads(meter, scalings, lambda: now)
+    loads = VersionLoads(meter, scalings, lambda: moment)
 
     await asyncio.gather(*(loads.sleeping_callees(API) for _ in range(20)))
     assert meter.lists == 1
 
-    now += FRESH_SECONDS
+    moment += FRESH_SECONDS
     await loads.sleeping_callees(API)
     assert meter.lists == 2
 
 
 async def test_a_report_of_calls_before_a_person_sent_it_to_sleep_does_not_wake_it(
-    world: World,
+    world: MemoryPlane,
 ) -> None:
-    await world.declare(autoScale=sleepy(freezeAfter="never"))
+    await world.declare(a_spec(autoScale=sleepy(freezeAfter="never")))
     (address,) = await world.addresses()
 
-    await world.plane.queries.sleep(API, "frozen")
+    await world.plane.queries.scaling.sleep(API, "frozen")
     world.traffic.loads.send(LoadReport(60, {address: Load(1, 1)}))
-    await world.reaches(API, "asleep")
+    await world.settles(API, "asleep")
     fell = await world.scaling()
 
     async def is_woken() -> None:
@@ -498,7 +442,9 @@ async def test_a_report_of_calls_before_a_person_sent_it_to_sleep_does_not_wake_
     assert woken.why == "load"
 
 
-async def test_what_a_person_asks_for_while_the_first_look_goes_on_holds(world: World) -> None:
+async def test_what_a_person_asks_for_while_the_first_look_goes_on_holds(
+    world: MemoryPlane,
+) -> None:
     """As right after a start: the look knows what was declared before, and ends after the order."""
     looks, told = asyncio.Event(), asyncio.Event()
     observe = world.workloads.observe
@@ -512,23 +458,23 @@ async def test_what_a_person_asks_for_while_the_first_look_goes_on_holds(world: 
     await world.store.put_service(API, a_spec(autoScale=sleepy(freezeAfter="never")))
     async with asyncio.timeout(60):
         await looks.wait()
-    await world.plane.queries.sleep(API, "frozen")
+    await world.plane.queries.scaling.sleep(API, "frozen")
     told.set()
-    await world.reaches(API, "asleep")
+    await world.settles(API, "asleep")
     await asyncio.sleep(2 * TICK_SECONDS)
 
     assert (await world.scaling()).asleep == "frozen"
 
 
-async def test_what_was_decided_last_holds_for_who_has_read_before(world: World) -> None:
+async def test_what_was_decided_last_holds_for_who_has_read_before(world: MemoryPlane) -> None:
     """A look, or an order, that has the row as it was before it was written."""
-    await world.declare()
+    await world.declare(a_spec())
     policies = PolicyCache(world.store)
     scalings = Scalings(world.store, policies, lambda ref: None)
     await policies.policy()
     (before,) = await world.store.versions("shop", "api")
 
-    await scalings.record(API, Scaling(1, datetime.now(UTC), "frozen"))
+    await scalings.record(API, Scaling(1, now(), "frozen"))
 
     assert before.scaling is None
     known = scalings.of(before)

@@ -426,8 +426,8 @@ async def test_a_project_is_given_no_port_of_the_platform_itself(tmp_path: Path)
     asked = [{"port": port} for port in (5432, 4122, 15001)]
     project = Project.model_validate({"egress": asked})
     async with opened(tmp_path, own_ports=frozenset({4122, 4123, 15001})) as store:
-        async with store.rehearsal() as draft:
-            for tried in (store, draft):
+        async with store.copy() as copy:
+            for tried in (store, copy):
                 with pytest.raises(InvalidSpec) as caught:
                     await tried.put_project("shop", project)
                 assert [(m.path, m.value) for m in caught.value.mistakes] == [

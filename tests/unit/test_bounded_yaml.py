@@ -11,7 +11,7 @@ from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.read import parse, read
 from spacecloud.documents.tree import MOST_VALUES, trees
 from spacecloud.errors import MOST_MISTAKES, InvalidSpec
-from work import assert_linear, peak_bytes, processor_seconds, takes_less_than
+from work import assert_linear, peak_bytes, takes_less_than
 
 pytestmark = pytest.mark.attack
 
@@ -206,6 +206,6 @@ def test_any_shape_costs_what_its_size_allows(some: list[str], times: int) -> No
     text = "".join(some) * times
     kilobytes = 1 + len(text) / KB
 
-    assert processor_seconds(lambda: faults_of(text)) < 0.02 + 0.02 * kilobytes
+    assert takes_less_than(0.02 + 0.02 * kilobytes, lambda: faults_of(text))
     assert peak_bytes(lambda: faults_of(text)) < 200_000 + 2000 * KB * kilobytes
     assert len(faults_of(text).found) <= MOST_MISTAKES

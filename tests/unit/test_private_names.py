@@ -18,29 +18,25 @@ PUBLIC_ALL_THE_SAME = {"_replace", "_asdict", "_fields", "_exit"}
 
 def private_uses(tree: ast.Module) -> Iterator[str]:
     """Names with an underscore that come from another module or another kind of object."""
-    own = {
-        node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _is_set(node)
-    }
-    own |= {node.name for node in ast.walk(tree) if isinstance(node, _NAMED)}
-    own |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and _is_set(node)}
+    own, used = set(PUBLIC_ALL_THE_SAME), list[str]()
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            yield from (alias.name for alias in node.names if _is_private(alias.name))
-        elif isinstance(node, ast.Attribute) and _is_private(node.attr):
-            is_mine = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
-            if not is_mine and node.attr not in own | PUBLIC_ALL_THE_SAME:
-                yield node.attr
-
-
-_NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-
-
-def _is_set(node: ast.Attribute | ast.Name) -> bool:
-    """By a class of this module, on itself: an object of the same class may be asked for it."""
-    is_self = isinstance(node, ast.Name) or (
-        isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
-    )
-    return is_self and isinstance(node.ctx, ast.Store)
+        match node:
+            case ast.ImportFrom():
+                yield from (alias.name for alias in node.names if _is_private(alias.name))
+            case ast.Attribute(value=ast.Name(id="self" | "cls"), ctx=ast.Store()):
+                # An object of the same class may be asked for it.
+                own.add(node.attr)
+            case ast.Attribute(value=ast.Name(id="self" | "cls")):
+                pass
+            case ast.Attribute() if _is_private(node.attr):
+                used.append(node.attr)
+            case ast.Name(ctx=ast.Store()):
+                own.add(node.id)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                own.add(node.name)
+            case _:
+                pass
+    yield from (name for name in used if name not in own)
 
 
 def _is_private(name: str) -> bool:

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from spacecloud.drivers.docker.doctor.checks import reclaims
 from spacecloud.drivers.docker.pods.reclaim import BIT_BYTES, Reclaim, why_not
+from spacecloud.drivers.driver import Check
+from spacecloud.settings import Settings
 
 CONTAINER, PID = "ab" * 32, 4242
 PATH = f"system.slice/docker-{CONTAINER}.scope"
@@ -102,3 +105,21 @@ def test_a_machine_that_cannot_says_why(machine: Machine) -> None:
     assert "older than Linux 5.19" in why()
     (machine.cgroups / "cgroup.controllers").unlink()
     assert "cgroup v1" in why()
+
+
+def test_the_doctor_says_whether_the_machine_can_where_that_is_asked_for(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said() -> list[Check]:
+        return reclaims(Settings(), machine.cgroups, machine.proc)
+
+    unasked = said()
+    monkeypatch.setenv("SPACE_CLOUD_RECLAIM_FROZEN", "true")
+    (can,) = said()
+    (machine.proc / "meminfo").write_text("MemTotal: 8000 kB\nSwapTotal:  0 kB\n")
+    (cannot,) = said()
+
+    assert unasked == []
+    assert can == Check("reclaim", "frozen replicas give their memory back", ok=True)
+    assert (cannot.what, cannot.ok) == ("reclaim", False)
+    assert "zram would do" in cannot.message

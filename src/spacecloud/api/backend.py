@@ -14,18 +14,10 @@ from spacecloud.reasons.asked import AskedReason, StillWaking
 from spacecloud.reasons.notices import Notice
 
 
-class Backend(Protocol):
-    async def status(
-        self, project: str, service: str | None, version: str | None
-    ) -> list[ServiceStatus]:
-        """Of every declared version that fits; empty where there is none."""
-        ...
+class ScalingBackend(Protocol):
+    """Of numbers of replicas, and of sleep."""
 
-    async def why(self, project: str, service: str, version: str | None) -> list[Finding]:
-        """``NotFound`` for a service that is not declared."""
-        ...
-
-    async def scaling(
+    async def views(
         self, project: str, service: str | None, version: str | None
     ) -> list[ScaleView]:
         """Of every declared version that fits; empty where there is none."""
@@ -51,6 +43,21 @@ class Backend(Protocol):
         a version that is not declared, ``Transient``, ``Terminal``.
         """
         ...
+
+
+class Backend(Protocol):
+    async def status(
+        self, project: str, service: str | None, version: str | None
+    ) -> list[ServiceStatus]:
+        """Of every declared version that fits; empty where there is none."""
+        ...
+
+    async def why(self, project: str, service: str, version: str | None) -> list[Finding]:
+        """``NotFound`` for a service that is not declared."""
+        ...
+
+    @property
+    def scaling(self) -> ScalingBackend: ...
 
     async def check(self, envelopes: Sequence[Envelope]) -> None:
         """Raises what accepting the documents together would. Touches nothing."""

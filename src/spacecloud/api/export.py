@@ -31,7 +31,7 @@ async def export(store: Store, project: str | None, sealer: Seal | None) -> list
 
     Values of secrets are sealed; without a sealer they are REDACTED.
     """
-    async with store.rehearsal() as then:
+    async with store.copy() as then:
         ids = [stored.id for stored in await then.projects(project)]
         found = [await _of_project(then, id, sealer) for id in ids]
         if project is None:

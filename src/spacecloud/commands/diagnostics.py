@@ -72,8 +72,8 @@ def inspect(machine: Machine, output: str) -> None:
 def _processes(settings: Settings) -> list[Check]:
     who = _who_runs(settings)
     serving = who["control plane"]
-    keeper = who["kept by"]
-    there = f"process {serving}, {f'kept by {keeper}' if keeper else 'in the foreground'}"
+    manager = who["kept by"]
+    there = f"process {serving}, {f'kept by {manager}' if manager else 'in the foreground'}"
     works = supervisor.works(settings)
     answers = works or supervisor.answers(settings)
     url = f"http://127.0.0.1:{settings.http_port}"
@@ -118,10 +118,10 @@ def _api(settings: Settings, url: str, *, answers: bool, works: bool) -> str:
 
 
 def _who_runs(settings: Settings) -> dict[str, Any]:
-    serving, keeper = supervisor.control_plane(settings), supervisor.supervisor(settings)
+    serving, supervised = supervisor.control_plane(settings), supervisor.supervisor(settings)
     by = systemd.unit_name(settings) if systemd.is_set_up(settings) else None
-    if keeper is not None:
-        by = f"a supervisor (process {keeper.process})"
+    if supervised is not None:
+        by = f"a supervisor (process {supervised.process})"
     return {"control plane": serving.process if serving else None, "kept by": by}
 
 

@@ -28,7 +28,7 @@ CHANGES: Mapping[Difference, DocumentChangeKind] = {
 
 
 async def dry_run(
-    draft: Store,
+    copy: Store,
     envelopes: Sequence[Envelope],
     *,
     delete: bool,
@@ -43,7 +43,7 @@ async def dry_run(
         try:
             if not delete:
                 _check(envelope, cluster_type)
-            write = _erased(draft, envelope) if delete else _written(draft, envelope, trials)
+            write = _erased(copy, envelope) if delete else _written(copy, envelope, trials)
             changes.append(await write)
         except (InvalidSpec, Conflict, NotFound) as error:
             refused.append((envelope, error))
@@ -65,9 +65,9 @@ def together(refused: Sequence[tuple[Envelope, SpaceCloudError]]) -> SpaceCloudE
     return found.error()
 
 
-async def _erased(draft: Store, envelope: Envelope) -> DocumentChange:
-    was = await by_kind.document(draft, envelope)
-    await by_kind.delete(draft, envelope)
+async def _erased(copy: Store, envelope: Envelope) -> DocumentChange:
+    was = await by_kind.document(copy, envelope)
+    await by_kind.delete(copy, envelope)
     return _change(envelope, "unchanged" if was is None else "delete")
 
 
@@ -81,9 +81,9 @@ def _check(envelope: Envelope, cluster_type: ClusterType) -> None:
             pass
 
 
-async def _written(draft: Store, envelope: Envelope, trials: Trials) -> DocumentChange:
-    was = await by_kind.document(draft, envelope)
-    accepted = await by_kind.put(draft, envelope, trials.of(envelope))
+async def _written(copy: Store, envelope: Envelope, trials: Trials) -> DocumentChange:
+    was = await by_kind.document(copy, envelope)
+    accepted = await by_kind.put(copy, envelope, trials.of(envelope))
     change = accepted.change
     fields = _changed_fields(envelope, was or {}) if change == "updated" else ()
     return _change(envelope, CHANGES[change], fields)

@@ -39,20 +39,20 @@ class Preview:
 
     async def check(self, envelopes: Sequence[Envelope]) -> None:
         """Raises what accepting them one after the other would, for all of them at once."""
-        async with self._store.rehearsal() as draft:
-            await self._dry_run(draft, envelopes, delete=False)
+        async with self._store.copy() as copy:
+            await self._dry_run(copy, envelopes, delete=False)
 
     async def plan(
         self, envelopes: Sequence[Envelope], trial: Trial = "once", *, delete: bool
     ) -> PlanView:
         before = await self._policies.policy()
         trials = skipping(before.declared, envelopes) if trial == "skipped" else NOT_SKIPPED
-        async with self._store.rehearsal() as draft:
-            changes = await self._dry_run(draft, envelopes, trials, delete=delete)
-            after = Policy(await self._as_resolved(before.declared, await draft.declared()))
+        async with self._store.copy() as copy:
+            changes = await self._dry_run(copy, envelopes, trials, delete=delete)
+            after = Policy(await self._as_resolved(before.declared, await copy.declared()))
             keys = set(affected(before, after)) | set(_keys(envelopes))
-            plans = [await self._service_plan(key, after, draft) for key in sorted(keys)]
-            routes = table.read(await draft.ingress())
+            plans = [await self._service_plan(key, after, copy) for key in sorted(keys)]
+            routes = table.read(await copy.ingress())
         warnings = [str(warning) for warning in table.warnings(routes, after.declared)]
         for envelope in () if delete else envelopes:
             notices = [*notices_of(envelope.spec)]
@@ -66,14 +66,14 @@ class Preview:
 
     async def _dry_run(
         self,
-        draft: Store,
+        copy: Store,
         envelopes: Sequence[Envelope],
         trials: Trials = NOT_SKIPPED,
         *,
         delete: bool,
     ) -> list[DocumentChange]:
         return await dry_run(
-            draft, envelopes, delete=delete, cluster_type=self._cluster_type, trials=trials
+            copy, envelopes, delete=delete, cluster_type=self._cluster_type, trials=trials
         )
 
     async def _service_plan(self, key: ServiceKey, policy: Policy, store: Secrets) -> ServicePlan:

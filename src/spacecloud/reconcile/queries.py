@@ -13,9 +13,7 @@ from spacecloud.mesh.authorization import whitelist_of
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion, Trial
 from spacecloud.model.envelope import Envelope
-from spacecloud.model.refs import ServiceKey, ServiceRef
-from spacecloud.model.scaling import Depth
-from spacecloud.model.scaling_view import ScaleView, WakeView
+from spacecloud.model.refs import ServiceKey
 from spacecloud.model.service import Service
 from spacecloud.model.status import (
     Finding,
@@ -23,7 +21,6 @@ from spacecloud.model.status import (
     ServiceStatus,
     event_view,
 )
-from spacecloud.reasons.asked import AskedReason, StillWaking
 from spacecloud.reasons.notices import Notice, RouteNotServed
 from spacecloud.reconcile.health import Health
 from spacecloud.reconcile.platform import Platform
@@ -82,7 +79,7 @@ class Queries:
         self._policies = parts.policies
         self._services = parts.services
         self._platform = parts.platform
-        self._scaling = parts.scaling
+        self.scaling = parts.scaling
         self._scaling_metrics = parts.scaling_metrics
         self._health = parts.health
         self._denied_calls = parts.platform.denied_calls
@@ -121,20 +118,6 @@ class Queries:
         if not statuses:
             raise NotFound(f"there is no service {project}/{service}")
         return list(findings(statuses, self._platform.state))
-
-    async def scaling(
-        self, project: str, service: str | None, version: str | None
-    ) -> list[ScaleView]:
-        return await self._scaling.scaling(project, service, version)
-
-    async def scale(self, ref: ServiceRef, replicas: int) -> tuple[AskedReason, ...]:
-        return await self._scaling.scale(ref, replicas)
-
-    async def sleep(self, ref: ServiceRef, depth: Depth) -> None:
-        await self._scaling.sleep(ref, depth)
-
-    async def wake(self, ref: ServiceRef) -> WakeView | StillWaking | None:
-        return await self._scaling.wake(ref)
 
     async def check(self, envelopes: Sequence[Envelope]) -> None:
         await self._preview.check(envelopes)

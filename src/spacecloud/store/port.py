@@ -334,6 +334,6 @@ class Store(
 ):
     """All of it in one place, with the transactions that span several."""
 
-    def rehearsal(self) -> AbstractAsyncContextManager["Store"]:
+    def copy(self) -> AbstractAsyncContextManager["Store"]:
         """A copy to try writes on: it says what the store would say, and nothing of it lasts."""
         ...

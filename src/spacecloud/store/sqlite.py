@@ -82,7 +82,7 @@ class SqliteStore:
             yield cls(database, allocator, sealer, now, own_ports)
 
     @asynccontextmanager
-    async def rehearsal(self) -> AsyncGenerator["SqliteStore"]:
+    async def copy(self) -> AsyncGenerator["SqliteStore"]:
         async with self._database.copy() as database:
             yield SqliteStore(database, self._allocator, self._sealer, self._now, self._own_ports)
 

@@ -38,7 +38,7 @@ class ScaleOrder(Resource):
 @router.get("/{project}/scaling", responses=lists(ScaleView))
 async def scaling(api: Api, query: ServiceQuery) -> JSONResponse:
     """What moves the number of replicas, what was decided, and what comes next and when."""
-    return views(await api.backend.scaling(query.project, query.service, query.version))
+    return views(await api.backend.scaling.views(query.project, query.service, query.version))
 
 
 @router.post(
@@ -61,13 +61,13 @@ async def _carried_out(
     ref = ServiceRef(*names)
     match order.replicas, order.asleep:
         case int(replicas), None:
-            notices = await api.backend.scale(ref, replicas)
+            notices = await api.backend.scaling.scale(ref, replicas)
             return ScaleAnswer(notices=tuple(map(str, notices)), replicas=replicas)
         case None, "frozen" | "stopped" as depth:
-            await api.backend.sleep(ref, depth)
+            await api.backend.scaling.sleep(ref, depth)
             return ScaleAnswer(asleep=depth)
         case None, None if "asleep" in given:
-            woken = await api.backend.wake(ref)
+            woken = await api.backend.scaling.wake(ref)
             if isinstance(woken, StillWaking):
                 return ScaleAnswer(notices=(f"{woken}: {woken.fix}",))
             if woken is None:

@@ -19,7 +19,7 @@ WAKE_SECONDS = 50.0
 
 
 class ScalingQueries:
-    """Fulfils the part of ``api.backend.Backend`` that is about numbers of replicas."""
+    """Fulfils ``api.backend.ScalingBackend``."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class ScalingQueries:
         self._scaler = scaler
         self._wake_seconds = wake_seconds
 
-    async def scaling(
+    async def views(
         self, project: str, service: str | None, version: str | None
     ) -> list[ScaleView]:
         return [

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from pathlib import Path
 
 from spacecloud.drivers.docker import labels, releases
 from spacecloud.drivers.docker.doctor import pool_conflicts, preflight
@@ -12,6 +13,8 @@ from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership, names_of
 from spacecloud.drivers.docker.pods import reclaim
+from spacecloud.drivers.docker.pods.cgroups import CGROUPS
+from spacecloud.drivers.docker.proc_net import PROC
 from spacecloud.drivers.docker.process import run
 from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.drivers.driver import Check
@@ -34,9 +37,7 @@ async def examine(engine: Engine, settings: Settings, networking: Networking) ->
         _checked("clock", preflight.clock(settings), "it has not gone back"),
         _checked("folders", preflight.folders(settings), str(settings.state_dir)),
     ]
-    if settings.reclaim_frozen:
-        said = "frozen replicas give their memory back"
-        checks.append(_checked("reclaim", filter(None, [reclaim.why_not()]), said))
+    checks += reclaims(settings)
     try:
         checks += [await _engine(engine), await _pools(engine, networking)]
         own = await preflight.own_processes(engine, settings)
@@ -112,6 +113,14 @@ def load_reports(gateway: str, arguments: Iterable[str]) -> Check:
         f"docker stop {gateway} has it made anew, and cuts the calls that are under way"
     )
     return Check("load reports", message, ok=True)
+
+
+def reclaims(settings: Settings, cgroups: Path = CGROUPS, proc: Path = PROC) -> list[Check]:
+    """Nothing where it is not asked for."""
+    if not settings.reclaim_frozen:
+        return []
+    why_not = filter(None, [reclaim.why_not(cgroups, proc)])
+    return [_checked("reclaim", why_not, "frozen replicas give their memory back")]
 
 
 async def _strangers(engine: Engine, settings: Settings) -> Check:
