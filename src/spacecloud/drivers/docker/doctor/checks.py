@@ -12,13 +12,14 @@ from spacecloud.drivers.docker.gateway import admin, bootstrap
 from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership, names_of
-from spacecloud.drivers.docker.pods import reclaim
+from spacecloud.drivers.docker.pods import freezing, reclaim
 from spacecloud.drivers.docker.pods.cgroups import CGROUPS
 from spacecloud.drivers.docker.proc_net import PROC
 from spacecloud.drivers.docker.process import run
 from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.drivers.driver import Check
 from spacecloud.errors import Transient
+from spacecloud.model.json import Json
 from spacecloud.settings import Settings
 
 CONNECTED = "control_plane.connected_state"
@@ -57,10 +58,17 @@ async def examine(engine: Engine, settings: Settings, networking: Networking) ->
 
 async def _engine(engine: Engine) -> Check:
     info, version = await engine.get("info"), await engine.get("version")
+    return _checked("engine", preflight.engine_problems(info, version), said_of(info, version))
+
+
+def said_of(info: Json, version: Json, cgroups: Path = CGROUPS) -> str:
+    """Of an engine that is in order."""
     said = f"{version.get('Version', '?')} (API {version.get('ApiVersion', '?')})"
     if releases.lacks_init(info):
         said += ", without docker-init: tasks run without an init (Debian: apt-get install tini)"
-    return _checked("engine", preflight.engine_problems(info, version), said)
+    if not freezing.may_kernel(version, cgroups):
+        said += ", with a runc before 1.1: a frozen replica wakes some 10 ms later"
+    return said
 
 
 async def _pools(engine: Engine, networking: Networking) -> Check:

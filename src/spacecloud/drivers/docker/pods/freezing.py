@@ -32,8 +32,8 @@ class Freezing:
     def __init__(self, engine: Engine, cgroups: Path = CGROUPS) -> None:
         self._engine = engine
         self._cgroups = cgroups
-        self._runc_thaws: bool | None = None
-        """What it kills; None: the engine was not asked yet."""
+        self._kernel_may: bool | None = None
+        """None: the engine was not asked yet what ends its containers."""
 
     async def freeze(self, container: str) -> bool:
         """Has the engine paused it? One that has ended has nothing to freeze."""
@@ -70,14 +70,10 @@ class Freezing:
             await self._pause(freezer)
 
     async def _may_kernel(self, shown: Json) -> bool:
-        """On v2 the kernel itself ends what is frozen."""
-        if (self._cgroups / "cgroup.controllers").exists():
-            return True
-        if RUNC not in str(shown["HostConfig"].get("Runtime", "")):
-            return False
-        if self._runc_thaws is None:
-            self._runc_thaws = thaws_what_it_kills(await self._engine.get("version"))
-        return self._runc_thaws
+        if self._kernel_may is None:
+            self._kernel_may = may_kernel(await self._engine.get("version"), self._cgroups)
+        its_own = is_v2(self._cgroups) or RUNC in str(shown["HostConfig"].get("Runtime", ""))
+        return self._kernel_may and its_own
 
     async def _until_whole(self, freezer: Freezer) -> None:
         """Asked again meanwhile, as runc does: one that forks may have got away."""
@@ -134,6 +130,16 @@ class Freezing:
         """In the engine's words; empty where there is none."""
         shown: Json | None = await self._engine.find(f"containers/{container}/json")
         return str(shown["State"]["Status"]) if shown is not None else ""
+
+
+def may_kernel(version: Json, cgroups: Path = CGROUPS) -> bool:
+    """Does what it freezes end when the engine ends it? ``version``: as the engine tells of it."""
+    return is_v2(cgroups) or thaws_what_it_kills(version)
+
+
+def is_v2(cgroups: Path) -> bool:
+    """Then the kernel itself ends what is frozen."""
+    return (cgroups / "cgroup.controllers").exists()
 
 
 def thaws_what_it_kills(version: Json) -> bool:
