@@ -4,6 +4,8 @@ How much of the chaos tests is run, and for how long.
     CHAOS_SAMPLE=10   so many cases of all sweeps' cases, chosen by a seed; other tests not at all
     CHAOS_SEED=text   to choose the same again; without it a random one is printed
     CHAOS_SECONDS=n   after that no test and no case is begun; what was not run is told
+
+What the hour holds, and how long each part takes, is in ``CONTRIBUTING.md``.
 """
 
 import secrets

@@ -49,6 +49,11 @@ class Point:
         """Of ``workloads/operations.py``, or what else the control plane was at."""
         return self.name.split(" ", 2)[1]
 
+    @property
+    def reads(self) -> bool:
+        """It changes nothing."""
+        return self.kind == "engine" and self.name.split(" ", 2)[2].startswith("GET ")
+
 
 @dataclass(frozen=True, slots=True)
 class Armed:

@@ -33,6 +33,9 @@ killed before it is done needs again. On a machine with ten times as much to do 
 a process takes half a minute to begin.
 """
 
+NOT_YET = (AssertionError, httpx.HTTPError, subprocess.SubprocessError)
+"""What a look may raise while it is not so: no answer, or a container went while it was looked at."""
+
 
 class WrongRequest(Exception):
     """What no repetition mends."""
@@ -124,14 +127,10 @@ class Plane:
         self.until(check)
 
     def ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        """No answer is an ``AssertionError``: it is asked again."""
         headers = {"authorization": f"Bearer {self.user.token}"}
-        try:
-            return self._client().request(
-                method, self.installation.url + path, json=body, headers=headers, timeout=10
-            )
-        except httpx.HTTPError as error:
-            raise AssertionError(f"{method} {path}: {error!r}") from error
+        return self._client().request(
+            method, self.installation.url + path, json=body, headers=headers, timeout=10
+        )
 
     def _client(self) -> httpx.Client:
         client: httpx.Client | None = getattr(self._http, "client", None)
@@ -146,13 +145,19 @@ class Plane:
         result: list[dict[str, Any]] = answer.json()["result"]
         return result
 
+    def status(self, project: str, service: str) -> dict[str, Any]:
+        """Of its only version."""
+        found = [s for s in self.statuses(project) if s["serviceId"] == service]
+        assert len(found) == 1, found
+        return found[0]
+
     def is_ready(self, project: str, service: str, replicas: int) -> dict[str, Any]:
-        """Status of its only version, which has been looked at and serves as declared."""
+        """Its only version's status, which has been looked at and serves as declared."""
         return self._serves(project, service, replicas, "ready")
 
     def is_asleep(self, project: str, service: str, depth: str) -> None:
         """Its only version is, and a replica of it is kept."""
-        (status,) = [s for s in self.statuses(project) if s["serviceId"] == service]
+        status = self.status(project, service)
         shown = (status["state"], status["message"], status["nextStep"])
         assert status["state"] == "asleep", shown
         assert [replica["asleep"] for replica in status["replicas"]] == [depth], shown
@@ -164,14 +169,12 @@ class Plane:
         return status
 
     def is_completed(self, project: str, service: str) -> None:
-        (status,) = [s for s in self.statuses(project) if s["serviceId"] == service]
+        status = self.status(project, service)
         assert status["observedGeneration"] == status["generation"], status
         assert status["state"] == "completed", (status["state"], status["message"])
 
     def _serves(self, project: str, service: str, replicas: int, state: str) -> dict[str, Any]:
-        found = [s for s in self.statuses(project) if s["serviceId"] == service]
-        assert len(found) == 1, found
-        (status,) = found
+        status = self.status(project, service)
         shown = (status["state"], status["message"], status["nextStep"])
         assert status["observedGeneration"] == status["generation"], shown
         assert status["state"] == state, shown
@@ -188,14 +191,14 @@ class Plane:
 
     def until(self, check: Callable[[], object], within: float = PATIENCE_SECONDS) -> float:
         """
-        Seconds until it raised no ``AssertionError``. It may take that long from when the control
+        Seconds until it raised none of ``NOT_YET``. It may take that long from when the control
         plane was started last.
         """
         began = time.monotonic()
         while True:
             try:
                 check()
-            except AssertionError:
+            except NOT_YET:
                 if time.monotonic() > patience_ends(began, self._launched, within):
                     raise
             else:

@@ -1,80 +1,30 @@
 """
 What a service lives through, in a project of its own; every chapter ends where it is declared.
 
-| chapter | what is declared or done to it                         | replicas after it |
-|---------|--------------------------------------------------------|-------------------|
-| create  | a secret, the service, an ingress route                | 1                 |
-| roll    | another environment: a new revision, new before old    | 1                 |
-| relapse | a revision that ends a second after it listens         | 1, the old one    |
-| grow    | two replicas                                           | 2                 |
-| policy  | whom it lets in and whom it calls; a second route      | 2                 |
-| mend    | a task is killed, another one says that it is not well | 2                 |
-| shrink  | one replica                                            | 1                 |
-| sleep   | it is frozen and then stopped, called, frozen, called  | 1                 |
-| complete| another service, which is done after a moment          | 1                 |
-| restart | whom it lets in, of a control plane that just begins   | 1                 |
-| delete  | all of it                                              | 0                 |
-
-``roll`` to ``restart`` lead back to where they began, so they can be told again and again.
+It is created, then lives through the paths of ``ROUND``, each of which leads back to where it
+began, so that they can be told again and again, and is deleted.
 """
 
-import subprocess
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
-from chaos import world
-from chaos.plane import Plane, WrongRequest
+from chaos import damage, world
+from chaos.plane import PATIENCE_SECONDS, Plane, WrongRequest
 from chaos.world import World
 from eventually import holds_within
 from spacecloud.model.gate_limits import ANSWER_SECONDS
 
-Chapter = Literal[
-    "create",
-    "roll",
-    "relapse",
-    "grow",
-    "policy",
-    "mend",
-    "shrink",
-    "sleep",
-    "complete",
-    "restart",
-    "delete",
-]
-ROUND: tuple[Chapter, ...] = (
-    "roll",
-    "relapse",
-    "grow",
-    "policy",
-    "mend",
-    "shrink",
-    "sleep",
-    "complete",
-    "restart",
-)
-CHAPTERS: tuple[Chapter, ...] = ("create", *ROUND, "delete")
-WARM: tuple[Chapter, ...] = ("roll", "grow", "policy", "shrink", "complete")
-"""In these no request may be lost: nobody has hurt the replicas themselves, and they are awake."""
-
-OPTIONAL: tuple[Chapter, ...] = ("relapse", "mend", "sleep", "complete", "restart")
-"""Whoever leaves one out is where it would have led."""
-
-OPERATIONS: Mapping[Chapter, frozenset[str]] = {
-    "sleep": frozenset(
-        {"FreezeReplica", "ThawReplica", "StopReplica", "KillReplica", "PublishTraffic", "wake"}
-    ),
-    "complete": frozenset({"RecordCompletion"}),
-    "restart": frozenset({"PublishPolicy"}),
-}
-"""What is hurt there alone: the rest of them is as in the others."""
-
-RECORD_SCALING = "store - record"
-"""What ``sleep`` is hurt at, too: how many are wanted, and how deep they sleep."""
-
 SERVICE, JOB = "web", "job"
+RECORD_SCALING = "store - record"
+"""How many are wanted, and how deep they sleep."""
+
+WITHDRAW_GATE = "xds WithdrawTraffic remove-listeners"
+"""Only where there is a gate: of what may sleep."""
+
 ASLEEP_SECONDS = 90
 """Five seconds after a wake nothing is laid down, and what is asked to end may take five more."""
 
@@ -113,49 +63,50 @@ class Scenario:
     def url(self) -> str:
         return f"{self._plane.installation.url}/{self.project}"
 
-    def tell(self, chapter: Chapter) -> None:
+    def tell(self, chapter: "Chapter") -> None:
         """Returns when the user has been answered, not when it is so."""
-        chapters: dict[Chapter, Callable[[], None]] = {
-            "create": self._create,
-            "roll": self._roll,
-            "relapse": self._relapse,
-            "grow": self._grow,
-            "policy": self._policy,
-            "mend": self._mend,
-            "shrink": self._shrink,
-            "sleep": self._sleep,
-            "complete": self._complete,
-            "restart": self._restart,
-            "delete": self._delete,
-        }
-        chapters[chapter]()
+        chapter.tell(self)
 
-    def settle(self, chapter: Chapter, wanted: World | None) -> World:
+    def settle(self, chapter: "Chapter", wanted: World | None) -> World:
         """The world when it is as declared by every account; ``wanted``: as it must look."""
         found: World = ()
 
         def check() -> None:
             nonlocal found
-            self._is_told(chapter)
+            chapter.is_told(self)
             found = world.of_project(self._plane, self.project, [SERVICE, JOB])
             if wanted is not None:
                 assert not (difference := world.difference(wanted, found)), difference
 
-        self._plane.until(check)
+        self._plane.until(check, within=chapter.within)
         return found
 
-    def _is_told(self, chapter: Chapter) -> None:
-        if chapter == "delete":
-            assert self._plane.statuses(self.project) == []
-            projects = self._plane.ask("GET", f"/v1/config/projects/{self.project}")
-            assert projects.status_code == 404, projects.text
-            return
-        if chapter == "complete":
-            assert JOB not in {s["serviceId"] for s in self._plane.statuses(self.project)}
-        if chapter == "relapse":
-            self._plane.is_rolled_back(self.project, SERVICE, self._replicas)
-        else:
-            self._plane.is_ready(self.project, SERVICE, self._replicas)
+    # ------------------------------------------------------------------ where a chapter ends
+
+    def serves(self) -> None:
+        self._plane.is_ready(self.project, SERVICE, self._replicas)
+        self._is_reached()
+
+    def serves_as_before(self) -> None:
+        self._plane.is_rolled_back(self.project, SERVICE, self._replicas)
+        self._is_reached()
+
+    def serves_alone(self) -> None:
+        assert [s["serviceId"] for s in self._plane.statuses(self.project)] == [SERVICE]
+        self.serves()
+
+    def is_frozen(self) -> None:
+        self._plane.is_asleep(self.project, SERVICE, "frozen")
+
+    def is_stopped(self) -> None:
+        self._plane.is_asleep(self.project, SERVICE, "stopped")
+
+    def is_gone(self) -> None:
+        self._has_no_service()
+        projects = self._plane.ask("GET", f"/v1/config/projects/{self.project}")
+        assert projects.status_code == 404, projects.text
+
+    def _is_reached(self) -> None:
         there = world.addresses(self._plane, self.project)
         assert world.served(self._plane, self.project) == there
         assert len(there) == self._replicas
@@ -166,35 +117,35 @@ class Scenario:
     def _answers(self, url: str) -> None:
         """From every replica, and what was declared last."""
         for _ in range(2 * self._replicas):
-            try:
-                answer = httpx.get(url, timeout=5)
-            except httpx.HTTPError as error:
-                raise AssertionError(f"{url}: {error!r}") from error
+            answer = httpx.get(url, timeout=5)
             assert answer.status_code == 200, answer.text
             assert answer.json()["name"] == f"r{self._revision}", answer.text
 
     # ------------------------------------------------------------------ the chapters
 
-    def _create(self) -> None:
+    def create(self) -> None:
+        """A secret, the service, an ingress route."""
         secret = {"type": "file", "rootPath": "/etc/app", "data": {"key": "a secret"}}
         self._declare("POST", f"/v1/runner/{self.project}/secrets/file", secret)
         self._apply()
         self._ingress("web", self.project)
 
-    def _roll(self) -> None:
+    def roll(self) -> None:
+        """Another environment: a new revision, new before old."""
         self._revision += 1
         self._apply()
 
-    def _relapse(self) -> None:
-        """What serves in the end is what was declared before."""
+    def relapse(self) -> None:
+        """A revision that ends a second after it listens: the one before it serves in the end."""
         env = {"NAME": "relapse", "DIE_SECONDS": str(RELAPSE_SECONDS)}
         self._apply(env, RELAPSE_CONFIRM_SECONDS)
 
-    def _grow(self) -> None:
+    def grow(self) -> None:
         self._replicas = 2
         self._apply()
 
-    def _policy(self) -> None:
+    def policy(self) -> None:
+        """Whom it lets in and whom it calls; a second route."""
         self._closed = not self._closed
         self._apply()
         if self._closed:
@@ -202,33 +153,39 @@ class Scenario:
         else:
             self._declare("DELETE", f"{self._routes}/too")
 
-    def _mend(self) -> None:
+    def mend(self) -> None:
         """Of two replicas one ends and must be started; the other hangs and must be restarted."""
-        killed, *_ = tasks = sorted(self._tasks())
-        _docker("kill", killed)
-        _docker("exec", tasks[1], "call", "http", "http://127.0.0.1:8080/fail")
+        tasks = sorted(self._tasks())
+        assert len(tasks) == 2, tasks
+        killed, hanging = tasks
+        damage.docker("kill", killed)
+        damage.docker("exec", hanging, "call", "http", "http://127.0.0.1:8080/fail")
 
-    def _shrink(self) -> None:
+    def shrink(self) -> None:
         self._replicas = 1
         self._apply()
 
-    def _sleep(self) -> None:
-        """It does not hear a SIGTERM, so that it has to be killed to be stopped."""
+    def doze(self) -> None:
+        """It may sleep, and does not hear a SIGTERM: it has to be killed to be stopped."""
         self._apply({"NAME": f"r{self._revision}", "IGNORE_TERM": "yes"}, scale=SLEEPY)
-        self._plane.until(lambda: self._is_told("sleep"))
+
+    def freeze(self) -> None:
         self._fall_asleep("frozen")
+
+    def stop(self) -> None:
+        """What is frozen is thawed to be asked to end."""
         self._fall_asleep("stopped")
+
+    def wake(self) -> None:
         self._plane.until(self._wakes)
-        self._fall_asleep("frozen")
-        self._plane.until(self._wakes)
+
+    def stay_awake(self) -> None:
+        """It may not sleep any more."""
         self._apply()
 
     def _fall_asleep(self, depth: str) -> None:
         path = f"/v1/runner/{self.project}/scaling/{SERVICE}/v1"
         self._declare("POST", path, {"asleep": depth})
-        self._plane.until(
-            lambda: self._plane.is_asleep(self.project, SERVICE, depth), within=ASLEEP_SECONDS
-        )
 
     def _wakes(self) -> None:
         """
@@ -247,33 +204,34 @@ class Scenario:
         if answer.status_code != 200 or answer.json()["name"] != f"r{self._revision}":
             raise WrongRequest(f"a call of what sleeps: {answer.status_code} {answer.text}")
 
-    def _complete(self) -> None:
+    def complete(self) -> None:
+        """Another service, which is done after a moment."""
         docker = {"image": self._image, "imagePullPolicy": "always", "cmd": ["-c", "pass"]}
         spec = {"tasks": [{"id": "main", "docker": docker, "restart": "never"}]}
         self._declare("POST", f"/v1/runner/{self.project}/services/{JOB}/v1", spec)
         self._plane.until(lambda: self._plane.is_completed(self.project, JOB))
         self._declare("DELETE", f"/v1/runner/{self.project}/services/{JOB}/v1")
 
-    def _restart(self) -> None:
+    def restart(self) -> None:
         """
-        Policy is told before anybody knows which replicas may serve: the task does not answer its
-        probe for so long.
+        Whom it lets in, of a control plane that just begins: policy is told before anybody knows
+        which replicas may serve. The task does not answer its probe for so long.
         """
         tasks, starts = self._tasks(), self._plane.starts
-        _docker("kill", "-s", "STOP", *tasks)
+        damage.docker("kill", "-s", "STOP", *tasks)
         try:
             self._plane.restart()
             assert holds_within(lambda: self._plane.starts > starts, 60), "it does not end"
-            self._policy()
+            self.policy()
         finally:
-            _docker("kill", "-s", "CONT", *tasks)
+            damage.docker("kill", "-s", "CONT", *tasks)
 
-    def _delete(self) -> None:
+    def delete(self) -> None:
         self._declare("DELETE", f"/v1/runner/{self.project}/services/{SERVICE}/v1")
         self._declare("DELETE", f"{self._routes}/web")
         if self._closed:
             self._declare("DELETE", f"{self._routes}/too")
-        self._plane.until(lambda: self._has_no_service())
+        self._plane.until(self._has_no_service)
         self._declare("DELETE", f"/v1/runner/{self.project}/secrets/file")
         self._declare("DELETE", f"/v1/config/projects/{self.project}")
 
@@ -325,5 +283,80 @@ class Scenario:
         return self._plane.machine.containers(f"project={self.project}", "task")
 
 
-def _docker(*arguments: str) -> None:
-    subprocess.run(["docker", *arguments], text=True, capture_output=True, check=True, timeout=60)
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    name: str
+    tell: Callable[[Scenario], None]
+    is_told: Callable[[Scenario], None] = Scenario.serves
+    warm: bool = False
+    """No request may be lost: nobody has hurt the replicas themselves, and they are awake."""
+
+    leads_back: bool = False
+    """Whoever leaves it out is where it would have led."""
+
+    only: frozenset[str] | None = None
+    """Operations, or points, that are hurt: the rest of them is as in the others. None: all."""
+
+    within: float = PATIENCE_SECONDS
+
+
+TRAFFIC = "PublishTraffic"
+WAKE = frozenset({"wake", TRAFFIC})
+
+CREATE = Chapter("create", Scenario.create)
+DELETE = Chapter("delete", Scenario.delete, Scenario.is_gone)
+DOZE = Chapter("doze", Scenario.doze, only=frozenset({TRAFFIC}))
+DELETE_DOZING = Chapter(
+    "delete dozing", Scenario.delete, Scenario.is_gone, only=frozenset({WITHDRAW_GATE})
+)
+FREEZE = Chapter(
+    "freeze",
+    Scenario.freeze,
+    Scenario.is_frozen,
+    only=frozenset({"FreezeReplica", TRAFFIC, RECORD_SCALING}),
+    within=ASLEEP_SECONDS,
+)
+MEND = Chapter("mend", Scenario.mend, leads_back=True)
+ROLL = Chapter("roll", Scenario.roll, warm=True, leads_back=True)
+
+ROUND: tuple[tuple[Chapter, ...], ...] = (
+    (ROLL,),
+    (Chapter("relapse", Scenario.relapse, Scenario.serves_as_before, leads_back=True),),
+    (
+        Chapter("grow", Scenario.grow, warm=True),
+        Chapter("policy", Scenario.policy, warm=True, leads_back=True),
+        MEND,
+        Chapter("shrink", Scenario.shrink, warm=True),
+    ),
+    (
+        DOZE,
+        FREEZE,
+        Chapter(
+            "stop",
+            Scenario.stop,
+            Scenario.is_stopped,
+            only=frozenset({"ThawReplica", "StopReplica", "KillReplica", TRAFFIC}),
+            within=ASLEEP_SECONDS,
+        ),
+        Chapter("start", Scenario.wake, only=WAKE),
+        FREEZE,
+        Chapter("thaw", Scenario.wake, only=WAKE),
+        Chapter("stay awake", Scenario.stay_awake, warm=True, only=frozenset()),
+    ),
+    (
+        Chapter(
+            "complete",
+            Scenario.complete,
+            Scenario.serves_alone,
+            warm=True,
+            leads_back=True,
+            only=frozenset({"RecordCompletion"}),
+        ),
+    ),
+    (Chapter("restart", Scenario.restart, leads_back=True, only=frozenset({"PublishPolicy"})),),
+)
+"""Paths, each of which leads back to where it began."""
+
+WHOLE: tuple[Chapter, ...] = (CREATE, *(chapter for path in ROUND for chapter in path), DELETE)
+SHORT: tuple[tuple[Chapter, ...], ...] = ((CREATE, DELETE), (CREATE, DOZE, DELETE_DOZING))
+"""The shortest way to each end."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from chaos.faults import Armed, Board, Fault, Point
+from chaos.faults import KILLS, Armed, Board, Fault, Point
 from chaos.results import say
 from eventually import holds_within
 
@@ -106,11 +106,11 @@ class Sweep:
         for thread in threads:
             thread.start()
         last = self.ends_at + END_SECONDS
-        while any(thread.is_alive() for thread in threads) and time.monotonic() < last:
-            threads[0].join(PROGRESS_SECONDS)
+        while alive := [thread for thread in threads if thread.is_alive()]:
+            if time.monotonic() > last:
+                break
+            alive[0].join(PROGRESS_SECONDS)
             say(self.progress())
-            for thread in threads:
-                thread.join(0.1)
         return self.results()
 
     def results(self) -> tuple[Result, ...]:
@@ -175,9 +175,27 @@ def _since(began: float) -> float:
 
 
 def cases_of(points: Iterable[tuple[str, Point]], faults: Sequence[Fault]) -> tuple[Case, ...]:
-    """Every fault at every point."""
-    pairs = [(place, point, fault) for place, point in points for fault in faults]
-    return tuple(Case(number, *pair) for number, pair in enumerate(pairs))
+    """
+    Every fault at every point, once where two are the same to the world.
+
+    | at a call that reads | is the same as                                |
+    |----------------------|-----------------------------------------------|
+    | late                 | hang                                          |
+    | kill-after           | kill-before                                   |
+    | kill-before          | that at the operation's first read, if it has |
+    """
+    chosen: list[tuple[str, Point, Fault]] = []
+    looked: set[tuple[str, str]] = set()
+    for place, point in points:
+        at = (place, point.operation)
+        same = _SAME_AT_READS.union(KILLS if at in looked else ()) if point.reads else frozenset()
+        chosen += [(place, point, fault) for fault in faults if fault not in same]
+        if point.reads:
+            looked.add(at)
+    return tuple(Case(number, *one) for number, one in enumerate(chosen))
+
+
+_SAME_AT_READS: frozenset[Fault] = frozenset({"late", "kill-after"})
 
 
 def sampled(cases: Sequence[Case], count: int | None, seed: str) -> tuple[Case, ...]:

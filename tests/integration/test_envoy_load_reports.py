@@ -9,6 +9,7 @@ from datetime import timedelta
 from statistics import mean
 
 import pytest
+from envoy.service.load_stats.v3.lrs_pb2 import LoadStatsRequest
 
 from envoy_host import envoy_host
 from eventually import BUSY
@@ -23,7 +24,13 @@ from mesh_host import (
     utc_now,
 )
 from mesh_world import a_spec, a_world
-from spacecloud.drivers.docker.xds.load_reports import DRAINING
+from spacecloud.drivers.docker.xds.load_reports import (
+    CALM,
+    DRAINING,
+    RESTING,
+    LoadReports,
+)
+from spacecloud.model.held import HeldCall, Passed
 from spacecloud.model.load import LoadReport
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Endpoint
@@ -233,6 +240,67 @@ async def test_what_drains_is_told_and_what_was_removed_is_not(live: Mesh) -> No
     live.endpoints[DB] = ()
     await live.apply(live.world)
     assert await live.in_flight() == {}
+
+
+async def test_what_sleeps_is_left_out_until_it_is_called(
+    live: Mesh, heard: list[list[str]]
+) -> None:
+    """So that Envoy and the control plane do nothing for it."""
+    replica = str(live.subnet("shop/api")[3])
+    await live.publish("shop/api", "v1")
+    live.traffic.gate.serve_calls(passed)
+
+    await eventually(lambda: _is_reported(heard, API))
+    await eventually(lambda: _is_left_out(heard, API), within=CALM.total_seconds() * BUSY)
+    assert await _is_reported(heard, DB)
+    slow = asyncio.ensure_future(live.get("shop/web", "shop/api", path="/3"))
+    await eventually(lambda: _issued(live, replica))
+
+    assert (await slow).status == 200
+    await live.publish("shop/api")
+    await eventually(lambda: _is_reported(heard, API))
+
+
+async def test_while_all_sleeps_reports_are_rare_and_a_call_is_told_at_once(live: Mesh) -> None:
+    for name in ("shop/api", "shop/db", "shop/web"):
+        await live.publish(name, "v1")
+    live.traffic.gate.serve_calls(passed)
+    reported = live.traffic.load_reports()
+    async with asyncio.timeout((CALM + RESTING).total_seconds() * BUSY):
+        while (await anext(reported)).seconds < RESTING.total_seconds() - 1:
+            pass
+    began = time.monotonic()
+    slow = asyncio.ensure_future(live.get("shop/web", "shop/api", path="/2"))
+
+    await eventually(lambda: _issued(live, str(live.subnet("shop/api")[3])))
+
+    assert time.monotonic() - began < RESTING.total_seconds() / 2
+    assert (await slow).status == 200
+
+
+async def passed(_call: HeldCall) -> Passed:
+    return Passed(None)
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Names of the clusters in each message."""
+    names, hear = list[list[str]](), LoadReports.hear
+
+    def note(loads: LoadReports, request: LoadStatsRequest) -> None:
+        names.append([cluster.cluster_name for cluster in request.cluster_stats])
+        hear(loads, request)
+
+    monkeypatch.setattr(LoadReports, "hear", note)
+    return names
+
+
+async def _is_reported(heard: list[list[str]], key: ServiceKey) -> bool:
+    return bool(heard) and any(name.startswith(f"{key}|") for name in heard[-1])
+
+
+async def _is_left_out(heard: list[list[str]], key: ServiceKey) -> bool:
+    return bool(heard) and not await _is_reported(heard, key)
 
 
 async def test_a_control_plane_that_comes_back_is_told_of_the_time_between(

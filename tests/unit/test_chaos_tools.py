@@ -1,9 +1,11 @@
 """What the chaos tests are made of says what happened, and nothing else."""
 
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -216,6 +218,33 @@ def test_whoever_waits_gives_each_start_its_time_and_no_row_of_kills_for_ever(
     assert patience_ends(100, launched, within) == ends
 
 
+@pytest.mark.parametrize(
+    "error",
+    [AssertionError(), httpx.ConnectError("refused"), subprocess.CalledProcessError(1, "docker")],
+    ids=type,
+)
+def test_a_look_that_fails_is_repeated(error: Exception) -> None:
+    errors = [error]
+
+    def check() -> None:
+        if errors:
+            raise errors.pop()
+
+    Answers().until(check)
+
+    assert errors == []
+
+
+@pytest.mark.parametrize("listed", [(), ("web", "web")], ids=["none", "two"])
+def test_a_status_that_is_not_one_is_no_status_yet(listed: tuple[str, ...]) -> None:
+    class Lists(Answers):
+        def statuses(self, project: str) -> list[dict[str, Any]]:
+            return [{"serviceId": service} for service in ("other", *listed)]
+
+    with pytest.raises(AssertionError):
+        Lists().status("shop", "web")
+
+
 def test_a_request_that_was_not_acknowledged_is_repeated() -> None:
     plane = Answers(503, 200)
 
@@ -283,6 +312,23 @@ def test_what_waits_when_the_time_is_over_was_not_run_and_is_not_wrong() -> None
     assert [result.outcome for result in found] == ["not run", "not run"]
     assert wrong(found) == []
     assert not sweep.is_waiting()
+
+
+def test_what_is_the_same_to_the_world_is_one_case() -> None:
+    looks = [Point(f"engine StopReplica GET {what}", 1) for what in ("containers/json", "images")]
+    kill = Point("engine StopReplica POST containers/ID/kill/SIGTERM", 1)
+
+    cases = cases_of([("roll", point) for point in (*looks, kill)], FAULTS)
+
+    assert {
+        point.name: tuple(case.fault for case in cases if case.point == point)
+        for point in (*looks, kill)
+    } == {
+        looks[0].name: ("kill-before", "fail", "hang"),
+        looks[1].name: ("fail", "hang"),
+        kill.name: FAULTS,
+    }
+    assert [case.number for case in cases] == list(range(len(cases)))
 
 
 def test_no_two_attempts_share_the_id_of_their_fault() -> None:

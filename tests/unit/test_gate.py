@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from mesh_world import a_spec, a_world
-from spacecloud.mesh.envoy.gate import Gating, gate_socket
+from spacecloud.mesh.envoy.gate import Gating, gate_socket, gated_clusters
 from spacecloud.mesh.envoy.names import gate_of, owner_of
 from spacecloud.mesh.envoy.resources import Resources
 from spacecloud.mesh.envoy.service import service_resources
@@ -231,6 +231,28 @@ def test_a_service_is_gated_at_its_own_domain_by_the_version_that_answers_there(
         ],
         "v2": ["10.120.0.2 HEALTHY"],
     }
+
+
+def test_the_clusters_of_a_gated_version_are_its_ports_their_domains_and_its_gates() -> None:
+    both = a_world({"shop/api": {"v1": a_spec(8080, "tcp:5432"), "v2": a_spec("tcp:5432")}})
+    face = may_sleep(Policy(both).face(API))
+
+    clusters = {
+        version: sorted(gated_clusters(face, Gating(FOLDER, frozenset({version}))))
+        for version in ("v1", "v2")
+    }
+
+    assert clusters == {
+        "v1": [
+            "shop/api|gate|v1|5432",
+            "shop/api|gate|v1|8080",
+            "shop/api|v1|5432",
+            "shop/api|v1|8080",
+            "shop/api||5432",
+        ],
+        "v2": ["shop/api|gate|v2|5432", "shop/api|v2|5432"],
+    }
+    assert not list(gated_clusters(face, Gating(FOLDER)))
 
 
 def test_a_gate_stands_as_long_as_its_port() -> None:

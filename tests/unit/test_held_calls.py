@@ -125,7 +125,7 @@ def headers_of(response: CheckResponse) -> Mapping[str, str]:
 
 
 async def check(waker: Waker, request: CheckRequest) -> CheckResponse:
-    server = GateServer(lambda: 1.0, lambda _: None)
+    server = GateServer(lambda: 1.0, lambda _: None, lambda: None)
     server.serve_calls(waker)
     return await server.check(request)
 
@@ -194,15 +194,31 @@ async def test_a_body_counts_as_what_of_it_the_gateway_has_in_memory(
             counted.append(body_bytes)
             return Passed(None)
 
-    await Counting(lambda: 1.0, lambda _: None).check(
+    await Counting(lambda: 1.0, lambda _: None, lambda: None).check(
         question("shop/api|gate|v1|8080", method, **headers)
     )
 
     assert counted == [most]
 
 
+async def test_each_call_at_a_gate_is_told_before_it_is_answered() -> None:
+    calls: list[str] = []
+    server = GateServer(lambda: 1.0, lambda _: None, lambda: calls.append("call"))
+    asking = asyncio.ensure_future(server.check(question("shop/api|gate|v1|8080")))
+    server.serve_calls(Waker())
+
+    def told() -> None:
+        assert calls == ["call"]
+
+    await eventually(told)
+    assert not asking.done()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
 async def test_who_hangs_up_at_the_gateway_is_not_counted_any_more() -> None:
-    server = GateServer(lambda: 1.0, lambda _: None)
+    server = GateServer(lambda: 1.0, lambda _: None, lambda: None)
     server.serve_calls(Waker())
     asking = asyncio.ensure_future(server.check(question("shop/api|gate|v1|8080")))
 

@@ -10,7 +10,13 @@ from envoy.service.load_stats.v3.lrs_pb2 import LoadStatsRequest, LoadStatsRespo
 from google.protobuf import json_format
 
 from builders import NOON
-from spacecloud.drivers.docker.xds.load_reports import DRAINING, USUAL, LoadReports
+from spacecloud.drivers.docker.xds.load_reports import (
+    CALM,
+    DRAINING,
+    RESTING,
+    USUAL,
+    LoadReports,
+)
 from spacecloud.model.load import InFlight, Load, LoadReport
 
 Counts = tuple[int, int]
@@ -64,8 +70,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def loads(clock: Clock) -> LoadReports:
-    return LoadReports(clock)
+def clusters() -> dict[str, bool]:
+    """All that Envoy holds; does it sleep?"""
+    return {"shop/api|v1|8080": False}
+
+
+@pytest.fixture
+def loads(clock: Clock, clusters: dict[str, bool]) -> LoadReports:
+    return LoadReports(clock, lambda: clusters)
 
 
 async def told(loads: LoadReports, *messages: LoadStatsRequest) -> LoadReport:
@@ -180,7 +192,88 @@ async def test_an_interval_is_asked_for_once(loads: LoadReports) -> None:
     assert intervals(outbox) == [USUAL, DRAINING, USUAL]
 
 
+async def test_what_sleeps_is_reported_until_it_was_quiet_for_long(
+    loads: LoadReports, clusters: dict[str, bool]
+) -> None:
+    clusters |= {"shop/db||5432": True, "shop/web|v1|80": True}
+    outbox = loads.open()
+
+    be_calm(loads, {**IDLE, "shop/db||5432": {"/run/gate": (1, 0)}})
+    be_calm(loads, IDLE)
+    be_calm(loads, IDLE)
+
+    assert reported(outbox) == [
+        "all",
+        ["api", "shop/api|v1|8080", "shop/db||5432"],
+        ["api", "shop/api|v1|8080"],
+    ]
+
+
+async def test_with_whatever_happens_all_is_reported_and_the_calm_begins_anew(
+    loads: LoadReports, clusters: dict[str, bool]
+) -> None:
+    clusters |= {"shop/db||5432": True}
+    outbox = loads.open()
+    be_calm(loads, IDLE, short_of=1)
+    loads.report_all()
+    be_calm(loads, IDLE, short_of=1)
+    assert reported(outbox) == ["all"]
+
+    loads.hear(message(IDLE))
+    loads.report_all()
+    loads.report_all()
+
+    assert reported(outbox) == [["api", "shop/api|v1|8080"], "all"]
+
+
+async def test_where_nothing_sleeps_all_is_reported(loads: LoadReports) -> None:
+    outbox = loads.open()
+
+    be_calm(loads, IDLE)
+
+    assert reported(outbox) == ["all"]
+
+
+async def test_while_all_sleeps_reports_are_rare_unless_something_drains(
+    loads: LoadReports, clusters: dict[str, bool]
+) -> None:
+    clusters["shop/api|v1|8080"] = True
+    outbox = loads.open()
+
+    be_calm(loads, IDLE)
+    loads.report_every(DRAINING)
+    loads.report_every(USUAL)
+    loads.report_all()
+
+    assert intervals(outbox) == [USUAL, RESTING, DRAINING, RESTING, USUAL]
+
+
+async def test_what_was_left_out_is_told_of_the_time_since_it_is_reported(
+    loads: LoadReports, clock: Clock
+) -> None:
+    """And not as a mean over the long interval in which nobody asked for it."""
+    woken = {"shop/api|v1|8080": {"10.1.0.2": (5, 5)}}
+    heard = message(woken)
+    heard.MergeFrom(message({"api": {}}, 9.5))
+
+    report = await told(loads, heard)
+
+    assert report.seconds == 1.0
+
+
+def be_calm(
+    loads: LoadReports, clusters: Mapping[str, Mapping[str, Counts]], short_of: int = 0
+) -> None:
+    for _ in range(int(CALM.total_seconds()) - short_of):
+        loads.hear(message(clusters))
+
+
+def reported(outbox: "asyncio.Queue[LoadStatsResponse]") -> list[str | list[str]]:
+    asked = [outbox.get_nowait() for _ in range(outbox.qsize())]
+    return ["all" if wish.send_all_clusters else list(wish.clusters) for wish in asked]
+
+
 def intervals(outbox: "asyncio.Queue[LoadStatsResponse]") -> list[timedelta]:
     asked = [outbox.get_nowait() for _ in range(outbox.qsize())]
-    assert all(wish.send_all_clusters and wish.report_endpoint_granularity for wish in asked)
+    assert all(wish.report_endpoint_granularity for wish in asked)
     return [wish.load_reporting_interval.ToTimedelta() for wish in asked]

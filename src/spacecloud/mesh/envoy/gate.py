@@ -8,7 +8,7 @@ Nothing else of a service changes when it falls asleep or wakes.
 
 import hashlib
 from base64 import b32hexencode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,7 +16,7 @@ from spacecloud.mesh.envoy.access_log import gate_log
 from spacecloud.mesh.envoy.clusters import assigned, cluster_named, replica
 from spacecloud.mesh.envoy.http import CALLEE_IS_SILENT, METADATA, said, untouched
 from spacecloud.mesh.envoy.limits import BUFFER_BYTES, NOT_SHED, connection_limit
-from spacecloud.mesh.envoy.names import CONTROL_CLUSTER, gate_name
+from spacecloud.mesh.envoy.names import CONTROL_CLUSTER, cluster_name, gate_name
 from spacecloud.mesh.envoy.resources import Resources, typed
 from spacecloud.mesh.envoy.routes import ENVOYS_MARKS, absences, forwarding, sentences
 from spacecloud.model.gate_limits import (
@@ -103,6 +103,16 @@ def gate_resources(face: Face, endpoints: Iterable[Endpoint], gating: Gating) ->
         listeners=tuple(_listener(face, port, gating.folder) for port in ports),
         routes=tuple(_routes(face, port) for port in ports if port.protocol == "http"),
     )
+
+
+def gated_clusters(face: Face, gating: Gating) -> Iterator[str]:
+    """Those that no new call reaches but through the gate, and those behind it."""
+    for port in face.ports:
+        if gating.gate_of(face, port) is not None:
+            yield cluster_name(face.key, port.version, port.port)
+    for port in gating.ports(face):
+        if port.version in gating.gated:
+            yield _name(face, port)
 
 
 def _answering(face: Face, port: VersionPort) -> str:

@@ -22,7 +22,7 @@ from spacecloud.drivers.docker.xds.load_reports import DRAINING, USUAL, LoadRepo
 from spacecloud.drivers.docker.xds.server import serving
 from spacecloud.drivers.driver import GatewayView
 from spacecloud.mesh.envoy.access_log import GATE_LOG_NAME, LOG_NAME
-from spacecloud.mesh.envoy.gate import Gating, gate_socket
+from spacecloud.mesh.envoy.gate import Gating, gate_socket, gated_clusters
 from spacecloud.mesh.envoy.host_ports import host_port_listener, host_port_resources
 from spacecloud.mesh.envoy.leases import lease_resources
 from spacecloud.mesh.envoy.names import gate_name, gate_of, owner_of
@@ -62,8 +62,8 @@ class EnvoyTraffic:
         self._ads = Ads(settings.ack_timeout_seconds, self._disowned)
         self._ingress = Ingress(settings, self._ads)
         self._denied_calls = DeniedCallLog(self._ads.listener_names)
-        self.gate = GateServer(time.monotonic, self._gate_at)
-        self._load_reports = LoadReports(now)
+        self._load_reports = LoadReports(now, self._clusters)
+        self.gate = GateServer(time.monotonic, self._gate_at, self._load_reports.report_all)
         self._now = now
         self._published: dict[ServiceKey, Published] = {}
         self._draining: set[ServiceKey] = set()
@@ -105,10 +105,27 @@ class EnvoyTraffic:
 
     async def _apply(self, key: ServiceKey, wanted: Callable[[], Messages]) -> None:
         before = self._gates_of(key)
-        await self._ads.apply(key, wanted)
+        self._load_reports.report_all()
+        try:
+            await self._ads.apply(key, wanted)
+        finally:
+            # Of the time before its word, nothing that was not in flight counts.
+            self._load_reports.report_all()
         for socket in before - self._gates_of(key):
             # Envoy makes it and leaves it behind.
             socket.unlink(missing_ok=True)
+
+    def _clusters(self) -> Mapping[str, bool]:
+        """Do all calls of it wait at the gate? By what the gateway has acknowledged."""
+        asleep = {
+            cluster
+            for published in self._published.values()
+            if published.acknowledged and published.gated
+            for cluster in gated_clusters(
+                published.face, self._gating(published.face, published.gated)
+            )
+        }
+        return {cluster: cluster in asleep for cluster in self._ads.cluster_names()}
 
     def _gates_of(self, key: ServiceKey) -> set[Path]:
         return {self._socket(name) for name in self._ads.listeners_of(key) if gate_of(name)}

@@ -114,6 +114,9 @@ class Ads:
     def listener_names(self) -> frozenset[str]:
         return frozenset(self._held("listeners")) | self._wanted["listeners"].keys()
 
+    def cluster_names(self) -> frozenset[str]:
+        return frozenset(self._held("clusters")) | self._wanted["clusters"].keys()
+
     def open(self) -> Stream:
         """Envoy has come. A conversation that was open before is over."""
         stream = Stream(lambda kind: self._wanted[kind], self._refused)

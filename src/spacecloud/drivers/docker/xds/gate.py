@@ -45,10 +45,15 @@ class GateServer(HeldCalls):
         self,
         now: Callable[[], float],
         gate_at: Callable[[str], tuple[ServiceRef, int] | None],
+        called: Callable[[], None],
     ) -> None:
-        """``gate_at`` says whose gate listens on a socket."""
+        """
+        ``gate_at`` says whose gate listens on a socket; ``called`` hears of each call before it is
+        answered.
+        """
         super().__init__(now)
         self._gate_at = gate_at
+        self._called = called
 
     async def check(self, request: CheckRequest) -> CheckResponse:
         """One held request. Cancelled when it is given up."""
@@ -56,6 +61,7 @@ class GateServer(HeldCalls):
         gate = gate_of(attributes.context_extensions.get(GATE, ""))
         if gate is None:
             return _refuse(Refused("no gate of this name is known", 1))
+        self._called()
         http = attributes.request.http
         call = HeldCall(*gate, "text/html" in http.headers.get("accept", ""), self.now())
         body = _body_bytes(http.method, http.protocol, http.headers)
@@ -93,6 +99,7 @@ class GateServer(HeldCalls):
             return
         gate = self._gate_at(entry.downstream_local_address.pipe.path)
         if gate is not None:
+            self._called()
             call = HeldCall(*gate, accepts_html=False, at=self.now())
             task = tasks.create_task(self._wait(call), name=f"hold {call.ref}")
             waiting[connection] = task

@@ -10,8 +10,13 @@ What Envoy 1.40 does, as it was measured:
 - It counts what began in a new cluster from the first report after its coming.
 - A changed interval is taken at once, and its time begins anew: who changes it all the time gets
   no report.
+- A report costs it 4 µs for each cluster, and a message of 60 kB that says what Envoy can do.
 - When the stream has ended it comes back after five seconds, and its first report is of all the
   time since its last.
+
+So what sleeps is left out. All calls of it wait at the gate, and nobody has asked there since
+nothing of it was in flight: there is nothing to tell. With whatever is published, and with each
+call at a gate, all are reported again.
 """
 
 import asyncio
@@ -24,7 +29,7 @@ from envoy.service.load_stats.v3.lrs_pb2 import LoadStatsRequest, LoadStatsRespo
 
 from spacecloud.broadcast import Broadcast
 from spacecloud.drivers.docker.xds.load_means import LoadMeans, Origin, Sample
-from spacecloud.mesh.envoy.names import owner_of
+from spacecloud.mesh.envoy.names import API_CLUSTER, owner_of
 from spacecloud.model.load import InFlight, Load, LoadReport
 from spacecloud.model.refs import PLATFORM_PROJECT
 
@@ -36,14 +41,33 @@ While something drains. Three of them are in less than the time between two look
 before the acknowledgement, and two must show that nothing is in flight.
 """
 
+RESTING = timedelta(seconds=10)
+"""While all sleeps: nobody waits for a report, and each has the same 60 kB."""
+
+CALM = timedelta(seconds=10)
+"""
+For so long nothing was published, nobody has asked at a gate, and nothing of what is left out
+was in flight: many times what a worker of the gateway takes to learn of a new table.
+"""
+
+_STAND_IN = API_CLUSTER
+"""Always there: a report without clusters could not be told from a greeting."""
+
 BACKLOG = 60
 """Kept for a listener that is slow, and for one who asks what was in flight lately."""
 
 
 class LoadReports:
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, now: Callable[[], datetime], clusters: Callable[[], Mapping[str, bool]]
+    ) -> None:
+        """``clusters``: all that Envoy holds of services; do all calls of it wait at a gate?"""
         self._now = now
+        self._clusters = clusters
         self._interval = USUAL
+        self._reported: tuple[str, ...] = ()
+        """Clusters; empty: all of them."""
+
         self._outbox: asyncio.Queue[LoadStatsResponse] | None = None
         self._recent: deque[InFlight] = deque(maxlen=BACKLOG)
         self._reports: Broadcast[LoadReport] = Broadcast(BACKLOG)
@@ -62,8 +86,14 @@ class LoadReports:
         if interval == self._interval:
             return
         self._interval = interval
-        if self._outbox is not None:
-            self._outbox.put_nowait(self._wish())
+        self._ask()
+
+    def report_all(self) -> None:
+        """Something is published, or called at a gate."""
+        self._begin_calm()
+        if self._reported:
+            self._reported = ()
+            self._ask()
 
     def open(self) -> "asyncio.Queue[LoadStatsResponse]":
         """Envoy has come; what it is to be told. A stream that was open before is over."""
@@ -81,10 +111,11 @@ class LoadReports:
         """A request without clusters is a greeting, and no report."""
         if not request.cluster_stats:
             return
-        seconds = max(map(_seconds, request.cluster_stats))
+        seconds = _of_interval(request)
         samples = dict(_samples(request))
         self._note_in_flight(samples, seconds)
         self._add(self._means.take(samples, seconds), seconds)
+        self._note_calm(request, seconds)
 
     def _begin(self) -> None:
         """What another stream has told says nothing of this one's Envoy."""
@@ -92,11 +123,45 @@ class LoadReports:
         self._means = LoadMeans()
         self._seconds = 0.0
         self._sums: dict[str, tuple[float, int]] = {}
+        self._reported = ()
+        self._begin_calm()
+
+    def _begin_calm(self) -> None:
+        self._calm_seconds = 0.0
+        self._busy: set[str] = set()
+        """Clusters that have had something in flight since then."""
+
+    def _note_calm(self, request: LoadStatsRequest, seconds: float) -> None:
+        self._calm_seconds += seconds
+        self._busy |= {c.cluster_name for c in request.cluster_stats if c.upstream_locality_stats}
+        if self._calm_seconds >= CALM.total_seconds():
+            self._leave_out_what_sleeps()
+
+    def _leave_out_what_sleeps(self) -> None:
+        clusters = self._clusters()
+        reported = {c for c, is_asleep in clusters.items() if not is_asleep or c in self._busy}
+        self._begin_calm()
+        names = (_STAND_IN, *sorted(reported)) if len(reported) < len(clusters) else ()
+        if names != self._reported:
+            self._reported = names
+            self._ask()
+
+    def _ask(self) -> None:
+        if self._outbox is not None:
+            self._outbox.put_nowait(self._wish())
 
     def _wish(self) -> LoadStatsResponse:
-        wish = LoadStatsResponse(send_all_clusters=True, report_endpoint_granularity=True)
-        wish.load_reporting_interval.FromTimedelta(self._interval)
+        wish = LoadStatsResponse(
+            send_all_clusters=not self._reported,
+            clusters=self._reported,
+            report_endpoint_granularity=True,
+        )
+        wish.load_reporting_interval.FromTimedelta(self._interval_now())
         return wish
+
+    def _interval_now(self) -> timedelta:
+        all_sleeps = self._reported == (_STAND_IN,)
+        return RESTING if all_sleeps and self._interval == USUAL else self._interval
 
     def _note_in_flight(self, samples: Mapping[Origin, Sample], seconds: float) -> None:
         at, counts = self._now(), dict[str, int]()
@@ -148,6 +213,12 @@ def _endpoints(cluster: ClusterStats) -> Iterator[UpstreamEndpointStats]:
 def _is_service(cluster: str) -> bool:
     owner = owner_of(cluster)
     return owner is not None and owner.project != PLATFORM_PROJECT
+
+
+def _of_interval(request: LoadStatsRequest) -> float:
+    """Seconds. What was left out until now has begun later than the cluster that never is."""
+    others = [c for c in request.cluster_stats if c.cluster_name != _STAND_IN]
+    return max(map(_seconds, others or request.cluster_stats))
 
 
 def _seconds(cluster: ClusterStats) -> float:
