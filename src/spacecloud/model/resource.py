@@ -106,8 +106,10 @@ class Resource(BaseModel):
         for key, value in written.items():
             name = _spelled(key, known)
             spelled[key if name in written or name in spelled else name] = value
-        empty = known.choices & {key for key, value in spelled.items() if value == ""}
-        return {key: value for key, value in spelled.items() if key not in empty}
+        for name in known.choices:
+            if spelled.get(name) == "":
+                del spelled[name]
+        return spelled
 
     def as_given(self) -> dict[str, Any]:
         """The wire form with the fields that were written and no others."""
