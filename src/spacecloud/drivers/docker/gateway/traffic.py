@@ -116,7 +116,7 @@ class EnvoyTraffic:
             socket.unlink(missing_ok=True)
 
     def _clusters(self) -> Mapping[str, bool]:
-        """Do all calls of it wait at the gate? By what the gateway has acknowledged."""
+        """Of services: do all calls of it wait at the gate? By what the gateway acknowledged."""
         asleep = {
             cluster
             for published in self._published.values()
@@ -125,7 +125,11 @@ class EnvoyTraffic:
                 published.face, self._gating(published.face, published.gated)
             )
         }
-        return {cluster: cluster in asleep for cluster in self._ads.cluster_names()}
+        return {
+            cluster: cluster in asleep
+            for cluster in self._ads.cluster_names()
+            if _is_of_service(owner_of(cluster))
+        }
 
     def _gates_of(self, key: ServiceKey) -> set[Path]:
         return {self._socket(name) for name in self._ads.listeners_of(key) if gate_of(name)}
@@ -172,7 +176,7 @@ class EnvoyTraffic:
         return GatewayView(self._published.get(key), held, self._policies.get(key))
 
     def known(self) -> frozenset[ServiceKey]:
-        return frozenset(o for o in self._ads.owners() if o.project != PLATFORM_PROJECT)
+        return frozenset(filter(_is_of_service, self._ads.owners()))
 
     def load_reports(self) -> AsyncIterator[LoadReport]:
         return self._load_reports.subscribe()
@@ -244,3 +248,7 @@ class EnvoyTraffic:
     def _disowned(self, owner: ServiceKey) -> None:
         self._published.pop(owner, None)
         self._policies.pop(owner, None)
+
+
+def _is_of_service(owner: ServiceKey | None) -> bool:
+    return owner is not None and owner.project != PLATFORM_PROJECT
