@@ -103,8 +103,12 @@ def host_ports(plane: Plane) -> list[int]:
 
 
 def _containers() -> list[str]:
-    """With their state: an orphan that does not run is one all the same."""
-    return _run("docker", "ps", "-a", "--format", "{{.Names}} {{.State}}").splitlines()
+    """
+    With their state: an orphan that does not run is one all the same. Whether one that runs is
+    frozen the engine need not know; that is told by the API, and by who is answered.
+    """
+    listing = _run("docker", "ps", "-a", "--format", "{{.Names}} {{.State}}")
+    return listing.replace(" paused", " running").splitlines()
 
 
 def _networks() -> list[str]:
