@@ -1,5 +1,7 @@
 """What a pod must not reach: the host, the platform's insides, other services' replicas."""
 
+import json
+import re
 import socket
 import subprocess
 import threading
@@ -9,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from e2e.machine import engine_is_silent, pid_of
+from e2e.machine import engine_is_silent, output, pid_of
 from e2e.stage import Stage
 
 PROJECT = "walls"
+BRIDGE = re.compile("sc[0-9a-f]{3}-|br-")
+"""Of a service, whosever it is, and of any other network of an engine."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,10 +53,14 @@ def gateway_of(stage: Stage, service: str, project: str = PROJECT) -> str:
 
 
 def host_addresses() -> list[str]:
-    shown = subprocess.run(
-        ["hostname", "-I"], text=True, capture_output=True, check=True, timeout=60
-    )
-    return [a for a in shown.stdout.split() if ":" not in a][:4]
+    """Of links that stay: the bridges of other tests' services may go at any moment."""
+    links = json.loads(output("ip", "-json", "-4", "address", "show", "scope", "global"))
+    return [
+        its["local"]
+        for link in links
+        if not BRIDGE.match(link["ifname"])
+        for its in link["addr_info"]
+    ][:4]
 
 
 @contextmanager
