@@ -37,15 +37,19 @@ class Engine:
         """Keeps the mount namespace."""
 
     def hold_mounts(self) -> None:
-        """What the machine unmounts goes here too (slave); nothing goes the other way."""
-        command = ["unshare", "--mount", "--propagation", "slave", "sleep", "infinity"]
+        """
+        What the machine unmounts goes here too (slave), and nothing goes the other way. What is
+        unmounted here goes from the containers' copies too (shared), as on a machine.
+        """
+        held = "mount --make-rshared / && exec sleep infinity"
+        command = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", held]
         self._holder = subprocess.Popen(command)
-        own = os.readlink("/proc/self/ns/mnt")
-        assert holds_within(lambda: self._mounts() != own, START_SECONDS), "unshare does nothing"
+        assert holds_within(self._holds_mounts, START_SECONDS), "unshare does nothing"
 
-    def _mounts(self) -> str:
+    def _holds_mounts(self) -> bool:
+        """The last thing that it does is to become ``sleep``."""
         assert self._holder is not None
-        return os.readlink(f"/proc/{self._holder.pid}/ns/mnt")
+        return Path(f"/proc/{self._holder.pid}/comm").read_text().strip() == "sleep"
 
     def drop_mounts(self) -> None:
         """The namespace, and with it all that is mounted there, goes with its last process."""

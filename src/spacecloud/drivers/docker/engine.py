@@ -67,14 +67,21 @@ async def connect(url: str, *middlewares: aiohttp.ClientMiddlewareType) -> Async
 
     Without a limit on connections: each log that somebody follows holds one, and must not
     keep anybody from looking after the replicas. ``middlewares`` see every call.
+
+    Each call has a connection of its own: an engine that ends takes no new one, but goes on to
+    answer on those that are open. What is started so has a task that the next engine does not know
+    of, and can neither be started nor removed.
     """
     scheme, _, rest = url.partition("://")
     connector: aiohttp.BaseConnector
     match scheme:
         case "unix":
-            connector, base = aiohttp.UnixConnector(rest, limit=0), "http://docker"
+            connector, base = (
+                aiohttp.UnixConnector(rest, limit=0, force_close=True),
+                "http://docker",
+            )
         case "tcp" | "http" | "https":
-            connector = aiohttp.TCPConnector(limit=0)
+            connector = aiohttp.TCPConnector(limit=0, force_close=True)
             base = f"{scheme.replace('tcp', 'http')}://{rest.rstrip('/')}"
         case _:
             advice = "write unix:///path or tcp://host:port"
