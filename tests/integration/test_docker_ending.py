@@ -26,7 +26,10 @@ async def test_nothing_is_asked_of_an_engine_that_ends(tmp_path: Path) -> None:
                 pass
             writer.write(ANSWER)
         writer.close()
+        await writer.wait_closed()
+        answered.release()
 
+    answered = asyncio.Semaphore(0)
     server = await asyncio.start_unix_server(answer, tmp_path / "docker.sock")
     async with connect(f"unix://{tmp_path}/docker.sock") as engine:
         await engine.get("info")
@@ -36,4 +39,7 @@ async def test_nothing_is_asked_of_an_engine_that_ends(tmp_path: Path) -> None:
 
         with pytest.raises(Transient, match="cannot be reached"):
             await engine.post("containers/a/start")
+        async with asyncio.timeout(10):
+            for _ in range(before):
+                await answered.acquire()
     assert len(asked) == before
