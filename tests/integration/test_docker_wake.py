@@ -15,7 +15,7 @@ from docker_objects import DOCKER_HOST, Container
 from engine_proxy import engine_proxy
 from eventually import eventually
 from freeze_race import race
-from spacecloud.drivers.docker.pods import freezing
+from spacecloud.drivers.docker import releases
 from spacecloud.drivers.docker.pods.freezer import Freezer
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.refs import ServiceRef
@@ -300,7 +300,7 @@ async def test_the_kernel_is_believed_where_the_engine_is_wrong(tmp_path: Path) 
 async def test_the_engine_is_asked_to_freeze_where_it_would_not_end_what_the_kernel_holds(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(freezing, "thaws_what_it_kills", lambda version: False)
+    monkeypatch.setattr(releases, "thaws_what_it_kills", lambda version: False)
     await bench.workloads.execute(bench.op())
     container = (await bench.ready()).tasks[0].container
 

@@ -33,3 +33,25 @@ def test_an_engine_is_too_old_by_its_api(version: str, *, too_old: bool) -> None
 )
 def test_an_engine_that_sets_nftables_says_so(info: dict[str, object], *, nftables: bool) -> None:
     assert releases.sets_nftables(info) is nftables
+
+
+@pytest.mark.parametrize(
+    ("runc", "thaws"),
+    [
+        ("1.1.5+ds1", True),
+        ("1.1.0", True),
+        ("1.10.2", True),
+        ("2.0.0-rc.1", True),
+        ("1.0.3", False),
+        ("1.0.0-rc93", False),
+        ("1.1-rc", True),
+        ("", False),
+        ("a commit", False),
+    ],
+)
+def test_runc_thaws_what_it_kills_from_its_release_1_1_on(runc: str, thaws: bool) -> None:
+    parts = [{"Name": "Engine", "Version": "99.9.9"}, {"Name": "runc", "Version": runc}]
+
+    assert releases.thaws_what_it_kills({"Components": parts}) is thaws
+    assert not releases.thaws_what_it_kills({"Components": parts[:1]})
+    assert not releases.thaws_what_it_kills({})

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from spacecloud.drivers.docker.pods.freezer import Freezer
-from spacecloud.drivers.docker.pods.freezing import thaws_what_it_kills
 
 ID = "4f1d09c2" * 8
 V1 = f"7:freezer:/docker/{ID}\n4:memory:/docker/{ID}\n0::/\n"
@@ -57,28 +56,6 @@ def test_it_is_frozen_when_all_of_it_is(
     freezer, _ = a_freezer(tmp_path, cgroup, file, content)
 
     assert freezer.is_whole() is whole
-
-
-@pytest.mark.parametrize(
-    ("runc", "thaws"),
-    [
-        ("1.1.5+ds1", True),
-        ("1.1.0", True),
-        ("1.10.2", True),
-        ("2.0.0-rc.1", True),
-        ("1.0.3", False),
-        ("1.0.0-rc93", False),
-        ("1.1-rc", True),
-        ("", False),
-        ("a commit", False),
-    ],
-)
-def test_runc_thaws_what_it_kills_from_its_release_1_1_on(runc: str, thaws: bool) -> None:
-    parts = [{"Name": "Engine", "Version": "99.9.9"}, {"Name": "runc", "Version": runc}]
-
-    assert thaws_what_it_kills({"Components": parts}) is thaws
-    assert not thaws_what_it_kills({"Components": parts[:1]})
-    assert not thaws_what_it_kills({})
 
 
 def test_what_is_about_to_freeze_counts_as_frozen(tmp_path: Path) -> None:

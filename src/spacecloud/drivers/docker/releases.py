@@ -13,6 +13,9 @@ from typing import Any
 
 OLDEST = "20.10"
 OLDEST_API = (1, 41)
+RUNC = "runc"
+THAWS_WHAT_IT_KILLS = (1, 1)
+"""runc, from this release on."""
 
 
 def is_too_old(version: Mapping[str, Any]) -> bool:
@@ -30,3 +33,16 @@ def sets_nftables(info: Mapping[str, Any]) -> bool:
     """From the answer to ``/info``. Before 28.2 an engine does not say, and knows iptables only."""
     backend = (info.get("FirewallBackend") or {}).get("Driver", "iptables")
     return str(backend).startswith("nftables")
+
+
+def thaws_what_it_kills(version: Mapping[str, Any]) -> bool:
+    """
+    From the answer to ``/version``: does a SIGKILL end what is frozen on cgroup v1? Of what is no
+    runc nothing is known.
+    """
+    parts = version.get("Components") or ()
+    found = next((str(p.get("Version", "")) for p in parts if p.get("Name") == RUNC), "")
+    numbers = found.split("-")[0].split("+")[0].split(".")[:2]
+    if len(numbers) < 2 or not all(number.isdecimal() for number in numbers):
+        return False
+    return tuple(map(int, numbers)) >= THAWS_WHAT_IT_KILLS

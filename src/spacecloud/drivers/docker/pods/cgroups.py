@@ -46,6 +46,11 @@ def usage(
     return found
 
 
+def is_v2(cgroups: Path = CGROUPS) -> bool:
+    """All of it: a host with both has its controllers in v1."""
+    return (cgroups / "cgroup.controllers").exists()
+
+
 def machine_memory(proc: Path = PROC) -> MachineMemory:
     """All 0 where nobody says."""
     try:

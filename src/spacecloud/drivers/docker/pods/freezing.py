@@ -14,16 +14,14 @@ import asyncio
 import time
 from pathlib import Path
 
+from spacecloud.drivers.docker import releases
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError, meaning
-from spacecloud.drivers.docker.pods.cgroups import CGROUPS
+from spacecloud.drivers.docker.pods.cgroups import CGROUPS, is_v2
 from spacecloud.drivers.docker.pods.freezer import Freezer
 from spacecloud.errors import Transient
 from spacecloud.model.json import Json
 from spacecloud.reasons.platform import EngineFailed
-
-RUNC, THAWS_WHAT_IT_KILLS = "runc", (1, 1)
-"""From this release on."""
 
 WHOLE_SECONDS, POLL_SECONDS = 1.0, 0.002
 
@@ -72,7 +70,9 @@ class Freezing:
     async def _may_kernel(self, shown: Json) -> bool:
         if self._kernel_may is None:
             self._kernel_may = may_kernel(await self._engine.get("version"), self._cgroups)
-        its_own = is_v2(self._cgroups) or RUNC in str(shown["HostConfig"].get("Runtime", ""))
+        its_own = is_v2(self._cgroups) or releases.RUNC in str(
+            shown["HostConfig"].get("Runtime", "")
+        )
         return self._kernel_may and its_own
 
     async def _until_whole(self, freezer: Freezer) -> None:
@@ -133,23 +133,11 @@ class Freezing:
 
 
 def may_kernel(version: Json, cgroups: Path = CGROUPS) -> bool:
-    """Does what it freezes end when the engine ends it? ``version``: as the engine tells of it."""
-    return is_v2(cgroups) or thaws_what_it_kills(version)
-
-
-def is_v2(cgroups: Path) -> bool:
-    """Then the kernel itself ends what is frozen."""
-    return (cgroups / "cgroup.controllers").exists()
-
-
-def thaws_what_it_kills(version: Json) -> bool:
-    """``version``: as the engine tells of its parts. Of what is no runc nothing is known."""
-    parts = version.get("Components") or ()
-    found = next((str(p.get("Version", "")) for p in parts if p.get("Name") == RUNC), "")
-    numbers = found.split("-")[0].split("+")[0].split(".")[:2]
-    if len(numbers) < 2 or not all(number.isdecimal() for number in numbers):
-        return False
-    return tuple(map(int, numbers)) >= THAWS_WHAT_IT_KILLS
+    """
+    Does what it freezes end when the engine ends it? On v2 the kernel itself sees to that.
+    ``version``: as the engine tells of it.
+    """
+    return is_v2(cgroups) or releases.thaws_what_it_kills(version)
 
 
 def _failure(what: str, container: str, refusal: EngineError | None) -> Exception:

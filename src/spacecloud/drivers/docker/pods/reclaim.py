@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from spacecloud.drivers.docker.pods.cgroups import CGROUPS, paths
+from spacecloud.drivers.docker.pods.cgroups import CGROUPS, is_v2, paths
 from spacecloud.drivers.docker.pods.freezer import Freezer
 from spacecloud.drivers.docker.proc_net import PROC
 
@@ -21,7 +21,7 @@ BIT_BYTES = 16 << 20
 
 def why_not(cgroups: Path = CGROUPS, proc: Path = PROC) -> str:
     """Why this machine cannot; empty: it can."""
-    if not (cgroups / "cgroup.controllers").exists():
+    if not is_v2(cgroups):
         return "the host has cgroup v1, and memory.reclaim is of v2"
     if not (cgroups / "memory.reclaim").exists():
         return "the kernel has no memory.reclaim: it is older than Linux 5.19"
