@@ -42,7 +42,7 @@ test: check test-images  ## check, then the tests that need an engine
 	@$(BIN)/python scripts/rings.py
 
 attack: test-images  ## what a hostile caller, container, image or document may try, each with its bound
-	$(BIN)/pytest -q -m attack tests/unit tests/contract tests/integration tests/e2e
+	$(BIN)/pytest -q -m attack tests/unit tests/bounds tests/contract tests/integration tests/e2e
 
 test-images:  ## the images that the tests run, from local files
 	@scripts/bootstrap.sh test

@@ -1,8 +1,9 @@
 """
 Run the rings of the tests that need an engine in groups, some side by side, each a process.
 
-They wait more than they compute: for drains, for probes, for an engine. What each printed is shown
-when it ends; the exit status is 0 when all of them were green.
+They wait more than they compute: for drains, for probes, for an engine. What measures the time of a
+piece of work goes with them. What each printed is shown when it ends; the exit status is 0 when all
+of them were green.
 """
 
 import subprocess
@@ -39,7 +40,7 @@ GROUPS = {
             for of in ("docker", "envoy", "host", "images", "res")
         ),
     ),
-    "attack": ("tests/e2e/test_*_attack*.py",),
+    "attack": ("tests/bounds/test_*.py", "tests/e2e/test_*_attack*.py"),
     "network": ("tests/e2e/test_network_*.py",),
     "commands": ("tests/e2e/test_commands_*.py", "tests/e2e/test_machine_*.py"),
     "api-cli-store": ("tests/integration/test_*.py",),
