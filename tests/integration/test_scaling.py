@@ -116,7 +116,7 @@ async def test_the_parts_of_a_wake_are_all_that_it_took_since_the_call_came(
     async def slow_wake(ref: ServiceRef) -> Resumed:
         # The driver is not asked yet.
         await asyncio.sleep(0.1)
-        setattr(world.workloads, "_ready_after", timedelta(seconds=0.2))  # noqa: B010 - its world
+        world.workloads.ready_after = timedelta(seconds=0.2)
         return await wake(ref)
 
     await world.declare(a_spec(autoScale=sleepy(freezeAfter="never")))

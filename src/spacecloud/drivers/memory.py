@@ -59,7 +59,7 @@ class MemoryWorkloads:
         """What each task has printed, in place of a line of its own."""
 
         self._now = now
-        self._ready_after = ready_after
+        self.ready_after = ready_after
         self._world: dict[ServiceKey, ObservedWorkloads] = {}
         self._images: dict[str, str] = {}
         self.image_volumes: dict[str, tuple[str, ...]] = {}
@@ -77,7 +77,7 @@ class MemoryWorkloads:
         world = self._world.get(key, ObservedWorkloads(key, None))
         for replica in world.replicas:
             started = [t.started_at for t in replica.tasks if t.started_at is not None]
-            if started and max(started) + self._ready_after <= self._now():
+            if started and max(started) + self.ready_after <= self._now():
                 world = became_ready(world, replica.id)
         self._world[key] = world
         return world
@@ -130,7 +130,7 @@ class MemoryWorkloads:
         self._world[key] = world
         if not isinstance(op, CreateNetwork | RemoveNetwork | RemoveReplica):
             loop = asyncio.get_running_loop()
-            loop.call_later(self._ready_after.total_seconds(), self._tell, key)
+            loop.call_later(self.ready_after.total_seconds(), self._tell, key)
 
     async def wake(self, ref: ServiceRef) -> Resumed:
         began, now = time.monotonic(), self._now()
@@ -147,7 +147,7 @@ class MemoryWorkloads:
         self._tell(ref.key)
         runs = time.monotonic()
         if ended:
-            await asyncio.sleep(self._ready_after.total_seconds())
+            await asyncio.sleep(self.ready_after.total_seconds())
             self._world[ref.key] = became_ready(self._world[ref.key], replica.id)
             self._tell(ref.key)
         by: RunName | None = "start" if ended else "thaw" if replica.has_frozen else None
