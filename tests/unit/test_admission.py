@@ -109,10 +109,10 @@ class Machine(MemoryWorkloads):
         """With all the memory that it asked for."""
         for slot in slots or (0,):
             self.used[f"{name}--v1--{slot}"] = Usage(0.0, mib * MIB)
-        self._ready_after = timedelta(0)
+        self.ready_after = timedelta(0)
         self.pass_by(0.001)
         await self.look(name)
-        self._ready_after = timedelta(days=1)
+        self.ready_after = timedelta(days=1)
 
     async def told(self) -> list[Event]:
         async with asyncio.TaskGroup() as tasks:
@@ -122,9 +122,9 @@ class Machine(MemoryWorkloads):
         return self.events.told
 
     async def wakes(self, name: str) -> None:
-        self._ready_after = timedelta(0)
+        self.ready_after = timedelta(0)
         await self.admission.wake(ServiceRef("shop", name, "v1"))
-        self._ready_after = timedelta(days=1)
+        self.ready_after = timedelta(days=1)
 
     async def goes(self, name: str, slot: int = 0) -> None:
         ref = ServiceRef("shop", name, "v1")
