@@ -171,6 +171,14 @@ def wanted_depth(policy: ScalePolicy, scaling: Scaling | None) -> Depth | None:
     return scaling.asleep if scaling is not None and policy.sleep is not None else None
 
 
+def is_allowed(sleep: SleepPolicy | None, depth: Depth) -> bool:
+    """Would it sleep so deep by itself? A person may ask for either depth."""
+    if sleep is None:
+        return False
+    after = sleep.freeze_after_seconds if depth == "frozen" else sleep.stop_after_seconds
+    return after is not None
+
+
 def may_sleep(service: Service) -> bool:
     """Does a call wake it? Only what has ports can be called."""
     return scale_policy(service).sleep is not None

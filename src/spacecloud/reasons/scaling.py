@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from spacecloud.model.scaling import Depth
 from spacecloud.reasons.base import BaseReason
 
 
@@ -164,10 +165,13 @@ class Called(BaseReason):
 
 @dataclass(frozen=True, slots=True)
 class SleepNotAllowed(BaseReason):
+    depth: Depth | None = None
+    """That is not allowed; None: neither."""
+
     code = "SleepNotAllowed"
 
     def __str__(self) -> str:
-        return "its document does not let it sleep"
+        return f"its document does not let it {f'be {self.depth}' if self.depth else 'sleep'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,57 @@ class AskedFor(BaseReason):
     def __str__(self) -> str:
         many = "1 replica was" if self.replicas == 1 else f"{self.replicas} replicas were"
         return f"{many} asked for, until the next apply"
+
+
+@dataclass(frozen=True, slots=True)
+class AskedToSleep(BaseReason):
+    """By a person, until the next call."""
+
+    code = "AskedToSleep"
+
+    def __str__(self) -> str:
+        return "somebody sent it to sleep"
+
+
+@dataclass(frozen=True, slots=True)
+class AskedToWake(BaseReason):
+    """By a person."""
+
+    code = "AskedToWake"
+
+    def __str__(self) -> str:
+        return "somebody asked for it"
+
+
+@dataclass(frozen=True, slots=True)
+class CallerAwake(BaseReason):
+    """Of what is declared behind it, or holds a connection to it."""
+
+    connected: bool
+
+    code = "CallerAwake"
+
+    def __str__(self) -> str:
+        how = "has a connection to it" if self.connected else "calls it"
+        return f"what {how} woke"
+
+
+@dataclass(frozen=True, slots=True)
+class CalledAsleep(BaseReason):
+    """By a request that the gateway had passed before it knew."""
+
+    code = "CalledAsleep"
+
+    def __str__(self) -> str:
+        return "a request had reached it"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTaken(BaseReason):
+    code = "LeaseTaken"
+
+    def __str__(self) -> str:
+        return "it has taken a lease"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +276,18 @@ BusyReason = (
 )
 """Why a version does not sleep now, though it may."""
 
+WakeReason = Called | CallerAwake | CalledAsleep | LeaseTaken | AskedToWake
+"""Why a version was woken."""
+
 ScalingReason = (
     BusyReason
     | LoadChanged
     | BoundsChanged
     | Unused
-    | Called
     | SleepNotAllowed
     | AskedFor
+    | AskedToSleep
+    | WakeReason
     | TriggerNotSupported
     | MemoryShort
 )

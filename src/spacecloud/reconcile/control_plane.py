@@ -80,7 +80,7 @@ class ControlPlane:
         decisions = ScalingDecisions(self._scalings, self.events, self.scaling_metrics, now)
         self.autoscaler = Autoscaler(driver, loads, decisions, self.waker, self.leases, now)
         self._scaler = VersionScaler(
-            self.autoscaler, self.waker, self._scalings, self.scaling_metrics, driver.gate, now
+            self.autoscaler, self.waker, decisions, self.scaling_metrics, driver.gate, now
         )
         self.services.listen(self.waker.looked)
         self.services.listen(self.autoscaler.looked)

@@ -32,12 +32,13 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import (
     ScalePolicy,
     UsageTrigger,
+    is_allowed,
     policy_in_force,
     wanted_depth,
     wanted_replicas,
 )
 from spacecloud.model.scaling import Depth
-from spacecloud.reasons.scaling import BusyReason, LeaseHeld, NotSettled
+from spacecloud.reasons.scaling import BusyReason, LeaseHeld, NotSettled, SleepNotAllowed
 from spacecloud.reconcile.scaling.decisions import ScalingDecisions
 from spacecloud.reconcile.scaling.leases import Leases
 from spacecloud.reconcile.scaling.version_loads import NONE, VersionLoads
@@ -155,6 +156,9 @@ class Autoscaler:
         version = self._as_decided(seen)
         policy = policy_in_force(version)
         scaled = self._scaled.get(version.ref)
+        is_applied = scaled is not None and scaled.version.generation != version.generation
+        if self._must_wake(version, policy, is_applied=is_applied):
+            version = self._as_decided(seen)
         if not _is_moved(policy):
             self._forget(version.ref)
             return
@@ -165,10 +169,28 @@ class Autoscaler:
             scaled = Scaled(version, policy, state, now)
             self._scaled[version.ref] = scaled
             self._watch(version.ref, scaled, now)
-        elif scaled.version.generation != version.generation or scaled.policy != policy:
+        elif is_applied or scaled.policy != policy:
             self._watch(version.ref, scaled, self._clock())
         scaled.version, scaled.policy, scaled.serving = version, policy, serving
         self._follow(scaled)
+
+    def _must_wake(
+        self, version: DeclaredVersion, policy: ScalePolicy, *, is_applied: bool
+    ) -> bool:
+        """
+        It sleeps by its row, and its document does not let it: from now on it is awake. How deep a
+        person sent it to sleep holds until the next apply.
+        """
+        known = version.scaling
+        if known is None or known.asleep is None or is_allowed(policy.sleep, known.asleep):
+            return False
+        if policy.sleep is not None and not is_applied:
+            return False
+        replicas = wanted_replicas(policy, known)
+        cause = SleepNotAllowed(known.asleep if policy.sleep is not None else None)
+        decision = Decision(replicas, cause=cause, minimum=policy.minimum, maximum=policy.maximum)
+        self._decisions.take(version.ref, decision, replicas, known.asleep)
+        return True
 
     def _follow(self, scaled: Scaled) -> None:
         """What somebody else has decided since: a wake has done so from its begin on."""
@@ -294,9 +316,16 @@ class Autoscaler:
         settled = decision.asleep is not None or decision.replicas <= scaled.policy.floor
         if decision.asleep is not None or (quiet and settled and scaled.policy.sleep is None):
             self._reported.discard(ref)
-            scaled.due = now + min((each.seconds for each in decision.next), default=float("inf"))
+            scaled.due = now + min(_coming(scaled.policy, decision), default=float("inf"))
         else:
             scaled.due = now + TICK_SECONDS
+
+
+def _coming(policy: ScalePolicy, decision: Decision) -> Iterator[float]:
+    """Seconds until what comes by itself: CPU and memory are used also where nobody calls."""
+    yield from (each.seconds for each in decision.next)
+    if decision.asleep is None and any(isinstance(t, UsageTrigger) for t in policy.triggers):
+        yield max(TICK_SECONDS, policy.polling_seconds)
 
 
 def _fell_asleep_before(state: ScalerState, began: float) -> bool:

@@ -1,11 +1,15 @@
-"""Carry out what was decided about a version's replicas: the row, the event, the count."""
+"""Carry out what was decided about a version's replicas, or asked: the row, event and count."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from spacecloud.autoscale.decision import Decision
+from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceRef
+from spacecloud.model.scale import policy_in_force, wanted_depth, wanted_replicas
 from spacecloud.model.scaling import Depth, Scaling
+from spacecloud.reasons.scaling import ScalingReason
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.scaling.metrics import Change, ScalingMetrics
 from spacecloud.reconcile.scaling.scalings import Scalings
@@ -28,11 +32,33 @@ class ScalingDecisions:
         """``replicas`` and ``depth`` are what was wanted until now."""
         scaling = Scaling(decision.replicas, self._now(), decision.asleep)
         self.scalings.decide(ref, scaling)
-        self._metrics.decided(ref, _change(replicas, depth, scaling))
+        self._tell(ref, scaling, decision.cause, replicas, depth)
+
+    async def obey(self, version: DeclaredVersion, scaling: Scaling, cause: ScalingReason) -> None:
+        """What a person asks for; returns when it is on the disk."""
+        known = replace(version, scaling=self.scalings.of(version))
+        policy = policy_in_force(known)
+        replicas, depth = (
+            wanted_replicas(policy, known.scaling),
+            wanted_depth(policy, known.scaling),
+        )
+        await self.scalings.record(version.ref, scaling)
+        self._tell(version.ref, scaling, cause, replicas, depth)
+
+    def _tell(
+        self,
+        ref: ServiceRef,
+        scaling: Scaling,
+        cause: ScalingReason | None,
+        replicas: int,
+        depth: Depth | None,
+    ) -> None:
         before, after = _shown(replicas, depth), _shown(scaling.replicas, scaling.asleep)
-        said = f"{ref.version}: {before} → {after}"
-        why = f": {decision.cause}" if decision.cause is not None else ""
-        self._events.record(ref.key, "Scaled", said + why, reason=decision.cause)
+        if before != after:
+            self._metrics.decided(ref, _change(replicas, depth, scaling))
+        why = f": {cause}" if cause is not None else ""
+        said = f"{ref.version}: {before} → {after}{why}"
+        self._events.record(ref.key, "Scaled", said, reason=cause)
 
 
 def _shown(replicas: int, depth: Depth | None) -> str:

@@ -8,12 +8,14 @@ the disk yet. A row that cannot be written is tried again.
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Never
 
 from spacecloud.errors import SpaceCloudError
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceRef
+from spacecloud.model.scale import policy_in_force, wanted_depth
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.scaling.precedence import Precedence
@@ -36,6 +38,7 @@ class Scalings:
         self._store = store
         self._written = written
         self._unwritten: dict[ServiceRef, Scaling] = {}
+        self._writing = asyncio.Lock()
         self._wanted = asyncio.Event()
         self._counted: tuple[Policy | None, bool] = (None, False)
         """Does anybody sleep of what this policy was made of?"""
@@ -58,8 +61,10 @@ class Scalings:
     async def depth(self, ref: ServiceRef) -> Depth | None:
         """How deep it is to sleep; None: it is to be awake, or is not declared."""
         version = await self.version(ref)
-        scaling = self.of(version) if version is not None else None
-        return scaling.asleep if scaling is not None else None
+        if version is None:
+            return None
+        known = replace(version, scaling=self.of(version))
+        return wanted_depth(policy_in_force(known), known.scaling)
 
     async def anybody_sleeps(self) -> bool:
         policy = await self.policies.policy()
@@ -77,7 +82,7 @@ class Scalings:
     async def record(self, ref: ServiceRef, scaling: Scaling) -> None:
         """The same, and returns when it is on the disk."""
         self.decide(ref, scaling)
-        await self._write(ref, scaling)
+        await self._write(ref)
 
     async def run(self) -> Never:
         """Until it is cancelled: write what was decided."""
@@ -85,21 +90,26 @@ class Scalings:
             await self._wanted.wait()
             await self.precedence.after_wakes()
             self._wanted.clear()
-            for ref, scaling in list(self._unwritten.items()):
+            for ref in list(self._unwritten):
                 try:
-                    await self._write(ref, scaling)
+                    await self._write(ref)
                 except SpaceCloudError as error:
                     logger.warning("how many replicas of %s are wanted is not kept: %s", ref, error)
                     self._wanted.set()
                     await asyncio.sleep(RETRY_SECONDS)
                     break
 
-    async def _write(self, ref: ServiceRef, scaling: Scaling) -> None:
-        await self._store.record_scaling(ref, scaling)
-        # Forgotten here when the latest policy has it, so that one of both always does.
-        await self.policies.policy()
-        if self._unwritten.get(ref) is scaling:
-            del self._unwritten[ref]
+    async def _write(self, ref: ServiceRef) -> None:
+        """What was decided last, in its turn: an older one is not written over it."""
+        async with self._writing:
+            scaling = self._unwritten.get(ref)
+            if scaling is None:
+                return
+            await self._store.record_scaling(ref, scaling)
+            # Forgotten here when the latest policy has it, so that one of both always does.
+            await self.policies.policy()
+            if self._unwritten.get(ref) is scaling:
+                del self._unwritten[ref]
         self._written(ref)
 
 

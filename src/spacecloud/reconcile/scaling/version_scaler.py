@@ -11,9 +11,10 @@ from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.model.scaling_view import WakePartView, WakesView, WakeView
+from spacecloud.reasons.scaling import AskedFor, AskedToSleep
 from spacecloud.reconcile.scaling.autoscaler import Autoscaler
+from spacecloud.reconcile.scaling.decisions import ScalingDecisions
 from spacecloud.reconcile.scaling.metrics import ScalingMetrics
-from spacecloud.reconcile.scaling.scalings import Scalings
 from spacecloud.reconcile.scaling.waker import Waker, Woken
 from spacecloud.report.scaling import Known
 
@@ -32,14 +33,15 @@ class VersionScaler:
         self,
         autoscaler: Autoscaler,
         waker: Waker,
-        scalings: Scalings,
+        decisions: ScalingDecisions,
         metrics: ScalingMetrics,
         gate: Gate,
         now: Callable[[], datetime],
     ) -> None:
         self._autoscaler = autoscaler
         self._waker = waker
-        self._scalings = scalings
+        self._decisions = decisions
+        self._scalings = decisions.scalings
         self._metrics = metrics
         self._gate = gate
         self._now = now
@@ -58,11 +60,12 @@ class VersionScaler:
 
     async def pin(self, version: DeclaredVersion, replicas: int) -> None:
         pinned = Scaling(replicas, self._now(), pinned=version.generation)
-        await self._scalings.record(version.ref, pinned)
+        await self._decisions.obey(version, pinned, AskedFor(replicas))
 
     async def put_to_sleep(self, version: DeclaredVersion, depth: Depth) -> None:
         self._autoscaler.note_asleep(version.ref, depth)
-        await self._scalings.record(version.ref, Scaling(1, self._now(), depth))
+        asleep = Scaling(1, self._now(), depth)
+        await self._decisions.obey(version, asleep, AskedToSleep())
 
     async def wake(self, ref: ServiceRef) -> WakeView | None:
         woken = await self._waker.wake(ref, "person")

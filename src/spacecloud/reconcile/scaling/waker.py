@@ -7,7 +7,7 @@ wake is the driver's to see to.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -23,7 +23,15 @@ from spacecloud.model.scale import SleepPolicy, scale_policy
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.model.wake import WakePart
 from spacecloud.reasons.platform import NotAwakeInTime
-from spacecloud.reasons.scaling import MemoryShort
+from spacecloud.reasons.scaling import (
+    AskedToWake,
+    Called,
+    CalledAsleep,
+    CallerAwake,
+    LeaseTaken,
+    MemoryShort,
+    WakeReason,
+)
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.outcome import reason_of
@@ -49,6 +57,14 @@ WAKE_SECONDS = 300.0
 RETRY_AFTER_SECONDS = 2
 
 Why = Literal["call", "upstream", "connection", "load", "lease", "person"]
+REASONS: Mapping[Why, WakeReason] = {
+    "call": Called(),
+    "upstream": CallerAwake(connected=False),
+    "connection": CallerAwake(connected=True),
+    "load": CalledAsleep(),
+    "lease": LeaseTaken(),
+    "person": AskedToWake(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +193,11 @@ class Waker:
         if woken.was is not None:
             took = f"{1000 * woken.seconds:.1f} ms"
             parts = ", ".join(f"{part.name} {1000 * part.seconds:.1f}" for part in woken.parts)
-            said = f"{woken.ref.version}: it was {woken.was}, and took calls after {took} ({parts})"
-            self._events.record(woken.ref.key, "Woken", said)
+            reason = REASONS[woken.why]
+            said = f"{reason}: it was {woken.was}, and took calls after {took} ({parts})"
+            self._events.record(
+                woken.ref.key, "Woken", f"{woken.ref.version}: {said}", reason=reason
+            )
         self._told(woken.ref, woken)
 
     def _failed(self, ref: ServiceRef, error: SpaceCloudError) -> None:
