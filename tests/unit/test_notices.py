@@ -107,6 +107,42 @@ def test_a_maximum_that_nothing_reaches_is_said(given: dict[str, Any], told: str
     assert notices_of(a_service(**given)) == expected
 
 
+def test_a_maximum_that_nothing_reaches_of_what_sleeps_is_said_so() -> None:
+    (said,) = notices_of(a_service(autoScale={"minReplicas": 0, "maxReplicas": 5}))
+
+    assert str(said) == (
+        "autoScale.maxReplicas is kept; 1 replica runs while it is awake, whatever the load"
+    )
+
+
+REQUESTS = {"type": "active-requests", "metadata": {"target": "10", "treshold": "5"}}
+
+
+@pytest.mark.parametrize(
+    ("scale", "told"),
+    [
+        (
+            {"minReplicas": 2, "sleep": {"freezeAfter": 60}},
+            ["autoScale.sleep is kept; it never sleeps: autoScale.minReplicas is 2"],
+        ),
+        (
+            {"sleep": {"freezeAfter": 600, "stopAfter": 60}},
+            ["autoScale.sleep.freezeAfter is kept; it is stopped before, and so never frozen"],
+        ),
+        ({"sleep": {"freezeAfter": "never", "stopAfter": 60}}, []),
+        ({"sleep": {"freezeAfter": 60, "stopAfter": 600}}, []),
+        (
+            {"triggers": [REQUESTS, {"type": "kafka", "metadata": {"any": "thing"}}]},
+            ["autoScale.triggers[0]: metadata.treshold is kept; active-requests does not read it"],
+        ),
+    ],
+)
+def test_what_is_written_of_a_scale_and_never_happens_is_said(
+    scale: dict[str, Any], told: list[str]
+) -> None:
+    assert [str(notice) for notice in notices_of(a_service(autoScale=scale))] == told
+
+
 def test_none_run_only_where_the_scale_allows_none() -> None:
     none = a_service(scale={"maxReplicas": 0})
 

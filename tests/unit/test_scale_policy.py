@@ -177,12 +177,17 @@ def test_triggers_of_keda_are_read(given: dict[str, Any], read: object) -> None:
     assert policy.triggers == (read,)
 
 
+NEEDS_TARGET = 'metadata.target: requests per replica, a whole number as text: "50"'
 HALF = {"start": "0 8 * * *", "timezone": "UTC", "desiredReplicas": "2"}
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
+        (trigger("active-requests"), NEEDS_TARGET),
+        (trigger("requests-per-second", target="²"), NEEDS_TARGET),
+        (trigger("requests-per-second", target="0"), NEEDS_TARGET),
+        (trigger("requests-per-second", target="9" * 400), NEEDS_TARGET),
         (trigger("cpu"), 'metadata.value: a percentage, a whole number as text: "70"'),
         (trigger("cpu", value="0"), 'metadata.value: a percentage, a whole number as text: "70"'),
         (

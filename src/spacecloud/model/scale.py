@@ -22,7 +22,13 @@ from spacecloud.model.scale_spec import AutoScale, Scale, Sleep, Trigger
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.model.schedule import Schedule
 from spacecloud.model.service import Service
-from spacecloud.model.trigger_metadata import cron_replicas, cron_schedule, per_cent, usage_type
+from spacecloud.model.trigger_metadata import (
+    cron_replicas,
+    cron_schedule,
+    per_cent,
+    request_target,
+    usage_type,
+)
 
 DEFAULT_MAXIMUM = 100
 DEFAULT_CONCURRENCY = 50
@@ -232,7 +238,8 @@ def _trigger(trigger: Trigger, service: Service) -> PolicyTrigger:
     name = trigger.name or trigger.type
     match trigger.type:
         case "requests-per-second" | "active-requests" as metric:
-            return RequestTrigger(name, metric, float(trigger.metadata["target"]))
+            aim = request_target(trigger.metadata)
+            return RequestTrigger(name, metric, aim) if aim else UnusedTrigger(name, metric)
         case "cpu" | "memory" as metric:
             target = _usage_target(metric, trigger, service)
             return UsageTrigger(name, metric, target) if target else UnusedTrigger(name, metric)

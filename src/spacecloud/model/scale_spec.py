@@ -144,17 +144,6 @@ class Trigger(Resource):
     auth_ref: AuthRef | None = None
 
     @model_validator(mode="after")
-    def _request_triggers_have_a_target(self) -> "Trigger":
-        if self.type not in ("requests-per-second", "active-requests"):
-            return self
-        target = self.metadata.get("target", "")
-        if not target.isdigit() or int(target) < 1:
-            raise ValueError(
-                f'a {self.type} trigger needs metadata.target, a whole number as text: "50"'
-            )
-        return self
-
-    @model_validator(mode="after")
     def _metadata_fit_the_type(self, info: ValidationInfo) -> "Trigger":
         mistake = metadata_mistake(self.type, self.metadata)
         if mistake is not None and not is_stored(info):

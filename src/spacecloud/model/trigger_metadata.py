@@ -10,11 +10,28 @@ USAGE_TYPES = ("Utilization", "AverageValue", "Value")
 
 MOST_PER_CENT = 10_000
 MOST_REPLICAS = 1000
+MOST_REQUESTS = 1_000_000
+"""Per replica: more is no aim."""
+
+
+READ = {
+    "requests-per-second": ("target",),
+    "active-requests": ("target",),
+    "cpu": ("type", "value"),
+    "memory": ("type", "value"),
+    "cron": ("start", "end", "timezone", "desiredReplicas"),
+}
+"""The entries that mean something here, by a trigger's type."""
 
 
 def metadata_mistake(type: str, metadata: Mapping[str, str]) -> tuple[str, str] | None:
     """The entry that is wrong, and what it should be; None where all is right."""
     match type:
+        case "requests-per-second" | "active-requests":
+            wrong = request_target(metadata) is None
+            return (
+                ("target", 'requests per replica, a whole number as text: "50"') if wrong else None
+            )
         case "cpu" | "memory":
             return _usage_mistake(type, metadata)
         case "cron":
@@ -28,9 +45,11 @@ def usage_type(metadata: Mapping[str, str]) -> str:
 
 
 def per_cent(metadata: Mapping[str, str]) -> int | None:
-    text = metadata.get("value", "")
-    is_number = text.isascii() and text.isdigit() and len(text) < 6
-    return int(text) if is_number and 1 <= int(text) <= MOST_PER_CENT else None
+    return _whole(metadata.get("value", ""), MOST_PER_CENT)
+
+
+def request_target(metadata: Mapping[str, str]) -> int | None:
+    return _whole(metadata.get("target", ""), MOST_REQUESTS)
 
 
 def cron_schedule(metadata: Mapping[str, str]) -> Schedule:
@@ -40,9 +59,13 @@ def cron_schedule(metadata: Mapping[str, str]) -> Schedule:
 
 
 def cron_replicas(metadata: Mapping[str, str]) -> int | None:
-    text = metadata.get("desiredReplicas", "")
-    is_number = text.isascii() and text.isdigit() and len(text) < 5
-    return int(text) if is_number and 1 <= int(text) <= MOST_REPLICAS else None
+    return _whole(metadata.get("desiredReplicas", ""), MOST_REPLICAS)
+
+
+def _whole(text: str, most: int) -> int | None:
+    """From 1 on; leading zeros are no mistake."""
+    digits = text.lstrip("0") if text.isascii() and text.isdigit() else ""
+    return int(digits) if digits and len(digits) <= len(str(most)) and int(digits) <= most else None
 
 
 def _usage_mistake(type: str, metadata: Mapping[str, str]) -> tuple[str, str] | None:

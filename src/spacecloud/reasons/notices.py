@@ -45,12 +45,14 @@ class FieldIgnored(BaseReason):
 class ReplicasFixed(BaseReason):
     field: str
     replicas: int
+    may_sleep: bool = False
 
     code = "ReplicasFixed"
 
     def __str__(self) -> str:
         running = "1 replica runs" if self.replicas == 1 else f"{self.replicas} replicas run"
-        return f"{self.field} is kept; {running}, whatever the load"
+        awake = " while it is awake" if self.may_sleep else ""
+        return f"{self.field} is kept; {running}{awake}, whatever the load"
 
 
 @dataclass(frozen=True, slots=True)

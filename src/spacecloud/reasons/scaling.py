@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
-from spacecloud.model.scaling import Depth
 from spacecloud.reasons.base import BaseReason
 
 
@@ -165,7 +165,7 @@ class Called(BaseReason):
 
 @dataclass(frozen=True, slots=True)
 class SleepNotAllowed(BaseReason):
-    depth: Depth | None = None
+    depth: Literal["frozen", "stopped"] | None = None
     """That is not allowed; None: neither."""
 
     code = "SleepNotAllowed"

@@ -6,9 +6,10 @@ from spacecloud.model.other_configuration import ClusterConfig, Integration, Let
 from spacecloud.model.project import Project
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressGlobal, IngressRoute, Role, Routes
-from spacecloud.model.scale import UnusedTrigger, scale_policy
+from spacecloud.model.scale import SleepPolicy, UnusedTrigger, scale_policy
 from spacecloud.model.service import Service
 from spacecloud.model.task import Task
+from spacecloud.model.trigger_metadata import READ
 from spacecloud.reasons.notices import (
     FieldIgnored,
     MaximumBelowMinimum,
@@ -18,6 +19,7 @@ from spacecloud.reasons.notices import (
     SleepNotSupported,
     VolumeNotKept,
 )
+from spacecloud.report.scaling import never_sleeps
 
 
 def notices_of(spec: Resource) -> tuple[Notice, ...]:
@@ -57,6 +59,8 @@ def volumes_of(
 
 def _service(spec: Service) -> Iterable[Notice]:
     yield from _scale(spec)
+    yield from _sleep(spec)
+    yield from _metadata(spec)
     if spec.affinity:
         yield FieldIgnored("affinity", "one machine has nothing to choose between")
     if spec.stats_inclusion_prefixes:
@@ -74,9 +78,37 @@ def _scale(spec: Service) -> Iterator[Notice]:
             yield ReplicasFixed("autoScale.triggers", policy.initial)
     elif written is not None:
         if "max_replicas" in written.model_fields_set and written.max_replicas > policy.maximum:
-            yield ReplicasFixed("autoScale.maxReplicas", policy.initial)
+            may_sleep = policy.sleep is not None
+            yield ReplicasFixed("autoScale.maxReplicas", policy.initial, may_sleep)
     elif spec.scale is not None and 0 < spec.scale.max_replicas < spec.scale.min_replicas:
         yield MaximumBelowMinimum(spec.scale.max_replicas, policy.initial)
+
+
+def _sleep(spec: Service) -> Iterator[FieldIgnored]:
+    """Where it is written and never happens."""
+    field = "autoScale.sleep" if spec.auto_scale is not None else "scale.sleep"
+    scale, policy = spec.auto_scale or spec.scale, scale_policy(spec)
+    if scale is None or scale.sleep is None:
+        return
+    why = never_sleeps(spec)
+    if why is not None:
+        yield FieldIgnored(field, f"it never sleeps: {why}")
+    elif policy.sleep is not None and _is_never_frozen(policy.sleep):
+        yield FieldIgnored(f"{field}.freezeAfter", "it is stopped before, and so never frozen")
+
+
+def _is_never_frozen(sleep: SleepPolicy) -> bool:
+    freeze, stop = sleep.freeze_after_seconds, sleep.stop_after_seconds
+    return freeze is not None and stop is not None and stop <= freeze
+
+
+def _metadata(spec: Service) -> Iterator[FieldIgnored]:
+    triggers = spec.auto_scale.triggers if spec.auto_scale is not None else ()
+    for n, trigger in enumerate(triggers):
+        for name in trigger.metadata:
+            if name not in READ.get(trigger.type, trigger.metadata):
+                where = f"autoScale.triggers[{n}]"
+                yield FieldIgnored(f"metadata.{name}", f"{trigger.type} does not read it", where)
 
 
 def _task(task: Task) -> Iterable[Notice]:
