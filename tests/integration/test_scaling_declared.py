@@ -14,6 +14,7 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.model.service import Service
 from spacecloud.reconcile.policy_cache import PolicyCache
+from spacecloud.reconcile.scaling.autoscaler import TICK_SECONDS
 from spacecloud.reconcile.scaling.scalings import Scalings
 
 WEB = ServiceRef("shop", "web", "v1")
@@ -76,6 +77,29 @@ async def test_load_of_the_processor_makes_more_replicas_whether_it_is_called_or
         assert len(await world.addresses()) == 5, await world.scaling()
 
     await eventually(five, within=60)
+
+
+async def test_a_control_plane_that_begins_makes_none_fewer_before_it_has_seen_a_window(
+    tmp_path: Path,
+) -> None:
+    trigger = {"type": "active-requests", "metadata": {"target": "10"}}
+    spec = a_spec(minReplicas=1, maxReplicas=5, triggers=[trigger])
+    async with a_memory_plane(tmp_path) as before, before.reporting():
+        await before.declare(spec)
+        before.active[(await before.addresses())[0]] = 25
+
+        async def scaled_up() -> None:
+            assert len(await before.addresses()) == 4
+
+        await eventually(scaled_up, within=60)
+
+    async with a_memory_plane(tmp_path) as after, after.reporting():
+        await after.settles(API, "ready")
+        after.active[(await after.addresses())[0]] = 1
+        await asyncio.sleep(4 * TICK_SECONDS)
+
+        assert (await after.scaling()).wanted == 4
+        assert len(await after.addresses()) == 4
 
 
 async def test_what_may_not_sleep_any_more_is_awake_in_its_row_too(world: MemoryPlane) -> None:
