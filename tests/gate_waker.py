@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from spacecloud.model.held import HeldCall, Passed, Refused
+from spacecloud.model.gate_calls import HeldCall, Passed, Refused
 
 
 @dataclass

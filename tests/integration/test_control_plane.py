@@ -16,13 +16,13 @@ from spacecloud.errors import Conflict, Forbidden, NotFound, Terminal, Transient
 from spacecloud.model.declared import Declared
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.kinds import kind_named
+from spacecloud.model.lenient_reading import STORED
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.routing import IngressRoute
 from spacecloud.model.secret import Secret
 from spacecloud.model.service import Service
 from spacecloud.model.status import ServiceStatus
-from spacecloud.model.stored import STORED
 from spacecloud.model.traffic import DeniedCall, IngressTable
 from spacecloud.reasons.notices import RouteNotServed
 from spacecloud.reasons.platform import EngineFailed, GatewayRejected, HostFailed

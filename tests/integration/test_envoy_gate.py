@@ -30,7 +30,7 @@ from mesh_host import (
 from mesh_world import a_spec, a_world
 from spacecloud.ingress.table import read, table
 from spacecloud.model.declared import StoredDocument
-from spacecloud.model.held import Passed, Refused
+from spacecloud.model.gate_calls import Passed, Refused
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.traffic import Endpoint
 

@@ -10,13 +10,13 @@ from eventually import eventually
 from gate_waker import Waker
 from spacecloud.drivers.docker.xds.gate import GateServer
 from spacecloud.drivers.memory import MemoryGate
+from spacecloud.model.gate_calls import Held, Passed, Refused
 from spacecloud.model.gate_limits import (
     BUFFERED_BYTES,
     BUFFERED_HTTP2_BYTES,
     UNSAID_BYTES,
     HeldLimits,
 )
-from spacecloud.model.held import Held, Passed, Refused
 from spacecloud.model.refs import ServiceRef
 
 API, WEB = ServiceRef("shop", "api", "v1"), ServiceRef("shop", "web", "v1")

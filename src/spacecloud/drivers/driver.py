@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Protocol
 
 from spacecloud.model.api import ClusterType
-from spacecloud.model.held import Held, HeldCall, Passed, Refused
+from spacecloud.model.gate_calls import Held, HeldCall, Passed, Refused
 from spacecloud.model.load import InFlight, LoadReport, MachineMemory, OpenConnection, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 
+from spacecloud.model.gate_calls import Held, HeldCall, Passed, Refused
 from spacecloud.model.gate_limits import RETRY_AFTER_SECONDS, HeldLimits
-from spacecloud.model.held import Held, HeldCall, Passed, Refused
 from spacecloud.model.refs import ServiceKey, ServiceRef
 
 Answer = Callable[[HeldCall], Awaitable[Passed | Refused]]

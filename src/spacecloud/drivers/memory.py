@@ -14,8 +14,8 @@ from spacecloud.broadcast import Broadcast
 from spacecloud.drivers.driver import WOKEN_SECONDS, Driver, GatewayView, Hint, LogRequest
 from spacecloud.drivers.held_calls import LIMITS, HeldCalls
 from spacecloud.errors import NotFound, Transient
+from spacecloud.model.gate_calls import HeldCall, Passed, Refused
 from spacecloud.model.gate_limits import HeldLimits
-from spacecloud.model.held import HeldCall, Passed, Refused
 from spacecloud.model.load import InFlight, LoadReport, MachineMemory, OpenConnection, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView

@@ -15,7 +15,6 @@ from spacecloud.reasons.scaling import MemoryShort
 from spacecloud.reasons.union import FailureReason
 from spacecloud.reconcile.controller import LONGEST_RETRY, backoff
 from spacecloud.reconcile.outcome import Ended
-from spacecloud.workloads.holding import Subject, subject
 from spacecloud.workloads.observed import (
     FailedOperation,
     History,
@@ -36,6 +35,7 @@ from spacecloud.workloads.operations import (
 )
 from spacecloud.workloads.repair import STABLE_AFTER
 from spacecloud.workloads.simulate import drained_since
+from spacecloud.workloads.under_way import Subject, subject
 
 REFUSAL_LASTS = timedelta(minutes=5)
 """Then it is tried again: the image may have come, the registry may let us in."""

@@ -18,10 +18,10 @@ from pydantic import ValidationError
 from spacecloud.errors import Unavailable
 from spacecloud.model.addresses import Addresses, Allocation
 from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
+from spacecloud.model.lenient_reading import STORED
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision
 from spacecloud.model.service import Service
-from spacecloud.model.stored import STORED
 from spacecloud.store import revision_rows, scaling_rows, verdict_rows
 from spacecloud.store.address_rows import address, network, read_blocks
 from spacecloud.store.database import Session

@@ -36,7 +36,6 @@ from spacecloud.reasons.tasks import Completed
 from spacecloud.reasons.union import Reason
 from spacecloud.workloads.confirmation import giving_up, judge
 from spacecloud.workloads.drain import drain
-from spacecloud.workloads.holding import hold
 from spacecloud.workloads.observed import ObservedReplica, Published
 from spacecloud.workloads.operations import (
     AwaitPull,
@@ -66,6 +65,7 @@ from spacecloud.workloads.situation import (
     may_serve,
 )
 from spacecloud.workloads.sleep import look_after
+from spacecloud.workloads.under_way import hold_back
 
 
 def decide(situation: Situation) -> Plan:
@@ -80,7 +80,7 @@ def decide(situation: Situation) -> Plan:
             _take_away(situation, rollout, Deleted(), builder)
         case Unknown():
             _take_away(situation, rollout, NotDeclared(), builder)
-    return hold(builder.plan(), situation)
+    return hold_back(builder.plan(), situation)
 
 
 def _cancel_pulls(situation: Situation, rollout: Rollout, builder: PlanBuilder) -> None:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from spacecloud.mesh.envoy import claims, limits
-from spacecloud.mesh.envoy.claims import Believed
+from spacecloud.mesh.envoy import limits, spoofable_headers
 from spacecloud.mesh.envoy.http import ingress_connections
 from spacecloud.mesh.envoy.listeners import bound
 from spacecloud.mesh.envoy.names import API_CLUSTER
 from spacecloud.mesh.envoy.resources import Resources, typed
 from spacecloud.mesh.envoy.retries import REPEATABLE, UNANSWERED, UNSEEN, forward
 from spacecloud.mesh.envoy.routes import ENVOYS_MARKS, sentences
+from spacecloud.mesh.envoy.spoofable_headers import Believed
 from spacecloud.model.api import CALLER_HEADER
 from spacecloud.model.json import Json
 from spacecloud.model.refs import INGRESS, INGRESS_TABLE
@@ -51,7 +51,7 @@ class PublicListener:
     most_connections: int = 1_000
     """Of strangers; as many again of trusted proxies, and as many of the host itself."""
 
-    dropped: Callable[[Believed], list[Json]] = claims.dropped
+    dropped: Callable[[Believed], list[Json]] = spoofable_headers.dropped
     """How headers that claim something are left out."""
 
 

@@ -8,7 +8,7 @@ from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Depth
 from spacecloud.model.scaling_view import ScaleView, WakeView
-from spacecloud.reasons.asked import AskedReason, StillWaking
+from spacecloud.reasons.scale_requests import ScaleRequestReason, StillWaking
 from spacecloud.reconcile.scaling.scaler import Scaler
 from spacecloud.report.scaling import never_sleeps, scale_view, told_of_number
 from spacecloud.report.snapshot import Snapshot
@@ -43,7 +43,7 @@ class ScalingQueries:
             if version in (None, each.ref.version)
         ]
 
-    async def scale(self, ref: ServiceRef, replicas: int) -> tuple[AskedReason, ...]:
+    async def scale(self, ref: ServiceRef, replicas: int) -> tuple[ScaleRequestReason, ...]:
         version = await self._version(ref)
         await self._scaler.pin(version, replicas)
         return tuple(told_of_number(version.spec, replicas))

@@ -17,7 +17,7 @@ from spacecloud.drivers.driver import Driver
 from spacecloud.errors import NotFound, SpaceCloudError, Terminal, Transient
 from spacecloud.mesh.upstream_graph import behind
 from spacecloud.model.declared import DeclaredVersion
-from spacecloud.model.held import HeldCall, Passed, Refused
+from spacecloud.model.gate_calls import HeldCall, Passed, Refused
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import SleepPolicy, scale_policy
 from spacecloud.model.scaling import Depth, Scaling

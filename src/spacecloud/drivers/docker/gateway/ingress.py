@@ -8,15 +8,15 @@ refuses, the rules that it refuses are left out and the rest is published.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from spacecloud.drivers.docker.gateway.machine import most_files
+from spacecloud.drivers.docker.gateway.resource_limits import most_files
 from spacecloud.drivers.docker.xds.ads import Ads
 from spacecloud.drivers.docker.xds.encoding import messages
 from spacecloud.errors import Terminal
-from spacecloud.mesh.envoy.claims import dropped_as_written
 from spacecloud.mesh.envoy.ingress import ingress_resources, table_routes
 from spacecloud.mesh.envoy.limits import most_connections
 from spacecloud.mesh.envoy.public import TRIAL, PublicListener, public_resources
 from spacecloud.mesh.envoy.resources import Resources
+from spacecloud.mesh.envoy.spoofable_headers import dropped_as_written
 from spacecloud.model.api import API_PATHS, PRIVATE_PATHS
 from spacecloud.model.refs import INGRESS, INGRESS_TABLE, PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import IngressRule, IngressTable

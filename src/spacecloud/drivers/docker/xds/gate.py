@@ -24,12 +24,12 @@ from google.rpc.status_pb2 import Status
 from spacecloud.drivers.held_calls import HeldCalls
 from spacecloud.mesh.envoy.gate import GATE, WAKE_HEADER
 from spacecloud.mesh.envoy.names import gate_of
+from spacecloud.model.gate_calls import HeldCall, Passed, Refused
 from spacecloud.model.gate_limits import (
     BUFFERED_BYTES,
     BUFFERED_HTTP2_BYTES,
     UNSAID_BYTES,
 )
-from spacecloud.model.held import HeldCall, Passed, Refused
 from spacecloud.model.refs import ServiceRef
 
 _BODILESS = ("GET", "HEAD", "DELETE", "OPTIONS")
