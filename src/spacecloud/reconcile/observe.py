@@ -13,7 +13,7 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import policy_in_force, wanted_depth, wanted_replicas
 from spacecloud.model.scaling import Depth
 from spacecloud.model.secret import SecretFacts
-from spacecloud.reconcile.scaling.scalings import Scalings
+from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
 from spacecloud.store.port import Secrets
 from spacecloud.workloads.observed import Observed, ObservedWorkloads
 from spacecloud.workloads.situation import Declared, Desired, Leaving, Unknown
@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 
 
 class Observer:
-    def __init__(self, driver: Driver, scalings: Scalings) -> None:
-        self.policies = scalings.policies
+    def __init__(self, driver: Driver, wanted_replicas: WantedReplicas) -> None:
+        self.policies = wanted_replicas.policies
         self._driver = driver
-        self._scalings = scalings
+        self._wanted_replicas = wanted_replicas
 
     async def desired(self, key: ServiceKey, policy: Policy, store: Secrets) -> Desired:
         service = policy.declared.services.get(key)
@@ -34,7 +34,7 @@ class Observer:
         if not service.versions:
             return Leaving(key)
         # What was decided and is not on the disk yet counts.
-        versions = tuple(replace(v, scaling=self._scalings.of(v)) for v in service.versions)
+        versions = tuple(replace(v, scaling=self._wanted_replicas.of(v)) for v in service.versions)
         return Declared(
             replace(service, versions=versions),
             policy.face(key),

@@ -25,7 +25,7 @@ from spacecloud.reconcile.execute import execute
 from spacecloud.reconcile.history import Exit, HistoryRecorder
 from spacecloud.reconcile.observe import Observer
 from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of, exit_of, reason_of
-from spacecloud.reconcile.scaling.admission import Admission
+from spacecloud.reconcile.scaling.memory_admission import Admission
 from spacecloud.reconcile.service_state import Look, ServiceState
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.store.port import NextRevision, Secrets, Store

@@ -27,9 +27,9 @@ from spacecloud.reasons.scaling import MemoryShort
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.outcome import reason_of
-from spacecloud.reconcile.scaling.admission import Admission
-from spacecloud.reconcile.scaling.scalings import Scalings
+from spacecloud.reconcile.scaling.memory_admission import Admission
 from spacecloud.reconcile.scaling.version_loads import VersionLoads
+from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.report.waiting_page import RELOAD_SECONDS, waiting_page
 from spacecloud.workloads.situation import Situation, in_service
@@ -75,7 +75,7 @@ class Waker:
         driver: Driver,
         admission: Admission,
         loads: VersionLoads,
-        scalings: Scalings,
+        wanted_replicas: WantedReplicas,
         events: EventRecorder,
         background: Background[ServiceKey],
         now: Callable[[], datetime],
@@ -83,7 +83,7 @@ class Waker:
         self._driver = driver
         self._admission = admission
         self._loads = loads
-        self._scalings = scalings
+        self._wanted_replicas = wanted_replicas
         self._events = events
         self._background = background
         self._now = now
@@ -133,7 +133,7 @@ class Waker:
 
     async def keep_awake(self, ref: ServiceRef) -> None:
         """It may have fallen asleep a moment ago; raises why it cannot be woken."""
-        if await self._scalings.depth(ref) is not None:
+        if await self._wanted_replicas.depth(ref) is not None:
             await self.wake(ref, "lease")
 
     def looked(self, snapshot: Snapshot) -> None:
@@ -219,20 +219,20 @@ class Waker:
         To read the kernel's list of connections takes the processor from what the callers wait for.
         So it is read after that: what is written to a frozen callee waits in its socket.
         """
-        for other in behind(self._scalings.policies.latest, ref.key):
-            if await self._scalings.depth(other) is not None:
+        for other in behind(self._wanted_replicas.policies.latest, ref.key):
+            if await self._wanted_replicas.depth(other) is not None:
                 self.begin(other, "upstream")
         if was == "stopped":
             # What has ended has left none open.
             return
-        await self._scalings.precedence.after_wakes()
+        await self._wanted_replicas.precedence.after_wakes()
         for other in await self._loads.sleeping_callees(ref):
             self.begin(other, "connection")
 
     async def _raise_up(self, ref: ServiceRef) -> tuple[WakePart, ...]:
         """What it took the driver, or a look that had to make a replica."""
         try:
-            with self._scalings.precedence.waking():
+            with self._wanted_replicas.precedence.waking():
                 return (await self._admission.wake(ref)).parts
         except NotFound:
             began = monotonic()
@@ -244,15 +244,15 @@ class Waker:
 
     def _decide(self, version: DeclaredVersion) -> Depth | None:
         """From now on it is to be awake, whatever a plan says that is older. How deep it slept."""
-        known = self._scalings.of(version)
+        known = self._wanted_replicas.of(version)
         if known is None or known.asleep is None:
             return None
         awake = Scaling(max(1, known.replicas), self._now())
-        self._scalings.decide(version.ref, awake)
+        self._wanted_replicas.decide(version.ref, awake)
         return known.asleep
 
     async def _version(self, ref: ServiceRef) -> DeclaredVersion:
-        version = await self._scalings.version(ref)
+        version = await self._wanted_replicas.version(ref)
         if version is None:
             raise NotFound(f"there is no version {ref}")
         return version

@@ -8,26 +8,28 @@ from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.scaling.metrics import Change, ScalingMetrics
-from spacecloud.reconcile.scaling.scalings import Scalings
+from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
 
 
-class ScalingDecisions:
+class DecisionRecorder:
     def __init__(
         self,
-        scalings: Scalings,
+        wanted_replicas: WantedReplicas,
         events: EventRecorder,
         metrics: ScalingMetrics,
         now: Callable[[], datetime],
     ) -> None:
-        self.scalings = scalings
+        self.wanted_replicas = wanted_replicas
         self._events = events
         self._metrics = metrics
         self._now = now
 
-    def take(self, ref: ServiceRef, decision: Decision, replicas: int, depth: Depth | None) -> None:
+    def record(
+        self, ref: ServiceRef, decision: Decision, replicas: int, depth: Depth | None
+    ) -> None:
         """``replicas`` and ``depth`` are what was wanted until now."""
         scaling = Scaling(decision.replicas, self._now(), decision.asleep)
-        self.scalings.decide(ref, scaling)
+        self.wanted_replicas.decide(ref, scaling)
         self._metrics.decided(ref, _change(replicas, depth, scaling))
         before, after = _shown(replicas, depth), _shown(scaling.replicas, scaling.asleep)
         said = f"{ref.version}: {before} → {after}"

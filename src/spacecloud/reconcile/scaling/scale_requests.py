@@ -13,8 +13,8 @@ from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.model.scaling_view import WakePartView, WakesView, WakeView
 from spacecloud.reconcile.scaling.autoscaler import Autoscaler
 from spacecloud.reconcile.scaling.metrics import ScalingMetrics
-from spacecloud.reconcile.scaling.scalings import Scalings
 from spacecloud.reconcile.scaling.waker import Waker, Woken
+from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
 from spacecloud.report.scaling import Known
 
 
@@ -25,21 +25,21 @@ class _Wakes:
     last: WakeView | None = None
 
 
-class VersionScaler:
+class ScaleRequests:
     """Fulfils ``Scaler``."""
 
     def __init__(
         self,
         autoscaler: Autoscaler,
         waker: Waker,
-        scalings: Scalings,
+        wanted_replicas: WantedReplicas,
         metrics: ScalingMetrics,
         gate: Gate,
         now: Callable[[], datetime],
     ) -> None:
         self._autoscaler = autoscaler
         self._waker = waker
-        self._scalings = scalings
+        self._wanted_replicas = wanted_replicas
         self._metrics = metrics
         self._gate = gate
         self._now = now
@@ -49,7 +49,7 @@ class VersionScaler:
         scaled = self._autoscaler.of(version.ref)
         wakes = self._wakes.get(version.ref, _Wakes())
         return Known(
-            self._scalings.of(version),
+            self._wanted_replicas.of(version),
             scaled.latest if scaled is not None else None,
             scaled.changed if scaled is not None else None,
             self._gate.waiting(version.ref),
@@ -58,11 +58,11 @@ class VersionScaler:
 
     async def pin(self, version: DeclaredVersion, replicas: int) -> None:
         pinned = Scaling(replicas, self._now(), pinned=version.generation)
-        await self._scalings.record(version.ref, pinned)
+        await self._wanted_replicas.record(version.ref, pinned)
 
     async def put_to_sleep(self, version: DeclaredVersion, depth: Depth) -> None:
         self._autoscaler.note_asleep(version.ref, depth)
-        await self._scalings.record(version.ref, Scaling(1, self._now(), depth))
+        await self._wanted_replicas.record(version.ref, Scaling(1, self._now(), depth))
 
     async def wake(self, ref: ServiceRef) -> WakeView | None:
         woken = await self._waker.wake(ref, "person")
