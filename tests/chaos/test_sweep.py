@@ -30,11 +30,11 @@ from pathlib import Path
 import pytest
 
 from chaos import results, world
-from chaos.extent import Extent
 from chaos.faults import FAULTS, KILLS, Armed, Fault, Point
 from chaos.local_registry import in_a_registry
 from chaos.plane import NOT_YET, Plane, WrongRequest, a_plane
 from chaos.results import say
+from chaos.sampling import Sampling
 from chaos.scenario import (
     CREATE,
     DELETE,
@@ -184,12 +184,12 @@ def test_a_control_plane_that_forgets_to_remove_a_replica_is_caught(
     image: str,
     images: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
-    extent: Extent,
+    sampling: Sampling,
 ) -> None:
     point = next(p for p in recording.points[ROLL.name] if p.operation == "CreateReplica")
     folder = tmp_path_factory.mktemp("planted")
     with a_plane(folder, 5, images, program="chaos.planted") as plane:
-        swept = Sweep("planted", cases_of([(ROLL.name, point)], ("fail",)), extent.ends_at)
+        swept = Sweep("planted", cases_of([(ROLL.name, point)], ("fail",)), sampling.ends_at)
         lives = Lives(recording, Platform(plane, image), swept)
         (found,) = swept.run([lives.work])
 
@@ -199,10 +199,10 @@ def test_a_control_plane_that_forgets_to_remove_a_replica_is_caught(
 
 @pytest.mark.sweep
 def test_an_effect_that_fails_hangs_or_is_late_changes_nothing_in_the_end(
-    recording: Recording, platform: Platform, extent: Extent, not_run: list[str]
+    recording: Recording, platform: Platform, sampling: Sampling, not_run: list[str]
 ) -> None:
-    cases = chosen(recording, "hurt", FAILURES, extent)
-    sweep(recording, Sweep("hurt", cases, extent.ends_at), [platform], AT_ONCE, not_run)
+    cases = chosen(recording, "hurt", FAILURES, sampling)
+    sweep(recording, Sweep("hurt", cases, sampling.ends_at), [platform], AT_ONCE, not_run)
 
 
 @pytest.mark.sweep
@@ -211,10 +211,10 @@ def test_a_control_plane_that_is_killed_anywhere_goes_on_where_it_was(
     platform: Platform,
     images: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
-    extent: Extent,
+    sampling: Sampling,
     not_run: list[str],
 ) -> None:
-    cases = chosen(recording, "killed", KILLS, extent)
+    cases = chosen(recording, "killed", KILLS, sampling)
     with ExitStack() as opened:
         platforms = [platform]
         for number in PLATFORMS_WHEN_KILLED[1:]:
@@ -222,15 +222,15 @@ def test_a_control_plane_that_is_killed_anywhere_goes_on_where_it_was(
                 folder = tmp_path_factory.mktemp(f"sweep{number}")
                 another = a_platform(folder, number, images, platform.image)
                 platforms.append(opened.enter_context(another))
-        swept = Sweep("killed", cases, extent.ends_at)
+        swept = Sweep("killed", cases, sampling.ends_at)
         sweep(recording, swept, platforms, AT_ONCE_WHEN_KILLED, not_run)
 
 
 def chosen(
-    recording: Recording, name: str, faults: tuple[Fault, ...], extent: Extent
+    recording: Recording, name: str, faults: tuple[Fault, ...], sampling: Sampling
 ) -> tuple[Case, ...]:
     points = [(chapter, point) for chapter, found in recording.points.items() for point in found]
-    return sampled(cases_of(points, faults), extent.share(name), f"{extent.seed} {name}")
+    return sampled(cases_of(points, faults), sampling.share(name), f"{sampling.seed} {name}")
 
 
 def sweep(

@@ -19,11 +19,11 @@ import httpx
 import pytest
 
 from chaos import damage, results, world
-from chaos.extent import Extent
 from chaos.faults import FAULTS, GROUND, Point
 from chaos.local_registry import in_a_registry
 from chaos.plane import Plane, a_plane
 from chaos.results import say
+from chaos.sampling import Sampling
 from chaos.scenario import CREATE, SERVICE, Scenario
 from chaos.sweep import Attempt, GivenUp, Sweep, Tried, cases_of, first_of_each, sampled, wrong
 from chaos.world import World
@@ -161,12 +161,12 @@ TURNS: tuple[Damage, ...] = (declare_ingress, declare_host_ports)
 
 @pytest.fixture(scope="module")
 def grounds(
-    images: dict[str, str], tmp_path_factory: pytest.TempPathFactory, extent: Extent
+    images: dict[str, str], tmp_path_factory: pytest.TempPathFactory, sampling: Sampling
 ) -> Iterator[list[Ground]]:
     with ExitStack() as opened:
         image = opened.enter_context(in_a_registry(images["echo"]))
         grounds = []
-        for number in range(1, 1 + (PLATFORMS if extent.sample is None else 1)):
+        for number in range(1, 1 + (PLATFORMS if sampling.sample is None else 1)):
             folder = tmp_path_factory.mktemp(f"ground{number}")
             plane = opened.enter_context(a_plane(folder, number, images))
             grounds.append(Ground(plane, image))
@@ -197,22 +197,22 @@ def is_by_chance(point: Point, kind: Damage) -> bool:
     return point.kind == "rules" and kind in LEAVES_THE_RULES
 
 
-def kinds_of(extent: Extent) -> tuple[Damage, ...]:
+def kinds_of(sampling: Sampling) -> tuple[Damage, ...]:
     """Of a sample, as many as there are cases: each has to be seen unhurt first."""
-    if (count := extent.share("ground")) is None:
+    if (count := sampling.share("ground")) is None:
         return DAMAGES
-    chosen = random.Random(f"{extent.seed} damage").sample(DAMAGES, min(count, len(DAMAGES)))
+    chosen = random.Random(f"{sampling.seed} damage").sample(DAMAGES, min(count, len(DAMAGES)))
     return tuple(kind for kind in DAMAGES if kind in chosen)
 
 
 @pytest.mark.sweep
 def test_the_ground_is_mended_whatever_happens_to_the_mending(
-    grounds: list[Ground], extent: Extent, not_run: list[str]
+    grounds: list[Ground], sampling: Sampling, not_run: list[str]
 ) -> None:
-    points = points_of(grounds[0], kinds_of(extent))
-    cases = sampled(cases_of(points, FAULTS), extent.share("ground"), f"{extent.seed} ground")
+    points = points_of(grounds[0], kinds_of(sampling))
+    cases = sampled(cases_of(points, FAULTS), sampling.share("ground"), f"{sampling.seed} ground")
     say(f"ground: {len(points)} points, {len(cases)} cases")
-    swept = Sweep("ground", cases, extent.ends_at)
+    swept = Sweep("ground", cases, sampling.ends_at)
 
     found = swept.run([partial(work, ground, swept) for ground in grounds])
 
@@ -224,7 +224,7 @@ def test_the_ground_is_mended_whatever_happens_to_the_mending(
         },
     )
     not_run += [f"ground: {result.case}" for result in found if result.outcome == "not run"]
-    if extent.sample is None:
+    if sampling.sample is None:
         assert {point.kind for _, point in points} >= {"engine", "rules", "xds", "store"}
     assert not wrong(found), "\n".join(wrong(found))
 

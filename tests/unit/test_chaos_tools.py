@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from chaos.extent import SHARES, extent_of
 from chaos.faults import FAULTS, Armed, Board, Injector, Point, engine_call
 from chaos.plane import Plane, WrongRequest, judged, patience_ends
+from chaos.sampling import SHARES, sampling_of
 from chaos.sweep import (
     Attempt,
     Case,
@@ -350,16 +350,16 @@ def test_a_sample_is_the_same_for_the_same_seed_and_another_for_another() -> Non
 
 @pytest.mark.parametrize("sample", [1, 3, 10, 99])
 def test_the_shares_of_a_sample_are_the_sample(sample: int) -> None:
-    extent = extent_of({"CHAOS_SAMPLE": str(sample)}, 0)
+    sampling = sampling_of({"CHAOS_SAMPLE": str(sample)}, 0)
 
-    assert sum(extent.share(sweep) or 0 for sweep in SHARES) == sample
-    assert extent.seed
+    assert sum(sampling.share(sweep) or 0 for sweep in SHARES) == sample
+    assert sampling.seed
 
 
 def test_a_seed_that_is_given_is_kept_and_without_a_sample_all_is_run() -> None:
-    assert extent_of({"CHAOS_SAMPLE": "10", "CHAOS_SEED": "s"}, 0).seed == "s"
-    assert extent_of({"CHAOS_SECONDS": "60"}, 7).ends_at == 67
-    assert extent_of({}, 0).share("hurt") is None
+    assert sampling_of({"CHAOS_SAMPLE": "10", "CHAOS_SEED": "s"}, 0).seed == "s"
+    assert sampling_of({"CHAOS_SECONDS": "60"}, 7).ends_at == 67
+    assert sampling_of({}, 0).share("hurt") is None
 
 
 def test_files_of_the_board_are_whole_or_the_ones_before(board: Board) -> None:
