@@ -15,7 +15,7 @@ from spacecloud.reconcile.health import Health
 from spacecloud.reconcile.observe import Observer
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
-from spacecloud.reconcile.queries import Parts, Queries
+from spacecloud.reconcile.queries import Queries, Sources
 from spacecloud.reconcile.queue import KeyQueue
 from spacecloud.reconcile.scaling.autoscaler import Autoscaler
 from spacecloud.reconcile.scaling.decision_recorder import DecisionRecorder
@@ -100,7 +100,7 @@ class ControlPlane:
         self.queries = Queries(
             store,
             driver,
-            Parts(
+            Sources(
                 policies,
                 self.services,
                 self.platform,

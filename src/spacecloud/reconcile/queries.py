@@ -53,7 +53,7 @@ class _Ingress:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Sources:
     """Of the control plane, those that know something."""
 
     policies: PolicyCache
@@ -71,20 +71,20 @@ class Queries:
         self,
         store: Store,
         driver: Driver,
-        parts: Parts,
+        sources: Sources,
         http_port: int,
     ) -> None:
         self._store = store
         self._driver = driver
-        self._policies = parts.policies
-        self._services = parts.services
-        self._platform = parts.platform
-        self.scaling = parts.scaling
-        self._scaling_metrics = parts.scaling_metrics
-        self._health = parts.health
-        self._denied_calls = parts.platform.denied_calls
+        self._policies = sources.policies
+        self._services = sources.services
+        self._platform = sources.platform
+        self.scaling = sources.scaling
+        self._scaling_metrics = sources.scaling_metrics
+        self._health = sources.health
+        self._denied_calls = sources.platform.denied_calls
         self._preview = Preview(
-            store, driver.workloads, parts.policies, parts.services, driver.cluster_type
+            store, driver.workloads, sources.policies, sources.services, driver.cluster_type
         )
         self._http_port = http_port
 

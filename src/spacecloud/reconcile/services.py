@@ -146,7 +146,7 @@ class ServiceReconciler:
     def _try_again(self, key: ServiceKey) -> None:
         """There is memory now for what was refused for want of it."""
         self._state(key).recorder.forget_shortage()
-        self._background.wake(key)
+        self._background.enqueue(key)
 
     async def refresh_names(self) -> frozenset[ServiceKey]:
         """Read anew what the resolver answers; whose names there are."""
@@ -237,7 +237,7 @@ class ServiceReconciler:
             error = None if future.cancelled() else future.exception()
             known = error if isinstance(error, Exception) else None
             state.ended.append(Ended(step, known, before))
-            self._background.wake(state.key)
+            self._background.enqueue(state.key)
 
         future = self._background.start(self._do(state.key, step), str(step.op), at_end)
         return future
@@ -315,7 +315,7 @@ class ServiceReconciler:
             self._background.start(
                 self._note_exit(state, seen),
                 f"last output of {seen.replica.id}/{seen.task.task}",
-                lambda: self._background.wake(state.key),
+                lambda: self._background.enqueue(state.key),
             )
 
     async def _note_exit(self, state: ServiceState, seen: Exit) -> None:

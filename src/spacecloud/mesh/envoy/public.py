@@ -27,7 +27,7 @@ SCOPE = "x-space-cloud-scope"
 TABLE = f"{INGRESS_TABLE}|table"
 """The ingress route table that answers requests."""
 
-TRIAL = f"{INGRESS_TABLE}|trial"
+SCRATCH_TABLE = f"{INGRESS_TABLE}|trial"
 """A table that answers none: what Envoy says of it is known before the live one is changed."""
 
 NOT_FORWARDED = [*ENVOYS_MARKS, SCOPE]
@@ -61,7 +61,7 @@ def public_resources(public: PublicListener) -> Resources:
         scopes=(
             _scope("api", route_configuration=_api_routes()),
             _scope("table", route_configuration_name=TABLE),
-            _scope("trial", route_configuration_name=TRIAL),
+            _scope("trial", route_configuration_name=SCRATCH_TABLE),
         ),
     )
 

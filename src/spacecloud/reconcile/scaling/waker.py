@@ -171,7 +171,7 @@ class Waker:
                 self._succeeded(wake.result())
             elif isinstance(error, SpaceCloudError):
                 self._failed(ref, error)
-        self._background.wake(ref.key)
+        self._background.enqueue(ref.key)
 
     def _succeeded(self, woken: Woken) -> None:
         if woken.was is not None:
@@ -238,7 +238,7 @@ class Waker:
             began = monotonic()
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(ref, []).append(waiter)
-            self._background.wake(ref.key)
+            self._background.enqueue(ref.key)
             await waiter
             return (WakePart("create", monotonic() - began),)
 

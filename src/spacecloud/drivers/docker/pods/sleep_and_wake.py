@@ -1,7 +1,7 @@
 """
 Lay replicas down and wake them, on the engine.
 
-One thing at a time per version, and a wake behind nothing else: it shares no slot with looks and
+One thing at a time per version, and a wake behind nothing else: it shares no permit with looks and
 operations. What it wakes is not laid down by a decision that did not know of it
 (``replica_cache``).
 """

@@ -136,7 +136,7 @@ class DockerWorkloads:
             await asyncio.Event().wait()
 
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
-        async with self.looks.slot(key):
+        async with self.looks.permit(key):
             return await self._look(key)
 
     async def _look(self, key: ServiceKey) -> ObservedWorkloads:
@@ -205,7 +205,7 @@ class DockerWorkloads:
     async def execute(self, op: WorkloadOp) -> None:
         key = key_of(op)
         try:
-            async with self.operations.slot(key):
+            async with self.operations.permit(key):
                 await self._execute(op)
         except EngineError as error:
             raise meaning(str(op), error) from error
