@@ -13,7 +13,7 @@ import pytest
 from eventually import eventually
 from memory_plane import API, MemoryPlane, a_memory_plane
 from spacecloud.errors import Conflict, Forbidden, NotFound, Terminal, Transient, Unavailable
-from spacecloud.model.declared import Declared
+from spacecloud.model.declared import Declarations
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.kinds import kind_named
 from spacecloud.model.lenient_reading import STORED
@@ -148,7 +148,7 @@ async def test_denied_calls_are_counted_together_and_told_once_the_store_answers
     counting = setup.store.declared
     tries: list[int] = []
 
-    async def fails_twice() -> Declared:
+    async def fails_twice() -> Declarations:
         tries.append(1)
         if len(tries) < 3:
             raise Transient(HostFailed("read the database", "disk I/O error"))

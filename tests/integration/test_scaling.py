@@ -14,7 +14,7 @@ from memory_plane import API, REPORT_SECONDS, MemoryPlane, a_memory_plane, now
 from spacecloud.api.envelopes import envelopes_of
 from spacecloud.drivers.memory import MemoryTraffic
 from spacecloud.errors import Transient
-from spacecloud.model.gate_calls import HeldCall, Passed, Refused
+from spacecloud.model.gate_calls import CallRefused, HeldCall, Passed
 from spacecloud.model.load import Load, LoadReport, MachineMemory, OpenConnection
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Scaling
@@ -265,7 +265,7 @@ async def test_what_the_memory_does_not_hold_waits_and_says_so_until_it_fits(
 
     refused = await world.gate.knock(API)
 
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, CallRefused)
     assert "it needs 64 MiB of memory, and 20 MiB are free" in refused.sentence
     await world.store.put_service(WEB, a_spec())
 
@@ -294,7 +294,7 @@ async def test_a_wake_that_fails_says_why_to_who_waits_and_in_events(world: Memo
 
     answer = await world.gate.knock(API)
 
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, CallRefused)
     assert "no database" in answer.sentence
     assert answer.retry_after_seconds > 0
 
@@ -311,7 +311,7 @@ async def test_a_browser_is_shown_a_page_where_the_service_asks_for_it(world: Me
 
     page = await world.gate.knock(API, accepts="text/html")
 
-    assert isinstance(page, Refused)
+    assert isinstance(page, CallRefused)
     assert page.html is not None
     assert "api is starting" in page.html
     await world.settles(API, "ready")

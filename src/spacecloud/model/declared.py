@@ -104,7 +104,7 @@ class DeclaredService:
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class Declarations:
     """Everything that policy depends on, at one moment."""
 
     services: Mapping[ServiceKey, DeclaredService]

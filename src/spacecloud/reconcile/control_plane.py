@@ -11,7 +11,7 @@ from spacecloud.model.refs import ServiceRef
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.controller import Controller
 from spacecloud.reconcile.events import EventRecorder
-from spacecloud.reconcile.health import Health
+from spacecloud.reconcile.health import ControlPlaneHealth
 from spacecloud.reconcile.observe import Observer
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
@@ -106,7 +106,7 @@ class ControlPlane:
                 self.platform,
                 ScalingQueries(store, self.services.snapshot, self._scaler),
                 self.scaling_metrics,
-                Health(store, self.platform, now),
+                ControlPlaneHealth(store, self.platform, now),
             ),
             http_port,
         )

@@ -11,7 +11,7 @@ LASTS = timedelta(seconds=5)
 """Of an answer of the disk: it costs a write."""
 
 
-class Health:
+class ControlPlaneHealth:
     def __init__(self, store: Store, platform: Platform, now: Callable[[], datetime]) -> None:
         self._store = store
         self._platform = platform

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from spacecloud.model.load import InFlight
+from spacecloud.model.load import InFlightReport
 from spacecloud.model.refs import ServiceRef
 from spacecloud.reasons.platform import EngineUnavailable
 from spacecloud.reasons.scaling import MemoryShort
@@ -94,7 +94,7 @@ class HistoryRecorder:
     def note(
         self,
         observed: Observed,
-        in_flight: Iterable[InFlight],
+        in_flight: Iterable[InFlightReport],
         now: datetime,
         resting: frozenset[str] = frozenset(),
     ) -> tuple[Exit, ...]:
@@ -276,7 +276,7 @@ class HistoryRecorder:
             self._exits[task.container] = (count, task.exited_at)
             yield Exit(replica, task, count, is_asked=is_asked, is_resting=is_resting)
 
-    def _note_idle(self, in_flight: Iterable[InFlight], now: datetime) -> None:
+    def _note_idle(self, in_flight: Iterable[InFlightReport], now: datetime) -> None:
         counts = {a: known for a, known in self._idle.items() if a in self._draining}
         for report in in_flight:
             for address, acknowledged in self._draining.items():
@@ -287,7 +287,7 @@ class HistoryRecorder:
         self._idle = counts
 
 
-def _counts(report: InFlight, last: datetime | None, acknowledged: datetime) -> bool:
+def _counts(report: InFlightReport, last: datetime | None, acknowledged: datetime) -> bool:
     """
     Once, and only of an interval that began when the gateway had acknowledged: before, the replica
     was still given requests. One of a moment was made in this look, which is after that.

@@ -8,7 +8,7 @@ from spacecloud.drivers.driver import Driver
 from spacecloud.errors import SpaceCloudError
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
-from spacecloud.model.load import InFlight
+from spacecloud.model.load import InFlightReport
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import policy_in_force, wanted_depth, wanted_replicas
 from spacecloud.model.scaling import Depth
@@ -50,7 +50,7 @@ class Observer:
         desired: Desired,
         names: tuple[tuple[str, str], ...],
         known: ObservedWorkloads | None,
-    ) -> tuple[Observed, tuple[InFlight, ...]]:
+    ) -> tuple[Observed, tuple[InFlightReport, ...]]:
         """The service as it is, and what is in flight; nothing where the gateway does not say."""
         observed = await self.observed(key, desired, names, known)
         return observed, await self.in_flight(observed)
@@ -77,7 +77,7 @@ class Observer:
             pulls=pulls,
         )
 
-    async def in_flight(self, observed: Observed) -> tuple[InFlight, ...]:
+    async def in_flight(self, observed: Observed) -> tuple[InFlightReport, ...]:
         published = observed.published
         if published is None or not any(
             e.draining or e.version in published.gated for e in published.endpoints

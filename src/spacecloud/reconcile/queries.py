@@ -11,7 +11,7 @@ from spacecloud.ingress import table
 from spacecloud.mesh import explain
 from spacecloud.mesh.authorization import whitelist_of
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion, Trial
+from spacecloud.model.declared import Declarations, DeclaredService, DeclaredVersion, Trial
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.service import Service
@@ -22,7 +22,7 @@ from spacecloud.model.status import (
     event_view,
 )
 from spacecloud.reasons.notices import Notice, RouteNotServed
-from spacecloud.reconcile.health import Health
+from spacecloud.reconcile.health import ControlPlaneHealth
 from spacecloud.reconcile.platform import Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.preview import Preview
@@ -43,7 +43,7 @@ class _Ingress:
     """The routes as they are served, and those that are not."""
 
     def __init__(
-        self, routes: Sequence[table.KnownRoute], declared: Declared, refused: Mapping[str, str]
+        self, routes: Sequence[table.KnownRoute], declared: Declarations, refused: Mapping[str, str]
     ) -> None:
         self.served = table.without(table.table(routes, declared), refused)
         self._routes, self._declared, self._refused = routes, declared, refused
@@ -61,7 +61,7 @@ class Sources:
     platform: Platform
     scaling: ScalingQueries
     scaling_metrics: ScalingMetrics
-    health: Health
+    health: ControlPlaneHealth
 
 
 class Queries:

@@ -96,7 +96,7 @@ def refusal(mistakes: Sequence[Mistake], more: int = 0) -> InvalidSpec:
     return InvalidSpec(summary(mistakes, more), tuple(mistakes), more)
 
 
-class Refused:
+class CollectedMistakes:
     """The mistakes of several documents, told at once; of bounded size, however many."""
 
     def __init__(self) -> None:

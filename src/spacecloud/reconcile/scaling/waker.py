@@ -17,7 +17,7 @@ from spacecloud.drivers.driver import Driver
 from spacecloud.errors import NotFound, SpaceCloudError, Terminal, Transient
 from spacecloud.mesh.upstream_graph import behind
 from spacecloud.model.declared import DeclaredVersion
-from spacecloud.model.gate_calls import HeldCall, Passed, Refused
+from spacecloud.model.gate_calls import CallRefused, HeldCall, Passed
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import SleepPolicy, scale_policy
 from spacecloud.model.scaling import Depth, Scaling
@@ -97,7 +97,7 @@ class Waker:
         """``told`` hears how every wake has ended, from now on."""
         self._listeners.append(told)
 
-    async def answer(self, call: HeldCall) -> Passed | Refused:
+    async def answer(self, call: HeldCall) -> Passed | CallRefused:
         """For the gate: returns when the call may go on, or why it may not."""
         if monotonic() < self._awake_until.get(call.ref, 0):
             return Passed(None)
@@ -107,18 +107,18 @@ class Waker:
                 return refused
             await self.wake(call.ref, "call", call.at)
         except SpaceCloudError as error:
-            return Refused(f"{call.ref} could not be woken: {error}", RETRY_AFTER_SECONDS)
+            return CallRefused(f"{call.ref} could not be woken: {error}", RETRY_AFTER_SECONDS)
         return Passed(round(1000 * (monotonic() - call.at)))
 
-    def _refused(self, call: HeldCall, sleep: SleepPolicy) -> Refused | None:
+    def _refused(self, call: HeldCall, sleep: SleepPolicy) -> CallRefused | None:
         """What the version itself asks for: that fewer wait, or that a browser is shown a page."""
         if sleep.max_held is not None and self._driver.gate.waiting(call.ref) > sleep.max_held:
             sentence = f"{call.ref} is waking, and maxHeld ({sleep.max_held}) calls wait for it"
-            return Refused(sentence, RETRY_AFTER_SECONDS)
+            return CallRefused(sentence, RETRY_AFTER_SECONDS)
         if sleep.waiting_page and call.accepts_html:
             self.begin(call.ref, "call", call.at)
             sentence = f"{call.ref} is waking"
-            return Refused(sentence, RELOAD_SECONDS, waiting_page(call.ref))
+            return CallRefused(sentence, RELOAD_SECONDS, waiting_page(call.ref))
         return None
 
     async def wake(self, ref: ServiceRef, why: Why, asked: float | None = None) -> Woken:
