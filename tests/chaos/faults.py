@@ -95,15 +95,15 @@ class Board:
         return fault.id in self.fired()
 
     def arm(self, faults: Iterable[Armed]) -> None:
-        draft = self.folder / "armed.new"
-        draft.write_text(json.dumps([asdict(fault) for fault in faults]))
-        draft.replace(self.folder / "armed")
+        temporary = self.folder / "armed.new"
+        temporary.write_text(json.dumps([asdict(fault) for fault in faults]))
+        temporary.replace(self.folder / "armed")
 
     def set_clock(self, seconds: float) -> None:
         """By how much the control plane's is wrong from now on."""
-        draft = self.folder / "clock.new"
-        draft.write_text(str(seconds))
-        draft.replace(self.folder / "clock")
+        temporary = self.folder / "clock.new"
+        temporary.write_text(str(seconds))
+        temporary.replace(self.folder / "clock")
 
     def now(self) -> int:
         return (self.folder / "passed").stat().st_size

@@ -1124,7 +1124,7 @@ async def test_an_event_that_repeats_the_services_last_one_is_counted(store: Sto
     assert events[2].at == NOW + timedelta(minutes=3)
 
 
-# the bell
+# the notifier
 
 
 async def test_a_subscription_hears_what_happens_after_it_was_made(store: Store) -> None:

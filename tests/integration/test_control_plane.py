@@ -47,7 +47,7 @@ async def test_it_works_once_the_gateway_was_told_by_this_process(setup: MemoryP
     """Until then it serves what an earlier one told it: ``start`` must not say that all is done."""
 
     async def works() -> None:
-        assert await setup.plane.queries.trouble() == ""
+        assert await setup.plane.queries.why_unavailable() == ""
 
     async def waits(table: IngressTable) -> dict[str, str]:
         await published.wait()
@@ -72,14 +72,14 @@ async def test_it_is_ill_while_nothing_can_be_written(
         raise Unavailable("the disk is full")
 
     async def is_well() -> None:
-        assert await setup.plane.queries.trouble() == ""
+        assert await setup.plane.queries.why_unavailable() == ""
 
     monkeypatch.setattr(health, "LASTS", timedelta(0))
     await eventually(is_well)
     monkeypatch.setattr(setup.store, "check_writes", refuses)
-    assert await setup.plane.queries.trouble() == "the disk is full"
+    assert await setup.plane.queries.why_unavailable() == "the disk is full"
     monkeypatch.setattr(health, "LASTS", timedelta(hours=1))
-    assert await setup.plane.queries.trouble() == "the disk is full"
+    assert await setup.plane.queries.why_unavailable() == "the disk is full"
 
     assert len(asked) == 1
 

@@ -77,7 +77,7 @@ class Backend(Protocol):
         """What of the document is kept but not acted on, and what will surprise."""
         ...
 
-    async def trouble(self) -> str:
+    async def why_unavailable(self) -> str:
         """Why the control plane cannot do its work, for anybody; empty where it can."""
         ...
 

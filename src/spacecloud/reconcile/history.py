@@ -270,7 +270,7 @@ class HistoryRecorder:
                 continue
             is_asked = replica.id in self._stopping or replica.id in self._falling_asleep
             is_resting = replica.id in resting
-            count = 1 if known is None or _had_peace(task) else known[0] + 1
+            count = 1 if known is None or _was_stable(task) else known[0] + 1
             if is_resting or replica.id in self._falling_asleep:
                 count = 0
             self._exits[task.container] = (count, task.exited_at)
@@ -305,6 +305,6 @@ def _runs_since(replica: ObservedReplica, asked: datetime) -> bool:
     )
 
 
-def _had_peace(task: ObservedTask) -> bool:
+def _was_stable(task: ObservedTask) -> bool:
     started, ended = task.started_at, task.exited_at
     return started is not None and ended is not None and ended - started >= STABLE_AFTER

@@ -136,8 +136,8 @@ class Queries:
             found += tuple(volumes_of(envelope.spec, {}, self._driver.workloads.volumes()))
         return found
 
-    async def trouble(self) -> str:
-        return await self._health.trouble()
+    async def why_unavailable(self) -> str:
+        return await self._health.why_unavailable()
 
     def metrics(self) -> bytes:
         registry = CollectorRegistry()

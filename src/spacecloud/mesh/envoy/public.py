@@ -2,7 +2,7 @@
 The public listener and the API's routes, which no document changes.
 
 Each request has a scope, found from its path alone: the API's paths lead to the API, all others
-to the ingress route table. A table that Envoy refuses is the trouble of the table's scope.
+to the ingress route table. A table that Envoy refuses concerns the table's scope alone.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -87,7 +87,7 @@ class EnvoyTraffic:
     async def publish(
         self, face: Face, endpoints: tuple[Endpoint, ...], gated: tuple[str, ...] = ()
     ) -> None:
-        self._doubt(face.key)
+        self._mark_unacknowledged(face.key)
         await self._apply(
             face.key,
             lambda: messages(service_resources(face, endpoints, self._gating(face, gated))),
@@ -149,7 +149,7 @@ class EnvoyTraffic:
         return self._ads.holds("clusters", cluster)
 
     async def withdraw(self, key: ServiceKey) -> None:
-        self._doubt(key)
+        self._mark_unacknowledged(key)
         await self._apply(key, lambda: NOTHING)
         self._published.pop(key, None)
         self._policies.pop(key, None)
@@ -240,7 +240,7 @@ class EnvoyTraffic:
             self._draining.discard(key)
         self._load_reports.report_every(DRAINING if self._draining else USUAL)
 
-    def _doubt(self, key: ServiceKey) -> None:
+    def _mark_unacknowledged(self, key: ServiceKey) -> None:
         """Until it has acknowledged what it is sent now: what it holds by then may be either."""
         if key in self._published:
             self._published[key] = replace(self._published[key], acknowledged=False)
