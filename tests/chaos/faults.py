@@ -1,5 +1,5 @@
 """
-Where the control plane can be hurt, how, and what of it has come to pass.
+Where faults can be injected into the control plane, which, and what of it has come to pass.
 
 A point is one effect on the world: an engine call, a store write, a push to Envoy, a change of
 rules, a file of names. ``launcher.py`` passes them inside the control plane and writes down each;
@@ -29,7 +29,7 @@ Fault = Literal["kill-before", "kill-after", "fail", "hang", "late"]
 
 FAULTS: tuple[Fault, ...] = ("kill-before", "kill-after", "fail", "hang", "late")
 KILLS: tuple[Fault, ...] = ("kill-before", "kill-after")
-GROUND = ""
+HOST = ""
 """The project of what concerns no single project."""
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 SECONDS = 3000
 """What has begun may take a while longer: ``make chaos`` ends within the hour."""
 
-SHARES = {"hurt": 5, "killed": 3, "ground": 2}
+SHARES = {"failed": 5, "killed": 3, "host": 2}
 """Of the sweeps' cases, roughly: of a sample, each sweep has its part."""
 
 
