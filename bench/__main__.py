@@ -19,16 +19,16 @@ from rich.console import Console
 
 from bench import (
     commands,
-    crowd,
+    control_plane,
     engine,
     machine,
+    mass_wakes,
     mesh,
     scale,
+    sleep_overhead,
     starting,
-    thousand,
     tools,
     wake,
-    warm,
 )
 from bench.engine import Images
 from bench.figures import Figure, show, write
@@ -55,17 +55,17 @@ FEW: dict[str, Row] = {
     "wake-one": wake.one,
     "wake-tcp": wake.tcp,
     "wake-chain": wake.chain,
-    "wake-hundred": crowd.hundred,
-    "wake-thousand": crowd.thousand_first,
+    "wake-hundred": mass_wakes.hundred,
+    "wake-thousand": mass_wakes.thousand_first,
     "scale-follow": scale.follow,
-    "scale-idle": warm.idle,
-    "scale-warm": warm.warm,
+    "scale-idle": sleep_overhead.idle,
+    "scale-warm": sleep_overhead.warm,
     "cli": commands.commands,
 }
 MANY: dict[str, Row] = {
-    "plane": thousand.plane,
-    "change": thousand.change,
-    "list": thousand.listing,
+    "plane": control_plane.plane,
+    "change": control_plane.change,
+    "list": control_plane.listing,
 }
 ROWS = FEW | MANY
 """In the order of the table. Those of a group share an installation."""

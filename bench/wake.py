@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from bench import engine
+from bench.bare_wake import BareContainers, first_byte
 from bench.engine import Images
 from bench.figures import TIMES, Figure, Goal, percentile, rounded
 from bench.images import CHAIN, HTTP_PORT, TCP_PORT
 from bench.instance import Instance
-from bench.kept import Kept, first_byte
 from bench.sleeping import (
     FIRST_SECONDS,
     MAY_SLEEP,
@@ -49,7 +49,7 @@ def one(stage: Instance, images: Images) -> list[Figure]:
     names, urls = ([f"{word}{n}" for n in range(EACH)] for word in ("name", "url"))
     try:
         with calling(stage) as caller, sleepers(stage, *names, *urls) as tasks:
-            bare = Kept(images, EACH, images.server)
+            bare = BareContainers(images, EACH, images.server)
             paths = {service: route(stage, service) for service in urls}
             by = {
                 "by name": (names, lambda s: caller.run(lambda: _by_name(stage, s))),
@@ -75,7 +75,7 @@ def tcp(stage: Instance, images: Images) -> list[Figure]:
             calling(stage) as caller,
             sleepers(stage, *services, tasks=[stage.slow_task()]) as tasks,
         ):
-            bare = Kept(images, EACH, images.slow)
+            bare = BareContainers(images, EACH, images.slow)
             ours: list[float] = []
             theirs: list[float] = []
             for _ in range(ROUNDS["stopped"]):
@@ -99,7 +99,7 @@ def chain(stage: Instance, images: Images) -> list[Figure]:
     spent: dict[str, list[float]] = {"all": [], **{link: [] for link in CHAIN}}
     bare: dict[int, list[float]] = {1: [], len(CHAIN): []}
     with calling(stage) as caller, _chain(stage) as tasks:
-        kept = Kept(images, len(CHAIN), images.server)
+        kept = BareContainers(images, len(CHAIN), images.server)
         for link in CHAIN:
             caller.run(lambda s=link: _by_name(stage, s))  # type: ignore[misc]
         for _ in range(CHAIN_ROUNDS):
@@ -157,7 +157,7 @@ def _woken(
     tasks: Tasks,
     depth: Depth,
     by: dict[str, tuple[list[str], Callable[[str], First]]],
-    bare: Kept,
+    bare: BareContainers,
 ) -> tuple[dict[str, list[First]], list[float]]:
     ours: dict[str, list[First]] = {way: [] for way in by}
     theirs: list[float] = []
@@ -174,7 +174,7 @@ def _woken(
 
 
 def _lay_down(
-    stage: Instance, tasks: Tasks, depth: Depth, services: Sequence[str], bare: Kept
+    stage: Instance, tasks: Tasks, depth: Depth, services: Sequence[str], bare: BareContainers
 ) -> None:
     put_to_sleep(stage, depth, *services)
     for service in services:

@@ -75,7 +75,7 @@ class StoreBackend:
 
     store: Store
     log_lines: dict[str, list[bytes]] = field(default_factory=dict)
-    said_trouble: str = ""
+    unavailable_because: str = ""
     open_logs: int = 0
     asked: list[LogRequest] = field(default_factory=list)
     snapshots: dict[ServiceKey, Snapshot] = field(default_factory=dict)
@@ -131,8 +131,8 @@ class StoreBackend:
         ignored = FieldIgnored("the role", "it has no effect here")
         return (ignored,) if envelope.kind.name == "service-role" else ()
 
-    async def trouble(self) -> str:
-        return self.said_trouble
+    async def why_unavailable(self) -> str:
+        return self.unavailable_because
 
     def metrics(self) -> bytes:
         return b"space_cloud_up 1\n"

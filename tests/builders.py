@@ -10,8 +10,7 @@ from typing import Any
 from spacecloud.drivers.docker.networking import Networking
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.addresses import Addresses, Allocation, Pools
-from spacecloud.model.declared import Declared as Everything
-from spacecloud.model.declared import DeclaredService, DeclaredVersion
+from spacecloud.model.declared import Declarations, DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision, hash_of
 from spacecloud.model.scale import may_sleep
@@ -94,7 +93,7 @@ def allocation_of(service: DeclaredService) -> Allocation:
 def face_of(service: DeclaredService) -> Face:
     key, blocks = service.key, {service.key.project: (IPv4Network("10.180.0.0/21"),)}
     addresses = Addresses({key: allocation_of(service)}, blocks)
-    return Policy(Everything({key: service}, addresses)).face(key)
+    return Policy(Declarations({key: service}, addresses)).face(key)
 
 
 def desired(

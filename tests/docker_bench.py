@@ -120,7 +120,7 @@ class Bench:
         other, hang = ServiceKey("other", "slow"), 1000.0
         looks = self.workloads.looks = FairSemaphore[ServiceKey](1, 1, hang)
         operations = self.workloads.operations = FairSemaphore[ServiceKey](1, 1, hang)
-        async with looks.slot(other), operations.slot(other):
+        async with looks.permit(other), operations.permit(other):
             yield
 
     async def containers(self) -> list[str]:

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.gateway.bootstrap import arguments
-from spacecloud.drivers.docker.gateway.machine import heap_bytes
+from spacecloud.drivers.docker.gateway.resource_limits import heap_bytes
 from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RunDirectory
 from spacecloud.settings import Settings
 

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from spacecloud.model.held import HeldCall, Passed, Refused
+from spacecloud.model.gate_calls import CallRefused, HeldCall, Passed
 
 
 @dataclass
@@ -11,11 +11,11 @@ class Waker:
     """Wakes when it is told to, and keeps what it was asked."""
 
     passed: Passed = field(default_factory=lambda: Passed(7))
-    refused: Refused | None = None
+    refused: CallRefused | None = None
     asked: list[HeldCall] = field(default_factory=list)
     awake: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def __call__(self, call: HeldCall) -> Passed | Refused:
+    async def __call__(self, call: HeldCall) -> Passed | CallRefused:
         self.asked.append(call)
         await self.awake.wait()
         return self.refused or self.passed

@@ -18,7 +18,7 @@ from envoy_host import EnvoyHost, envoy_host, inside
 from spacecloud.drivers.docker.gateway.traffic import EnvoyTraffic
 from spacecloud.drivers.docker.netlink import open_netlink
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.declared import Declared
+from spacecloud.model.declared import Declarations
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Endpoint
 
@@ -43,10 +43,10 @@ class Mesh:
     host: EnvoyHost
     traffic: EnvoyTraffic
     stack: AsyncExitStack
-    world: Declared = field(default_factory=lambda: Declared({}))
+    world: Declarations = field(default_factory=lambda: Declarations({}))
     endpoints: dict[ServiceKey, tuple[Endpoint, ...]] = field(default_factory=dict)
 
-    async def apply(self, world: Declared) -> int:
+    async def apply(self, world: Declarations) -> int:
         """Publish what differs from what was published last; how many services that were."""
         self.world, published = world, 0
         policy = Policy(world)

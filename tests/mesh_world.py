@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from spacecloud.model.addresses import Addresses, Allocation, Pools, next_subnet
-from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
+from spacecloud.model.declared import Declarations, DeclaredService, DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.service import Service
 
@@ -34,7 +34,7 @@ def peers(*names: str) -> list[dict[str, str]]:
 
 def a_world(
     services: dict[str, Service | dict[str, Service] | None], pools: Pools = POOLS
-) -> Declared:
+) -> Declarations:
     """``project/service`` to its spec, its versions, or None for one on its way out."""
     found: dict[ServiceKey, DeclaredService] = {}
     allocations: dict[ServiceKey, Allocation] = {}
@@ -59,7 +59,7 @@ def a_world(
         found[key] = DeclaredService(key, tuple(versions))
         allocations[key] = Allocation(subnet, own_vip, vips)
     given_out = {project: tuple(own) for project, own in blocks.items()}
-    return Declared(found, Addresses(allocations, given_out))
+    return Declarations(found, Addresses(allocations, given_out))
 
 
 def _port(given: int | str) -> dict[str, Any]:

@@ -130,9 +130,9 @@ def _compiled(library: str, command: tuple[str, ...]) -> Path:
         if shutil.which(command[0]) is None:
             raise Terminal(ProgramUnusable(f"{command[0]} is not installed", "make test-images"))
         COMPILED.mkdir(mode=0o755, exist_ok=True)
-        draft = binary.with_suffix(".new")
-        subprocess.run([*command, "-o", str(draft), str(source)], check=True)
-        draft.rename(binary)
+        temporary = binary.with_suffix(".new")
+        subprocess.run([*command, "-o", str(temporary), str(source)], check=True)
+        temporary.rename(binary)
     return binary
 
 

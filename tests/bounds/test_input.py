@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cpu_and_memory_cost import assert_linear, peak_bytes, takes_less_than
 from spacecloud.api.bodies import DEEPEST, MOST_VALUES, parse
 from spacecloud.api.envelopes import envelope_of, envelopes_of
 from spacecloud.api.parameters import moment
@@ -16,7 +17,6 @@ from spacecloud.errors import MOST_MISTAKES, InvalidSpec, Mistake
 from spacecloud.model.kinds import KINDS
 from spacecloud.model.service import Service
 from spacecloud.model.validation.mistakes import validate
-from work import assert_linear, peak_bytes, takes_less_than
 
 pytestmark = pytest.mark.attack
 

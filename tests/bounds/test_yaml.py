@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cpu_and_memory_cost import assert_linear, peak_bytes, takes_less_than
 from spacecloud.documents.file_mistakes import Faults
 from spacecloud.documents.read import parse, read
 from spacecloud.documents.tree import MOST_VALUES, trees
 from spacecloud.errors import MOST_MISTAKES, InvalidSpec
-from work import assert_linear, peak_bytes, takes_less_than
 
 pytestmark = pytest.mark.attack
 

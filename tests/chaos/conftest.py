@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from chaos.extent import Extent, extent_of
 from chaos.results import say
+from chaos.sampling import Sampling, sampling_of
 
-EXTENT = extent_of(os.environ, time.monotonic())
+SAMPLING = sampling_of(os.environ, time.monotonic())
 NOT_RUN = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
-def extent(request: pytest.FixtureRequest) -> Extent:
-    return EXTENT
+def sampling(request: pytest.FixtureRequest) -> Sampling:
+    return SAMPLING
 
 
 @pytest.fixture
@@ -26,12 +26,12 @@ def not_run(request: pytest.FixtureRequest) -> list[str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[NOT_RUN] = []
-    if EXTENT.sample is not None:
-        say(f"{EXTENT.sample} random cases: SAMPLE={EXTENT.sample} SEED={EXTENT.seed}")
+    if SAMPLING.sample is not None:
+        say(f"{SAMPLING.sample} random cases: SAMPLE={SAMPLING.sample} SEED={SAMPLING.seed}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if EXTENT.sample is None:
+    if SAMPLING.sample is None:
         return
     others = [item for item in items if item.get_closest_marker("sweep") is None]
     items[:] = [item for item in items if item.get_closest_marker("sweep") is not None]
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    if time.monotonic() > EXTENT.ends_at:
+    if time.monotonic() > SAMPLING.ends_at:
         item.config.stash[NOT_RUN].append(item.nodeid)
         item.add_marker(pytest.mark.skip(reason="the session's time is over"))
     return (yield)

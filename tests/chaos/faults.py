@@ -1,5 +1,5 @@
 """
-Where the control plane can be hurt, how, and what of it has come to pass.
+Where faults can be injected into the control plane, which, and what of it has come to pass.
 
 A point is one effect on the world: an engine call, a store write, a push to Envoy, a change of
 rules, a file of names. ``launcher.py`` passes them inside the control plane and writes down each;
@@ -29,7 +29,7 @@ Fault = Literal["kill-before", "kill-after", "fail", "hang", "late"]
 
 FAULTS: tuple[Fault, ...] = ("kill-before", "kill-after", "fail", "hang", "late")
 KILLS: tuple[Fault, ...] = ("kill-before", "kill-after")
-GROUND = ""
+HOST = ""
 """The project of what concerns no single project."""
 
 
@@ -95,15 +95,15 @@ class Board:
         return fault.id in self.fired()
 
     def arm(self, faults: Iterable[Armed]) -> None:
-        draft = self.folder / "armed.new"
-        draft.write_text(json.dumps([asdict(fault) for fault in faults]))
-        draft.replace(self.folder / "armed")
+        temporary = self.folder / "armed.new"
+        temporary.write_text(json.dumps([asdict(fault) for fault in faults]))
+        temporary.replace(self.folder / "armed")
 
     def set_clock(self, seconds: float) -> None:
         """By how much the control plane's is wrong from now on."""
-        draft = self.folder / "clock.new"
-        draft.write_text(str(seconds))
-        draft.replace(self.folder / "clock")
+        temporary = self.folder / "clock.new"
+        temporary.write_text(str(seconds))
+        temporary.replace(self.folder / "clock")
 
     def now(self) -> int:
         return (self.folder / "passed").stat().st_size

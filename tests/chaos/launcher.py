@@ -4,7 +4,7 @@ The control plane as it is, with a hand on every effect that it has on the world
     CHAOS_BOARD=folder python -m chaos.launcher serve
 
 Nothing of the product knows of this: public functions that do things are replaced from outside by
-ones that do the same and, where a fault is armed, hurt. A hang is one of the thing that is
+ones that do the same and, where a fault is armed, fail. A hang is one of the thing that is
 asked, not of the adapter: the adapter's own time limit is what ends it.
 """
 
@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from chaos.faults import GROUND, Fault, Injector, engine_call
+from chaos.faults import HOST, Fault, Injector, engine_call
 from spacecloud import server
 from spacecloud.drivers.docker import engine, factory, logs, process
 from spacecloud.drivers.docker.engine_errors import EngineError
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 board = Path(os.environ["CHAOS_BOARD"])
 injector = Injector(board)
-project: ContextVar[str] = ContextVar("project", default=GROUND)
+project: ContextVar[str] = ContextVar("project", default=HOST)
 operation: ContextVar[str] = ContextVar("operation", default="-")
 owner_of_push: ContextVar[ServiceKey | None] = ContextVar("owner", default=None)
 
@@ -165,39 +165,39 @@ async def engine_calls(
 
 def rule_changes(run: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[str]]:
     @functools.wraps(run)
-    async def hurt(*command: str, given: str | None = None) -> str:
+    async def faulty(*command: str, given: str | None = None) -> str:
         shown = " ".join(word for word in command[:4] if not word[:1].isdigit())
         answer: str = await around(
             f"rules {operation.get()} {shown}",
-            GROUND,
+            HOST,
             lambda: run(*command, given=given),
             lambda: Transient(HostFailed(command[0], "this fault was asked for")),
             lambda: run("sleep", str(FOREVER_SECONDS)),
         )
         return answer
 
-    return hurt
+    return faulty
 
 
 def bringing(bring: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     @functools.wraps(bring)
-    async def hurt(self: Stream, kind: Any, wanted: Mapping[str, Any]) -> None:
+    async def faulty(self: Stream, kind: Any, wanted: Mapping[str, Any]) -> None:
         if all(self.held[kind].get(name) == m.version for name, m in wanted.items()):
             return await bring(self, kind, wanted)
         return await push(f"bring-{kind}", lambda: bring(self, kind, wanted))
 
-    return hurt
+    return faulty
 
 
 def removing(remove: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     @functools.wraps(remove)
-    async def hurt(self: Stream, kind: Any, names: Any) -> None:
+    async def faulty(self: Stream, kind: Any, names: Any) -> None:
         gone = tuple(names)
         if not gone:
             return await remove(self, kind, gone)
         return await push(f"remove-{kind}", lambda: remove(self, kind, gone))
 
-    return hurt
+    return faulty
 
 
 async def push(what: str, effect: Callable[[], Awaitable[None]]) -> None:
@@ -205,7 +205,7 @@ async def push(what: str, effect: Callable[[], Awaitable[None]]) -> None:
     platform = owner is None or owner.project == PLATFORM_PROJECT
     await around(
         f"xds {operation.get()} {what}" + (f" {owner.service}" if platform and owner else ""),
-        GROUND if platform or owner is None else owner.project,
+        HOST if platform or owner is None else owner.project,
         effect,
         lambda: Transient(GatewayUnavailable("this fault was asked for")),
         for_ever,
@@ -225,7 +225,7 @@ def store_writes(write: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
     """A transaction that fails or hangs never began; one that is late is durable."""
 
     @functools.wraps(write)
-    async def hurt(self: Database, work: Callable[[Any], Any]) -> Any:
+    async def faulty(self: Database, work: Callable[[Any], Any]) -> Any:
         given = work.keywords if isinstance(work, functools.partial) else {}
         function = work.func if isinstance(work, functools.partial) else work
         name = getattr(function, "__name__", "check")
@@ -238,7 +238,7 @@ def store_writes(write: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
             lambda: asyncio.sleep(STORE_SECONDS),
         )
 
-    return hurt
+    return faulty
 
 
 def project_of(given: Mapping[str, Any]) -> str:
@@ -248,12 +248,12 @@ def project_of(given: Mapping[str, Any]) -> str:
     for value in given.values():
         if isinstance(name := getattr(value, "project", None), str):
             return name
-    return str(given.get("id", GROUND))
+    return str(given.get("id", HOST))
 
 
 def name_files(publish: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     @functools.wraps(publish)
-    async def hurt(self: Any, key: ServiceKey, names: Any) -> None:
+    async def faulty(self: Any, key: ServiceKey, names: Any) -> None:
         what = "write" if names else "unlink"
         error = Transient(HostFailed(f"write the names of {key}", "this fault was asked for"))
         await around(
@@ -265,14 +265,14 @@ def name_files(publish: Callable[..., Awaitable[None]]) -> Callable[..., Awaitab
             lambda: asyncio.sleep(STORE_SECONDS),
         )
 
-    return hurt
+    return faulty
 
 
 def freezer_writes(write: Callable[[Freezer], bool]) -> Callable[[Freezer], bool]:
     """One word into a file of the kernel's: it is written, or it cannot be."""
 
     @functools.wraps(write)
-    def hurt(self: Freezer) -> bool:
+    def faulty(self: Freezer) -> bool:
         fault = injector.at(project.get(), f"freezer {operation.get()} {write.__name__}")
         if fault == "kill-before":
             die()
@@ -283,7 +283,7 @@ def freezer_writes(write: Callable[[Freezer], bool]) -> Callable[[Freezer], bool
             die()
         return written
 
-    return hurt
+    return faulty
 
 
 # ---------------------------------------------------------------------- the clock

@@ -14,9 +14,9 @@ def write(section: str, found: Any) -> None:
     """The other sections stay as they were."""
     FILE.parent.mkdir(exist_ok=True)
     kept = json.loads(FILE.read_text()) if FILE.exists() else {}
-    draft = FILE.with_suffix(".new")
-    draft.write_text(json.dumps({**kept, section: found}, indent=1, sort_keys=True) + "\n")
-    draft.replace(FILE)
+    temporary = FILE.with_suffix(".new")
+    temporary.write_text(json.dumps({**kept, section: found}, indent=1, sort_keys=True) + "\n")
+    temporary.replace(FILE)
 
 
 def say(line: str) -> None:

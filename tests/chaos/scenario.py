@@ -57,7 +57,7 @@ class Scenario:
         self._replicas = 1
         self._closed = False
         self.refused: list[str] = []
-        """Calls that met a closed gate, and were told so in time: who is hurt may say no."""
+        """Calls that met a closed gate, and were told so in time: one that a fault meets may say no."""
 
     @property
     def url(self) -> str:
@@ -289,13 +289,13 @@ class Chapter:
     tell: Callable[[Scenario], None]
     is_told: Callable[[Scenario], None] = Scenario.serves
     warm: bool = False
-    """No request may be lost: nobody has hurt the replicas themselves, and they are awake."""
+    """No request may be lost: no fault has met the replicas themselves, and they are awake."""
 
     leads_back: bool = False
     """Whoever leaves it out is where it would have led."""
 
     only: frozenset[str] | None = None
-    """Operations, or points, that are hurt: the rest of them is as in the others. None: all."""
+    """Operations, or points, that faults meet: the rest of them is as in the others. None: all."""
 
     within: float = PATIENCE_SECONDS
 

@@ -142,12 +142,12 @@ class Sweep:
                         return self._waiting[place].popleft()
         return None
 
-    def attempt(self, attempt: Attempt, hurt: Callable[[Attempt], Tried]) -> None:
+    def attempt(self, attempt: Attempt, run_with: Callable[[Attempt], Tried]) -> None:
         """``GivenUp`` when it went wrong, which is the case's end."""
         began = time.monotonic()
         case, number = attempt.case, attempt.number
         try:
-            tried = hurt(attempt)
+            tried = run_with(attempt)
         except Exception as error:
             text = traceback.format_exc(limit=-4)
             self._note(Result(case, "failed", number, _since(began), 0, text))

@@ -20,8 +20,8 @@ import httpx
 import pytest
 
 from chaos import damage, results
-from chaos.extent import Extent
 from chaos.plane import Plane, a_plane
+from chaos.sampling import Sampling
 from chaos.scenario import COLD_SECONDS, SLEEPY
 from docker_bench import open_bench
 from e2e.installation import Installation
@@ -136,11 +136,11 @@ def has_started(plane: Plane, starts: int) -> None:
 
 
 def test_ten_thousand_freezes_that_race_a_call_cost_it_nothing(
-    tmp_path: Path, extent: Extent, not_run: list[str]
+    tmp_path: Path, sampling: Sampling, not_run: list[str]
 ) -> None:
     """At the driver, as fast as it goes; of the whole product the test after this one."""
 
-    ends_at = min(extent.ends_at, time.monotonic() + RACE_SECONDS)
+    ends_at = min(sampling.ends_at, time.monotonic() + RACE_SECONDS)
 
     async def race_of(number: int, subnet: IPv4Network) -> Raced:
         folder = tmp_path / str(number)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from e2e.installed import control_plane, installed
 from e2e.stage import Stage
+from e2e.supervised_installation import control_plane, installed
 from eventually import wait_until
 
 pytestmark = pytest.mark.docker

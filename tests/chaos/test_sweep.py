@@ -1,18 +1,18 @@
 """
-Every effect of the control plane on the world, hurt in every way: the world becomes as declared.
+Every effect of the control plane on the world, with every fault: the world becomes as declared.
 
-A scenario (see ``scenario.py``) is lived through once unhurt, and the control plane writes down
-each point it passes: engine calls, store writes, pushes to Envoy, files of names. Each chapter's
-points are then hurt one by one, with every fault of ``faults.py``; of equal points of a chapter,
+A scenario (see ``scenario.py``) is lived through once without a fault, and the control plane
+writes down each point it passes: engine calls, store writes, pushes to Envoy, files of names. Each
+chapter's points are then failed one by one, with every fault of ``faults.py``; of equal points of a chapter,
 that is of one operation's equal calls, the first, and of faults that leave the same world, one
 (``sweep.cases_of``). Rules, gateway, resolver and ingress are no service's: their points are in
-``test_sweep_ground.py``.
+``test_sweep_host.py``.
 
 Faults that do not kill are done at one platform, many at once. A kill concerns all that go on at
 its platform: there are three of them beside each other, each with two scenarios.
 
 After each fault: the API says so; containers, networks, rules, links, names and the gateway's
-endpoints are those of the unhurt run, line by line; no request to the service, nor to one beside
+endpoints are those of the run without, line by line; no request to the service, nor to one beside
 it, was lost.
 """
 
@@ -30,11 +30,11 @@ from pathlib import Path
 import pytest
 
 from chaos import results, world
-from chaos.extent import Extent
 from chaos.faults import FAULTS, KILLS, Armed, Fault, Point
 from chaos.local_registry import in_a_registry
 from chaos.plane import NOT_YET, Plane, WrongRequest, a_plane
 from chaos.results import say
+from chaos.sampling import Sampling
 from chaos.scenario import (
     CREATE,
     DELETE,
@@ -100,7 +100,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Platform:
-    """With a service beside what is hurt, which nothing may happen to."""
+    """With a service beside what fails, which nothing may happen to."""
 
     plane: Plane
     image: str
@@ -138,7 +138,7 @@ def recording(platform: Platform) -> Recording:
 
 def record(platform: Platform) -> Recording:
     """
-    The whole twice: the second time shows whether two unhurt runs look the same. What a chapter
+    The whole twice: the second time shows whether two such runs look the same. What a chapter
     passes for what was told before it, as the removal of a gate, is no point of it.
     """
     board = platform.plane.board
@@ -184,12 +184,12 @@ def test_a_control_plane_that_forgets_to_remove_a_replica_is_caught(
     image: str,
     images: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
-    extent: Extent,
+    sampling: Sampling,
 ) -> None:
     point = next(p for p in recording.points[ROLL.name] if p.operation == "CreateReplica")
     folder = tmp_path_factory.mktemp("planted")
     with a_plane(folder, 5, images, program="chaos.planted") as plane:
-        swept = Sweep("planted", cases_of([(ROLL.name, point)], ("fail",)), extent.ends_at)
+        swept = Sweep("planted", cases_of([(ROLL.name, point)], ("fail",)), sampling.ends_at)
         lives = Lives(recording, Platform(plane, image), swept)
         (found,) = swept.run([lives.work])
 
@@ -199,10 +199,10 @@ def test_a_control_plane_that_forgets_to_remove_a_replica_is_caught(
 
 @pytest.mark.sweep
 def test_an_effect_that_fails_hangs_or_is_late_changes_nothing_in_the_end(
-    recording: Recording, platform: Platform, extent: Extent, not_run: list[str]
+    recording: Recording, platform: Platform, sampling: Sampling, not_run: list[str]
 ) -> None:
-    cases = chosen(recording, "hurt", FAILURES, extent)
-    sweep(recording, Sweep("hurt", cases, extent.ends_at), [platform], AT_ONCE, not_run)
+    cases = chosen(recording, "failed", FAILURES, sampling)
+    sweep(recording, Sweep("failed", cases, sampling.ends_at), [platform], AT_ONCE, not_run)
 
 
 @pytest.mark.sweep
@@ -211,10 +211,10 @@ def test_a_control_plane_that_is_killed_anywhere_goes_on_where_it_was(
     platform: Platform,
     images: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
-    extent: Extent,
+    sampling: Sampling,
     not_run: list[str],
 ) -> None:
-    cases = chosen(recording, "killed", KILLS, extent)
+    cases = chosen(recording, "killed", KILLS, sampling)
     with ExitStack() as opened:
         platforms = [platform]
         for number in PLATFORMS_WHEN_KILLED[1:]:
@@ -222,15 +222,15 @@ def test_a_control_plane_that_is_killed_anywhere_goes_on_where_it_was(
                 folder = tmp_path_factory.mktemp(f"sweep{number}")
                 another = a_platform(folder, number, images, platform.image)
                 platforms.append(opened.enter_context(another))
-        swept = Sweep("killed", cases, extent.ends_at)
+        swept = Sweep("killed", cases, sampling.ends_at)
         sweep(recording, swept, platforms, AT_ONCE_WHEN_KILLED, not_run)
 
 
 def chosen(
-    recording: Recording, name: str, faults: tuple[Fault, ...], extent: Extent
+    recording: Recording, name: str, faults: tuple[Fault, ...], sampling: Sampling
 ) -> tuple[Case, ...]:
     points = [(chapter, point) for chapter, found in recording.points.items() for point in found]
-    return sampled(cases_of(points, faults), extent.share(name), f"{extent.seed} {name}")
+    return sampled(cases_of(points, faults), sampling.share(name), f"{sampling.seed} {name}")
 
 
 def sweep(
@@ -280,7 +280,7 @@ def light_load(url: str) -> Load:
 
 class Lives:
     """
-    Many scenarios at once at one platform, each hurt once a chapter.
+    Many scenarios at once at one platform, each with a fault once a chapter.
 
     Faults that do not kill concern one scenario alone. A kill of the control plane concerns all
     that go on at that moment: theirs is then a harder case than the one that is noted for them.
@@ -294,7 +294,7 @@ class Lives:
     def __init__(self, recording: Recording, platform: Platform, swept: Sweep) -> None:
         self._recording, self._sweep = recording, swept
         self._plane, self._image = platform.plane, platform.image
-        self._undisturbed = threading.Lock()
+        self._calm = threading.Lock()
         self._numbers = iter(range(1, 1_000_000))
         ends = max(swept.count(chapter.name) for chapter in (CREATE, DELETE))
         rounds = max(swept.count(chapter.name) for path in ROUND for chapter in path)
@@ -343,7 +343,7 @@ class Lives:
     @contextlib.contextmanager
     def _kills(self, chapter: Chapter) -> Iterator[None]:
         """``mend`` begins when no other does, and others when none of it goes on."""
-        with self._undisturbed:
+        with self._calm:
             if chapter is MEND:
                 yield
                 return

@@ -27,7 +27,7 @@ from typing import Any
 import pytest
 
 from spacecloud.errors import Conflict, InvalidSpec, NotFound
-from spacecloud.model.addresses import Addresses, Allocation, Grant, Held, PoolAllocator, Pools
+from spacecloud.model.addresses import Addresses, Allocation, GivenOut, Grant, PoolAllocator, Pools
 from spacecloud.model.declared import Change, DeclaredService, DeclaredVersion, Event
 from spacecloud.model.envelope import MODELS, Envelope
 from spacecloud.model.kinds import KINDS, kind_named
@@ -99,7 +99,7 @@ class Remembering(PoolAllocator):
 
     def __init__(self) -> None:
         super().__init__(POOLS)
-        self.asked: list[tuple[str, Grant, Held]] = []
+        self.asked: list[tuple[str, Grant, GivenOut]] = []
         self.free: list[IPv4Address] = []
         """What it gave and was told is nobody's."""
 
@@ -107,7 +107,7 @@ class Remembering(PoolAllocator):
         self.taken: list[list[IPv4Network]] = []
         """Of the subnets that it gave, those that it was told are somebody's."""
 
-    def allocate(self, version: str, held: Held) -> Grant:
+    def allocate(self, version: str, held: GivenOut) -> Grant:
         given = (vip for _, grant, _ in self.asked for vip in (grant.service.vip, grant.vip))
         self.free += [vip for vip in given if vip not in held.vips]
         # Held may be answered while the write goes on, and not later.
@@ -1124,7 +1124,7 @@ async def test_an_event_that_repeats_the_services_last_one_is_counted(store: Sto
     assert events[2].at == NOW + timedelta(minutes=3)
 
 
-# the bell
+# the notifier
 
 
 async def test_a_subscription_hears_what_happens_after_it_was_made(store: Store) -> None:

@@ -15,7 +15,9 @@ import httpx
 import pytest
 
 from e2e.installation import BIN
-from e2e.installed import (
+from e2e.machine import pid_of
+from e2e.stage import Stage
+from e2e.supervised_installation import (
     control_plane,
     installed,
     left,
@@ -25,8 +27,6 @@ from e2e.installed import (
     start,
     supervisor,
 )
-from e2e.machine import pid_of
-from e2e.stage import Stage
 from eventually import wait_until
 
 pytestmark = pytest.mark.docker

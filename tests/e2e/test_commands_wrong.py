@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from e2e.installation import Installation
-from e2e.installed import left
 from e2e.machine import listening_on
 from e2e.stage import Stage
+from e2e.supervised_installation import left
 from other_user import as_nobody
 
 pytestmark = pytest.mark.docker

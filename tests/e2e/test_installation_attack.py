@@ -17,9 +17,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from e2e.installed import installed
 from e2e.machine import output
 from e2e.stage import Stage
+from e2e.supervised_installation import installed
 from eventually import wait_until
 from load import Load
 from other_user import as_nobody

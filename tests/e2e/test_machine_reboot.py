@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.installed import control_plane, installed, left, run_dir, start, supervisor
 from e2e.stage import Stage
+from e2e.supervised_installation import control_plane, installed, left, run_dir, start, supervisor
 from eventually import wait_until
 from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.settings import Settings

@@ -465,7 +465,7 @@ async def test_events_are_listed_newest_first(api: Api) -> None:
 async def test_what_is_open_is_answered_to_a_stranger(api: Api) -> None:
     env = await api.stranger.get("/v1/config/env")
     health = await api.stranger.get("/v1/api/health-check")
-    api.backend.said_trouble = "the disk is full"
+    api.backend.unavailable_because = "the disk is full"
     ill = await api.stranger.get("/v1/api/health-check")
 
     assert env.json()["clusterType"] == "docker"

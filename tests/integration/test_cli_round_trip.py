@@ -15,7 +15,7 @@ from spacecloud.documents.read import parse
 from spacecloud.documents.write import write
 from spacecloud.model.envelope import MODELS, Envelope
 from spacecloud.model.kinds import KINDS
-from spacecloud.model.listed import LISTED, envelopes
+from spacecloud.model.listings_as_documents import LISTED, envelopes
 from strategies import Document, labels, names, objects, ports, services, texts
 
 RUNNER = "/v1/runner/shop"

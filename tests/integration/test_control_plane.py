@@ -13,16 +13,16 @@ import pytest
 from eventually import eventually
 from memory_plane import API, MemoryPlane, a_memory_plane
 from spacecloud.errors import Conflict, Forbidden, NotFound, Terminal, Transient, Unavailable
-from spacecloud.model.declared import Declared
+from spacecloud.model.declared import Declarations
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.kinds import kind_named
+from spacecloud.model.lenient_reading import STORED
 from spacecloud.model.project import Project
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.routing import IngressRoute
 from spacecloud.model.secret import Secret
 from spacecloud.model.service import Service
 from spacecloud.model.status import ServiceStatus
-from spacecloud.model.stored import STORED
 from spacecloud.model.traffic import DeniedCall, IngressTable
 from spacecloud.reasons.notices import RouteNotServed
 from spacecloud.reasons.platform import EngineFailed, GatewayRejected, HostFailed
@@ -47,7 +47,7 @@ async def test_it_works_once_the_gateway_was_told_by_this_process(setup: MemoryP
     """Until then it serves what an earlier one told it: ``start`` must not say that all is done."""
 
     async def works() -> None:
-        assert await setup.plane.queries.trouble() == ""
+        assert await setup.plane.queries.why_unavailable() == ""
 
     async def waits(table: IngressTable) -> dict[str, str]:
         await published.wait()
@@ -72,14 +72,14 @@ async def test_it_is_ill_while_nothing_can_be_written(
         raise Unavailable("the disk is full")
 
     async def is_well() -> None:
-        assert await setup.plane.queries.trouble() == ""
+        assert await setup.plane.queries.why_unavailable() == ""
 
     monkeypatch.setattr(health, "LASTS", timedelta(0))
     await eventually(is_well)
     monkeypatch.setattr(setup.store, "check_writes", refuses)
-    assert await setup.plane.queries.trouble() == "the disk is full"
+    assert await setup.plane.queries.why_unavailable() == "the disk is full"
     monkeypatch.setattr(health, "LASTS", timedelta(hours=1))
-    assert await setup.plane.queries.trouble() == "the disk is full"
+    assert await setup.plane.queries.why_unavailable() == "the disk is full"
 
     assert len(asked) == 1
 
@@ -148,7 +148,7 @@ async def test_denied_calls_are_counted_together_and_told_once_the_store_answers
     counting = setup.store.declared
     tries: list[int] = []
 
-    async def fails_twice() -> Declared:
+    async def fails_twice() -> Declarations:
         tries.append(1)
         if len(tries) < 3:
             raise Transient(HostFailed("read the database", "disk I/O error"))

@@ -13,7 +13,7 @@ from eventually import BUSY
 from mesh_host import Mesh, mesh, needs_root, receive
 from mesh_world import a_spec, a_world
 from spacecloud.drivers.docker.engine import connect
-from spacecloud.model.held import HeldCall, Passed
+from spacecloud.model.gate_calls import HeldCall, Passed
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.traffic import Endpoint
 

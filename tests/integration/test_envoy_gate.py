@@ -30,7 +30,7 @@ from mesh_host import (
 from mesh_world import a_spec, a_world
 from spacecloud.ingress.table import read, table
 from spacecloud.model.declared import StoredDocument
-from spacecloud.model.held import Passed, Refused
+from spacecloud.model.gate_calls import CallRefused, Passed
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.traffic import Endpoint
 
@@ -216,7 +216,7 @@ async def test_grpc_passes_the_gate_and_reads_a_refusal(live: Mesh, waker: Waker
         await live.publish("shop/api", "v1")
         waker.awake.set()
         chat = await call("chat", "one", "two")
-        waker.refused = Refused("the image is gone", 5)
+        waker.refused = CallRefused("the image is gone", 5)
         refused = await call("say", "hello")
 
     assert chat["got"] == ["echo: one", "echo: two"]
@@ -267,7 +267,7 @@ async def test_a_refusal_is_read_as_a_page_or_as_json_and_says_when_to_come_back
     live: Mesh, waker: Waker
 ) -> None:
     waker.awake.set()
-    waker.refused = Refused("no memory for shop/api@v1", 30, html="<h1>One moment</h1>")
+    waker.refused = CallRefused("no memory for shop/api@v1", 30, html="<h1>One moment</h1>")
     await live.publish("shop/api", "v1")
 
     plain = await live.get("shop/web", "shop/api", accept="*/*")

@@ -29,7 +29,7 @@ from spacecloud.drivers.docker.xds.load_reports import (
     RESTING,
     LoadReports,
 )
-from spacecloud.model.held import HeldCall, Passed
+from spacecloud.model.gate_calls import HeldCall, Passed
 from spacecloud.model.load import LoadReport
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Endpoint, HostPortAccess

@@ -33,7 +33,7 @@ from mesh_host import (
 )
 from mesh_world import a_spec, a_world, peers
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.declared import Declared, DeclaredService
+from spacecloud.model.declared import Declarations, DeclaredService
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import DeniedCall, Endpoint, HostPortAccess
 
@@ -45,7 +45,7 @@ CALL_GRPC = APPS / "grpc_echo" / "call.py"
 API, DB = ServiceKey("shop", "api"), ServiceKey("shop", "db")
 
 
-def shop(**others: Any) -> Declared:
+def shop(**others: Any) -> Declarations:
     """web may call api and db; job may call nobody."""
     return a_world(
         {
@@ -58,7 +58,7 @@ def shop(**others: Any) -> Declared:
     )
 
 
-def with_db(world: Declared, *versions: str) -> Declared:
+def with_db(world: Declarations, *versions: str) -> Declarations:
     """The same addresses, the same others, and these versions of db."""
     both = a_world({"shop/db": {"v1": a_spec("tcp:5432"), "v2": a_spec("tcp:5432")}})
     db = DeclaredService(
@@ -67,7 +67,7 @@ def with_db(world: Declared, *versions: str) -> Declared:
     vips = {version: IPv4Address(f"10.121.9.{version[1:]}") for version in versions}
     allocation = replace(world.addresses.services[DB], versions=vips)
     addresses = replace(world.addresses, services={**world.addresses.services, DB: allocation})
-    return Declared({**world.services, DB: db}, addresses)
+    return Declarations({**world.services, DB: db}, addresses)
 
 
 @pytest.fixture

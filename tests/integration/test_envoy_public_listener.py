@@ -26,7 +26,7 @@ from mesh_host import (
 )
 from spacecloud.drivers.docker.gateway.ingress import public_listener
 from spacecloud.mesh.envoy import leases, limits
-from spacecloud.mesh.envoy.claims import CLAIMS, STEERING
+from spacecloud.mesh.envoy.spoofable_headers import CLAIMS, STEERING
 from spacecloud.model.api import LEASE_HEADER
 
 pytestmark = [needs_root, pytest.mark.attack]

@@ -83,7 +83,7 @@ async def test_a_new_control_plane_and_a_new_gateway_serve_the_rest() -> None:
 
 
 async def test_the_api_answers_though_envoy_refuses_every_table() -> None:
-    """The table's own trouble: here the live resource itself is one that Envoy has refused."""
+    """The table alone is refused: here the live resource itself is one that Envoy has refused."""
     async with a_gateway_and_an_api() as live:
         refused = await live.traffic.publish_ingress(
             IngressTable(tuple(map(refused_by_envoy, many(8))))

@@ -30,7 +30,7 @@ from spacecloud.mesh.envoy.resources import Resources
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.api import API_PATHS
-from spacecloud.model.declared import Declared, StoredDocument
+from spacecloud.model.declared import Declarations, StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.routing import IngressRoute
 from spacecloud.model.service import Service
@@ -116,7 +116,7 @@ def validate(folder: Path, whole: dict[str, Any]) -> str:
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(worlds)
-def test_envoy_accepts_what_is_made_of_any_world(tmp_path: Path, world: Declared) -> None:
+def test_envoy_accepts_what_is_made_of_any_world(tmp_path: Path, world: Declarations) -> None:
     every = [
         service_resources(face, (Endpoint("v1", "10.1.1.1"), Endpoint("v2", "10.1.1.2", True)))
         for face in Policy(world).faces().values()

@@ -14,7 +14,7 @@ from memory_plane import API, REPORT_SECONDS, MemoryPlane, a_memory_plane, now
 from spacecloud.api.envelopes import envelopes_of
 from spacecloud.drivers.memory import MemoryTraffic
 from spacecloud.errors import Transient
-from spacecloud.model.held import HeldCall, Passed, Refused
+from spacecloud.model.gate_calls import CallRefused, HeldCall, Passed
 from spacecloud.model.load import Load, LoadReport, MachineMemory, OpenConnection
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Scaling
@@ -24,8 +24,8 @@ from spacecloud.reasons.tasks import Exited
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.scaling import autoscaler
 from spacecloud.reconcile.scaling.autoscaler import TICK_SECONDS
-from spacecloud.reconcile.scaling.scalings import Scalings
 from spacecloud.reconcile.scaling.version_loads import FRESH_SECONDS, VersionLoads
+from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
 from spacecloud.workloads.observed import ObservedWorkloads
 from spacecloud.workloads.operations import (
     CreateReplica,
@@ -265,7 +265,7 @@ async def test_what_the_memory_does_not_hold_waits_and_says_so_until_it_fits(
 
     refused = await world.gate.knock(API)
 
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, CallRefused)
     assert "it needs 64 MiB of memory, and 20 MiB are free" in refused.sentence
     await world.store.put_service(WEB, a_spec())
 
@@ -294,7 +294,7 @@ async def test_a_wake_that_fails_says_why_to_who_waits_and_in_events(world: Memo
 
     answer = await world.gate.knock(API)
 
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, CallRefused)
     assert "no database" in answer.sentence
     assert answer.retry_after_seconds > 0
 
@@ -311,7 +311,7 @@ async def test_a_browser_is_shown_a_page_where_the_service_asks_for_it(world: Me
 
     page = await world.gate.knock(API, accepts="text/html")
 
-    assert isinstance(page, Refused)
+    assert isinstance(page, CallRefused)
     assert page.html is not None
     assert "api is starting" in page.html
     await world.settles(API, "ready")
@@ -388,11 +388,11 @@ async def test_what_was_recorded_is_in_the_latest_policy(world: MemoryPlane) -> 
     await world.declare(a_spec())
     policies = PolicyCache(world.store)
     await policies.policy()
-    scalings = Scalings(world.store, policies, lambda ref: None)
+    wanted_replicas = WantedReplicas(world.store, policies, lambda ref: None)
 
-    await scalings.record(API, Scaling(1, now(), "frozen"))
+    await wanted_replicas.record(API, Scaling(1, now(), "frozen"))
 
-    assert await scalings.depth(API) == "frozen"
+    assert await wanted_replicas.depth(API) == "frozen"
 
 
 class CountedTraffic(MemoryTraffic):
@@ -409,8 +409,8 @@ class CountedTraffic(MemoryTraffic):
 async def test_connections_are_listed_once_for_all_who_ask_in_a_moment(world: MemoryPlane) -> None:
     moment = 0.0
     meter = CountedTraffic(now)
-    scalings = Scalings(world.store, PolicyCache(world.store), lambda ref: None)
-    loads = VersionLoads(meter, scalings, lambda: moment)
+    wanted_replicas = WantedReplicas(world.store, PolicyCache(world.store), lambda ref: None)
+    loads = VersionLoads(meter, wanted_replicas, lambda: moment)
 
     await asyncio.gather(*(loads.sleeping_callees(API) for _ in range(20)))
     assert meter.lists == 1
@@ -470,13 +470,13 @@ async def test_what_was_decided_last_holds_for_who_has_read_before(world: Memory
     """A look, or an order, that has the row as it was before it was written."""
     await world.declare(a_spec())
     policies = PolicyCache(world.store)
-    scalings = Scalings(world.store, policies, lambda ref: None)
+    wanted_replicas = WantedReplicas(world.store, policies, lambda ref: None)
     await policies.policy()
     (before,) = await world.store.versions("shop", "api")
 
-    await scalings.record(API, Scaling(1, now(), "frozen"))
+    await wanted_replicas.record(API, Scaling(1, now(), "frozen"))
 
     assert before.scaling is None
-    known = scalings.of(before)
+    known = wanted_replicas.of(before)
     assert known is not None
     assert known.asleep == "frozen"

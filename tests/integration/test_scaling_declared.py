@@ -15,7 +15,7 @@ from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.model.service import Service
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.scaling.autoscaler import TICK_SECONDS
-from spacecloud.reconcile.scaling.scalings import Scalings
+from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
 
 WEB = ServiceRef("shop", "web", "v1")
 DB = ServiceRef("shop", "db", "v1")
@@ -207,13 +207,13 @@ async def test_what_was_decided_before_an_order_is_not_written_over_it(tmp_path:
             await write(ref, scaling)
 
         setattr(plane.store, "record_scaling", slow_for_web)  # noqa: B010 - a method of an instance
-        scalings = Scalings(plane.store, policies, lambda _: None)
-        writing = asyncio.create_task(scalings.run())
-        scalings.decide(WEB, Scaling(1, now()))
-        scalings.decide(API, Scaling(1, now()))
+        wanted = WantedReplicas(plane.store, policies, lambda _: None)
+        writing = asyncio.create_task(wanted.run())
+        wanted.decide(WEB, Scaling(1, now()))
+        wanted.decide(API, Scaling(1, now()))
         await asyncio.wait_for(asked.wait(), 10)
 
-        order = asyncio.create_task(scalings.record(API, Scaling(3, now(), pinned=1)))
+        order = asyncio.create_task(wanted.record(API, Scaling(3, now(), pinned=1)))
         await asyncio.sleep(0.1)
         go_on.set()
         await asyncio.wait_for(order, 10)

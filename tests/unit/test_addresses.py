@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cpu_and_memory_cost import processor_seconds
 from spacecloud.errors import Conflict
 from spacecloud.model.addresses import FIRST_BLOCK, Pools, next_subnet, next_vip
-from work import processor_seconds
 
 POOLS = Pools(subnets=IPv4Network("10.180.0.0/20"), subnet_prefix=25)
 

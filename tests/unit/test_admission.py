@@ -19,7 +19,7 @@ from spacecloud.model.service import Service
 from spacecloud.reasons.scaling import MemoryShort
 from spacecloud.reasons.steps import Awake
 from spacecloud.reconcile.events import EventRecorder
-from spacecloud.reconcile.scaling.admission import FORGOTTEN_SECONDS, Admission
+from spacecloud.reconcile.scaling.memory_admission import FORGOTTEN_SECONDS, Admission
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.workloads.observed import History, Observed
 from spacecloud.workloads.operations import CreateReplica, FreezeReplica, StopReplica

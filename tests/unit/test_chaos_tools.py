@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from chaos.extent import SHARES, extent_of
 from chaos.faults import FAULTS, Armed, Board, Injector, Point, engine_call
 from chaos.plane import Plane, WrongRequest, judged, patience_ends
+from chaos.sampling import SHARES, sampling_of
 from chaos.sweep import (
     Attempt,
     Case,
@@ -261,11 +261,11 @@ def a_sweep(points: int = 1, seconds: float = 60) -> Sweep:
     return Sweep("swept", cases_of(named, ("fail",)), time.monotonic() + seconds)
 
 
-def trying(sweep: Sweep, hurt: Callable[[Attempt], Tried]) -> Callable[[], None]:
+def trying(sweep: Sweep, run_with: Callable[[Attempt], Tried]) -> Callable[[], None]:
     def work() -> None:
         while (attempt := sweep.take()) is not None:
             try:
-                sweep.attempt(attempt, hurt)
+                sweep.attempt(attempt, run_with)
             except GivenUp:
                 continue
 
@@ -294,11 +294,11 @@ def test_a_case_that_is_not_reached_is_tried_four_times_and_is_wrong_then() -> N
 def test_a_case_that_goes_wrong_has_its_error_and_others_go_on() -> None:
     sweep = a_sweep(3)
 
-    def hurt(attempt: Attempt) -> Tried:
+    def run_with(attempt: Attempt) -> Tried:
         assert attempt.case.number != 1, "too much: container"
         return Tried(True)
 
-    found = sweep.run([trying(sweep, hurt)])
+    found = sweep.run([trying(sweep, run_with)])
 
     assert [result.outcome for result in found] == ["converged", "failed", "converged"]
     assert "too much: container" in wrong(found)[0]
@@ -350,16 +350,16 @@ def test_a_sample_is_the_same_for_the_same_seed_and_another_for_another() -> Non
 
 @pytest.mark.parametrize("sample", [1, 3, 10, 99])
 def test_the_shares_of_a_sample_are_the_sample(sample: int) -> None:
-    extent = extent_of({"CHAOS_SAMPLE": str(sample)}, 0)
+    sampling = sampling_of({"CHAOS_SAMPLE": str(sample)}, 0)
 
-    assert sum(extent.share(sweep) or 0 for sweep in SHARES) == sample
-    assert extent.seed
+    assert sum(sampling.share(sweep) or 0 for sweep in SHARES) == sample
+    assert sampling.seed
 
 
 def test_a_seed_that_is_given_is_kept_and_without_a_sample_all_is_run() -> None:
-    assert extent_of({"CHAOS_SAMPLE": "10", "CHAOS_SEED": "s"}, 0).seed == "s"
-    assert extent_of({"CHAOS_SECONDS": "60"}, 7).ends_at == 67
-    assert extent_of({}, 0).share("hurt") is None
+    assert sampling_of({"CHAOS_SAMPLE": "10", "CHAOS_SEED": "s"}, 0).seed == "s"
+    assert sampling_of({"CHAOS_SECONDS": "60"}, 7).ends_at == 67
+    assert sampling_of({}, 0).share("failed") is None
 
 
 def test_files_of_the_board_are_whole_or_the_ones_before(board: Board) -> None:

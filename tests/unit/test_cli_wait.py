@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spacecloud.cli.deployment import Awaited, Outcome, View, view_of, with_progress
+from spacecloud.cli.deployment import Awaited, DeploymentView, Outcome, view_of, with_progress
 
 OURS = Awaited("shop", "api", "v1", generation=5)
 
@@ -77,7 +77,7 @@ def test_what_serves_is_waited_for_until_it_is_confirmed_unless_serving_is_enoug
 
 
 def test_since_when_it_serves_and_for_how_long_it_has_to_is_told_once() -> None:
-    first = with_progress(view_of(OURS, [SERVING]), View(OURS), 1.41, AT)
+    first = with_progress(view_of(OURS, [SERVING]), DeploymentView(OURS), 1.41, AT)
     later = with_progress(view_of(OURS, [SERVING]), first, 2.9, AT.replace(second=7))
     failed = with_progress(
         view_of(OURS, [a_status("failed", message="did not last")]), later, 3, AT

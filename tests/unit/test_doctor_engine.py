@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spacecloud.drivers.docker.doctor.checks import said_of
+from spacecloud.drivers.docker.doctor.checks import engine_summary
 
 
 def an_engine(runc: str) -> dict[str, object]:
@@ -22,7 +22,7 @@ def test_an_engine_that_has_to_freeze_by_itself_is_named(
     if hierarchy == "v2":
         (tmp_path / "cgroup.controllers").touch()
 
-    said = said_of({"InitBinary": "docker-init"}, an_engine(runc), tmp_path)
+    said = engine_summary({"InitBinary": "docker-init"}, an_engine(runc), tmp_path)
 
     assert said.startswith("20.10.24 (API 1.41)")
     assert ("wakes some 10 ms later" in said) is later

@@ -15,7 +15,7 @@ from spacecloud.mesh.envoy.names import gate_of, owner_of
 from spacecloud.mesh.envoy.resources import Resources
 from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.declared import Declared
+from spacecloud.model.declared import Declarations
 from spacecloud.model.gate_limits import (
     ANSWER_SECONDS,
     CONNECT_ATTEMPTS,
@@ -175,7 +175,7 @@ def test_requests_pass_the_gate_as_they_pass_the_mesh() -> None:
 @settings(max_examples=50, deadline=None)
 @given(worlds, endpoints, gated_versions)
 def test_a_service_whose_versions_may_not_sleep_is_told_as_ever(
-    world: Declared, replicas: tuple[Endpoint, ...], gated: frozenset[str]
+    world: Declarations, replicas: tuple[Endpoint, ...], gated: frozenset[str]
 ) -> None:
     for face in Policy(world).faces().values():
         assert service_resources(face, replicas, Gating(FOLDER, gated)) == service_resources(
@@ -186,7 +186,7 @@ def test_a_service_whose_versions_may_not_sleep_is_told_as_ever(
 @settings(max_examples=50, deadline=None)
 @given(worlds, endpoints, gated_versions)
 def test_to_fall_asleep_and_to_wake_changes_the_endpoints_of_ports_alone(
-    world: Declared, replicas: tuple[Endpoint, ...], gated: frozenset[str]
+    world: Declarations, replicas: tuple[Endpoint, ...], gated: frozenset[str]
 ) -> None:
     for face in map(may_sleep, Policy(world).faces().values()):
         awake = by_name(service_resources(face, replicas, Gating(FOLDER)))
@@ -201,7 +201,7 @@ def test_to_fall_asleep_and_to_wake_changes_the_endpoints_of_ports_alone(
 @settings(max_examples=50, deadline=None)
 @given(worlds, endpoints, gated_versions)
 def test_every_resource_of_a_gate_is_a_message_that_names_its_owner(
-    world: Declared, replicas: tuple[Endpoint, ...], gated: frozenset[str]
+    world: Declarations, replicas: tuple[Endpoint, ...], gated: frozenset[str]
 ) -> None:
     for key, face in Policy(world).faces().items():
         told = service_resources(may_sleep(face), replicas, Gating(FOLDER, gated))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from spacecloud.drivers.docker.probes.healthcheck import SECOND, probe_of
-from spacecloud.drivers.docker.probes.prober import DOUBT_SECONDS, interval, starting_interval
+from spacecloud.drivers.docker.probes.prober import RECHECK_SECONDS, interval, starting_interval
 from spacecloud.model.task import Probe
 from spacecloud.reasons.tasks import ProbeTimedOut
 
@@ -87,7 +87,7 @@ def test_an_image_that_names_no_interval_is_asked_as_any_other_task() -> None:
 
     assert probe is not None
     assert interval(probe, None) == Probe().interval_seconds
-    assert interval(probe, ProbeTimedOut("exec", 1)) == DOUBT_SECONDS
+    assert interval(probe, ProbeTimedOut("exec", 1)) == RECHECK_SECONDS
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from eventually import eventually
 from gate_waker import Waker
 from spacecloud.drivers.docker.xds.gate import GateServer
 from spacecloud.drivers.memory import MemoryGate
+from spacecloud.model.gate_calls import CallRefused, Passed, WaitingCalls
 from spacecloud.model.gate_limits import (
     BUFFERED_BYTES,
     BUFFERED_HTTP2_BYTES,
     UNSAID_BYTES,
     HeldLimits,
 )
-from spacecloud.model.held import Held, Passed, Refused
 from spacecloud.model.refs import ServiceRef
 
 API, WEB = ServiceRef("shop", "api", "v1"), ServiceRef("shop", "web", "v1")
@@ -24,7 +24,7 @@ API, WEB = ServiceRef("shop", "api", "v1"), ServiceRef("shop", "web", "v1")
 
 async def knocking(
     gate: MemoryGate, tasks: asyncio.TaskGroup, *refs: ServiceRef
-) -> "list[asyncio.Task[Passed | Refused]]":
+) -> "list[asyncio.Task[Passed | CallRefused]]":
     """Calls that wait already."""
     begun = [tasks.create_task(gate.knock(ref)) for ref in refs]
     await asyncio.sleep(0)
@@ -43,7 +43,7 @@ async def test_a_call_waits_for_its_answer_and_is_counted_as_long() -> None:
         waker.awake.set()
 
     assert first.result() == Passed(7)
-    assert gate.held() == dict[ServiceRef, Held]()
+    assert gate.held() == dict[ServiceRef, WaitingCalls]()
     assert gate.waiting(API) == 0
 
 
@@ -60,7 +60,7 @@ async def test_who_hangs_up_is_not_counted_any_more() -> None:
 async def test_before_somebody_answers_calls_are_refused_in_words() -> None:
     answer = await MemoryGate().knock(API)
 
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, CallRefused)
     assert answer.sentence == ("the control plane has just started and cannot wake shop/api@v1 yet")
 
 
@@ -70,7 +70,7 @@ async def test_no_call_waits_for_longer_than_one_may() -> None:
 
     answer = await gate.knock(API)
 
-    assert answer == Refused("shop/api@v1 did not wake within 0.01 s", 2)
+    assert answer == CallRefused("shop/api@v1 did not wake within 0.01 s", 2)
     assert not gate.held()
 
 
@@ -93,7 +93,7 @@ async def test_beyond_a_limit_a_call_is_refused_and_nobody_is_asked(
         waiting = [tasks.create_task(gate.knock(other, body_bytes=3)) for other in others]
         await asyncio.sleep(0)
 
-        assert await gate.knock(ref, body_bytes=4) == Refused(sentence, 2)
+        assert await gate.knock(ref, body_bytes=4) == CallRefused(sentence, 2)
         assert len(waker.asked) == len(others)
         waker.awake.set()
 
@@ -146,12 +146,12 @@ async def test_a_passed_call_says_for_how_long_it_was_held() -> None:
 
 
 async def test_a_refused_call_is_answered_in_what_its_client_reads() -> None:
-    waker = Waker(refused=Refused('no "memory"', 30, "<h1>"))
+    waker = Waker(refused=CallRefused('no "memory"', 30, "<h1>"))
     waker.awake.set()
 
     plain = await check(waker, question("shop/api|gate|v1|8080", accept="*/*"))
     page = await check(waker, question("shop/api|gate|v1|8080", accept="text/html"))
-    waker.refused = Refused("no page", 1)
+    waker.refused = CallRefused("no page", 1)
     without = await check(waker, question("shop/api|gate|v1|8080", accept="text/html"))
 
     assert plain.denied_response.status.code == 503
@@ -190,7 +190,7 @@ async def test_a_body_counts_as_what_of_it_the_gateway_has_in_memory(
     counted: list[int] = []
 
     class Counting(GateServer):
-        async def hold(self, call: object, body_bytes: int = 0) -> Passed | Refused:
+        async def hold(self, call: object, body_bytes: int = 0) -> Passed | CallRefused:
             counted.append(body_bytes)
             return Passed(None)
 

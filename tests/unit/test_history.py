@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from builders import NOON, a_situation, a_version, changed, later, settled
-from spacecloud.model.load import InFlight
+from spacecloud.model.load import InFlightReport
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reasons.images import ImageNotFound
 from spacecloud.reasons.platform import EngineUnavailable, GatewayRejected
@@ -23,15 +23,15 @@ REF = a_version().ref
 SECOND = timedelta(seconds=1)
 
 
-def at_once(at: datetime, replicas: Mapping[str, int] | None = None) -> tuple[InFlight, ...]:
+def at_once(at: datetime, replicas: Mapping[str, int] | None = None) -> tuple[InFlightReport, ...]:
     """As a poll tells it."""
-    return (InFlight(at, at, replicas or {}),)
+    return (InFlightReport(at, at, replicas or {}),)
 
 
-def report(since: float, at: float, **replicas: int) -> InFlight:
+def report(since: float, at: float, **replicas: int) -> InFlightReport:
     """In seconds; ``a2`` is the address that ends in 2."""
     named = {f"10.180.0.{name[1:]}": count for name, count in replicas.items()}
-    return InFlight(later(since), later(at), named)
+    return InFlightReport(later(since), later(at), named)
 
 
 def ended(at: datetime, *, lived: timedelta) -> Observed:
@@ -291,7 +291,7 @@ def test_reports_count_for_what_is_behind_the_gate() -> None:
 
     idle = []
     for second, in_flight in enumerate([{}, {}, {"10.180.0.2": 1}, {}]):
-        told = InFlight(later(second), later(second), in_flight)
+        told = InFlightReport(later(second), later(second), in_flight)
         memory.note(observed, (told,), later(second))
         idle.append(memory.history(NOON).idle_reports["10.180.0.2"])
 

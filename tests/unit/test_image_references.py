@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from builders import a_task
 from spacecloud.errors import InvalidSpec
 from spacecloud.model.image import ImageReference, parse_image
+from spacecloud.model.lenient_reading import STORED
 from spacecloud.model.service import Service
-from spacecloud.model.stored import STORED
 from spacecloud.model.validation.mistakes import validate
 
 SHA = "sha256:" + "0123456789abcdef" * 4

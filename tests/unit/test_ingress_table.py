@@ -3,6 +3,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cpu_and_memory_cost import SLACK_SECONDS, processor_seconds
 from mesh_world import a_spec, a_world
 from spacecloud.ingress.table import (
     KnownRoute,
@@ -17,7 +18,6 @@ from spacecloud.model.declared import StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import IngressTarget
 from spacecloud.reasons.notices import EscapedSlashesNotKept, RouteNeverReached, RouteNotServed
-from work import SLACK_SECONDS, processor_seconds
 
 WEB = ServiceKey("shop", "web")
 WORLD = a_world(

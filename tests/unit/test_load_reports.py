@@ -17,7 +17,7 @@ from spacecloud.drivers.docker.xds.load_reports import (
     USUAL,
     LoadReports,
 )
-from spacecloud.model.load import InFlight, Load, LoadReport
+from spacecloud.model.load import InFlightReport, Load, LoadReport
 
 Counts = tuple[int, int]
 """In flight, and begun."""
@@ -139,8 +139,8 @@ async def test_what_is_in_flight_is_told_with_its_interval(
 
     later = NOON + timedelta(seconds=1)
     assert loads.recent == (
-        InFlight(NOON - timedelta(seconds=1), NOON, {"10.1.0.2": 9}),
-        InFlight(NOON, later, {}),
+        InFlightReport(NOON - timedelta(seconds=1), NOON, {"10.1.0.2": 9}),
+        InFlightReport(NOON, later, {}),
     )
 
 

@@ -25,7 +25,7 @@ from spacecloud.mesh.envoy.service import service_resources
 from spacecloud.mesh.envoy.source_ranges import ALLOWED, DENIED, connection_matcher, rbac
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.api import API_PATHS
-from spacecloud.model.declared import Declared, StoredDocument
+from spacecloud.model.declared import Declarations, StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Caller, Endpoint, HostPortAccess, SourceRanges
 from unit.test_mesh_policy import worlds
@@ -77,7 +77,7 @@ def test_one_face_reads_as_it_is_written_down() -> None:
 @settings(max_examples=50, deadline=None)
 @given(worlds, endpoints)
 def test_every_resource_is_a_message_that_envoy_has_and_names_its_owner(
-    world: Declared, replicas: tuple[Endpoint, ...]
+    world: Declarations, replicas: tuple[Endpoint, ...]
 ) -> None:
     for key, face in Policy(world).faces().items():
         for _, name, resource in service_resources(face, replicas):
@@ -88,7 +88,7 @@ def test_every_resource_is_a_message_that_envoy_has_and_names_its_owner(
 @settings(max_examples=50, deadline=None)
 @given(worlds, endpoints)
 def test_equal_faces_have_equal_versions_and_names_are_unique(
-    world: Declared, replicas: tuple[Endpoint, ...]
+    world: Declarations, replicas: tuple[Endpoint, ...]
 ) -> None:
     for face in Policy(world).faces().values():
         resources = service_resources(face, replicas)
@@ -99,7 +99,7 @@ def test_equal_faces_have_equal_versions_and_names_are_unique(
 
 @settings(max_examples=50, deadline=None)
 @given(worlds)
-def test_policy_touches_no_filter_chain(world: Declared) -> None:
+def test_policy_touches_no_filter_chain(world: Declarations) -> None:
     """What closes connections is a changed chain: an edit of policy must not make one."""
     for face in Policy(world).faces().values():
         sealed = service_resources(replace(face, sources=SourceRanges()), ())

@@ -6,7 +6,7 @@ from mesh_world import a_spec, a_world, peers
 from spacecloud.mesh.addressing import Addressing
 from spacecloud.mesh.authorization import Authorization
 from spacecloud.mesh.explain import callees, callers, warnings, why_refused
-from spacecloud.model.declared import Declared
+from spacecloud.model.declared import Declarations
 from spacecloud.model.refs import ServiceKey
 from spacecloud.reasons.notices import UpstreamsUnited, WhitelistsDiffer
 from unit.test_mesh_policy import worlds
@@ -123,7 +123,7 @@ def test_an_address_is_traced_to_its_service() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(worlds)
-def test_who_admits_whom_is_who_calls_whom(declared: Declared) -> None:
+def test_who_admits_whom_is_who_calls_whom(declared: Declarations) -> None:
     policy = Authorization(declared.services)
     live = [key for key, service in declared.services.items() if service.versions]
 

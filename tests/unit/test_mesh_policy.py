@@ -12,7 +12,7 @@ from spacecloud.mesh.addressing import SourceMatcher
 from spacecloud.mesh.authorization import Callers
 from spacecloud.mesh.host_ports import asking_for, host_ports
 from spacecloud.mesh.policy import Policy, affected, face, faces
-from spacecloud.model.declared import Declared, StoredDocument
+from spacecloud.model.declared import Declarations, StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.service import callees_of, callers_of
 from spacecloud.model.traffic import Caller, Entry, HostPortAccess, SourceRanges
@@ -40,7 +40,7 @@ worlds = st.dictionaries(
 ).map(a_world)
 
 
-def says_yes(declared: Declared, caller: ServiceKey, callee: ServiceKey) -> bool:
+def says_yes(declared: Declarations, caller: ServiceKey, callee: ServiceKey) -> bool:
     """The rule as it is written down: both sides, each the union over its versions."""
     asking, asked = declared.services[caller], declared.services[callee]
     if not asked.versions:
@@ -54,14 +54,14 @@ def says_yes(declared: Declared, caller: ServiceKey, callee: ServiceKey) -> bool
     return caller == callee or (lets_in and named)
 
 
-def address_of(declared: Declared, key: ServiceKey) -> str:
+def address_of(declared: Declarations, key: ServiceKey) -> str:
     """Of a replica."""
     return str(declared.addresses.services[key].subnet[2])
 
 
 @settings(max_examples=100, deadline=None)
 @given(worlds)
-def test_who_may_call_and_which_addresses_may_are_the_same_answer(declared: Declared) -> None:
+def test_who_may_call_and_which_addresses_may_are_the_same_answer(declared: Declarations) -> None:
     """Of everybody, those on their way out included, and of addresses that nobody has."""
     policy = Policy(declared)
 
@@ -75,7 +75,7 @@ def test_who_may_call_and_which_addresses_may_are_the_same_answer(declared: Decl
 
 @settings(max_examples=50, deadline=None)
 @given(worlds)
-def test_addresses_are_let_in_exactly_when_both_sides_say_yes(declared: Declared) -> None:
+def test_addresses_are_let_in_exactly_when_both_sides_say_yes(declared: Declarations) -> None:
     policy = Policy(declared)
 
     for caller, callee in product(declared.services, repeat=2):
@@ -91,14 +91,14 @@ def test_addresses_are_let_in_exactly_when_both_sides_say_yes(declared: Declared
 
 @settings(max_examples=100, deadline=None)
 @given(worlds)
-def test_the_whitelist_of_the_version_that_answers_decides(declared: Declared) -> None:
+def test_the_whitelist_of_the_version_that_answers_decides(declared: Declarations) -> None:
     """A version's list widens nobody else's; a caller's upstreams are those of all its versions."""
     policy = Policy(declared)
 
     for caller, callee in product(declared.services, repeat=2):
         asking, asked = declared.services[caller], declared.services[callee]
         for version in asked.versions if asking.versions else ():
-            alone = Declared({**declared.services, callee: replace(asked, versions=(version,))})
+            alone = Declarations({**declared.services, callee: replace(asked, versions=(version,))})
             expected = says_yes(alone, caller, callee)
             shown = policy.face(callee)
             for entry in shown.entries:
@@ -109,15 +109,17 @@ def test_the_whitelist_of_the_version_that_answers_decides(declared: Declared) -
 
 @settings(max_examples=50, deadline=None)
 @given(worlds)
-def test_the_order_of_declarations_is_irrelevant(declared: Declared) -> None:
-    turned = Declared(dict(reversed(list(declared.services.items()))), declared.addresses)
+def test_the_order_of_declarations_is_irrelevant(declared: Declarations) -> None:
+    turned = Declarations(dict(reversed(list(declared.services.items()))), declared.addresses)
 
     assert faces(turned) == faces(declared)
 
 
 @settings(max_examples=50, deadline=None)
 @given(worlds, worlds)
-def test_affected_names_exactly_the_faces_that_differ(before: Declared, after: Declared) -> None:
+def test_affected_names_exactly_the_faces_that_differ(
+    before: Declarations, after: Declarations
+) -> None:
     earlier = Policy(before)
     found = affected(earlier, Policy(after))
 
@@ -128,7 +130,7 @@ def test_affected_names_exactly_the_faces_that_differ(before: Declared, after: D
 
 @settings(max_examples=80, deadline=None)
 @given(worlds, st.data())
-def test_after_an_edit_of_one_service_too(before: Declared, data: st.DataObject) -> None:
+def test_after_an_edit_of_one_service_too(before: Declarations, data: st.DataObject) -> None:
     """All other services are the same objects, as the store hands them out."""
     live = sorted(key for key, service in before.services.items() if service.versions)
     if not live:
@@ -139,7 +141,7 @@ def test_after_an_edit_of_one_service_too(before: Declared, data: st.DataObject)
     if kept != "neither":
         spec = spec.model_copy(update={kept: getattr(first.spec, kept)})
     edited = replace(service, versions=(replace(first, spec=spec), *service.versions[1:]))
-    after = Declared({**before.services, service.key: edited}, before.addresses)
+    after = Declarations({**before.services, service.key: edited}, before.addresses)
 
     earlier = Policy(before)
     found = affected(earlier, Policy(after))
@@ -155,7 +157,7 @@ def test_after_an_edit_of_one_service_too(before: Declared, data: st.DataObject)
 @settings(max_examples=50, deadline=None)
 @given(st.lists(worlds, min_size=2, max_size=4), worlds)
 def test_whatever_came_before_it_a_policy_is_what_it_is(
-    chain: list[Declared], other: Declared
+    chain: list[Declarations], other: Declarations
 ) -> None:
     """And what follows from a policy changes nothing of it, also where two follow from one."""
     policies = [Policy(chain[0])]

@@ -16,7 +16,7 @@ from spacecloud.reconcile.history import HistoryRecorder
 from spacecloud.reconcile.outcome import (
     REMOVAL_FAILED,
     Ended,
-    Telling,
+    NewEvent,
     event_of,
     events_of,
     exit_of,
@@ -55,7 +55,7 @@ def a_publication(*addresses: str) -> PublishTraffic:
 
 def test_a_restart_is_told_with_its_cause() -> None:
     assert list(events_of([ended(START)])) == [
-        Telling("TaskRestarted", "web--v1--0/main: it had ended", "warning", ENDED)
+        NewEvent("TaskRestarted", "web--v1--0/main: it had ended", "warning", ENDED)
     ]
 
 
@@ -175,7 +175,7 @@ def test_an_exit_is_told_as_what_it_means(
     situation = changed(settled(a_situation(a_version())), task=ended)
     [replica] = situation.observed.workloads.replicas
 
-    telling = exit_of(replica, replica.tasks[0], "bye")
+    event = exit_of(replica, replica.tasks[0], "bye")
 
-    assert (telling.kind, telling.severity) == (kind, severity)
-    assert "bye" in telling.message
+    assert (event.kind, event.severity) == (kind, severity)
+    assert "bye" in event.message

@@ -8,7 +8,6 @@ from spacecloud.reasons.platform import EngineFailed
 from spacecloud.reasons.tasks import ProbeTimedOut
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.forecast import plan
-from spacecloud.workloads.holding import meets, subject
 from spacecloud.workloads.observed import FailedOperation, Health, History, ObservedPull
 from spacecloud.workloads.operations import (
     AwaitEnd,
@@ -27,6 +26,7 @@ from spacecloud.workloads.operations import (
 )
 from spacecloud.workloads.simulate import simulate
 from spacecloud.workloads.situation import Situation
+from spacecloud.workloads.under_way import meets, subject
 
 FULL = EngineFailed("create network", "disk full")
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from mesh_world import a_spec, a_world
 from spacecloud.commands.context import read_settings
 from spacecloud.errors import InvalidSpec
-from spacecloud.mesh.envoy.claims import CLAIMS, STEERING, expression
 from spacecloud.mesh.envoy.host_ports import host_port_resources
 from spacecloud.mesh.envoy.limits import CHAINS, most_connections
 from spacecloud.mesh.envoy.public import PublicListener, public_resources
 from spacecloud.mesh.envoy.service import service_resources
+from spacecloud.mesh.envoy.spoofable_headers import CLAIMS, STEERING, expression
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.api import API_PATHS
 from spacecloud.model.traffic import HostPortAccess

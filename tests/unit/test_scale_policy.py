@@ -10,6 +10,7 @@ from builders import NOON, a_service, a_task, a_version
 from spacecloud.errors import InvalidSpec
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.foreign_triggers import check_triggers
+from spacecloud.model.lenient_reading import STORED
 from spacecloud.model.scale import (
     DEFAULT_MAXIMUM,
     RequestTrigger,
@@ -27,7 +28,6 @@ from spacecloud.model.scale import (
 from spacecloud.model.scaling import Scaling
 from spacecloud.model.schedule import Schedule
 from spacecloud.model.service import Service
-from spacecloud.model.stored import STORED
 from spacecloud.model.validation.mistakes import validate
 
 RATE = RequestTrigger("requests-per-second", "requests-per-second", 50)

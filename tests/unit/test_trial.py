@@ -7,7 +7,7 @@ import pytest
 
 from builders import NOON, WEB, a_task, a_version, declared_service
 from spacecloud.api.envelopes import envelopes_of
-from spacecloud.model.declared import Declared
+from spacecloud.model.declared import Declarations
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.model.trial import Trials, skipping
 
@@ -29,7 +29,7 @@ def test_what_sleeps_and_still_may_is_left_untried(
     asleep: Depth | None, written: dict[str, Any], is_skipped: bool
 ) -> None:
     version = replace(a_version(), scaling=Scaling(1, NOON, asleep))
-    declared = Declared({WEB: declared_service(version)})
+    declared = Declarations({WEB: declared_service(version)})
 
     trials = skipping(declared, envelopes(written))
 
@@ -39,7 +39,7 @@ def test_what_sleeps_and_still_may_is_left_untried(
 def test_what_is_declared_for_the_first_time_is_tried_and_other_kinds_are_not_told_of() -> None:
     project = {"type": "project", "meta": {"id": "shop"}, "spec": {"name": "Shop"}}
 
-    trials = skipping(Declared({}), envelopes(MAY_SLEEP, project))
+    trials = skipping(Declarations({}), envelopes(MAY_SLEEP, project))
 
     assert trials == Trials(kept=frozenset({NAME}))
 

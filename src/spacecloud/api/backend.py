@@ -10,8 +10,8 @@ from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Depth
 from spacecloud.model.scaling_view import ScaleView, WakeView
 from spacecloud.model.status import Finding, PlanView, ServiceStatus
-from spacecloud.reasons.asked import AskedReason, StillWaking
 from spacecloud.reasons.notices import Notice
+from spacecloud.reasons.scale_requests import ScaleRequestReason, StillWaking
 
 
 class ScalingBackend(Protocol):
@@ -23,7 +23,7 @@ class ScalingBackend(Protocol):
         """Of every declared version that fits; empty where there is none."""
         ...
 
-    async def scale(self, ref: ServiceRef, replicas: int) -> tuple[AskedReason, ...]:
+    async def scale(self, ref: ServiceRef, replicas: int) -> tuple[ScaleRequestReason, ...]:
         """
         So many until the next apply: the answer says so, and what will surprise. ``NotFound`` for
         a version that is not declared.
@@ -77,7 +77,7 @@ class Backend(Protocol):
         """What of the document is kept but not acted on, and what will surprise."""
         ...
 
-    async def trouble(self) -> str:
+    async def why_unavailable(self) -> str:
         """Why the control plane cannot do its work, for anybody; empty where it can."""
         ...
 

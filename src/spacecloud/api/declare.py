@@ -7,7 +7,7 @@ from spacecloud.api.dependencies import Dependencies
 from spacecloud.ingress import table
 from spacecloud.ingress.mistakes import check
 from spacecloud.mesh import explain
-from spacecloud.model.declared import Declared, Trial
+from spacecloud.model.declared import Declarations, Trial
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.foreign_triggers import check_triggers
 from spacecloud.model.project import Project
@@ -82,7 +82,7 @@ async def _beside_the_others(
 
 
 def _beside(
-    envelope: Envelope, declared: Declared, routes: Mapping[str, tuple[Notice, ...]]
+    envelope: Envelope, declared: Declarations, routes: Mapping[str, tuple[Notice, ...]]
 ) -> Iterable[Notice]:
     ids = envelope.ids
     match envelope.spec:

@@ -30,9 +30,9 @@ class Dependencies:
     now: Callable[[], datetime]
 
 
-async def _parts(request: Request) -> Dependencies:
+async def _dependencies(request: Request) -> Dependencies:
     dependencies: Dependencies = request.app.state.dependencies
     return dependencies
 
 
-Api = Annotated[Dependencies, Depends(_parts)]
+Api = Annotated[Dependencies, Depends(_dependencies)]

@@ -11,8 +11,8 @@ from spacecloud.model.kinds import Kind, kind_named
 from spacecloud.model.resource import Resource
 from spacecloud.model.sealed_values import sealed_values
 from spacecloud.model.validation.mistakes import (
+    CollectedMistakes,
     Location,
-    Refused,
     mistake_at,
     refusal,
     shown,
@@ -39,7 +39,7 @@ def envelopes_of(documents: Any, path: str, *, delete: bool = False) -> list[Env
         message = "a list of documents is expected: [{type, meta, spec}]"
         raise InvalidSpec(f"{path}: {message}", (Mistake(path, message),))
     envelopes: list[Envelope] = []
-    refused = Refused()
+    refused = CollectedMistakes()
     for number, document in enumerate(documents):
         try:
             envelope = _envelope(document, refused.room, delete=delete)

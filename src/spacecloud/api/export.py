@@ -13,7 +13,7 @@ from spacecloud.api.responses import (
     service_view,
 )
 from spacecloud.model.kinds import KINDS
-from spacecloud.model.listed import envelopes
+from spacecloud.model.listings_as_documents import envelopes
 from spacecloud.model.project import with_values
 from spacecloud.model.secret import VALUE_FIELDS, document_of
 from spacecloud.store.port import Store

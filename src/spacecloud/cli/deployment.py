@@ -46,7 +46,7 @@ class Awaited:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class DeploymentView:
     """What is known of one service at one moment."""
 
     awaited: Awaited
@@ -79,22 +79,26 @@ class View:
         return "; ".join(str(part) for part in parts if part)
 
 
-def view_of(awaited: Awaited, statuses: Iterable[Status], goal: Goal = "confirmed") -> View:
+def view_of(
+    awaited: Awaited, statuses: Iterable[Status], goal: Goal = "confirmed"
+) -> DeploymentView:
     """By the table above."""
     status = next((s for s in statuses if _is_of(s, awaited)), None)
     if status is None or status["state"] == "removing":
-        return View(awaited, "superseded", status or {})
+        return DeploymentView(awaited, "superseded", status or {})
     if status["generation"] > awaited.generation:
-        return View(awaited, "superseded", status)
+        return DeploymentView(awaited, "superseded", status)
     if min(status["generation"], status["observedGeneration"]) < awaited.generation:
-        return View(awaited, "waiting", {**status, "state": "progressing"})
+        return DeploymentView(awaited, "waiting", {**status, "state": "progressing"})
     outcome = OUTCOMES.get(status["state"], "waiting")
     if outcome == "waiting" and goal == "serving" and status.get("serving"):
         outcome = "ready"
-    return View(awaited, outcome, status)
+    return DeploymentView(awaited, outcome, status)
 
 
-def with_progress(view: View, before: View, seconds: float, now: datetime) -> View:
+def with_progress(
+    view: DeploymentView, before: DeploymentView, seconds: float, now: datetime
+) -> DeploymentView:
     """Told as it was seen first, ``seconds`` after the apply: a line is not said every second."""
     if view.outcome != "waiting" or not view.status.get("confirmedAt"):
         return view

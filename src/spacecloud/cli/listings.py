@@ -16,7 +16,7 @@ from spacecloud.cli.output import (
 from spacecloud.cli.table import shorten
 from spacecloud.client.client import Client, Document
 from spacecloud.errors import InvalidSpec, NotFound
-from spacecloud.model.listed import envelopes
+from spacecloud.model.listings_as_documents import envelopes
 
 LONGEST_MESSAGE = 70
 SHOWN_EVENTS = 50

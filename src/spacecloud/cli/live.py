@@ -14,7 +14,7 @@ from rich.text import Text
 from spacecloud.cli.output import COLOURS
 
 if TYPE_CHECKING:
-    from spacecloud.cli.deployment import View
+    from spacecloud.cli.deployment import DeploymentView
 
 
 class LiveScreen:
@@ -34,7 +34,7 @@ class LiveScreen:
     ) -> None:
         self._live.__exit__(kind, error, trace)
 
-    def show(self, views: "Sequence[View]", note: str) -> None:
+    def show(self, views: "Sequence[DeploymentView]", note: str) -> None:
         rows = Table.grid(padding=(0, 2))
         for view in views:
             mark = "…" if view.outcome == "waiting" else "✓" if view.outcome == "ready" else "✗"

@@ -12,10 +12,10 @@ import click
 
 from spacecloud.cli.deployment import (
     Awaited,
+    DeploymentView,
     Goal,
     Outcome,
     Status,
-    View,
     view_of,
     with_progress,
 )
@@ -37,7 +37,7 @@ class End:
 
 
 class Screen(Protocol):
-    def show(self, views: Sequence[View], note: str) -> None: ...
+    def show(self, views: Sequence[DeploymentView], note: str) -> None: ...
 
 
 def wait(
@@ -49,7 +49,7 @@ def wait(
     is_quiet: bool,
 ) -> End:
     """Shows how it goes on, and at the end what came of it."""
-    views: Sequence[View] = [View(each) for each in awaited]
+    views: Sequence[DeploymentView] = [DeploymentView(each) for each in awaited]
     began = time.monotonic()
     ends_at = began + timeout_seconds
     interval = FIRST_INTERVAL_SECONDS
@@ -69,7 +69,9 @@ def wait(
     return _end(views, timeout_seconds, is_quiet=is_quiet)
 
 
-def _look(client: Client, views: Sequence[View], goal: Goal, began: float) -> list[View]:
+def _look(
+    client: Client, views: Sequence[DeploymentView], goal: Goal, began: float
+) -> list[DeploymentView]:
     projects = {view.awaited.project for view in views}
     statuses = {project: client.status(project) for project in sorted(projects)}
     seconds, now = time.monotonic() - began, datetime.now(UTC)
@@ -81,12 +83,12 @@ def _look(client: Client, views: Sequence[View], goal: Goal, began: float) -> li
     ]
 
 
-def _is_over(views: Sequence[View]) -> bool:
+def _is_over(views: Sequence[DeploymentView]) -> bool:
     outcomes = [view.outcome for view in views]
     return "failed" in outcomes or "waiting" not in outcomes
 
 
-def _end(views: Sequence[View], timeout_seconds: float, *, is_quiet: bool) -> End:
+def _end(views: Sequence[DeploymentView], timeout_seconds: float, *, is_quiet: bool) -> End:
     for view in views:
         if view.outcome == "ready" and not is_quiet:
             _tell_success(view)
@@ -106,7 +108,7 @@ _CODES: tuple[tuple[Outcome, int], ...] = (
 )
 
 
-def _tell_success(view: View) -> None:
+def _tell_success(view: DeploymentView) -> None:
     status = view.status
     urls = "  ".join(status["urls"])
     told = "serving" if status["state"] == "progressing" else state(view.state)
@@ -117,7 +119,7 @@ def _tell_success(view: View) -> None:
             click.echo(f"  note: {notice}")
 
 
-def _sentence(view: View, timeout_seconds: float, *, is_over: bool) -> str:
+def _sentence(view: DeploymentView, timeout_seconds: float, *, is_over: bool) -> str:
     if view.outcome == "failed":
         return view.message or "it failed"
     if view.outcome == "superseded":
@@ -142,7 +144,7 @@ def _screen(*, is_quiet: bool) -> AbstractContextManager[Screen]:
 
 
 class _Nothing:
-    def show(self, views: Sequence[View], note: str) -> None:
+    def show(self, views: Sequence[DeploymentView], note: str) -> None:
         """For programs, which read the end."""
 
 
@@ -154,14 +156,14 @@ class Lines:
         self._pulling: dict[str, float] = {}
         """When the progress of its pull was told last."""
 
-    def show(self, views: Sequence[View], note: str) -> None:
+    def show(self, views: Sequence[DeploymentView], note: str) -> None:
         self._say("", note)
         for view in views:
             if view.outcome == "waiting" and self._is_news(view):
                 line = f"{view.awaited} {view.state} {view.replicas}"
                 self._say(str(view.awaited), f"{line} {view.message}".rstrip())
 
-    def _is_news(self, view: View) -> bool:
+    def _is_news(self, view: DeploymentView) -> bool:
         name, now = str(view.awaited), time.monotonic()
         if not view.status.get("pulls"):
             self._pulling.pop(name, None)

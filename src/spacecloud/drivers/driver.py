@@ -20,8 +20,8 @@ from datetime import datetime
 from typing import Protocol
 
 from spacecloud.model.api import ClusterType
-from spacecloud.model.held import Held, HeldCall, Passed, Refused
-from spacecloud.model.load import InFlight, LoadReport, MachineMemory, OpenConnection, Usage
+from spacecloud.model.gate_calls import CallRefused, HeldCall, Passed, WaitingCalls
+from spacecloud.model.load import InFlightReport, LoadReport, MachineMemory, OpenConnection, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -221,7 +221,7 @@ class Meter(Protocol):
         """
         ...
 
-    async def in_flight(self) -> tuple[InFlight, ...]:
+    async def in_flight(self) -> tuple[InFlightReport, ...]:
         """
         What has been told lately of what is in flight, oldest first; at each call the same until
         there is more. While something drains that is several times in the time between two looks.
@@ -254,7 +254,7 @@ class Gate(Protocol):
     it refuses because of that nobody is asked.
     """
 
-    def serve_calls(self, answer: Callable[[HeldCall], Awaitable[Passed | Refused]]) -> None:
+    def serve_calls(self, answer: Callable[[HeldCall], Awaitable[Passed | CallRefused]]) -> None:
         """
         Ask this about each call from now on: it waits until the answer is there.
 
@@ -265,7 +265,7 @@ class Gate(Protocol):
         """
         ...
 
-    def held(self) -> Mapping[ServiceRef, Held]:
+    def held(self) -> Mapping[ServiceRef, WaitingCalls]:
         """Those that wait now; a version for which none waits is not named."""
         ...
 

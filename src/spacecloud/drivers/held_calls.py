@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 
+from spacecloud.model.gate_calls import CallRefused, HeldCall, Passed, WaitingCalls
 from spacecloud.model.gate_limits import RETRY_AFTER_SECONDS, HeldLimits
-from spacecloud.model.held import Held, HeldCall, Passed, Refused
 from spacecloud.model.refs import ServiceKey, ServiceRef
 
-Answer = Callable[[HeldCall], Awaitable[Passed | Refused]]
+Answer = Callable[[HeldCall], Awaitable[Passed | CallRefused]]
 
 LIMITS = HeldLimits()
 
@@ -35,17 +35,17 @@ class HeldCalls:
     def serve_calls(self, answer: Answer) -> None:
         self._answer = answer
 
-    def held(self) -> Mapping[ServiceRef, Held]:
+    def held(self) -> Mapping[ServiceRef, WaitingCalls]:
         arrivals: dict[ServiceRef, list[float]] = {}
         for call, _ in self._all():
             arrivals.setdefault(call.ref, []).append(call.at)
         now = self.now()
-        return {ref: Held(len(times), now - min(times)) for ref, times in arrivals.items()}
+        return {ref: WaitingCalls(len(times), now - min(times)) for ref, times in arrivals.items()}
 
     def waiting(self, ref: ServiceRef) -> int:
         return self._counts[ref]
 
-    async def hold(self, call: HeldCall, body_bytes: int = 0) -> Passed | Refused:
+    async def hold(self, call: HeldCall, body_bytes: int = 0) -> Passed | CallRefused:
         """
         The answer, or a refusal at once where too many wait, or in the end where there is none.
 
@@ -60,9 +60,9 @@ class HeldCalls:
                     return await self._answer(call)
             except TimeoutError:
                 sentence = f"{call.ref} did not wake within {self._limits.seconds:g} s"
-                return Refused(sentence, RETRY_AFTER_SECONDS)
+                return CallRefused(sentence, RETRY_AFTER_SECONDS)
 
-    def _too_many(self, key: ServiceKey, body_bytes: int) -> Refused | None:
+    def _too_many(self, key: ServiceKey, body_bytes: int) -> CallRefused | None:
         of_service = self._waiting.get(key, {})
         limits = self._limits
         if len(of_service) >= limits.per_service:
@@ -99,9 +99,9 @@ def _bytes(waiting: Iterable[_Waiting]) -> int:
     return sum(body for _, body in waiting)
 
 
-def _refused(sentence: str) -> Refused:
-    return Refused(sentence, RETRY_AFTER_SECONDS)
+def _refused(sentence: str) -> CallRefused:
+    return CallRefused(sentence, RETRY_AFTER_SECONDS)
 
 
-async def _nobody(call: HeldCall) -> Passed | Refused:
+async def _nobody(call: HeldCall) -> Passed | CallRefused:
     return _refused(f"the control plane has just started and cannot wake {call.ref} yet")

@@ -14,9 +14,9 @@ from spacecloud.broadcast import Broadcast
 from spacecloud.drivers.driver import WOKEN_SECONDS, Driver, GatewayView, Hint, LogRequest
 from spacecloud.drivers.held_calls import LIMITS, HeldCalls
 from spacecloud.errors import NotFound, Transient
+from spacecloud.model.gate_calls import CallRefused, HeldCall, Passed
 from spacecloud.model.gate_limits import HeldLimits
-from spacecloud.model.held import HeldCall, Passed, Refused
-from spacecloud.model.load import InFlight, LoadReport, MachineMemory, OpenConnection, Usage
+from spacecloud.model.load import InFlightReport, LoadReport, MachineMemory, OpenConnection, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import HostState, PullView
 from spacecloud.model.traffic import DeniedCall, Endpoint, Face, HostPortAccess, IngressTable
@@ -250,10 +250,10 @@ class MemoryTraffic:
         """Those that ``loads`` is given."""
         return self.loads.subscribe()
 
-    async def in_flight(self) -> tuple[InFlight, ...]:
+    async def in_flight(self) -> tuple[InFlightReport, ...]:
         """``busy``, as it is now."""
         now = self._now()
-        return (InFlight(now, now, dict(self.busy)),)
+        return (InFlightReport(now, now, dict(self.busy)),)
 
     async def connections(self) -> Mapping[OpenConnection, int]:
         return dict(self.open)
@@ -274,7 +274,7 @@ class MemoryGate(HeldCalls):
 
     async def knock(
         self, ref: ServiceRef, port: int = 8080, *, accepts: str = "", body_bytes: int = 0
-    ) -> Passed | Refused:
+    ) -> Passed | CallRefused:
         """A call that arrives now; cancel it to hang up."""
         return await self.hold(HeldCall(ref, port, "text/html" in accepts, self.now()), body_bytes)
 

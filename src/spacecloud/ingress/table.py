@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from spacecloud.ingress.mistakes import mistakes
 from spacecloud.model.api import API_PATHS
-from spacecloud.model.declared import Declared, DeclaredService, StoredDocument
+from spacecloud.model.declared import Declarations, DeclaredService, StoredDocument
 from spacecloud.model.refs import MESH_DOMAIN, VERSION_SUFFIX, ServiceKey
 from spacecloud.model.routing import HeaderChange, IngressRoute
 from spacecloud.model.routing import IngressTarget as WrittenTarget
@@ -79,7 +79,7 @@ def _parsed(document: StoredDocument) -> IngressRoute | str:
         return f"its document cannot be read: {place}: {first['msg']}"
 
 
-def table(routes: Sequence[KnownRoute], declared: Declared) -> IngressTable:
+def table(routes: Sequence[KnownRoute], declared: Declarations) -> IngressTable:
     """A route with a mistake is not in it, and holds up no other."""
     finder = _Finder(declared)
     rules = [_rule(known, finder) for known in routes if not mistakes(known.route)]
@@ -87,13 +87,13 @@ def table(routes: Sequence[KnownRoute], declared: Declared) -> IngressTable:
     return IngressTable(tuple(sorted(safe, key=_specificity)))
 
 
-def warnings(routes: Sequence[KnownRoute], declared: Declared) -> tuple[Notice, ...]:
+def warnings(routes: Sequence[KnownRoute], declared: Declarations) -> tuple[Notice, ...]:
     """What will surprise: dead targets, dead routes, what is not acted on."""
     return tuple(warning.notice for warning in _warnings(routes, declared))
 
 
 def warnings_by_route(
-    routes: Sequence[KnownRoute], declared: Declared
+    routes: Sequence[KnownRoute], declared: Declarations
 ) -> Mapping[str, tuple[Notice, ...]]:
     """Of each that has any: its own, and those of a route that it puts out of reach."""
     found: dict[str, tuple[Notice, ...]] = {}
@@ -103,7 +103,7 @@ def warnings_by_route(
     return found
 
 
-def _warnings(routes: Sequence[KnownRoute], declared: Declared) -> Iterable[RouteWarning]:
+def _warnings(routes: Sequence[KnownRoute], declared: Declarations) -> Iterable[RouteWarning]:
     finder = _Finder(declared)
     for known in routes:
         for notice in _route_warnings(known, finder):
@@ -131,7 +131,10 @@ def urls_of(
 
 
 def unserved(
-    key: ServiceKey, routes: Sequence[KnownRoute], declared: Declared, refused: Mapping[str, str]
+    key: ServiceKey,
+    routes: Sequence[KnownRoute],
+    declared: Declarations,
+    refused: Mapping[str, str],
 ) -> tuple[RouteNotServed, ...]:
     """
     Of the routes that lead to a service, those that are left out.
@@ -174,7 +177,7 @@ def unreached(key: ServiceKey, table: IngressTable) -> tuple[RouteNeverReached, 
 class _Finder:
     """Domains to services and versions."""
 
-    def __init__(self, declared: Declared) -> None:
+    def __init__(self, declared: Declarations) -> None:
         self._services = declared.services
 
     def target(self, written: WrittenTarget) -> IngressTarget | str:

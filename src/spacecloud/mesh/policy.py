@@ -12,7 +12,7 @@ from spacecloud.mesh.addressing import Addressing
 from spacecloud.mesh.authorization import Authorization, has_differing_whitelists, whitelist_of
 from spacecloud.mesh.index import changed
 from spacecloud.model.addresses import Allocation
-from spacecloud.model.declared import Declared, DeclaredService
+from spacecloud.model.declared import Declarations, DeclaredService
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.scale import may_sleep
 from spacecloud.model.traffic import (
@@ -25,12 +25,12 @@ from spacecloud.model.traffic import (
 )
 
 
-def face(key: ServiceKey, declared: Declared) -> Face:
+def face(key: ServiceKey, declared: Declarations) -> Face:
     """For a single look; build a ``Policy`` to ask for several."""
     return Policy(declared).face(key)
 
 
-def faces(declared: Declared) -> Mapping[ServiceKey, Face]:
+def faces(declared: Declarations) -> Mapping[ServiceKey, Face]:
     return Policy(declared).faces()
 
 
@@ -66,7 +66,7 @@ class Policy:
     ``former``: of an earlier moment. What has not changed since is taken over from it.
     """
 
-    def __init__(self, declared: Declared, former: "Policy | None" = None) -> None:
+    def __init__(self, declared: Declarations, former: "Policy | None" = None) -> None:
         self.declared = declared
         known = former.authorization if former is not None else None
         self.authorization: Authorization = Authorization(declared.services, known)
@@ -139,7 +139,7 @@ class Policy:
             yield VersionSources(version.ref.version, sources, rule)
 
 
-def _addressing(declared: Declared, former: Policy | None) -> Addressing:
+def _addressing(declared: Declarations, former: Policy | None) -> Addressing:
     if former is None:
         return Addressing(declared.addresses)
     if former.declared.addresses is declared.addresses:

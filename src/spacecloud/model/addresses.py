@@ -77,7 +77,7 @@ class Addresses:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class GivenOut:
     """What is given out already, as far as the next allocation depends on it."""
 
     service: Allocation | None
@@ -122,7 +122,7 @@ class PoolAllocator:
     def __init__(self, pools: Pools) -> None:
         self._pools = pools
 
-    def allocate(self, version: str, held: Held) -> Grant:
+    def allocate(self, version: str, held: GivenOut) -> Grant:
         if held.service is not None:
             vip = next_vip(self._pools, held.last_vip, held.vips)
             versions = {**held.service.versions, version: vip}

@@ -8,11 +8,11 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from spacecloud.model.addresses import Addresses
+from spacecloud.model.lenient_reading import STORED
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision, RevisionFailure
 from spacecloud.model.scaling import Scaling
 from spacecloud.model.service import Service
-from spacecloud.model.stored import STORED
 
 Trial = Literal["once", "skipped"]
 """
@@ -104,7 +104,7 @@ class DeclaredService:
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class Declarations:
     """Everything that policy depends on, at one moment."""
 
     services: Mapping[ServiceKey, DeclaredService]

@@ -28,7 +28,7 @@ class LoadReport:
 
 
 @dataclass(frozen=True, slots=True)
-class InFlight:
+class InFlightReport:
     """What the gateway told once of that which is in flight, for those who wait for its end."""
 
     since: datetime

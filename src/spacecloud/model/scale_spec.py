@@ -5,9 +5,9 @@ from typing import Any, Literal
 from pydantic import Field, StrictBool, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from spacecloud.model.lenient_reading import is_stored
 from spacecloud.model.resource import Resource, Whole, located
 from spacecloud.model.schedule import Schedule, expression_mistake, timezone_mistake
-from spacecloud.model.stored import is_stored
 from spacecloud.model.trigger_metadata import metadata_mistake
 
 LONGEST_IDLE_SECONDS = 2_592_000

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from spacecloud.model.scaling import Depth
-from spacecloud.model.status import Told
+from spacecloud.model.status import Message
 from spacecloud.model.view import View
 
 ScaleState = Literal["awake", "frozen", "stopped"]
@@ -57,7 +57,7 @@ class CauseView(View):
     reason: str
     """A code of ``docs/reasons.md``."""
 
-    message: Told
+    message: Message
 
 
 class NextView(View):

@@ -30,7 +30,7 @@ ReplicaState = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "UNKNOWN"]
 
 DocumentChangeKind = Literal["create", "update", "unchanged", "delete"]
 
-Told = Annotated[str, AfterValidator(message)]
+Message = Annotated[str, AfterValidator(message)]
 """May hold what a container, an image or the engine said: short, and nothing that is obeyed."""
 
 ReasonT = TypeVar("ReasonT", bound=BaseReason)
@@ -59,7 +59,7 @@ class TaskStatus(View):
     reason: str = ""
     """Why it is not ready: a code of ``docs/reasons.md``; empty where it is."""
 
-    message: Told = ""
+    message: Message = ""
     """The same as a sentence, with the last lines of its log where it exited."""
 
     fix: str = ""
@@ -84,7 +84,7 @@ class EventView(View):
     project: str
     service: str
     kind: str
-    message: Told
+    message: Message
     severity: str = "info"
     count: int = 1
     reason: str = ""
@@ -173,13 +173,13 @@ class ServiceStatus(View):
     """When it is, while that is all that is waited for."""
 
     state: State = "progressing"
-    message: Told = ""
+    message: Message = ""
     """One line: why it is not ready; empty when it is."""
 
     reason: str = ""
     """The code of what ``message`` tells."""
 
-    fix: Told = ""
+    fix: Message = ""
     """What to do about it; empty where nothing has to be done, or only a log can say."""
 
     subject: str = ""
@@ -188,7 +188,7 @@ class ServiceStatus(View):
     task: str = ""
     """The task of it; empty where it is about no single one."""
 
-    next_step: Told = ""
+    next_step: Message = ""
     """What is being waited for or done now."""
 
     asleep: Depth | None = None
@@ -235,8 +235,8 @@ class Finding(View):
     subject: str
     """``shop/api@v1``, a replica or task of it, or ``platform``."""
 
-    problem: Told
-    fix: Told
+    problem: Message
+    fix: Message
     """What to do, as a sentence or a command."""
 
     reason: str
@@ -261,7 +261,7 @@ class ServicePlan(View):
     """``project/service``."""
 
     steps: tuple[PlannedStep, ...] = ()
-    problem: Told = ""
+    problem: Message = ""
     notices: tuple[Sentence[Notice], ...] = ()
 
 

@@ -13,9 +13,9 @@ from pydantic import (
 )
 
 from spacecloud.model.image import parse_image
+from spacecloud.model.lenient_reading import is_stored
 from spacecloud.model.refs import HOST_HEADER, Id
 from spacecloud.model.resource import Number, Resource, Whole, located
-from spacecloud.model.stored import is_stored
 
 Protocol = Literal["http", "tcp"]
 Restart = Literal["always", "on-failure", "never"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from spacecloud.model.declared import Declared, Trial
+from spacecloud.model.declared import Declarations, Trial
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scale import scale_policy, wanted_depth
@@ -25,7 +25,7 @@ class Trials:
 NOT_SKIPPED = Trials()
 
 
-def skipping(declared: Declared, envelopes: Iterable[Envelope]) -> Trials:
+def skipping(declared: Declarations, envelopes: Iterable[Envelope]) -> Trials:
     """``declared``: before the documents are. What sleeps goes on sleeping where it still may."""
     services = {
         envelope.name: _sleeps(declared, envelope, envelope.spec)
@@ -36,7 +36,7 @@ def skipping(declared: Declared, envelopes: Iterable[Envelope]) -> Trials:
     return Trials(asleep, frozenset(services) - asleep)
 
 
-def _sleeps(declared: Declared, envelope: Envelope, spec: Service) -> bool:
+def _sleeps(declared: Declarations, envelope: Envelope, spec: Service) -> bool:
     ref = ServiceRef(*(envelope.ids[name] for name in envelope.kind.ids))
     service = declared.services.get(ref.key)
     versions = service.versions if service is not None else ()

@@ -2,11 +2,11 @@
 
 from typing import get_args
 
-from spacecloud.reasons.asked import AskedReason
 from spacecloud.reasons.base import BaseReason
 from spacecloud.reasons.images import ImageReason
 from spacecloud.reasons.notices import Notice
 from spacecloud.reasons.platform import PlatformReason
+from spacecloud.reasons.scale_requests import ScaleRequestReason
 from spacecloud.reasons.scaling import MemoryShort, ScalingReason
 from spacecloud.reasons.services import ServiceReason
 from spacecloud.reasons.steps import StepReason
@@ -15,6 +15,6 @@ from spacecloud.reasons.tasks import TaskReason
 FailureReason = TaskReason | ImageReason | PlatformReason | MemoryShort
 """What a driver's error carries, and what keeps an operation from being begun."""
 
-Reason = FailureReason | ServiceReason | ScalingReason | StepReason | AskedReason | Notice
+Reason = FailureReason | ServiceReason | ScalingReason | StepReason | ScaleRequestReason | Notice
 
 ALL: tuple[type[BaseReason], ...] = get_args(Reason)

@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 
 class Background(Generic[K]):
-    def __init__(self, wake: Callable[[K], None]) -> None:
-        """``wake`` asks for another look at a key."""
-        self.wake = wake
+    def __init__(self, enqueue: Callable[[K], None]) -> None:
+        """``enqueue`` asks for another look at a key."""
+        self.enqueue = enqueue
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> Never:
@@ -68,7 +68,7 @@ class Background(Generic[K]):
 
         def at_end() -> None:
             if begun.is_late:
-                self.wake(key)
+                self.enqueue(key)
 
         begun = Begun(self.start(work, name, at_end))
         return begun

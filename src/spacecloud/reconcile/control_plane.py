@@ -11,21 +11,21 @@ from spacecloud.model.refs import ServiceRef
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.controller import Controller
 from spacecloud.reconcile.events import EventRecorder
-from spacecloud.reconcile.health import Health
+from spacecloud.reconcile.health import ControlPlaneHealth
 from spacecloud.reconcile.observe import Observer
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
-from spacecloud.reconcile.queries import Parts, Queries
+from spacecloud.reconcile.queries import Queries, Sources
 from spacecloud.reconcile.queue import KeyQueue
 from spacecloud.reconcile.scaling.autoscaler import Autoscaler
-from spacecloud.reconcile.scaling.decisions import ScalingDecisions
+from spacecloud.reconcile.scaling.decision_recorder import DecisionRecorder
 from spacecloud.reconcile.scaling.leases import Leases
 from spacecloud.reconcile.scaling.metrics import ScalingMetrics
 from spacecloud.reconcile.scaling.queries import ScalingQueries
-from spacecloud.reconcile.scaling.scalings import Scalings
+from spacecloud.reconcile.scaling.scale_requests import ScaleRequests
 from spacecloud.reconcile.scaling.version_loads import VersionLoads
-from spacecloud.reconcile.scaling.version_scaler import VersionScaler
 from spacecloud.reconcile.scaling.waker import Waker, Woken
+from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
 from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.reconcile.watches import Watches
 from spacecloud.store.port import Store
@@ -47,23 +47,23 @@ class ControlPlane:
         self.events = EventRecorder(store, now)
         queue = KeyQueue[Key](now)
         self._background = Background[Key](queue.add)
-        self._scalings = Scalings(store, policies, lambda ref: queue.add(ref.key))
+        self._wanted_replicas = WantedReplicas(store, policies, lambda ref: queue.add(ref.key))
         self.services = ServiceReconciler(
             store,
             driver,
-            Observer(driver, self._scalings),
+            Observer(driver, self._wanted_replicas),
             self.events,
             self._background,
             termination,
             now,
         )
         self.scaling_metrics = ScalingMetrics()
-        loads = VersionLoads(driver.meter, self._scalings)
+        loads = VersionLoads(driver.meter, self._wanted_replicas)
         self.waker = Waker(
             driver,
             self.services.admission,
             loads,
-            self._scalings,
+            self._wanted_replicas,
             self.events,
             self._background,
             now,
@@ -77,16 +77,21 @@ class ControlPlane:
             now,
             self.waker.keep_awake,
         )
-        decisions = ScalingDecisions(self._scalings, self.events, self.scaling_metrics, now)
-        self.autoscaler = Autoscaler(driver, loads, decisions, self.waker, self.leases, now)
-        self._scaler = VersionScaler(
-            self.autoscaler, self.waker, decisions, self.scaling_metrics, driver.gate, now
+        recorder = DecisionRecorder(self._wanted_replicas, self.events, self.scaling_metrics, now)
+        self.autoscaler = Autoscaler(driver, loads, recorder, self.waker, self.leases, now)
+        self._scaler = ScaleRequests(
+            self.autoscaler,
+            self.waker,
+            recorder,
+            self.scaling_metrics,
+            driver.gate,
+            now,
         )
         self.services.listen(self.waker.looked)
         self.services.listen(self.autoscaler.looked)
         self._driver = driver
         self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
-        after_wakes = self._scalings.precedence.after_wakes
+        after_wakes = self._wanted_replicas.precedence.after_wakes
         self.controller = Controller[Key](
             "reconcile", queue, self._reconcile, self._failed, now, after_wakes
         )
@@ -95,13 +100,13 @@ class ControlPlane:
         self.queries = Queries(
             store,
             driver,
-            Parts(
+            Sources(
                 policies,
                 self.services,
                 self.platform,
                 ScalingQueries(store, self.services.snapshot, self._scaler),
                 self.scaling_metrics,
-                Health(store, self.platform, now),
+                ControlPlaneHealth(store, self.platform, now),
             ),
             http_port,
         )
@@ -118,7 +123,7 @@ class ControlPlane:
             "declarations": self._watches.hear_declarations(),
             "engine": self._watches.hear_engine(),
             "everything": self._watches.look_now_and_then(self._resync_seconds),
-            "scalings": self._scalings.run(),
+            "wanted-replicas": self._wanted_replicas.run(),
             "autoscaler": self._scale(),
             "denied-calls": self.platform.denied_calls.listen(),
             "leases": self.leases.forget_deleted(),

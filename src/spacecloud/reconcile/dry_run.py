@@ -13,7 +13,7 @@ from spacecloud.model.routing import IngressRoute
 from spacecloud.model.service import Service
 from spacecloud.model.status import DocumentChange, DocumentChangeKind
 from spacecloud.model.trial import NOT_SKIPPED, Trials
-from spacecloud.model.validation.mistakes import Refused
+from spacecloud.model.validation.mistakes import CollectedMistakes
 from spacecloud.store import by_kind
 from spacecloud.store.port import Difference, Store
 
@@ -59,7 +59,7 @@ def together(refused: Sequence[tuple[Envelope, SpaceCloudError]]) -> SpaceCloudE
         single = type(error)(f"{envelope.name}: {error}")
         single.document = envelope.number
         return single
-    found = Refused()
+    found = CollectedMistakes()
     for each, fault in refused:
         found.take(fault, each.number)
     return found.error()

@@ -11,7 +11,7 @@ LASTS = timedelta(seconds=5)
 """Of an answer of the disk: it costs a write."""
 
 
-class Health:
+class ControlPlaneHealth:
     def __init__(self, store: Store, platform: Platform, now: Callable[[], datetime]) -> None:
         self._store = store
         self._platform = platform
@@ -19,17 +19,17 @@ class Health:
         self._asked_at: datetime | None = None
         self._of_store = ""
 
-    async def trouble(self) -> str:
+    async def why_unavailable(self) -> str:
         """A sentence for anybody: no path, no name of what is declared. Empty where all works."""
         if not self._platform.works:
             return "the control plane is up but cannot do its work: see its log"
         now = self._now()
         if self._asked_at is None or not timedelta(0) <= now - self._asked_at < LASTS:
             self._asked_at = now
-            self._of_store = await self._trouble_of_store()
+            self._of_store = await self._why_store_unavailable()
         return self._of_store
 
-    async def _trouble_of_store(self) -> str:
+    async def _why_store_unavailable(self) -> str:
         try:
             await self._store.check_writes()
         except Unavailable as error:

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from spacecloud.model.load import InFlight
+from spacecloud.model.load import InFlightReport
 from spacecloud.model.refs import ServiceRef
 from spacecloud.reasons.platform import EngineUnavailable
 from spacecloud.reasons.scaling import MemoryShort
 from spacecloud.reasons.union import FailureReason
 from spacecloud.reconcile.controller import LONGEST_RETRY, backoff
 from spacecloud.reconcile.outcome import Ended
-from spacecloud.workloads.holding import Subject, subject
 from spacecloud.workloads.observed import (
     FailedOperation,
     History,
@@ -36,6 +35,7 @@ from spacecloud.workloads.operations import (
 )
 from spacecloud.workloads.repair import STABLE_AFTER
 from spacecloud.workloads.simulate import drained_since
+from spacecloud.workloads.under_way import Subject, subject
 
 REFUSAL_LASTS = timedelta(minutes=5)
 """Then it is tried again: the image may have come, the registry may let us in."""
@@ -94,7 +94,7 @@ class HistoryRecorder:
     def note(
         self,
         observed: Observed,
-        in_flight: Iterable[InFlight],
+        in_flight: Iterable[InFlightReport],
         now: datetime,
         resting: frozenset[str] = frozenset(),
     ) -> tuple[Exit, ...]:
@@ -270,13 +270,13 @@ class HistoryRecorder:
                 continue
             is_asked = replica.id in self._stopping or replica.id in self._falling_asleep
             is_resting = replica.id in resting
-            count = 1 if known is None or _had_peace(task) else known[0] + 1
+            count = 1 if known is None or _was_stable(task) else known[0] + 1
             if is_resting or replica.id in self._falling_asleep:
                 count = 0
             self._exits[task.container] = (count, task.exited_at)
             yield Exit(replica, task, count, is_asked=is_asked, is_resting=is_resting)
 
-    def _note_idle(self, in_flight: Iterable[InFlight], now: datetime) -> None:
+    def _note_idle(self, in_flight: Iterable[InFlightReport], now: datetime) -> None:
         counts = {a: known for a, known in self._idle.items() if a in self._draining}
         for report in in_flight:
             for address, acknowledged in self._draining.items():
@@ -287,7 +287,7 @@ class HistoryRecorder:
         self._idle = counts
 
 
-def _counts(report: InFlight, last: datetime | None, acknowledged: datetime) -> bool:
+def _counts(report: InFlightReport, last: datetime | None, acknowledged: datetime) -> bool:
     """
     Once, and only of an interval that began when the gateway had acknowledged: before, the replica
     was still given requests. One of a moment was made in this look, which is after that.
@@ -305,6 +305,6 @@ def _runs_since(replica: ObservedReplica, asked: datetime) -> bool:
     )
 
 
-def _had_peace(task: ObservedTask) -> bool:
+def _was_stable(task: ObservedTask) -> bool:
     started, ended = task.started_at, task.exited_at
     return started is not None and ended is not None and ended - started >= STABLE_AFTER

@@ -8,12 +8,12 @@ from spacecloud.drivers.driver import Driver
 from spacecloud.errors import SpaceCloudError
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import DeclaredService, DeclaredVersion
-from spacecloud.model.load import InFlight
+from spacecloud.model.load import InFlightReport
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import policy_in_force, wanted_depth, wanted_replicas
 from spacecloud.model.scaling import Depth
 from spacecloud.model.secret import SecretFacts
-from spacecloud.reconcile.scaling.scalings import Scalings
+from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
 from spacecloud.store.port import Secrets
 from spacecloud.workloads.observed import Observed, ObservedWorkloads
 from spacecloud.workloads.situation import Declared, Desired, Leaving, Unknown
@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 
 
 class Observer:
-    def __init__(self, driver: Driver, scalings: Scalings) -> None:
-        self.policies = scalings.policies
+    def __init__(self, driver: Driver, wanted_replicas: WantedReplicas) -> None:
+        self.policies = wanted_replicas.policies
         self._driver = driver
-        self._scalings = scalings
+        self._wanted_replicas = wanted_replicas
 
     async def desired(self, key: ServiceKey, policy: Policy, store: Secrets) -> Desired:
         service = policy.declared.services.get(key)
@@ -34,7 +34,7 @@ class Observer:
         if not service.versions:
             return Leaving(key)
         # What was decided and is not on the disk yet counts.
-        versions = tuple(replace(v, scaling=self._scalings.of(v)) for v in service.versions)
+        versions = tuple(replace(v, scaling=self._wanted_replicas.of(v)) for v in service.versions)
         return Declared(
             replace(service, versions=versions),
             policy.face(key),
@@ -50,7 +50,7 @@ class Observer:
         desired: Desired,
         names: tuple[tuple[str, str], ...],
         known: ObservedWorkloads | None,
-    ) -> tuple[Observed, tuple[InFlight, ...]]:
+    ) -> tuple[Observed, tuple[InFlightReport, ...]]:
         """The service as it is, and what is in flight; nothing where the gateway does not say."""
         observed = await self.observed(key, desired, names, known)
         return observed, await self.in_flight(observed)
@@ -77,7 +77,7 @@ class Observer:
             pulls=pulls,
         )
 
-    async def in_flight(self, observed: Observed) -> tuple[InFlight, ...]:
+    async def in_flight(self, observed: Observed) -> tuple[InFlightReport, ...]:
         published = observed.published
         if published is None or not any(
             e.draining or e.version in published.gated for e in published.endpoints

@@ -68,8 +68,8 @@ def reason_of(error: Exception) -> FailureReason:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
-    """An event in the making."""
+class NewEvent:
+    """An event that is to be recorded."""
 
     kind: str
     message: str
@@ -77,77 +77,77 @@ class Telling:
     reason: Reason | None = None
 
 
-def events_of(ended: Iterable[Ended]) -> Iterator[Telling]:
+def events_of(ended: Iterable[Ended]) -> Iterator[NewEvent]:
     """
     What failed in passing is told by status alone: it is tried again. But what is left of something
     deleted has no status to be told by.
     """
     for one in ended:
         if one.is_refused:
-            yield Telling("Failed", f"{one.step.op}: {one.reason}", "error", one.reason)
+            yield NewEvent("Failed", f"{one.step.op}: {one.reason}", "error", one.reason)
         elif one.reason is not None and isinstance(one.step.op, RemoveNetwork | RemoveReplica):
             told = f"{one.step.op}: {one.reason}"
-            yield Telling(REMOVAL_FAILED, told, "warning", one.reason)
+            yield NewEvent(REMOVAL_FAILED, told, "warning", one.reason)
         elif one.error is None:
             yield from _done(one)
 
 
-def event_of(pull: ObservedPull) -> Telling:
+def event_of(pull: ObservedPull) -> NewEvent:
     """Of a pull that has ended."""
     if pull.state == "failed":
-        return Telling("Failed", f"{pull.op}: {pull.reason}", "error", pull.reason)
-    return Telling("ImagePulled", f"pulled {pull.op.image}")
+        return NewEvent("Failed", f"{pull.op}: {pull.reason}", "error", pull.reason)
+    return NewEvent("ImagePulled", f"pulled {pull.op.image}")
 
 
-def exit_of(replica: ObservedReplica, task: ObservedTask, last_output: str) -> Telling:
+def exit_of(replica: ObservedReplica, task: ObservedTask, last_output: str) -> NewEvent:
     """Of a task that has ended, with the end of its log."""
     name, why = f"{replica.id}/{task.task}", task.ending(last_output)
     if task.is_completed:
-        return Telling("TaskCompleted", f"{name}: {why}", reason=Completed())
+        return NewEvent("TaskCompleted", f"{name}: {why}", reason=Completed())
     if task.is_over:
         failed = NotRestarted(why)
-        return Telling("Failed", f"{name}: {failed}", "error", failed)
-    return Telling("TaskExited", f"{name}: {why}", "warning", why)
+        return NewEvent("Failed", f"{name}: {failed}", "error", failed)
+    return NewEvent("TaskExited", f"{name}: {why}", "warning", why)
 
 
-def _done(ended: Ended) -> Iterator[Telling]:
+def _done(ended: Ended) -> Iterator[NewEvent]:
     op, cause = ended.step.op, ended.step.cause
     match op:
         case CreateReplica():
-            yield Telling(
+            yield NewEvent(
                 "ReplicaCreated", f"{op.replica} of revision {op.revision}: {cause}", reason=cause
             )
         case RemoveReplica() if isinstance(cause, SandboxLost):
-            yield Telling("ReplicaRemoved", f"{op.replica}: {cause}", "warning", cause)
+            yield NewEvent("ReplicaRemoved", f"{op.replica}: {cause}", "warning", cause)
         case FreezeReplica() | ThawReplica() | StopReplica(then="keep"):
             kind = f"Replica{LAID_DOWN_OR_WOKEN[type(op)]}"
-            yield Telling(kind, f"{op.replica}: {cause}", reason=cause)
+            yield NewEvent(kind, f"{op.replica}: {cause}", reason=cause)
         case StartTask() | RestartTask():
             yield _started(op, cause)
         case PublishTraffic():
             if not (isinstance(cause, GateChanged) and cause.shut):
                 yield from _endpoints(op, ended.acknowledged)
         case ConfirmRevision():
-            yield Telling("RevisionConfirmed", f"{op.ref.version}: revision {op.number}: {cause}")
+            yield NewEvent("RevisionConfirmed", f"{op.ref.version}: revision {op.number}: {cause}")
         case FailRevision():
             said = f"{op.ref.version}: revision {op.number}: {op.replica}/{op.task}: {cause}"
-            yield Telling("RevisionFailed", said, "error", cause)
+            yield NewEvent("RevisionFailed", said, "error", cause)
         case ReleaseAddresses():
-            yield Telling("Deleted", "nothing of it is left")
+            yield NewEvent("Deleted", "nothing of it is left")
         case _:
             pass
 
 
-def _started(op: StartTask | RestartTask, cause: Reason) -> Telling:
+def _started(op: StartTask | RestartTask, cause: Reason) -> NewEvent:
     if isinstance(cause, Awake):
-        return Telling("TaskStarted", f"{op.replica}/{op.task}: {cause}", reason=cause)
+        return NewEvent("TaskStarted", f"{op.replica}/{op.task}: {cause}", reason=cause)
     # How it ended has been told when it did.
     why = "it had ended" if isinstance(cause, OutOfMemory | Exited | BackOff) else cause
-    return Telling("TaskRestarted", f"{op.replica}/{op.task}: {why}", "warning", cause)
+    return NewEvent("TaskRestarted", f"{op.replica}/{op.task}: {why}", "warning", cause)
 
 
-def _endpoints(op: PublishTraffic, before: tuple[Endpoint, ...]) -> Iterator[Telling]:
+def _endpoints(op: PublishTraffic, before: tuple[Endpoint, ...]) -> Iterator[NewEvent]:
     full = [e for e in op.endpoints if not e.draining and e.version not in op.gated]
     if len(full) != len([e for e in before if not e.draining]):
         replicas = "1 replica takes" if len(full) == 1 else f"{len(full)} replicas take"
-        yield Telling("EndpointsPublished", f"{replicas} requests")
+        yield NewEvent("EndpointsPublished", f"{replicas} requests")

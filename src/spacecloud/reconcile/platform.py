@@ -148,7 +148,7 @@ class Platform:
         self._queue.add(Job.LEASES)
         self.declaration_changed()
 
-    def wake(self) -> None:
+    def machine_changed(self) -> None:
         """Something happened to the machine: look now."""
         self._queue.add(Job.HOST)
         for job in self._errors:

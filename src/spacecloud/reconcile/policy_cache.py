@@ -1,14 +1,14 @@
 """Everything that is declared and the policy that follows from it, built once per change."""
 
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.declared import Declared
+from spacecloud.model.declared import Declarations
 from spacecloud.store.port import Services
 
 
 class PolicyCache:
     def __init__(self, store: Services) -> None:
         self._store = store
-        self._policy = Policy(Declared({}))
+        self._policy = Policy(Declarations({}))
 
     @property
     def latest(self) -> Policy:

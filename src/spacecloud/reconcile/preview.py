@@ -8,7 +8,7 @@ from spacecloud.ingress import table
 from spacecloud.mesh import explain
 from spacecloud.mesh.policy import Policy, affected
 from spacecloud.model.api import ClusterType
-from spacecloud.model.declared import Declared, DeclaredVersion, Trial
+from spacecloud.model.declared import Declarations, DeclaredVersion, Trial
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import DocumentChange, PlannedStep, PlanView, ServicePlan
@@ -93,7 +93,7 @@ class Preview:
         notices = explain.warnings(key, policy.authorization)
         return ServicePlan(service=str(key), steps=steps, problem=shown.problem, notices=notices)
 
-    async def _as_resolved(self, before: Declared, after: Declared) -> Declared:
+    async def _as_resolved(self, before: Declarations, after: Declarations) -> Declarations:
         """A document that changes nothing, whose tags still mean the same, needs no step."""
         services = {
             key: replace(
@@ -104,7 +104,7 @@ class Preview:
         }
         return replace(after, services=services)
 
-    async def _kept(self, before: Declared, version: DeclaredVersion) -> DeclaredVersion:
+    async def _kept(self, before: Declarations, version: DeclaredVersion) -> DeclaredVersion:
         service = before.services.get(version.ref.key)
         was = next((v for v in service.versions if v.ref == version.ref), None) if service else None
         if was is None or was.generation == version.generation or was.spec != version.spec:

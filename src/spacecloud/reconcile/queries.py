@@ -11,7 +11,7 @@ from spacecloud.ingress import table
 from spacecloud.mesh import explain
 from spacecloud.mesh.authorization import whitelist_of
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion, Trial
+from spacecloud.model.declared import Declarations, DeclaredService, DeclaredVersion, Trial
 from spacecloud.model.envelope import Envelope
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.service import Service
@@ -22,7 +22,7 @@ from spacecloud.model.status import (
     event_view,
 )
 from spacecloud.reasons.notices import Notice, RouteNotServed
-from spacecloud.reconcile.health import Health
+from spacecloud.reconcile.health import ControlPlaneHealth
 from spacecloud.reconcile.platform import Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.preview import Preview
@@ -43,7 +43,7 @@ class _Ingress:
     """The routes as they are served, and those that are not."""
 
     def __init__(
-        self, routes: Sequence[table.KnownRoute], declared: Declared, refused: Mapping[str, str]
+        self, routes: Sequence[table.KnownRoute], declared: Declarations, refused: Mapping[str, str]
     ) -> None:
         self.served = table.without(table.table(routes, declared), refused)
         self._routes, self._declared, self._refused = routes, declared, refused
@@ -53,7 +53,7 @@ class _Ingress:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Sources:
     """Of the control plane, those that know something."""
 
     policies: PolicyCache
@@ -61,7 +61,7 @@ class Parts:
     platform: Platform
     scaling: ScalingQueries
     scaling_metrics: ScalingMetrics
-    health: Health
+    health: ControlPlaneHealth
 
 
 class Queries:
@@ -71,20 +71,20 @@ class Queries:
         self,
         store: Store,
         driver: Driver,
-        parts: Parts,
+        sources: Sources,
         http_port: int,
     ) -> None:
         self._store = store
         self._driver = driver
-        self._policies = parts.policies
-        self._services = parts.services
-        self._platform = parts.platform
-        self.scaling = parts.scaling
-        self._scaling_metrics = parts.scaling_metrics
-        self._health = parts.health
-        self._denied_calls = parts.platform.denied_calls
+        self._policies = sources.policies
+        self._services = sources.services
+        self._platform = sources.platform
+        self.scaling = sources.scaling
+        self._scaling_metrics = sources.scaling_metrics
+        self._health = sources.health
+        self._denied_calls = sources.platform.denied_calls
         self._preview = Preview(
-            store, driver.workloads, parts.policies, parts.services, driver.cluster_type
+            store, driver.workloads, sources.policies, sources.services, driver.cluster_type
         )
         self._http_port = http_port
 
@@ -136,8 +136,8 @@ class Queries:
             found += tuple(volumes_of(envelope.spec, {}, self._driver.workloads.volumes()))
         return found
 
-    async def trouble(self) -> str:
-        return await self._health.trouble()
+    async def why_unavailable(self) -> str:
+        return await self._health.why_unavailable()
 
     def metrics(self) -> bytes:
         registry = CollectorRegistry()

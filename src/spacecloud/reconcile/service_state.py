@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from spacecloud.model.load import InFlight
+from spacecloud.model.load import InFlightReport
 from spacecloud.model.refs import ServiceKey
 from spacecloud.reasons.union import FailureReason
 from spacecloud.reconcile.background import Begun
@@ -21,7 +21,7 @@ class Look:
     desired: Desired
     """What it looks for."""
 
-    begun: Begun[tuple[Observed, tuple[InFlight, ...]]]
+    begun: Begun[tuple[Observed, tuple[InFlightReport, ...]]]
     changes: int
     """That had been told when it was begun."""
 

@@ -24,8 +24,8 @@ from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.execute import execute
 from spacecloud.reconcile.history import Exit, HistoryRecorder
 from spacecloud.reconcile.observe import Observer
-from spacecloud.reconcile.outcome import Ended, Telling, event_of, events_of, exit_of, reason_of
-from spacecloud.reconcile.scaling.admission import Admission
+from spacecloud.reconcile.outcome import Ended, NewEvent, event_of, events_of, exit_of, reason_of
+from spacecloud.reconcile.scaling.memory_admission import Admission
 from spacecloud.reconcile.service_state import Look, ServiceState
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.store.port import NextRevision, Secrets, Store
@@ -146,7 +146,7 @@ class ServiceReconciler:
     def _try_again(self, key: ServiceKey) -> None:
         """There is memory now for what was refused for want of it."""
         self._state(key).recorder.forget_shortage()
-        self._background.wake(key)
+        self._background.enqueue(key)
 
     async def refresh_names(self) -> frozenset[ServiceKey]:
         """Read anew what the resolver answers; whose names there are."""
@@ -210,7 +210,7 @@ class ServiceReconciler:
         for seen in recorder.note(observed, in_flight, self._now(), resting):
             self._begin_note_of(state, seen)
         for pull in recorder.note_pulls(observed.pulls):
-            self._tell(state.key, event_of(pull))
+            self._record_event(state.key, event_of(pull))
         return self._situation(look.desired, observed, recorder)
 
     def _situation(
@@ -237,7 +237,7 @@ class ServiceReconciler:
             error = None if future.cancelled() else future.exception()
             known = error if isinstance(error, Exception) else None
             state.ended.append(Ended(step, known, before))
-            self._background.wake(state.key)
+            self._background.enqueue(state.key)
 
         future = self._background.start(self._do(state.key, step), str(step.op), at_end)
         return future
@@ -289,11 +289,11 @@ class ServiceReconciler:
                 await self._driver.traffic.withdraw(op.key)
 
     async def _fail(self, op: FailRevision) -> None:
-        """With its last words, which go with its replica; without where they cannot be read."""
+        """With its last output, which goes with its replica; without where they cannot be read."""
         why = op.why
         if isinstance(why, Exited | OutOfMemory):
             with contextlib.suppress(SpaceCloudError):
-                words = await self._last_words(op.ref.project, op.replica, op.task)
+                words = await self._last_output(op.ref.project, op.replica, op.task)
                 why = replace(why, last_output=words)
         failure = failure_of(op, why)
         await self._store.fail_revision(op.ref, op.generation, op.number, failure)
@@ -306,8 +306,8 @@ class ServiceReconciler:
             if one.error is not None and not isinstance(one.error, SpaceCloudError):
                 logger.error("a bug in %s: %s", state.key, one.step.op, exc_info=one.error)
             state.recorder.note_ended(one, now)
-        for telling in events_of(taken):
-            self._tell(state.key, telling)
+        for event in events_of(taken):
+            self._record_event(state.key, event)
         return bool(taken)
 
     def _begin_note_of(self, state: ServiceState, seen: Exit) -> None:
@@ -315,27 +315,25 @@ class ServiceReconciler:
             self._background.start(
                 self._note_exit(state, seen),
                 f"last output of {seen.replica.id}/{seen.task.task}",
-                lambda: self._background.wake(state.key),
+                lambda: self._background.enqueue(state.key),
             )
 
     async def _note_exit(self, state: ServiceState, seen: Exit) -> None:
         replica, task = seen.replica, seen.task
-        words = await self._last_words(state.key.project, replica.id, task.task)
+        words = await self._last_output(state.key.project, replica.id, task.task)
         state.recorder.last_output[task.container] = words
         is_left = task.is_over or seen.is_resting
         if is_left and task.exited_at is not None and task.exited_at < self._began:
             # Told by the process before this one, which saw it.
             return
-        self._tell(state.key, exit_of(replica, task, words))
+        self._record_event(state.key, exit_of(replica, task, words))
 
-    async def _last_words(self, project: str, replica: str, task: str) -> str:
+    async def _last_output(self, project: str, replica: str, task: str) -> str:
         lines = await self._driver.workloads.last_lines(project, replica, task, LAST_LINES)
         return message(" | ".join(line.strip() for line in lines if line.strip()), LONGEST_WORDS)
 
-    def _tell(self, key: ServiceKey, telling: Telling) -> None:
-        self._events.record(
-            key, telling.kind, telling.message, telling.severity, reason=telling.reason
-        )
+    def _record_event(self, key: ServiceKey, event: NewEvent) -> None:
+        self._events.record(key, event.kind, event.message, event.severity, reason=event.reason)
 
 
 def _ops(situation: Situation, decided: Plan) -> Iterable[Op]:

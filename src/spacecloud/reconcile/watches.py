@@ -62,7 +62,7 @@ class Watches:
                 self._queue.add(hint.key)
             else:
                 logger.info("looking at everything: %s", hint.reason)
-                self._platform.wake()
+                self._platform.machine_changed()
                 self._services.retry_now()
                 await self._look_at_what_changed()
 

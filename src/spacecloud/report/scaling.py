@@ -28,8 +28,8 @@ from spacecloud.model.scaling_view import (
     WindowView,
 )
 from spacecloud.model.service import Service
-from spacecloud.reasons.asked import (
-    AskedReason,
+from spacecloud.reasons.base import BaseReason
+from spacecloud.reasons.scale_requests import (
     MinimumKeepsAwake,
     NeverSleeps,
     NobodyWakesIt,
@@ -37,9 +37,9 @@ from spacecloud.reasons.asked import (
     NoPortToWakeIt,
     OutsideBounds,
     ScaleNotWritten,
+    ScaleRequestReason,
     UntilNextApply,
 )
-from spacecloud.reasons.base import BaseReason
 from spacecloud.reasons.scaling import Called
 from spacecloud.report.sleeping import depth_of_all
 from spacecloud.report.snapshot import Snapshot
@@ -119,7 +119,7 @@ def _field_of_minimum(service: Service) -> str:
     return "scale.replicas"
 
 
-def told_of_number(service: Service, replicas: int) -> Iterator[AskedReason]:
+def told_of_number(service: Service, replicas: int) -> Iterator[ScaleRequestReason]:
     """How long it holds that a person asks for so many, and what will surprise."""
     policy = scale_policy(service)
     yield UntilNextApply(replicas)

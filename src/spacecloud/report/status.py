@@ -16,7 +16,7 @@ How a version is doing, in the words that a person reads.
 | as many serve, and a job among them still runs          | progressing |
 | as many serve as are wanted, of the wanted revision: confirmed | ready |
 | … not confirmed yet                                     | progressing |
-| some serve, but not as declared, and a task is in trouble | degraded  |
+| some serve, but not as declared, a task is not ready    | degraded    |
 | anything else                                           | progressing |
 """
 
@@ -72,7 +72,7 @@ from spacecloud.workloads.situation import Declared, Resolution, in_service
 
 CRASHES_UNTIL_FAILED = 3
 LONG_START = timedelta(seconds=10)
-"""A start that takes longer, beside replicas that serve, is told as trouble."""
+"""A start that takes longer, beside replicas that serve, counts as degraded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +255,10 @@ def _of_replicas(version: DeclaredVersion, snapshot: Snapshot, resolution: Resol
     if arrived is not None:
         return arrived
     others = [r for r in replicas if serves(r, situation)]
-    trouble = _first_trouble(current, snapshot)
+    verdict = _first_not_ready(current, snapshot)
     if others and any(_is_serious(r, situation.now) for r in current):
-        return replace(trouble, state="degraded")
-    return trouble
+        return replace(verdict, state="degraded")
+    return verdict
 
 
 def _none_wanted(version: DeclaredVersion) -> Asleep | NoneAskedFor:
@@ -273,7 +273,7 @@ def _of_sleepers(
         return Verdict("ready", snapshot.last_error)
     depth = depth_of_all(current)
     if depth is None:
-        return _first_trouble(current, snapshot)
+        return _first_not_ready(current, snapshot)
     since = version.scaling.since if version.scaling is not None else snapshot.situation.now
     return Verdict("asleep", Sleeping(depth, since))
 
@@ -318,15 +318,15 @@ def _failure(version: DeclaredVersion) -> Reason | None:
     return RolledBack(latest.number, version.confirmed.number, *told)
 
 
-def _first_trouble(replicas: list[ObservedReplica], snapshot: Snapshot) -> Verdict:
+def _first_not_ready(replicas: list[ObservedReplica], snapshot: Snapshot) -> Verdict:
     """Of the replicas, else of what failed last, else of the plan."""
     if isinstance(snapshot.last_error, MemoryShort):
-        # Of what is to start; how it ended before it slept is no trouble.
+        # Of what is to start; how it ended before it slept tells nothing of it.
         return Verdict("progressing", snapshot.last_error)
     for replica in replicas:
-        trouble = _trouble(replica, snapshot)
-        if trouble is not None:
-            return trouble
+        verdict = _why_not_ready(replica, snapshot)
+        if verdict is not None:
+            return verdict
     reason = snapshot.last_error or next(iter(snapshot.plan.problems), None)
     return Verdict("progressing", reason)
 
@@ -346,7 +346,7 @@ def _is_published(snapshot: Snapshot) -> bool:
     )
 
 
-def _trouble(replica: ObservedReplica, snapshot: Snapshot) -> Verdict | None:
+def _why_not_ready(replica: ObservedReplica, snapshot: Snapshot) -> Verdict | None:
     """Why it is not ready; None when it only needs a moment."""
     for task in replica.tasks:
         reason = _reason(task, snapshot)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
-from spacecloud.model.addresses import Allocation, Held
+from spacecloud.model.addresses import Allocation, GivenOut
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.store.database import Session
 from spacecloud.store.port import Allocator
@@ -34,11 +34,11 @@ def allocate(db: Session, allocator: Allocator, ref: ServiceRef) -> IPv4Address:
     return grant.vip
 
 
-def _held(db: Session, key: ServiceKey) -> Held:
+def _held(db: Session, key: ServiceKey) -> GivenOut:
     blocks = db.rows("SELECT network FROM blocks WHERE project = ?", key.project)
     last = db.row("SELECT value FROM counters WHERE name = 'vip'")
     lowest = db.row("SELECT value FROM counters WHERE name = ?", _lowest(key.project))
-    return Held(
+    return GivenOut(
         service=_allocation(db, key),
         blocks=[network(text) for (text,) in blocks],
         foreign=_ForeignBlocks(db, key.project),

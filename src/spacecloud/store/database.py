@@ -33,7 +33,7 @@ NOT_WRITTEN = "nothing can be declared: the database cannot be written, see the 
 
 
 class Session:
-    """A transaction in progress: rows in, rows out, and the bells to ring once it is durable."""
+    """A transaction in progress: rows in, rows out, and what to notify of once it is durable."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection

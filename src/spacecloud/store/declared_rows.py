@@ -17,11 +17,11 @@ from pydantic import ValidationError
 
 from spacecloud.errors import Unavailable
 from spacecloud.model.addresses import Addresses, Allocation
-from spacecloud.model.declared import Declared, DeclaredService, DeclaredVersion
+from spacecloud.model.declared import Declarations, DeclaredService, DeclaredVersion
+from spacecloud.model.lenient_reading import STORED
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.revision import Revision
 from spacecloud.model.service import Service
-from spacecloud.model.stored import STORED
 from spacecloud.store import revision_rows, scaling_rows, verdict_rows
 from spacecloud.store.address_rows import address, network, read_blocks
 from spacecloud.store.database import Session
@@ -35,9 +35,9 @@ class DeclaredReader:
 
     def __init__(self) -> None:
         self._counter = -1
-        self._declared = Declared({})
+        self._declared = Declarations({})
 
-    def read(self, db: Session) -> Declared:
+    def read(self, db: Session) -> Declarations:
         row = db.row("SELECT value FROM counters WHERE name = 'declared'")
         counter = row[0] if row else -1
         if counter != self._counter:
@@ -45,14 +45,14 @@ class DeclaredReader:
             self._counter = counter
         return self._declared
 
-    def _whole(self, db: Session) -> Declared:
+    def _whole(self, db: Session) -> Declarations:
         found = _read(db, self._declared)
         allocations = {key: allocation for key, (_, allocation) in found.items()}
         addresses = Addresses(MappingProxyType(allocations), MappingProxyType(read_blocks(db)))
         services = {key: service for key, (service, _) in found.items()}
-        return Declared(MappingProxyType(services), addresses)
+        return Declarations(MappingProxyType(services), addresses)
 
-    def _refreshed(self, db: Session) -> Declared:
+    def _refreshed(self, db: Session) -> Declarations:
         """Only what changed since the last answer is read."""
         known = self._declared
         services, allocations = dict(known.services), dict(known.addresses.services)
@@ -67,7 +67,7 @@ class DeclaredReader:
         if services.keys() != known.services.keys():
             services = dict(sorted(services.items()))
         addresses = _addresses(known.addresses, allocations, read_blocks(db))
-        return Declared(MappingProxyType(services), addresses)
+        return Declarations(MappingProxyType(services), addresses)
 
 
 def _addresses(
@@ -85,7 +85,9 @@ def _addresses(
     return Addresses(MappingProxyType(allocations), MappingProxyType(dict(blocks)))
 
 
-def _read(db: Session, known: Declared, only: ServiceKey | None = None) -> dict[ServiceKey, Found]:
+def _read(
+    db: Session, known: Declarations, only: ServiceKey | None = None
+) -> dict[ServiceKey, Found]:
     """Sorted. What did not change since ``known`` is the same object."""
     where = " WHERE project = ? AND service = ?" if only else ""
     versions_where = " WHERE v.project = ? AND v.service = ?" if only else ""

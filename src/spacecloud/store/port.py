@@ -10,10 +10,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from spacecloud.model.addresses import Grant, Held
+from spacecloud.model.addresses import GivenOut, Grant
 from spacecloud.model.declared import (
     Change,
-    Declared,
+    Declarations,
     DeclaredService,
     DeclaredVersion,
     Event,
@@ -81,7 +81,7 @@ class Allocator(Protocol):
     Pure: the store keeps the answer in the transaction of the write that asked for it.
     """
 
-    def allocate(self, version: str, held: Held) -> Grant:
+    def allocate(self, version: str, held: GivenOut) -> Grant:
         """``Conflict`` when there is none left."""
         ...
 
@@ -136,7 +136,7 @@ class Services(Protocol):
         """A version as it was given; None when there is none. Costs the same beside thousands."""
         ...
 
-    async def declared(self) -> Declared:
+    async def declared(self) -> Declarations:
         """Everything, services on their way out included."""
         ...
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from spacecloud.model.lenient_reading import STORED
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.revision import Revision
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import Service
-from spacecloud.model.stored import STORED
 from spacecloud.store import legacy_revision, secret_rows, verdict_rows
 from spacecloud.store.database import Session
 from spacecloud.store.port import NextRevision

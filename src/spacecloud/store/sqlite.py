@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from spacecloud.model.declared import (
     Change,
-    Declared,
+    Declarations,
     DeclaredService,
     DeclaredVersion,
     Event,
@@ -154,7 +154,7 @@ class SqliteStore:
     async def document(self, ref: ServiceRef) -> Mapping[str, Any] | None:
         return await self._read(lambda db: service_rows.document(db, ref))
 
-    async def declared(self) -> Declared:
+    async def declared(self) -> Declarations:
         return await self._read(self._declared.read)
 
     async def record_revision(self, ref: ServiceRef, generation: int, next: NextRevision) -> None:

@@ -36,7 +36,6 @@ from spacecloud.reasons.tasks import Completed
 from spacecloud.reasons.union import Reason
 from spacecloud.workloads.confirmation import giving_up, judge
 from spacecloud.workloads.drain import drain
-from spacecloud.workloads.holding import hold
 from spacecloud.workloads.observed import ObservedReplica, Published
 from spacecloud.workloads.operations import (
     AwaitPull,
@@ -66,24 +65,25 @@ from spacecloud.workloads.situation import (
     may_serve,
 )
 from spacecloud.workloads.sleep import look_after
+from spacecloud.workloads.under_way import hold_back
 
 
 def decide(situation: Situation) -> Plan:
     situation = as_operated_on(situation)
     builder = PlanBuilder()
     rollout = roll_out(situation)
-    _cancel_pulls(situation, rollout, builder)
+    _plan_cancelled_pulls(situation, rollout, builder)
     match situation.desired:
         case Declared() as declared:
-            _keep(situation, declared, rollout, builder)
+            _plan_declared(situation, declared, rollout, builder)
         case Leaving():
-            _take_away(situation, rollout, Deleted(), builder)
+            _plan_removal(situation, rollout, Deleted(), builder)
         case Unknown():
-            _take_away(situation, rollout, NotDeclared(), builder)
-    return hold(builder.plan(), situation)
+            _plan_removal(situation, rollout, NotDeclared(), builder)
+    return hold_back(builder.plan(), situation)
 
 
-def _cancel_pulls(situation: Situation, rollout: Rollout, builder: PlanBuilder) -> None:
+def _plan_cancelled_pulls(situation: Situation, rollout: Rollout, builder: PlanBuilder) -> None:
     """Those that the declaration, as it is now, does not need."""
     wanted = [
         situation.pulling(v.version, task)
@@ -96,15 +96,17 @@ def _cancel_pulls(situation: Situation, rollout: Rollout, builder: PlanBuilder) 
             builder.add(CancelPull(pull.op), PullNotWanted())
 
 
-def _keep(situation: Situation, declared: Declared, rollout: Rollout, builder: PlanBuilder) -> None:
-    network = _network(situation, declared, rollout, builder)
-    _names(situation, declared, builder)
-    published = _traffic(situation, declared, rollout, builder)
+def _plan_declared(
+    situation: Situation, declared: Declared, rollout: Rollout, builder: PlanBuilder
+) -> None:
+    network = _plan_network(situation, declared, rollout, builder)
+    _plan_names(situation, declared, builder)
+    published = _plan_traffic(situation, declared, rollout, builder)
     taken = {r.address for r in situation.observed.workloads.replicas}
     taken |= {e.address for e in situation.acknowledged}
     taken |= {op.address for op in situation.history.under_way if isinstance(op, CreateReplica)}
     for version in rollout.versions:
-        _version(situation, declared, version, taken, network, builder)
+        _plan_version(situation, declared, version, taken, network, builder)
     unrecorded = {v.version.ref for v in rollout.versions if v.broken is not None}
     for replica, cause in rollout.going:
         # What is given up goes when the store knows why: it is the evidence.
@@ -112,7 +114,7 @@ def _keep(situation: Situation, declared: Declared, rollout: Rollout, builder: P
             drain(situation, replica, rollout.endpoints, cause, builder, after=published)
 
 
-def _take_away(
+def _plan_removal(
     situation: Situation, rollout: Rollout, cause: GoingReason, builder: PlanBuilder
 ) -> None:
     key, observed = situation.desired.key, situation.observed
@@ -123,7 +125,7 @@ def _take_away(
     endpoints = rollout.endpoints
     if observed.published is not None and endpoints:
         face = replace(observed.published.face, entries=(), names=())
-        published = _publish(situation, face, endpoints, cause, builder)
+        published = _plan_publication(situation, face, endpoints, cause, builder)
     elif observed.in_gateway and endpoints:
         # Nobody knows any more what draining would have to look like: no new request, then.
         builder.add(WithdrawTraffic(key), cause)
@@ -144,7 +146,7 @@ def _take_away(
         builder.add(ReleaseAddresses(key), NothingLeft(), after=names + withdrawn + removed)
 
 
-def _network(
+def _plan_network(
     situation: Situation, declared: Declared, rollout: Rollout, builder: PlanBuilder
 ) -> Steps:
     workloads, subnet = situation.observed.workloads, str(declared.subnet)
@@ -163,14 +165,14 @@ def _network(
     return builder.add(CreateNetwork(declared.key, subnet), cause, after=removed)
 
 
-def _names(situation: Situation, declared: Declared, builder: PlanBuilder) -> None:
+def _plan_names(situation: Situation, declared: Declared, builder: PlanBuilder) -> None:
     face = declared.face
     if situation.observed.names != face.names:
         cause = NamesDiffer() if situation.observed.names else NamesMissing()
         builder.add(PublishNames(face.key, face.names), cause)
 
 
-def _traffic(
+def _plan_traffic(
     situation: Situation, declared: Declared, rollout: Rollout, builder: PlanBuilder
 ) -> Steps:
     published = situation.observed.published
@@ -192,7 +194,9 @@ def _traffic(
         cause = NotAcknowledged()
     else:
         return ()
-    return _publish(situation, face, rollout.endpoints, cause, builder, gated=rollout.gated)
+    return _plan_publication(
+        situation, face, rollout.endpoints, cause, builder, gated=rollout.gated
+    )
 
 
 def _is_undecided(situation: Situation) -> bool:
@@ -203,7 +207,7 @@ def _is_undecided(situation: Situation) -> bool:
     return any(may_serve(r) and not in_service(r) for r in situation.observed.workloads.replicas)
 
 
-def _publish(
+def _plan_publication(
     situation: Situation,
     face: Face,
     endpoints: tuple[Endpoint, ...],
@@ -259,7 +263,7 @@ def _difference(before: tuple[Endpoint, ...], after: tuple[Endpoint, ...]) -> En
     )
 
 
-def _version(
+def _plan_version(
     situation: Situation,
     declared: Declared,
     rollout: VersionRollout,
@@ -270,7 +274,7 @@ def _version(
     version = rollout.version
     if rollout.resolution.is_completed:
         if not rollout.resolution.is_recorded:
-            _resolve(situation, rollout, builder)
+            _plan_resolution(situation, rollout, builder)
         return
     if rollout.is_done:
         builder.add(RecordCompletion(version.ref, rollout.resolution.number), Completed())
@@ -283,25 +287,25 @@ def _version(
             look_after(situation, declared, replica, rollout, builder)
     if refused is not None:
         return
-    before = network + _revision(situation, rollout, builder)
+    before = network + _plan_revision(situation, rollout, builder)
     if rollout.depth is not None:
         return
     for replica in rebuilt:
-        _rebuild(declared, rollout, replica, before, builder)
-    _fill(declared, rollout, taken, before, builder)
+        _plan_rebuild(declared, rollout, replica, before, builder)
+    _plan_new_replicas(declared, rollout, taken, before, builder)
 
 
-def _revision(situation: Situation, rollout: VersionRollout, builder: PlanBuilder) -> Steps:
+def _plan_revision(situation: Situation, rollout: VersionRollout, builder: PlanBuilder) -> Steps:
     """What becomes of the latest one, and the steps that come before any replica of it."""
     version = rollout.version
     if rollout.depth is not None:
         # An apply of what sleeps, as it is: the store alone has to know.
         is_known = version.resolved == version.generation
-        return () if is_known else _resolve(situation, rollout, builder)
-    _judge(situation, rollout, builder)
+        return () if is_known else _plan_resolution(situation, rollout, builder)
+    _plan_verdict(situation, rollout, builder)
     if not rollout.wanted or rollout.resolution.is_recorded:
         return ()
-    return _resolve(situation, rollout, builder)
+    return _plan_resolution(situation, rollout, builder)
 
 
 def _rebuilt(situation: Situation, rollout: VersionRollout) -> list[ObservedReplica]:
@@ -315,7 +319,7 @@ def _rebuilt(situation: Situation, rollout: VersionRollout) -> list[ObservedRepl
     ]
 
 
-def _judge(situation: Situation, rollout: VersionRollout, builder: PlanBuilder) -> None:
+def _plan_verdict(situation: Situation, rollout: VersionRollout, builder: PlanBuilder) -> None:
     """Of the latest revision: it lasts, it does not, or that has to be seen."""
     version, resolution = rollout.version, rollout.resolution
     latest = version.revision
@@ -332,7 +336,7 @@ def _judge(situation: Situation, rollout: VersionRollout, builder: PlanBuilder) 
         judge(situation, version, resolution, rollout.serving, builder)
 
 
-def _fill(
+def _plan_new_replicas(
     declared: Declared,
     rollout: VersionRollout,
     taken: set[str],
@@ -355,7 +359,7 @@ def _fill(
             builder.add(op, cause, after=before)
 
 
-def _rebuild(
+def _plan_rebuild(
     declared: Declared,
     rollout: VersionRollout,
     replica: ObservedReplica,
@@ -370,7 +374,7 @@ def _rebuild(
     builder.add(op, cause, after=(*before, *removed))
 
 
-def _resolve(situation: Situation, rollout: VersionRollout, builder: PlanBuilder) -> Steps:
+def _plan_resolution(situation: Situation, rollout: VersionRollout, builder: PlanBuilder) -> Steps:
     """
     An image id per task, pulled where it must be; every apply resolves anew.
 

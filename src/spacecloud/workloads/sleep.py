@@ -45,7 +45,7 @@ from spacecloud.workloads.situation import Declared, Situation, in_service, is_l
 WHILE_BUSY = timedelta(seconds=1)
 """Between two looks at what has something in flight."""
 
-DOUBT = timedelta(seconds=3)
+LATE_CALLS = timedelta(seconds=3)
 """After a freeze: for so long what a worker of the gateway sent by its old table is looked for."""
 
 
@@ -95,7 +95,7 @@ def _keep_asleep(
     elif situation.history.idle_reports.get(replica.address) == 0:
         _let_it_finish(situation, replica, depth, builder)
     elif replica.is_frozen and depth == "frozen":
-        _doubt(situation, replica, builder)
+        _look_for_late_calls(situation, replica, builder)
     elif _all_calls_wait(situation, replica) and not _has_running_job(replica):
         _lay_down(situation, replica, depth, builder)
 
@@ -115,9 +115,11 @@ def _let_it_finish(
         builder.look_again(situation.now + WHILE_BUSY)
 
 
-def _doubt(situation: Situation, replica: ObservedReplica, builder: PlanBuilder) -> None:
+def _look_for_late_calls(
+    situation: Situation, replica: ObservedReplica, builder: PlanBuilder
+) -> None:
     since = situation.history.frozen_since.get(replica.id)
-    if since is not None and situation.now < since + DOUBT:
+    if since is not None and situation.now < since + LATE_CALLS:
         builder.look_again(situation.now + WHILE_BUSY)
 
 

@@ -17,7 +17,7 @@ from spacecloud.model.resource import Resource
 from spacecloud.model.validation.mistakes import validate
 from spacecloud.secrets.passphrase import PassphraseSealer
 
-router = APIRouter(prefix="/v1/config", tags=["outlook"])
+router = APIRouter(prefix="/v1/config", tags=["config"])
 
 
 class Export(Resource):

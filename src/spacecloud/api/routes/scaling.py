@@ -17,7 +17,7 @@ from spacecloud.model.resource import Resource, Whole
 from spacecloud.model.scaling import Depth
 from spacecloud.model.scaling_view import ScaleAnswer, ScaleView
 from spacecloud.model.validation.mistakes import validate
-from spacecloud.reasons.asked import StillWaking
+from spacecloud.reasons.scale_requests import StillWaking
 
 router = APIRouter(prefix="/v1/runner", tags=["services"])
 

@@ -85,6 +85,6 @@ async def cluster_type(api: Api) -> JSONResponse:
 @router.get("/api/health-check")
 async def health_check(api: Api) -> JSONResponse:
     """Open to everybody; 503 with the reason while the control plane cannot do its work."""
-    if trouble := await api.backend.trouble():
-        raise Unavailable(trouble)
+    if why := await api.backend.why_unavailable():
+        raise Unavailable(why)
     return JSONResponse({})

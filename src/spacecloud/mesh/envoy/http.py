@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Network
 
-from spacecloud.mesh.envoy import claims, limits
+from spacecloud.mesh.envoy import limits, spoofable_headers
 from spacecloud.mesh.envoy.access_log import FORBIDDEN, request_log
-from spacecloud.mesh.envoy.claims import Believed
 from spacecloud.mesh.envoy.clusters import FROM_XDS, HEADERS_KIB
 from spacecloud.mesh.envoy.escaped_slashes import escaped_slashes
 from spacecloud.mesh.envoy.source_ranges import RBAC_FILTER
+from spacecloud.mesh.envoy.spoofable_headers import Believed
 from spacecloud.model.json import Json
 
 METADATA = "space-cloud"
@@ -77,7 +77,7 @@ def ingress_connections(
     scope_header: str,
     scope: str,
     trusted_proxies: Sequence[IPv4Network] = (),
-    dropped: Callable[[Believed], list[Json]] = claims.dropped,
+    dropped: Callable[[Believed], list[Json]] = spoofable_headers.dropped,
 ) -> Json:
     """
     For the outside: what it claims about itself is dropped, its paths are made canonical.

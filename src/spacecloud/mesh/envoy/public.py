@@ -2,21 +2,21 @@
 The public listener and the API's routes, which no document changes.
 
 Each request has a scope, found from its path alone: the API's paths lead to the API, all others
-to the ingress route table. A table that Envoy refuses is the trouble of the table's scope.
+to the ingress route table. A table that Envoy refuses concerns the table's scope alone.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from spacecloud.mesh.envoy import claims, limits
-from spacecloud.mesh.envoy.claims import Believed
+from spacecloud.mesh.envoy import limits, spoofable_headers
 from spacecloud.mesh.envoy.http import ingress_connections
 from spacecloud.mesh.envoy.listeners import bound
 from spacecloud.mesh.envoy.names import API_CLUSTER
 from spacecloud.mesh.envoy.resources import Resources, typed
 from spacecloud.mesh.envoy.retries import REPEATABLE, UNANSWERED, UNSEEN, forward
 from spacecloud.mesh.envoy.routes import ENVOYS_MARKS, sentences
+from spacecloud.mesh.envoy.spoofable_headers import Believed
 from spacecloud.model.api import CALLER_HEADER
 from spacecloud.model.json import Json
 from spacecloud.model.refs import INGRESS, INGRESS_TABLE
@@ -27,7 +27,7 @@ SCOPE = "x-space-cloud-scope"
 TABLE = f"{INGRESS_TABLE}|table"
 """The ingress route table that answers requests."""
 
-TRIAL = f"{INGRESS_TABLE}|trial"
+SCRATCH_TABLE = f"{INGRESS_TABLE}|trial"
 """A table that answers none: what Envoy says of it is known before the live one is changed."""
 
 NOT_FORWARDED = [*ENVOYS_MARKS, SCOPE]
@@ -51,7 +51,7 @@ class PublicListener:
     most_connections: int = 1_000
     """Of strangers; as many again of trusted proxies, and as many of the host itself."""
 
-    dropped: Callable[[Believed], list[Json]] = claims.dropped
+    dropped: Callable[[Believed], list[Json]] = spoofable_headers.dropped
     """How headers that claim something are left out."""
 
 
@@ -61,7 +61,7 @@ def public_resources(public: PublicListener) -> Resources:
         scopes=(
             _scope("api", route_configuration=_api_routes()),
             _scope("table", route_configuration_name=TABLE),
-            _scope("trial", route_configuration_name=TRIAL),
+            _scope("trial", route_configuration_name=SCRATCH_TABLE),
         ),
     )
 

@@ -17,8 +17,8 @@ from spacecloud.errors import (
     shortened,
 )
 from spacecloud.model.resource import Resource
+from spacecloud.model.validation.foreign_fields import FOREIGN_FIELDS
 from spacecloud.model.validation.hidden_mistakes import hidden_mistakes
-from spacecloud.model.validation.meant import MEANT
 from spacecloud.model.validation.wording import LONGEST_COMPARED, at, expectation
 
 R = TypeVar("R", bound=Resource)
@@ -96,7 +96,7 @@ def refusal(mistakes: Sequence[Mistake], more: int = 0) -> InvalidSpec:
     return InvalidSpec(summary(mistakes, more), tuple(mistakes), more)
 
 
-class Refused:
+class CollectedMistakes:
     """The mistakes of several documents, told at once; of bounded size, however many."""
 
     def __init__(self) -> None:
@@ -181,7 +181,7 @@ def _mistake(
         name = str(location[-1])
         parent = at(model, location[:-1]).model
         known = [] if parent is None else [f.alias or n for n, f in parent.model_fields.items()]
-        meant = MEANT.get(parent.__name__, {}).get(name) if parent is not None else None
+        meant = FOREIGN_FIELDS.get(parent.__name__, {}).get(name) if parent is not None else None
         hint = meant or did_you_mean(name, known)
         return written, mistake_at(place, f"there is no such field; {hint}")
     message = "as a name: " * is_key + expectation(fault, at(model, location), value)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from spacecloud.model.refs import DNS_LABEL, HOST_HEADER, VERSION
-from spacecloud.model.validation.meant import example
+from spacecloud.model.validation.foreign_fields import example
 
 LABEL_IN_WORDS = "lower-case letters, digits and -, at most 63, as in my-shop"
 HOST_IN_WORDS = "a name or an address, with or without a port, as in shop.example.com"

@@ -39,7 +39,7 @@ from spacecloud.model.scale import (
 )
 from spacecloud.model.scaling import Depth
 from spacecloud.reasons.scaling import BusyReason, LeaseHeld, NotSettled, SleepNotAllowed
-from spacecloud.reconcile.scaling.decisions import ScalingDecisions
+from spacecloud.reconcile.scaling.decision_recorder import DecisionRecorder
 from spacecloud.reconcile.scaling.leases import Leases
 from spacecloud.reconcile.scaling.version_loads import NONE, VersionLoads
 from spacecloud.reconcile.scaling.waker import Waker
@@ -88,7 +88,7 @@ class Autoscaler:
         self,
         driver: Driver,
         loads: VersionLoads,
-        decisions: ScalingDecisions,
+        recorder: DecisionRecorder,
         waker: Waker,
         leases: Leases,
         now: Callable[[], datetime],
@@ -96,8 +96,8 @@ class Autoscaler:
     ) -> None:
         self._driver = driver
         self._loads = loads
-        self._decisions = decisions
-        self._scalings = decisions.scalings
+        self._recorder = recorder
+        self._wanted_replicas = recorder.wanted_replicas
         self._waker = waker
         self._leases = leases
         self._now = now
@@ -189,7 +189,7 @@ class Autoscaler:
         replicas = wanted_replicas(policy, known)
         cause = SleepNotAllowed(known.asleep if policy.sleep is not None else None)
         decision = Decision(replicas, cause=cause, minimum=policy.minimum, maximum=policy.maximum)
-        self._decisions.take(version.ref, decision, replicas, known.asleep)
+        self._recorder.record(version.ref, decision, replicas, known.asleep)
         return True
 
     def _follow(self, scaled: Scaled) -> None:
@@ -199,7 +199,7 @@ class Autoscaler:
             scaled.state = self._begin(version, policy, scaled.ready, self._clock())
 
     def _as_decided(self, version: DeclaredVersion) -> DeclaredVersion:
-        return replace(version, scaling=self._scalings.of(version))
+        return replace(version, scaling=self._wanted_replicas.of(version))
 
     def _begin(
         self, version: DeclaredVersion, policy: ScalePolicy, ready: int, now: float
@@ -260,7 +260,7 @@ class Autoscaler:
             # Asked of the machine, and so only now.
             busy = await self._loads.calls_others(ref)
             decision, after = self._decided(scaled, busy) if busy else (decision, after)
-        if scaled.state is not state or self._scalings.of(scaled.version) != known:
+        if scaled.state is not state or self._wanted_replicas.of(scaled.version) != known:
             # It was woken, sent to sleep or given a number meanwhile.
             return
         scaled.state = after
@@ -278,7 +278,7 @@ class Autoscaler:
             memory_bytes=scaled.usages.memory_bytes(now),
             busy=(*busy, *self._busy(version, wall_clock)),
         )
-        wanted = wanted_replicas(scaled.policy, self._scalings.of(version))
+        wanted = wanted_replicas(scaled.policy, self._wanted_replicas.of(version))
         return decide(scaled.policy, scaled.state, signals, scaled.ready, wanted, now, wall_clock)
 
     def _busy(self, version: DeclaredVersion, wall_clock: datetime) -> Iterator[BusyReason]:
@@ -300,14 +300,14 @@ class Autoscaler:
         scaled.usages.record(now, {id: used[id] for id in scaled.serving if id in used})
 
     def _take_decision(self, ref: ServiceRef, scaled: Scaled, decision: Decision) -> None:
-        known = self._scalings.of(scaled.version)
+        known = self._wanted_replicas.of(scaled.version)
         replicas = wanted_replicas(scaled.policy, known)
         depth = wanted_depth(scaled.policy, known)
         scaled.latest = Decided(self._now(), decision)
         self._put_off(ref, scaled, decision, self._clock())
         if decision.valid and (decision.replicas, decision.asleep) != (replicas, depth):
             scaled.changed = scaled.latest
-            self._decisions.take(ref, decision, replicas, depth)
+            self._recorder.record(ref, decision, replicas, depth)
 
     def _put_off(self, ref: ServiceRef, scaled: Scaled, decision: Decision, now: float) -> None:
         """Until what comes by itself, where nothing else is to be seen of it."""

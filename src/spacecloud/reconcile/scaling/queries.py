@@ -2,20 +2,43 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from spacecloud.errors import Conflict, NotFound
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Depth
 from spacecloud.model.scaling_view import ScaleView, WakeView
-from spacecloud.reasons.asked import AskedReason, StillWaking
-from spacecloud.reconcile.scaling.scaler import Scaler
-from spacecloud.report.scaling import never_sleeps, scale_view, told_of_number
+from spacecloud.reasons.scale_requests import ScaleRequestReason, StillWaking
+from spacecloud.report.scaling import Known, never_sleeps, scale_view, told_of_number
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.store.port import Services
 
 WAKE_SECONDS = 50.0
 """A client of the API waits for a minute; the wake itself goes on."""
+
+
+class Scaler(Protocol):
+    """Decides about replicas; a person's word goes before load's."""
+
+    def known(self, version: DeclaredVersion) -> Known:
+        """What was decided about it, and what became of it. Asks nobody."""
+        ...
+
+    async def pin(self, version: DeclaredVersion, replicas: int) -> None:
+        """So many until the next apply, whatever the load. Returns when it is written down."""
+        ...
+
+    async def put_to_sleep(self, version: DeclaredVersion, depth: Depth) -> None:
+        """
+        Until it is called; a number that was asked for is forgotten. Of a version that may sleep.
+        Returns when it is written down.
+        """
+        ...
+
+    async def wake(self, ref: ServiceRef) -> WakeView | None:
+        """Returns when it takes calls; None: it was awake. Raises why it does not."""
+        ...
 
 
 class ScalingQueries:
@@ -43,7 +66,7 @@ class ScalingQueries:
             if version in (None, each.ref.version)
         ]
 
-    async def scale(self, ref: ServiceRef, replicas: int) -> tuple[AskedReason, ...]:
+    async def scale(self, ref: ServiceRef, replicas: int) -> tuple[ScaleRequestReason, ...]:
         version = await self._version(ref)
         await self._scaler.pin(version, replicas)
         return tuple(told_of_number(version.spec, replicas))

@@ -15,7 +15,7 @@ from spacecloud.model.load import Load, LoadReport, OpenConnection
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.task import Protocol
 from spacecloud.reasons.scaling import BusyReason, CallsOthers
-from spacecloud.reconcile.scaling.scalings import Scalings
+from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +41,10 @@ Entries = Mapping[tuple[str, int], tuple[ServiceRef, Protocol]]
 
 class VersionLoads:
     def __init__(
-        self, meter: Meter, scalings: Scalings, clock: Callable[[], float] = monotonic
+        self, meter: Meter, wanted_replicas: WantedReplicas, clock: Callable[[], float] = monotonic
     ) -> None:
         self._meter = meter
-        self._scalings = scalings
+        self._wanted_replicas = wanted_replicas
         self._clock = clock
         self._listing = asyncio.Lock()
         self._listed: tuple[float, Mapping[OpenConnection, int]] = (-math.inf, {})
@@ -98,19 +98,19 @@ class VersionLoads:
     async def sleeping_callees(self, caller: ServiceRef) -> tuple[ServiceRef, ...]:
         """Those that it has connections to."""
         callees = {each.callee for each in await self._connections() if each.caller == caller}
-        return tuple(sorted([ref for ref in callees if await self._scalings.depth(ref)]))
+        return tuple(sorted([ref for ref in callees if await self._wanted_replicas.depth(ref)]))
 
     async def _parked(self, loads: Iterable[ServiceRef]) -> Counter[ServiceRef]:
         """TCP connections whose callers sleep, by callee. Asked only where there can be any."""
         parked: Counter[ServiceRef] = Counter()
-        if not loads or not await self._scalings.anybody_sleeps():
+        if not loads or not await self._wanted_replicas.anybody_sleeps():
             return parked
-        entries = self._entries_of(await self._scalings.policies.policy())
+        entries = self._entries_of(await self._wanted_replicas.policies.policy())
         tcp = {ref for ref, protocol in entries.values() if protocol == "tcp"}
         if tcp.isdisjoint(loads):
             return parked
         for each in await self._connections():
-            if each.protocol == "tcp" and await self._scalings.depth(each.caller):
+            if each.protocol == "tcp" and await self._wanted_replicas.depth(each.caller):
                 parked[each.callee] += each.count
         return parked
 
@@ -121,7 +121,7 @@ class VersionLoads:
         except SpaceCloudError as error:
             logger.warning("nobody says which connections are open: %s", error)
             return ()
-        entries = self._entries_of(await self._scalings.policies.policy())
+        entries = self._entries_of(await self._wanted_replicas.policies.policy())
         return tuple(self._known(opened, entries))
 
     async def _opened(self) -> Mapping[OpenConnection, int]:

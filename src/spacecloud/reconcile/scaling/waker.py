@@ -17,7 +17,7 @@ from spacecloud.drivers.driver import Driver
 from spacecloud.errors import NotFound, SpaceCloudError, Terminal, Transient
 from spacecloud.mesh.upstream_graph import behind
 from spacecloud.model.declared import DeclaredVersion
-from spacecloud.model.held import HeldCall, Passed, Refused
+from spacecloud.model.gate_calls import CallRefused, HeldCall, Passed
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import SleepPolicy, scale_policy
 from spacecloud.model.scaling import Depth, Scaling
@@ -35,9 +35,9 @@ from spacecloud.reasons.scaling import (
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.outcome import reason_of
-from spacecloud.reconcile.scaling.admission import Admission
-from spacecloud.reconcile.scaling.scalings import Scalings
+from spacecloud.reconcile.scaling.memory_admission import Admission
 from spacecloud.reconcile.scaling.version_loads import VersionLoads
+from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.report.waiting_page import RELOAD_SECONDS, waiting_page
 from spacecloud.workloads.situation import Situation, in_service
@@ -91,7 +91,7 @@ class Waker:
         driver: Driver,
         admission: Admission,
         loads: VersionLoads,
-        scalings: Scalings,
+        wanted_replicas: WantedReplicas,
         events: EventRecorder,
         background: Background[ServiceKey],
         now: Callable[[], datetime],
@@ -99,7 +99,7 @@ class Waker:
         self._driver = driver
         self._admission = admission
         self._loads = loads
-        self._scalings = scalings
+        self._wanted_replicas = wanted_replicas
         self._events = events
         self._background = background
         self._now = now
@@ -113,7 +113,7 @@ class Waker:
         """``told`` hears how every wake has ended, from now on."""
         self._listeners.append(told)
 
-    async def answer(self, call: HeldCall) -> Passed | Refused:
+    async def answer(self, call: HeldCall) -> Passed | CallRefused:
         """For the gate: returns when the call may go on, or why it may not."""
         if monotonic() < self._awake_until.get(call.ref, 0):
             return Passed(None)
@@ -123,18 +123,18 @@ class Waker:
                 return refused
             await self.wake(call.ref, "call", call.at)
         except SpaceCloudError as error:
-            return Refused(f"{call.ref} could not be woken: {error}", RETRY_AFTER_SECONDS)
+            return CallRefused(f"{call.ref} could not be woken: {error}", RETRY_AFTER_SECONDS)
         return Passed(round(1000 * (monotonic() - call.at)))
 
-    def _refused(self, call: HeldCall, sleep: SleepPolicy) -> Refused | None:
+    def _refused(self, call: HeldCall, sleep: SleepPolicy) -> CallRefused | None:
         """What the version itself asks for: that fewer wait, or that a browser is shown a page."""
         if sleep.max_held is not None and self._driver.gate.waiting(call.ref) > sleep.max_held:
             sentence = f"{call.ref} is waking, and maxHeld ({sleep.max_held}) calls wait for it"
-            return Refused(sentence, RETRY_AFTER_SECONDS)
+            return CallRefused(sentence, RETRY_AFTER_SECONDS)
         if sleep.waiting_page and call.accepts_html:
             self.begin(call.ref, "call", call.at)
             sentence = f"{call.ref} is waking"
-            return Refused(sentence, RELOAD_SECONDS, waiting_page(call.ref))
+            return CallRefused(sentence, RELOAD_SECONDS, waiting_page(call.ref))
         return None
 
     async def wake(self, ref: ServiceRef, why: Why, asked: float | None = None) -> Woken:
@@ -149,7 +149,7 @@ class Waker:
 
     async def keep_awake(self, ref: ServiceRef) -> None:
         """It may have fallen asleep a moment ago; raises why it cannot be woken."""
-        if await self._scalings.depth(ref) is not None:
+        if await self._wanted_replicas.depth(ref) is not None:
             await self.wake(ref, "lease")
 
     def looked(self, snapshot: Snapshot) -> None:
@@ -187,7 +187,7 @@ class Waker:
                 self._succeeded(wake.result())
             elif isinstance(error, SpaceCloudError):
                 self._failed(ref, error)
-        self._background.wake(ref.key)
+        self._background.enqueue(ref.key)
 
     def _succeeded(self, woken: Woken) -> None:
         if woken.was is not None:
@@ -238,40 +238,40 @@ class Waker:
         To read the kernel's list of connections takes the processor from what the callers wait for.
         So it is read after that: what is written to a frozen callee waits in its socket.
         """
-        for other in behind(self._scalings.policies.latest, ref.key):
-            if await self._scalings.depth(other) is not None:
+        for other in behind(self._wanted_replicas.policies.latest, ref.key):
+            if await self._wanted_replicas.depth(other) is not None:
                 self.begin(other, "upstream")
         if was == "stopped":
             # What has ended has left none open.
             return
-        await self._scalings.precedence.after_wakes()
+        await self._wanted_replicas.precedence.after_wakes()
         for other in await self._loads.sleeping_callees(ref):
             self.begin(other, "connection")
 
     async def _raise_up(self, ref: ServiceRef) -> tuple[WakePart, ...]:
         """What it took the driver, or a look that had to make a replica."""
         try:
-            with self._scalings.precedence.waking():
+            with self._wanted_replicas.precedence.waking():
                 return (await self._admission.wake(ref)).parts
         except NotFound:
             began = monotonic()
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(ref, []).append(waiter)
-            self._background.wake(ref.key)
+            self._background.enqueue(ref.key)
             await waiter
             return (WakePart("create", monotonic() - began),)
 
     def _decide(self, version: DeclaredVersion) -> Depth | None:
         """From now on it is to be awake, whatever a plan says that is older. How deep it slept."""
-        known = self._scalings.of(version)
+        known = self._wanted_replicas.of(version)
         if known is None or known.asleep is None:
             return None
         awake = Scaling(max(1, known.replicas), self._now())
-        self._scalings.decide(version.ref, awake)
+        self._wanted_replicas.decide(version.ref, awake)
         return known.asleep
 
     async def _version(self, ref: ServiceRef) -> DeclaredVersion:
-        version = await self._scalings.version(ref)
+        version = await self._wanted_replicas.version(ref)
         if version is None:
             raise NotFound(f"there is no version {ref}")
         return version

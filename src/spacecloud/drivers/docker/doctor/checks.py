@@ -58,17 +58,19 @@ async def examine(engine: Engine, settings: Settings, networking: Networking) ->
 
 async def _engine(engine: Engine) -> Check:
     info, version = await engine.get("info"), await engine.get("version")
-    return _checked("engine", preflight.engine_problems(info, version), said_of(info, version))
+    return _checked(
+        "engine", preflight.engine_problems(info, version), engine_summary(info, version)
+    )
 
 
-def said_of(info: Json, version: Json, cgroups: Path = CGROUPS) -> str:
+def engine_summary(info: Json, version: Json, cgroups: Path = CGROUPS) -> str:
     """Of an engine that is in order."""
-    said = f"{version.get('Version', '?')} (API {version.get('ApiVersion', '?')})"
+    summary = f"{version.get('Version', '?')} (API {version.get('ApiVersion', '?')})"
     if releases.lacks_init(info):
-        said += ", without docker-init: tasks run without an init (Debian: apt-get install tini)"
+        summary += ", without docker-init: tasks run without an init (Debian: apt-get install tini)"
     if not freezing.may_kernel(version, cgroups):
-        said += ", with a runc before 1.1: a frozen replica wakes some 10 ms later"
-    return said
+        summary += ", with a runc before 1.1: a frozen replica wakes some 10 ms later"
+    return summary
 
 
 async def _pools(engine: Engine, networking: Networking) -> Check:

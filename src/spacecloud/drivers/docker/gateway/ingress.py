@@ -8,21 +8,21 @@ refuses, the rules that it refuses are left out and the rest is published.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from spacecloud.drivers.docker.gateway.machine import most_files
+from spacecloud.drivers.docker.gateway.resource_limits import most_files
 from spacecloud.drivers.docker.xds.ads import Ads
 from spacecloud.drivers.docker.xds.encoding import messages
 from spacecloud.errors import Terminal
-from spacecloud.mesh.envoy.claims import dropped_as_written
 from spacecloud.mesh.envoy.ingress import ingress_resources, table_routes
 from spacecloud.mesh.envoy.limits import most_connections
-from spacecloud.mesh.envoy.public import TRIAL, PublicListener, public_resources
+from spacecloud.mesh.envoy.public import SCRATCH_TABLE, PublicListener, public_resources
 from spacecloud.mesh.envoy.resources import Resources
+from spacecloud.mesh.envoy.spoofable_headers import dropped_as_written
 from spacecloud.model.api import API_PATHS, PRIVATE_PATHS
 from spacecloud.model.refs import INGRESS, INGRESS_TABLE, PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import IngressRule, IngressTable
 from spacecloud.settings import Settings
 
-TRIALS = ServiceKey(PLATFORM_PROJECT, "trials")
+SCRATCH = ServiceKey(PLATFORM_PROJECT, "trials")
 """Owner of the table that is tried and never answers."""
 
 
@@ -53,14 +53,14 @@ class Ingress:
         ``Terminal`` when it refuses the listener, or a table of rules of which it refuses none.
         """
         await self._publish_listener()
-        # The listener waits for all routes that its scopes mention, the trial's too.
-        await self._trial(())
+        # The listener waits for all routes that its scopes mention, those of the scratch table too.
+        await self._rejection(())
         known = {rule: self._refused[rule] for rule in table.rules if rule in self._refused}
         try:
             await self._publish_table([rule for rule in table.rules if rule not in known])
         except Terminal:
             refused = await self._find_refused([r for r in table.rules if r not in known])
-            await self._trial(())
+            await self._rejection(())
             if not refused:
                 raise
             known |= refused
@@ -85,11 +85,11 @@ class Ingress:
 
     async def _find_refused(self, rules: Sequence[IngressRule]) -> dict[IngressRule, str]:
         """
-        By halves: of n rules, k are found with about 2k log n trials, and 2n at the most.
+        By halves: of n rules, k are found with about 2k log n tries, and 2n at the most.
 
         Tried beside the live table, so what is served meanwhile does not change.
         """
-        detail = await self._trial(rules)
+        detail = await self._rejection(rules)
         if not detail or not rules:
             return {}
         if len(rules) == 1:
@@ -98,11 +98,11 @@ class Ingress:
         first = await self._find_refused(rules[:middle])
         return first | await self._find_refused(rules[middle:])
 
-    async def _trial(self, rules: Sequence[IngressRule]) -> str:
+    async def _rejection(self, rules: Sequence[IngressRule]) -> str:
         """What Envoy has against them; empty: nothing."""
-        routes = table_routes(TRIAL, IngressTable(tuple(rules)))
+        routes = table_routes(SCRATCH_TABLE, IngressTable(tuple(rules)))
         try:
-            await self._ads.apply(TRIALS, lambda: messages(Resources(routes=(routes,))))
+            await self._ads.apply(SCRATCH, lambda: messages(Resources(routes=(routes,))))
         except Terminal as error:
             return str(error)
         return ""

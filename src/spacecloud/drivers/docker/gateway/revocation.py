@@ -43,7 +43,7 @@ class _Look:
     enforced: Mapping[Dialled, SourceRanges | None]
 
 
-class Revocation:
+class RevokedConnections:
     def __init__(self, mesh_port: int, open_netlink: OpenNetlink) -> None:
         self._mesh_port = mesh_port
         self._open_netlink = open_netlink

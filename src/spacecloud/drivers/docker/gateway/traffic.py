@@ -11,7 +11,7 @@ from pathlib import Path
 from spacecloud.drivers.docker.gateway import admin, connections
 from spacecloud.drivers.docker.gateway.connections import Dialled
 from spacecloud.drivers.docker.gateway.ingress import Ingress
-from spacecloud.drivers.docker.gateway.revocation import Guarded, Revocation
+from spacecloud.drivers.docker.gateway.revocation import Guarded, RevokedConnections
 from spacecloud.drivers.docker.netlink import OpenNetlink, open_netlink
 from spacecloud.drivers.docker.run_directory import GATEWAY_UID, RunDirectory
 from spacecloud.drivers.docker.xds.ads import NOTHING, Ads
@@ -27,7 +27,7 @@ from spacecloud.mesh.envoy.host_ports import host_port_listener, host_port_resou
 from spacecloud.mesh.envoy.leases import lease_resources
 from spacecloud.mesh.envoy.names import gate_name, gate_of, owner_of
 from spacecloud.mesh.envoy.service import policy_resources, service_resources
-from spacecloud.model.load import InFlight, LoadReport, OpenConnection
+from spacecloud.model.load import InFlightReport, LoadReport, OpenConnection
 from spacecloud.model.refs import HOST, PLATFORM, PLATFORM_PROJECT, ServiceKey, ServiceRef
 from spacecloud.model.traffic import (
     DeniedCall,
@@ -55,7 +55,7 @@ class EnvoyTraffic:
         open_netlink: OpenNetlink = open_netlink,
     ) -> None:
         """``open_netlink`` opens sockets to the kernel in Envoy's network namespace."""
-        self._revocation = Revocation(settings.mesh_port, open_netlink)
+        self._revocation = RevokedConnections(settings.mesh_port, open_netlink)
         self._open_netlink = open_netlink
         self._settings = settings
         self._run = RunDirectory(settings.run_dir)
@@ -87,7 +87,7 @@ class EnvoyTraffic:
     async def publish(
         self, face: Face, endpoints: tuple[Endpoint, ...], gated: tuple[str, ...] = ()
     ) -> None:
-        self._doubt(face.key)
+        self._mark_unacknowledged(face.key)
         await self._apply(
             face.key,
             lambda: messages(service_resources(face, endpoints, self._gating(face, gated))),
@@ -149,7 +149,7 @@ class EnvoyTraffic:
         return self._ads.holds("clusters", cluster)
 
     async def withdraw(self, key: ServiceKey) -> None:
-        self._doubt(key)
+        self._mark_unacknowledged(key)
         await self._apply(key, lambda: NOTHING)
         self._published.pop(key, None)
         self._policies.pop(key, None)
@@ -181,18 +181,18 @@ class EnvoyTraffic:
     def load_reports(self) -> AsyncIterator[LoadReport]:
         return self._load_reports.subscribe()
 
-    async def in_flight(self) -> tuple[InFlight, ...]:
+    async def in_flight(self) -> tuple[InFlightReport, ...]:
         """
         By reports; by a poll where there are none: of a gateway that an earlier release made, and
         in the seconds until one has found this control plane.
         """
         return self._load_reports.recent or (await self._poll(),)
 
-    async def _poll(self) -> InFlight:
+    async def _poll(self) -> InFlightReport:
         seconds = self._settings.ack_timeout_seconds
         counts = await admin.in_flight(self._run.admin_socket, seconds)
         at = self._now()
-        return InFlight(at, at, counts)
+        return InFlightReport(at, at, counts)
 
     async def connections(self) -> Mapping[OpenConnection, int]:
         port, open_netlink = self._settings.mesh_port, self._open_netlink
@@ -240,7 +240,7 @@ class EnvoyTraffic:
             self._draining.discard(key)
         self._load_reports.report_every(DRAINING if self._draining else USUAL)
 
-    def _doubt(self, key: ServiceKey) -> None:
+    def _mark_unacknowledged(self, key: ServiceKey) -> None:
         """Until it has acknowledged what it is sent now: what it holds by then may be either."""
         if key in self._published:
             self._published[key] = replace(self._published[key], acknowledged=False)

@@ -14,7 +14,7 @@ from spacecloud.drivers.docker.engine_errors import (
     meaning,
 )
 from spacecloud.drivers.docker.gateway import bootstrap
-from spacecloud.drivers.docker.gateway.machine import heap_bytes, most_files
+from spacecloud.drivers.docker.gateway.resource_limits import heap_bytes, most_files
 from spacecloud.drivers.docker.host import system_specs
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.images.platform_images import DNSMASQ_PATH

@@ -2,7 +2,7 @@
 Pulls beside the work: begun at once, carried out in turn, and a hint when they end.
 
 Bounded for each registry and in all, fair between services. A registry that hangs keeps its own
-slots and no other's.
+permits and no other's.
 """
 
 import asyncio
@@ -68,11 +68,11 @@ class PullQueue:
 
     async def _run(self, op: PullImage, credentials: Mapping[str, str] | None) -> None:
         registry = registry_of(op.image)
-        slots = self._registries.setdefault(
+        permits = self._registries.setdefault(
             registry, FairSemaphore[ServiceKey](PULLS_OF_A_REGISTRY, OF_A_SERVICE, FOREVER)
         )
         try:
-            async with slots.slot(op.ref.key), self._all.slot(registry):
+            async with permits.permit(op.ref.key), self._all.permit(registry):
                 await self._pulls.pull(op.image, credentials)
         except DriverError as error:
             self._end(ObservedPull(op, "failed", self._now(), error.reason))

@@ -25,7 +25,7 @@ from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.pods.observe import Container
 from spacecloud.drivers.docker.pods.reclaim import Reclaim
 from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues
-from spacecloud.drivers.docker.pods.sleepers import Sleepers
+from spacecloud.drivers.docker.pods.sleep_and_wake import SleepAndWake
 from spacecloud.drivers.docker.probes.prober import Prober
 from spacecloud.drivers.driver import WOKEN_SECONDS, Hint, LogRequest
 from spacecloud.errors import NotFound, SpaceCloudError, Transient
@@ -99,7 +99,7 @@ class DockerWorkloads:
         self._pull_queue = PullQueue(self._pulls, self._pull_ended, now)
         self._group: asyncio.TaskGroup | None = None
         self._prober = Prober(self._engine, self._health_changed, now)
-        self.sleepers = Sleepers(
+        self.sleep_and_wake = SleepAndWake(
             self._engine,
             self._pods,
             self._prober,
@@ -127,7 +127,7 @@ class DockerWorkloads:
             try:
                 yield
             finally:
-                await self.sleepers.hand_over()
+                await self.sleep_and_wake.hand_over()
             for loop in watches:
                 loop.cancel()
 
@@ -136,12 +136,12 @@ class DockerWorkloads:
             await asyncio.Event().wait()
 
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
-        async with self.looks.slot(key):
+        async with self.looks.permit(key):
             return await self._look(key)
 
     async def _look(self, key: ServiceKey) -> ObservedWorkloads:
         filters = {"label": labels.of_service(self._settings.instance, key)}
-        turn, began = self.sleepers.turn(key), time.monotonic()
+        turn, began = self.sleep_and_wake.turn(key), time.monotonic()
         try:
             subnet = await self._networks.subnet(key)
             listing = await self._engine.get("containers/json", all=True, filters=filters)
@@ -151,7 +151,7 @@ class DockerWorkloads:
             raise meaning(f"look at {key}", error) from error
         self._note_processes(key, containers)
         seen = observe.workloads(key, subnet, containers, self._health(key, containers))
-        self.sleepers.note(key, seen.replicas, containers, turn, began)
+        self.sleep_and_wake.note(key, seen.replicas, containers, turn, began)
         return seen
 
     async def observe_all(self) -> Mapping[ServiceKey, ObservedWorkloads]:
@@ -164,7 +164,7 @@ class DockerWorkloads:
         by_service: dict[ServiceKey, list[Container]] = {key: [] for key in subnets}
         self._owner.forget_all_but(listing)
         self._tell_strangers(listing)
-        frozen = self.sleepers.frozen()
+        frozen = self.sleep_and_wake.frozen()
         for item in listing:
             container = self._listed(item)
             if container is not None:
@@ -205,13 +205,13 @@ class DockerWorkloads:
     async def execute(self, op: WorkloadOp) -> None:
         key = key_of(op)
         try:
-            async with self.operations.slot(key):
+            async with self.operations.permit(key):
                 await self._execute(op)
         except EngineError as error:
             raise meaning(str(op), error) from error
 
     async def wake(self, ref: ServiceRef) -> Resumed:
-        return await self.sleepers.wake(ref)
+        return await self.sleep_and_wake.wake(ref)
 
     def hints(self) -> AsyncGenerator[Hint]:
         return self._hints.subscribe()
@@ -256,7 +256,7 @@ class DockerWorkloads:
             case RestartTask():
                 await self._pods.restart_task(op)
             case StopReplica() | KillReplica() | FreezeReplica() | ThawReplica():
-                await self.sleepers.execute(op)
+                await self.sleep_and_wake.execute(op)
                 if isinstance(op, FreezeReplica) and self._settings.reclaim_frozen:
                     self._begin_reclaim(op)
             case RemoveReplica():
@@ -351,10 +351,10 @@ class DockerWorkloads:
                     self._hints.send(Hint(None, "the engine's events are heard from now on"))
                     async for event in events:
                         self._hear(event)
-                self.sleepers.engine_gone()
+                self.sleep_and_wake.engine_gone()
             except (Transient, EngineError) as error:
                 logger.warning("the engine's events are not heard: %s", error)
-                self.sleepers.engine_gone()
+                self.sleep_and_wake.engine_gone()
             await asyncio.sleep(RECONNECT_SECONDS)
 
     def _hear(self, event: Json) -> None:
@@ -364,9 +364,9 @@ class DockerWorkloads:
             tag = labels.read(ownership.labels_of(container))
             match event.get("Action"):
                 case "die":
-                    self.sleepers.ended(ownership.id_of(container))
+                    self.sleep_and_wake.ended(ownership.id_of(container))
                 case "kill":
-                    self.sleepers.signalled(ownership.id_of(container))
+                    self.sleep_and_wake.signalled(ownership.id_of(container))
                 case _:
                     pass
             self._hints.send(Hint(tag.ref.key if tag is not None else None, "engine"))

@@ -69,7 +69,7 @@ class ProbeRunner:
                 case "exec":
                     # Waiting for its turn is not the task's fault.
                     async with (
-                        self._execs.slot(target.service),
+                        self._execs.permit(target.service),
                         asyncio.timeout(probe.timeout_seconds),
                     ):
                         return await self._exec(target, probe)

@@ -40,7 +40,7 @@ LONGER = 1.5
 LONGER_WAITED_FOR = 1.1
 """The same where somebody waits for it: a call is held up by a tenth of its start at most."""
 
-DOUBT_SECONDS = 1.0
+RECHECK_SECONDS = 1.0
 """Between two questions to a task that was ready and said no, where it declares no interval."""
 
 TOLD_AFTER = timedelta(seconds=0.5)
@@ -230,7 +230,7 @@ def interval(probe: Probe, reason: ProbeReason | None) -> float:
     is_declared = "interval_seconds" in probe.model_fields_set
     if reason is None or is_declared:
         return probe.interval_seconds
-    return min(probe.interval_seconds, DOUBT_SECONDS)
+    return min(probe.interval_seconds, RECHECK_SECONDS)
 
 
 def judged(before: Health, reason: ProbeReason | None, tolerated: int) -> Health:

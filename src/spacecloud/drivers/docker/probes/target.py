@@ -20,4 +20,4 @@ class Target:
     ports: tuple[int, ...]
     probe: Probe | None
     service: ServiceKey
-    """Whose slots its commands take."""
+    """Whose permits its commands take."""

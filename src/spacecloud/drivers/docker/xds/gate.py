@@ -24,12 +24,12 @@ from google.rpc.status_pb2 import Status
 from spacecloud.drivers.held_calls import HeldCalls
 from spacecloud.mesh.envoy.gate import GATE, WAKE_HEADER
 from spacecloud.mesh.envoy.names import gate_of
+from spacecloud.model.gate_calls import CallRefused, HeldCall, Passed
 from spacecloud.model.gate_limits import (
     BUFFERED_BYTES,
     BUFFERED_HTTP2_BYTES,
     UNSAID_BYTES,
 )
-from spacecloud.model.held import HeldCall, Passed, Refused
 from spacecloud.model.refs import ServiceRef
 
 _BODILESS = ("GET", "HEAD", "DELETE", "OPTIONS")
@@ -60,7 +60,7 @@ class GateServer(HeldCalls):
         attributes = request.attributes
         gate = gate_of(attributes.context_extensions.get(GATE, ""))
         if gate is None:
-            return _refuse(Refused("no gate of this name is known", 1))
+            return _refuse(CallRefused("no gate of this name is known", 1))
         self._called()
         http = attributes.request.http
         call = HeldCall(*gate, "text/html" in http.headers.get("accept", ""), self.now())
@@ -68,7 +68,7 @@ class GateServer(HeldCalls):
         match await self.hold(call, body):
             case Passed() as passed:
                 return _pass(passed)
-            case Refused() as refused:
+            case CallRefused() as refused:
                 return _refuse(refused, refused.html if call.accepts_html else None)
 
     async def hear(self, messages: AsyncIterator[StreamAccessLogsMessage]) -> None:
@@ -124,7 +124,7 @@ def _pass(answer: Passed) -> CheckResponse:
     return CheckResponse(status=Status(code=_OK), ok_response=passed)
 
 
-def _refuse(answer: Refused, page: str | None = None) -> CheckResponse:
+def _refuse(answer: CallRefused, page: str | None = None) -> CheckResponse:
     said = json.dumps({"error": answer.sentence})
     kind = "application/json" if page is None else "text/html; charset=utf-8"
     headers = {"content-type": kind, "retry-after": str(answer.retry_after_seconds)}

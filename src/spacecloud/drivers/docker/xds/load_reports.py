@@ -30,7 +30,7 @@ from envoy.service.load_stats.v3.lrs_pb2 import LoadStatsRequest, LoadStatsRespo
 from spacecloud.broadcast import Broadcast
 from spacecloud.drivers.docker.xds.load_means import LoadMeans, Origin, Sample
 from spacecloud.mesh.envoy.names import API_CLUSTER, owner_of
-from spacecloud.model.load import InFlight, Load, LoadReport
+from spacecloud.model.load import InFlightReport, Load, LoadReport
 from spacecloud.model.refs import PLATFORM_PROJECT
 
 USUAL = timedelta(seconds=1)
@@ -69,7 +69,7 @@ class LoadReports:
         """Clusters; empty: all of them."""
 
         self._outbox: asyncio.Queue[LoadStatsResponse] | None = None
-        self._recent: deque[InFlight] = deque(maxlen=BACKLOG)
+        self._recent: deque[InFlightReport] = deque(maxlen=BACKLOG)
         self._reports: Broadcast[LoadReport] = Broadcast(BACKLOG)
         self._begin()
 
@@ -78,7 +78,7 @@ class LoadReports:
         return self._reports.subscribe()
 
     @property
-    def recent(self) -> tuple[InFlight, ...]:
+    def recent(self) -> tuple[InFlightReport, ...]:
         """What was in flight lately, oldest first; empty: this Envoy has not reported."""
         return tuple(self._recent)
 
@@ -172,7 +172,7 @@ class LoadReports:
         if self._recent:
             # It began when the last one ended, however late this one is heard.
             since = min(since, self._recent[-1].at)
-        self._recent.append(InFlight(since, at, counts))
+        self._recent.append(InFlightReport(since, at, counts))
 
     def _add(self, loads: Mapping[Origin, Load], seconds: float) -> None:
         """Of a replica in several clusters the sum; of several short intervals their mean."""

@@ -104,4 +104,4 @@ class NoneAllowed(BaseReason):
 NeverSleeps = MinimumKeepsAwake | ScaleNotWritten | NoPortToWakeIt | NoneAllowed
 """Why a version may not sleep at all."""
 
-AskedReason = UntilNextApply | OutsideBounds | NobodyWakesIt | StillWaking | NeverSleeps
+ScaleRequestReason = UntilNextApply | OutsideBounds | NobodyWakesIt | StillWaking | NeverSleeps

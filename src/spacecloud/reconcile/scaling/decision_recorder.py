@@ -12,37 +12,41 @@ from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.reasons.scaling import ScalingReason
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.scaling.metrics import Change, ScalingMetrics
-from spacecloud.reconcile.scaling.scalings import Scalings
+from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
 
 
-class ScalingDecisions:
+class DecisionRecorder:
     def __init__(
         self,
-        scalings: Scalings,
+        wanted_replicas: WantedReplicas,
         events: EventRecorder,
         metrics: ScalingMetrics,
         now: Callable[[], datetime],
     ) -> None:
-        self.scalings = scalings
+        self.wanted_replicas = wanted_replicas
         self._events = events
         self._metrics = metrics
         self._now = now
 
-    def take(self, ref: ServiceRef, decision: Decision, replicas: int, depth: Depth | None) -> None:
+    def record(
+        self, ref: ServiceRef, decision: Decision, replicas: int, depth: Depth | None
+    ) -> None:
         """``replicas`` and ``depth`` are what was wanted until now."""
         scaling = Scaling(decision.replicas, self._now(), decision.asleep)
-        self.scalings.decide(ref, scaling)
+        self.wanted_replicas.decide(ref, scaling)
         self._tell(ref, scaling, decision.cause, replicas, depth)
 
-    async def obey(self, version: DeclaredVersion, scaling: Scaling, cause: ScalingReason) -> None:
+    async def record_request(
+        self, version: DeclaredVersion, scaling: Scaling, cause: ScalingReason
+    ) -> None:
         """What a person asks for; returns when it is on the disk."""
-        known = replace(version, scaling=self.scalings.of(version))
+        known = replace(version, scaling=self.wanted_replicas.of(version))
         policy = policy_in_force(known)
         replicas, depth = (
             wanted_replicas(policy, known.scaling),
             wanted_depth(policy, known.scaling),
         )
-        await self.scalings.record(version.ref, scaling)
+        await self.wanted_replicas.record(version.ref, scaling)
         self._tell(version.ref, scaling, cause, replicas, depth)
 
     def _tell(

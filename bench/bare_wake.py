@@ -19,7 +19,7 @@ ATTEMPTS = 5
 RETRY_SECONDS = 0.001
 
 
-class Kept:
+class BareContainers:
     """Pause and task in one network. The pause runs on, so the namespace is kept."""
 
     def __init__(self, images: Images, count: int, image: str, number: int = 0) -> None:

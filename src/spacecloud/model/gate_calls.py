@@ -27,7 +27,7 @@ class Passed:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class CallRefused:
     """It is answered with 503."""
 
     sentence: str
@@ -37,7 +37,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class WaitingCalls:
     """Those of one version that wait now."""
 
     calls: int

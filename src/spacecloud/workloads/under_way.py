@@ -46,8 +46,8 @@ from spacecloud.workloads.situation import Situation
 Subject = tuple[str, ...]
 
 
-def hold(plan: Plan, situation: Situation) -> Plan:
-    steps = tuple(_held(step, situation) for step in plan.steps)
+def hold_back(plan: Plan, situation: Situation) -> Plan:
+    steps = tuple(_held_back(step, situation) for step in plan.steps)
     times = [s.op.until for s in steps if isinstance(s.op, AwaitRetry)]
     if plan.look_again_at is not None:
         times.append(plan.look_again_at)
@@ -98,7 +98,7 @@ def meets(one: Subject, other: Subject) -> bool:
     return one[:length] == other[:length]
 
 
-def _held(step: Step, situation: Situation) -> Step:
+def _held_back(step: Step, situation: Situation) -> Step:
     if isinstance(step.op, Wait):
         return step
     history, its = situation.history, subject(step.op)

@@ -1,8 +1,9 @@
 """
 Lay replicas down and wake them, on the engine.
 
-One thing at a time per version, and a wake behind nothing else: it shares no slot with looks and
-operations. What it wakes is not laid down by a decision that did not know of it (``kept``).
+One thing at a time per version, and a wake behind nothing else: it shares no permit with looks and
+operations. What it wakes is not laid down by a decision that did not know of it
+(``replica_cache``).
 """
 
 import asyncio
@@ -15,11 +16,10 @@ from spacecloud.drivers.docker import logs
 from spacecloud.drivers.docker.concurrent import together
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import NOT_FOUND, EngineError, meaning
-from spacecloud.drivers.docker.pods import kept as known
-from spacecloud.drivers.docker.pods import observe
+from spacecloud.drivers.docker.pods import observe, replica_cache
 from spacecloud.drivers.docker.pods.freezing import Freezing
-from spacecloud.drivers.docker.pods.kept import Kept, KeptReplicas
 from spacecloud.drivers.docker.pods.observe import Container
+from spacecloud.drivers.docker.pods.replica_cache import CachedReplica, ReplicaCache
 from spacecloud.drivers.docker.pods.replicas import Pods
 from spacecloud.drivers.docker.probes.prober import Prober
 from spacecloud.drivers.driver import WOKEN_SECONDS
@@ -44,7 +44,7 @@ HAND_OVER_SECONDS = 5.0
 SleepOp = FreezeReplica | ThawReplica | StopReplica | KillReplica
 
 
-class Sleepers:
+class SleepAndWake:
     def __init__(
         self,
         engine: Engine,
@@ -61,12 +61,12 @@ class Sleepers:
         self._look = look
         self._grace_seconds = grace_seconds
         self._freezing = Freezing(engine)
-        self._kept = KeptReplicas(woken_seconds)
+        self._cache = ReplicaCache(woken_seconds)
         self._locks: WeakValueDictionary[ServiceRef, asyncio.Lock] = WeakValueDictionary()
 
     def turn(self, key: ServiceKey) -> int:
         """To be given to ``note`` by a look that begins now."""
-        return self._kept.turn(key)
+        return self._cache.turn(key)
 
     def note(
         self,
@@ -80,10 +80,10 @@ class Sleepers:
         Take in a look that began then, on the monotonic clock. What was done here since is known
         better than by it.
         """
-        if turn != self._kept.turn(key):
+        if turn != self._cache.turn(key):
             return
         containers = tuple(containers)
-        self._kept.note(key, replicas, containers, began)
+        self._cache.note(key, replicas, containers, began)
         runs = [c.run for c in containers if c.tag.task and c.run.state == "running"]
         self._prober.rest(run.container for run in runs if run.frozen)
         self._prober.resume(run.container for run in runs if not run.frozen)
@@ -93,12 +93,12 @@ class Sleepers:
         async with self._lock(op.ref):
             match op:
                 case FreezeReplica() | StopReplica(then="keep"):
-                    self._kept.refuse_if_woken(op.ref, op.replica)
+                    self._cache.refuse_if_woken(op.ref, op.replica)
                 case StopReplica():
-                    self._kept.leaves(op.ref, op.replica)
+                    self._cache.leaves(op.ref, op.replica)
                 case KillReplica() | ThawReplica():
                     pass
-            with self._kept.changing(op.ref):
+            with self._cache.changing(op.ref):
                 await self._carry_out(op)
 
     async def _carry_out(self, op: SleepOp) -> None:
@@ -108,14 +108,14 @@ class Sleepers:
                 self._prober.rest(running)
                 paused: set[str] = set()
                 await together(self._freeze(id, paused) for id in running)
-                self._set(op, lambda kept: known.frozen(kept, paused))
+                self._set(op, lambda cached: replica_cache.frozen(cached, paused))
             case ThawReplica():
                 await together(self._thaw(id) for id in running)
                 self._prober.resume(running)
-                self._set(op, known.thawed)
+                self._set(op, replica_cache.thawed)
             case StopReplica():
                 await together(map(self._pods.stop_task, running))
-                self._set(op, known.ending)
+                self._set(op, replica_cache.ending)
             case KillReplica():
                 await together(map(self._pods.kill_task, running))
 
@@ -125,10 +125,10 @@ class Sleepers:
         try:
             async with self._lock(ref):
                 # Before all else: what is decided without knowing of it comes too late from now on.
-                self._kept.woken(ref)
-                kept, by = await self._run(ref)
+                self._cache.woken(ref)
+                cached, by = await self._run(ref)
             runs = monotonic()
-            await together(self._until_ready(kept, id) for id in kept.containers)
+            await together(self._until_ready(cached, id) for id in cached.containers)
         except EngineError as error:
             raise meaning(f"wake {ref}", error) from error
         return Resumed(by, runs - began, monotonic() - runs)
@@ -144,8 +144,8 @@ class Sleepers:
         """
         return frozenset(
             container.run.container
-            for _, kept in self._kept.all_frozen()
-            for container in known.held_by_kernel(kept)
+            for _, cached in self._cache.all_frozen()
+            for container in replica_cache.held_by_kernel(cached)
             if self._freezing.is_frozen(container.run.container, container.pid)
         )
 
@@ -154,25 +154,29 @@ class Sleepers:
         Somebody has sent it a signal, as ``docker stop`` does: it has to run to hear it, and the
         engine does not know that it is frozen.
         """
-        for ref, kept in self._kept.all_frozen():
-            if container in kept.containers:
-                self._let_run(ref, kept)
+        for ref, cached in self._cache.all_frozen():
+            if container in cached.containers:
+                self._let_run(ref, cached)
 
     def engine_gone(self) -> None:
         """It may be about to end all containers, and tells nobody."""
-        for ref, kept in self._kept.all_frozen():
-            self._let_run(ref, kept)
+        for ref, cached in self._cache.all_frozen():
+            self._let_run(ref, cached)
 
-    def _let_run(self, ref: ServiceRef, kept: Kept) -> None:
+    def _let_run(self, ref: ServiceRef, cached: CachedReplica) -> None:
         """What the kernel alone holds. Nobody knows what becomes of it: a wake looks first."""
-        with self._kept.changing(ref):
-            for container in known.held_by_kernel(kept):
+        with self._cache.changing(ref):
+            for container in replica_cache.held_by_kernel(cached):
                 self._freezing.thaw_by_kernel(container.run.container, container.pid)
-            self._kept.forget(ref)
+            self._cache.forget(ref)
 
     async def hand_over(self) -> None:
         """To the engine: nobody is there any more to thaw what it signals."""
-        held = [c for _, kept in self._kept.all_frozen() for c in known.held_by_kernel(kept)]
+        held = [
+            c
+            for _, cached in self._cache.all_frozen()
+            for c in replica_cache.held_by_kernel(cached)
+        ]
         try:
             async with asyncio.timeout(HAND_OVER_SECONDS):
                 await together(self._freezing.hand_over(c.run.container, c.pid) for c in held)
@@ -196,50 +200,52 @@ class Sleepers:
             self._locks[ref] = lock = asyncio.Lock()
         return lock
 
-    def _set(self, op: SleepOp, state: Callable[[Kept], Kept]) -> None:
-        kept = self._kept.get(op.ref, op.replica)
-        if kept is not None:
-            self._kept.set(op.ref, state(kept))
+    def _set(self, op: SleepOp, state: Callable[[CachedReplica], CachedReplica]) -> None:
+        cached = self._cache.get(op.ref, op.replica)
+        if cached is not None:
+            self._cache.set(op.ref, state(cached))
 
-    async def _run(self, ref: ServiceRef) -> tuple[Kept, RunName | None]:
+    async def _run(self, ref: ServiceRef) -> tuple[CachedReplica, RunName | None]:
         """Make all tasks of the replica run, with what is known of it, else with a look."""
-        for kept in self._kept.of(ref)[:1]:
+        for cached in self._cache.of(ref)[:1]:
             try:
-                return await self._run_tasks(ref, kept)
+                return await self._run_tasks(ref, cached)
             except SpaceCloudError:
                 # It may not be any more as it was seen.
                 break
         await self._look(ref.key)
-        for kept in self._kept.of(ref)[:1]:
-            return await self._run_tasks(ref, kept)
+        for cached in self._cache.of(ref)[:1]:
+            return await self._run_tasks(ref, cached)
         raise NotFound(f"nothing is kept of {ref} that could be woken")
 
-    async def _run_tasks(self, ref: ServiceRef, kept: Kept) -> tuple[Kept, RunName | None]:
-        tasks = [task for task in kept.replica.tasks if not task.is_over]
+    async def _run_tasks(
+        self, ref: ServiceRef, cached: CachedReplica
+    ) -> tuple[CachedReplica, RunName | None]:
+        tasks = [task for task in cached.replica.tasks if not task.is_over]
         frozen = [task.container for task in tasks if task.frozen]
-        ended = [t.container for t in tasks if t.state == "exited" or kept.is_ending]
+        ended = [t.container for t in tasks if t.state == "exited" or cached.is_ending]
         if not frozen and not ended:
-            return kept, None
-        with self._kept.changing(ref):
-            if kept.is_ending:
-                await self._await_end(kept)
+            return cached, None
+        with self._cache.changing(ref):
+            if cached.is_ending:
+                await self._await_end(cached)
             self._prober.forget({*ended})
-            starts = (self._pods.start_task(c, f"task of {kept.replica.id}") for c in ended)
-            thaws = (self._thaw_known(kept.containers[c]) for c in frozen)
+            starts = (self._pods.start_task(c, f"task of {cached.replica.id}") for c in ended)
+            thaws = (self._thaw_known(cached.containers[c]) for c in frozen)
             await together((*thaws, *starts))
             self._prober.resume(frozen)
-            running = known.running(kept)
-            self._kept.set(ref, running)
+            running = replica_cache.running(cached)
+            self._cache.set(ref, running)
         return running, "start" if ended else "thaw"
 
     async def _thaw_known(self, container: Container) -> None:
         id, pid = container.run.container, container.pid
         await self._freezing.thaw(id, pid, is_paused=container.paused)
 
-    async def _await_end(self, kept: Kept) -> None:
+    async def _await_end(self, cached: CachedReplica) -> None:
         """Nobody can take a SIGTERM back: until it has ended, or its grace is over."""
-        grace = kept.replica.termination_grace_seconds
-        running = [task.container for task in kept.replica.tasks if task.state == "running"]
+        grace = cached.replica.termination_grace_seconds
+        running = [task.container for task in cached.replica.tasks if task.state == "running"]
         try:
             async with asyncio.timeout(self._grace_seconds if grace is None else grace):
                 await together(map(self._ended, running))
@@ -251,26 +257,26 @@ class Sleepers:
     async def _ended(self, container: str) -> None:
         await self._engine.post(f"containers/{container}/wait", ok=(NOT_FOUND,))
 
-    async def _until_ready(self, kept: Kept, container: str) -> None:
+    async def _until_ready(self, cached: CachedReplica, container: str) -> None:
         """A task that nobody can ask is as ready as it gets."""
-        tag = kept.containers[container].tag
+        tag = cached.containers[container].tag
         if not (tag.ports or tag.probe) or self._prober.was_ready(container):
             return
         seconds = (tag.probe or Probe()).grace_seconds
         try:
             async with asyncio.timeout(seconds):
-                while not await self._is_ready(kept, container):
+                while not await self._is_ready(cached, container):
                     pass
         except TimeoutError as error:
             raise Transient(WakeTimedOut(seconds, self._prober.reason(container))) from error
 
-    async def _is_ready(self, kept: Kept, container: str) -> bool:
+    async def _is_ready(self, cached: CachedReplica, container: str) -> bool:
         """False: something happened to it; its end is ``Transient`` with its last words."""
         item = await self._engine.find(f"containers/{container}/json")
         seen = observe.inspected(item) if item is not None else None
         if seen is None:
             words = "its container is gone"
-            raise Transient(EngineFailed(f"wake replica {kept.replica.id}", words))
+            raise Transient(EngineFailed(f"wake replica {cached.replica.id}", words))
         if seen.run.state != "running" or seen.target is None:
             raise Transient(await self._why_ended(seen))
         return await self._prober.ready(seen.target)

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 SECONDS = 3000
 """What has begun may take a while longer: ``make chaos`` ends within the hour."""
 
-SHARES = {"hurt": 5, "killed": 3, "ground": 2}
+SHARES = {"failed": 5, "killed": 3, "host": 2}
 """Of the sweeps' cases, roughly: of a sample, each sweep has its part."""
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class Sampling:
     """Of one session."""
 
     ends_at: float
@@ -38,9 +38,9 @@ class Extent:
         return shares[sweep] + (left if sweep == next(iter(SHARES)) else 0)
 
 
-def extent_of(environment: Mapping[str, str], now: float) -> Extent:
+def sampling_of(environment: Mapping[str, str], now: float) -> Sampling:
     ends_at = now + float(environment.get("CHAOS_SECONDS") or SECONDS)
     if not environment.get("CHAOS_SAMPLE"):
-        return Extent(ends_at)
+        return Sampling(ends_at)
     seed = environment.get("CHAOS_SEED") or secrets.token_hex(4)
-    return Extent(ends_at, seed, int(environment["CHAOS_SAMPLE"]))
+    return Sampling(ends_at, seed, int(environment["CHAOS_SAMPLE"]))

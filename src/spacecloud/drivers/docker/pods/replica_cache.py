@@ -20,7 +20,7 @@ from spacecloud.workloads.observed import ObservedReplica, ObservedTask
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedReplica:
     """A replica as it was seen last, with its tasks' containers."""
 
     replica: ObservedReplica
@@ -31,11 +31,11 @@ class Kept:
     """It was asked to end, and is kept."""
 
 
-class KeptReplicas:
+class ReplicaCache:
     def __init__(self, woken_seconds: float = WOKEN_SECONDS) -> None:
         """``woken_seconds``: for so long after a wake nothing of the version is laid down."""
         self._woken_seconds = woken_seconds
-        self._kept: dict[ServiceRef, dict[str, Kept]] = {}
+        self._replicas: dict[ServiceRef, dict[str, CachedReplica]] = {}
         self._turns: Counter[ServiceKey] = Counter()
         self._looked: dict[ServiceKey, float] = {}
         self._woken: dict[ServiceRef, float] = {}
@@ -54,18 +54,18 @@ class KeptReplicas:
     ) -> None:
         """Take in a look that began then, on the monotonic clock."""
         by_id = {c.run.container: c for c in containers if c.tag.task}
-        found: dict[ServiceRef, dict[str, Kept]] = {}
+        found: dict[ServiceRef, dict[str, CachedReplica]] = {}
         for replica in replicas:
             its = {t.container: by_id[t.container] for t in replica.tasks}
-            was = self._kept.get(replica.ref, {}).get(replica.id)
+            was = self._replicas.get(replica.ref, {}).get(replica.id)
             is_ending = was is not None and was.is_ending and _is_same_run(was.replica, replica)
-            found.setdefault(replica.ref, {})[replica.id] = Kept(replica, its, is_ending)
-        for ref in [ref for ref in self._kept if ref.key == key]:
-            del self._kept[ref]
-        self._kept |= found
+            found.setdefault(replica.ref, {})[replica.id] = CachedReplica(replica, its, is_ending)
+        for ref in [ref for ref in self._replicas if ref.key == key]:
+            del self._replicas[ref]
+        self._replicas |= found
         for ref in [ref for ref in self._woken if ref.key == key and ref not in found]:
             del self._woken[ref]
-        there = {(ref, id) for ref, kept in found.items() for id in kept}
+        there = {(ref, id) for ref, cached in found.items() for id in cached}
         self._leaving = {one for one in self._leaving if one[0].key != key or one in there}
         self._looked[key] = began
 
@@ -82,12 +82,12 @@ class KeptReplicas:
         finally:
             self._turns[ref.key] += 1
 
-    def of(self, ref: ServiceRef) -> list[Kept]:
+    def of(self, ref: ServiceRef) -> list[CachedReplica]:
         """Those that a wake can use, the one that costs it least first."""
         usable = [
-            kept
-            for id, kept in self._kept.get(ref, {}).items()
-            if (ref, id) not in self._leaving and _can_be_woken(kept.replica)
+            cached
+            for id, cached in self._replicas.get(ref, {}).items()
+            if (ref, id) not in self._leaving and _can_be_woken(cached.replica)
         ]
         return sorted(usable, key=_effort)
 
@@ -95,24 +95,24 @@ class KeptReplicas:
         """It was asked to end for good."""
         self._leaving.add((ref, replica))
 
-    def set(self, ref: ServiceRef, kept: Kept) -> None:
+    def set(self, ref: ServiceRef, cached: CachedReplica) -> None:
         """As it is after an operation that succeeded."""
-        if kept.replica.id in self._kept.get(ref, {}):
-            self._kept[ref][kept.replica.id] = kept
+        if cached.replica.id in self._replicas.get(ref, {}):
+            self._replicas[ref][cached.replica.id] = cached
 
-    def get(self, ref: ServiceRef, replica: str) -> Kept | None:
-        return self._kept.get(ref, {}).get(replica)
+    def get(self, ref: ServiceRef, replica: str) -> CachedReplica | None:
+        return self._replicas.get(ref, {}).get(replica)
 
     def forget(self, ref: ServiceRef) -> None:
         """A wake looks first."""
-        self._kept.pop(ref, None)
+        self._replicas.pop(ref, None)
 
-    def all_frozen(self) -> list[tuple[ServiceRef, Kept]]:
+    def all_frozen(self) -> list[tuple[ServiceRef, CachedReplica]]:
         return [
-            (ref, kept)
-            for ref, its in self._kept.items()
-            for kept in its.values()
-            if kept.replica.has_frozen
+            (ref, cached)
+            for ref, its in self._replicas.items()
+            for cached in its.values()
+            if cached.replica.has_frozen
         ]
 
     def woken(self, ref: ServiceRef) -> None:
@@ -129,44 +129,44 @@ class KeptReplicas:
         del self._woken[ref]
 
 
-def frozen(kept: Kept, paused: Collection[str]) -> Kept:
+def frozen(cached: CachedReplica, paused: Collection[str]) -> CachedReplica:
     """``paused``: containers that the engine holds."""
-    held = _each(kept, lambda task: replace(task, frozen=task.state == "running"))
+    held = _each(cached, lambda task: replace(task, frozen=task.state == "running"))
     return _paused(held, paused)
 
 
-def thawed(kept: Kept) -> Kept:
-    return _paused(_each(kept, lambda task: replace(task, frozen=False)), ())
+def thawed(cached: CachedReplica) -> CachedReplica:
+    return _paused(_each(cached, lambda task: replace(task, frozen=False)), ())
 
 
-def running(kept: Kept) -> Kept:
+def running(cached: CachedReplica) -> CachedReplica:
     """What is over stays so."""
     woken = _each(
-        kept, lambda task: task if task.is_over else replace(task, state="running", frozen=False)
+        cached, lambda task: task if task.is_over else replace(task, state="running", frozen=False)
     )
     return replace(_paused(woken, ()), is_ending=False)
 
 
-def ending(kept: Kept) -> Kept:
-    return replace(thawed(kept), is_ending=True)
+def ending(cached: CachedReplica) -> CachedReplica:
+    return replace(thawed(cached), is_ending=True)
 
 
-def held_by_kernel(kept: Kept) -> Iterator[Container]:
+def held_by_kernel(cached: CachedReplica) -> Iterator[Container]:
     """Of what is frozen, what the engine does not hold."""
-    for task in kept.replica.tasks:
-        container = kept.containers[task.container]
+    for task in cached.replica.tasks:
+        container = cached.containers[task.container]
         if task.frozen and not container.paused:
             yield container
 
 
-def _paused(kept: Kept, paused: Collection[str]) -> Kept:
-    containers = {id: replace(c, paused=id in paused) for id, c in kept.containers.items()}
-    return replace(kept, containers=containers)
+def _paused(cached: CachedReplica, paused: Collection[str]) -> CachedReplica:
+    containers = {id: replace(c, paused=id in paused) for id, c in cached.containers.items()}
+    return replace(cached, containers=containers)
 
 
-def _each(kept: Kept, change: Callable[[ObservedTask], ObservedTask]) -> Kept:
-    tasks = tuple(change(task) for task in kept.replica.tasks)
-    return replace(kept, replica=replace(kept.replica, tasks=tasks))
+def _each(cached: CachedReplica, change: Callable[[ObservedTask], ObservedTask]) -> CachedReplica:
+    tasks = tuple(change(task) for task in cached.replica.tasks)
+    return replace(cached, replica=replace(cached.replica, tasks=tasks))
 
 
 def _is_same_run(before: ObservedReplica, now: ObservedReplica) -> bool:
@@ -186,9 +186,9 @@ def _can_be_woken(replica: ObservedReplica) -> bool:
     )
 
 
-def _effort(kept: Kept) -> tuple[bool, bool, bool, bool, int]:
+def _effort(cached: CachedReplica) -> tuple[bool, bool, bool, bool, int]:
     """What it takes to make it answer: an end and a start, a start, a moment, a thaw, nothing."""
-    replica = kept.replica
+    replica = cached.replica
     is_ended = any(task.state == "exited" and not task.is_over for task in replica.tasks)
     is_up = replica.ready or replica.is_frozen
-    return (kept.is_ending, is_ended, not is_up, replica.is_frozen, replica.slot)
+    return (cached.is_ending, is_ended, not is_up, replica.is_frozen, replica.slot)

@@ -7,7 +7,7 @@ _PROBE = "probe: {type: http, port: 8080, path: /health}"
 _RESOURCES = "resources: {cpu: 250, memory: 512}, in thousandths of a core and MiB"
 _INSIDE = "it is a field of a task, as in tasks: [{id: main, "
 
-MEANT: Mapping[str, Mapping[str, str]] = {
+FOREIGN_FIELDS: Mapping[str, Mapping[str, str]] = {
     "Service": {
         "image": _INSIDE + "docker: {image: nginx:1.27}}]",
         "containers": "write tasks: [{id: main, docker: {image: nginx:1.27}}]",
@@ -80,7 +80,7 @@ MEANT: Mapping[str, Mapping[str, str]] = {
 }
 """By the model's name and the field's: the end of a sentence."""
 
-AS_IN: Mapping[str, str] = {
+EXAMPLES: Mapping[str, str] = {
     "Port": "{port: 8080}",
     "HostPort": "{port: 5432}",
     "Docker": "{image: nginx:1.27}",
@@ -100,7 +100,7 @@ AS_IN: Mapping[str, str] = {
 def example(model: str, given: object) -> str:
     """With the number that was given, where that is what a port is."""
     if model == "Port" and isinstance(given, int) and not isinstance(given, bool):
-        return f"{{port: {given}}}" if 1 <= given <= 65_535 else AS_IN[model]
+        return f"{{port: {given}}}" if 1 <= given <= 65_535 else EXAMPLES[model]
     if model == "Port" and isinstance(given, str):
         number = given.rpartition(":")[2].partition("/")[0]
         if number.isascii() and number.isdigit() and len(number) <= 5:
@@ -108,4 +108,4 @@ def example(model: str, given: object) -> str:
             return f"{{port: {int(number)}}}{outside}"
     if model == "Docker" and isinstance(given, str) and len(given) <= 60:
         return f"{{image: {given}}}"
-    return AS_IN.get(model, "")
+    return EXAMPLES.get(model, "")

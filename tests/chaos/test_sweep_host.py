@@ -1,10 +1,10 @@
 """
 The same sweep of what is no service's: rules, route, gateway, resolver, ingress, host ports.
 
-The ground is wounded (or declared anew), and what the control plane does to mend it is hurt in
-every way: of the calls with equal names, whichever wound they mend, the first. Several platforms
+The host is damaged (or declared anew), and what the control plane does to mend it fails in
+every way: of the calls with equal names, whatever damage they mend, the first. Several platforms
 beside each other share the work. Afterwards the machine is as before, a pod reaches its service
-by name, and ingress answers. The service beside loses no request where the wound itself leaves
+by name, and ingress answers. The service beside loses no request where the damage itself leaves
 its way open.
 """
 
@@ -19,11 +19,11 @@ import httpx
 import pytest
 
 from chaos import damage, results, world
-from chaos.extent import Extent
-from chaos.faults import FAULTS, GROUND, Point
+from chaos.faults import FAULTS, HOST, Point
 from chaos.local_registry import in_a_registry
 from chaos.plane import Plane, a_plane
 from chaos.results import say
+from chaos.sampling import Sampling
 from chaos.scenario import CREATE, SERVICE, Scenario
 from chaos.sweep import Attempt, GivenUp, Sweep, Tried, cases_of, first_of_each, sampled, wrong
 from chaos.world import World
@@ -36,13 +36,13 @@ PROJECT = "calm"
 OTHER_HOST, HOST_PORT = "other.example", 9
 PLATFORMS = 5
 FIRING_SECONDS = 8
-"""A look at the ground is due every five."""
+"""A look at the host is due every five."""
 
-Damage = Callable[["Ground"], None]
+Damage = Callable[["Host"], None]
 
 
 @dataclass
-class Ground:
+class Host:
     """One platform with one service on it."""
 
     plane: Plane
@@ -78,56 +78,56 @@ class Ground:
         return httpx.get(url, headers={"Host": host}, timeout=5).status_code
 
 
-def flush_rules(ground: Ground) -> None:
-    damage.flush_rules(ground.plane)
+def flush_rules(host: Host) -> None:
+    damage.flush_rules(host.plane)
 
 
-def remove_route(ground: Ground) -> None:
-    damage.remove_route(ground.plane)
+def remove_route(host: Host) -> None:
+    damage.remove_route(host.plane)
 
 
-def remove_gateway(ground: Ground) -> None:
-    damage.docker("rm", "-f", damage.part(ground.plane, "gateway"))
+def remove_gateway(host: Host) -> None:
+    damage.docker("rm", "-f", damage.part(host.plane, "gateway"))
 
 
-def remove_resolver(ground: Ground) -> None:
-    damage.docker("rm", "-f", damage.part(ground.plane, "resolver"))
+def remove_resolver(host: Host) -> None:
+    damage.docker("rm", "-f", damage.part(host.plane, "resolver"))
 
 
-def stop_gateway(ground: Ground) -> None:
+def stop_gateway(host: Host) -> None:
     """By hand: the engine does not start it again."""
-    damage.docker("stop", "-t", "0", damage.part(ground.plane, "gateway"))
+    damage.docker("stop", "-t", "0", damage.part(host.plane, "gateway"))
 
 
-def freeze_resolver(ground: Ground) -> None:
-    damage.docker("pause", damage.part(ground.plane, "resolver"))
+def freeze_resolver(host: Host) -> None:
+    damage.docker("pause", damage.part(host.plane, "resolver"))
 
 
-def declare_ingress(ground: Ground) -> None:
+def declare_ingress(host: Host) -> None:
     """On another host: a virtual host that comes, and goes the next time."""
     path = f"/v1/config/projects/{PROJECT}/routing/ingress/other"
-    ground.other = not ground.other
-    if not ground.other:
-        ground.plane.declare("DELETE", path)
+    host.other = not host.other
+    if not host.other:
+        host.plane.declare("DELETE", path)
         return
     body = {
         "source": {"hosts": [OTHER_HOST], "url": "/", "type": "prefix"},
         "targets": [{"host": f"{SERVICE}.{PROJECT}.svc.cluster.local", "port": 8080}],
     }
-    ground.plane.declare("POST", path, body)
+    host.plane.declare("POST", path, body)
 
 
-def declare_host_ports(ground: Ground) -> None:
-    ground.has_host_port = not ground.has_host_port
-    egress = [{"port": HOST_PORT}] if ground.has_host_port else []
-    ground.plane.declare("POST", f"/v1/config/projects/{PROJECT}", {"egress": egress})
+def declare_host_ports(host: Host) -> None:
+    host.has_host_port = not host.has_host_port
+    egress = [{"port": HOST_PORT}] if host.has_host_port else []
+    host.plane.declare("POST", f"/v1/config/projects/{PROJECT}", {"egress": egress})
 
 
-def restart(ground: Ground) -> None:
-    ground.plane.may_end = True
-    starts = ground.plane.starts
-    ground.plane.restart()
-    assert holds_within(lambda: ground.plane.starts > starts, 30), "it does not end"
+def restart(host: Host) -> None:
+    host.plane.may_end = True
+    starts = host.plane.starts
+    host.plane.restart()
+    assert holds_within(lambda: host.plane.starts > starts, 30), "it does not end"
 
 
 DAMAGES: tuple[Damage, ...] = (
@@ -141,10 +141,10 @@ DAMAGES: tuple[Damage, ...] = (
     remove_resolver,
     remove_gateway,
 )
-"""What happens every time before what happens sometimes: the first of a call is what is hurt."""
+"""What happens every time before what happens sometimes: the first of a call is what fails."""
 
 CLOSES_THE_WAY: tuple[Damage, ...] = (stop_gateway, remove_gateway)
-"""From outside to the service, while it is a wound."""
+"""From outside to the service, while the damage lasts."""
 
 LEAVES_THE_RULES: tuple[Damage, ...] = (
     declare_ingress,
@@ -160,36 +160,36 @@ TURNS: tuple[Damage, ...] = (declare_ingress, declare_host_ports)
 
 
 @pytest.fixture(scope="module")
-def grounds(
-    images: dict[str, str], tmp_path_factory: pytest.TempPathFactory, extent: Extent
-) -> Iterator[list[Ground]]:
+def hosts(
+    images: dict[str, str], tmp_path_factory: pytest.TempPathFactory, sampling: Sampling
+) -> Iterator[list[Host]]:
     with ExitStack() as opened:
         image = opened.enter_context(in_a_registry(images["echo"]))
-        grounds = []
-        for number in range(1, 1 + (PLATFORMS if extent.sample is None else 1)):
-            folder = tmp_path_factory.mktemp(f"ground{number}")
+        hosts = []
+        for number in range(1, 1 + (PLATFORMS if sampling.sample is None else 1)):
+            folder = tmp_path_factory.mktemp(f"host{number}")
             plane = opened.enter_context(a_plane(folder, number, images))
-            grounds.append(Ground(plane, image))
-        for ground in grounds:
-            ground.settle()
-        yield grounds
+            hosts.append(Host(plane, image))
+        for host in hosts:
+            host.settle()
+        yield hosts
 
 
-def points_of(ground: Ground, kinds: Sequence[Damage]) -> list[tuple[str, Point]]:
+def points_of(host: Host, kinds: Sequence[Damage]) -> list[tuple[str, Point]]:
     """Each with the damage that passes it first."""
     known: set[str] = set()
     found: list[tuple[str, Point]] = []
     for kind in kinds:
         for _ in range(rounds(kind)):
-            since = ground.plane.board.now()
-            kind(ground)
-            ground.plane.until(ground.serves)
+            since = host.plane.board.now()
+            kind(host)
+            host.plane.until(host.serves)
             time.sleep(FIRING_SECONDS)
-            first = first_of_each(ground.plane.board.points(GROUND, since))
+            first = first_of_each(host.plane.board.points(HOST, since))
             news = [p for p in first if p.name not in known and not is_by_chance(p, kind)]
             found += [(kind.__name__, point) for point in news]
             known |= {point.name for point in news}
-        ground.plane.until(ground.is_as_before)
+        host.plane.until(host.is_as_before)
     return found
 
 
@@ -197,58 +197,58 @@ def is_by_chance(point: Point, kind: Damage) -> bool:
     return point.kind == "rules" and kind in LEAVES_THE_RULES
 
 
-def kinds_of(extent: Extent) -> tuple[Damage, ...]:
-    """Of a sample, as many as there are cases: each has to be seen unhurt first."""
-    if (count := extent.share("ground")) is None:
+def kinds_of(sampling: Sampling) -> tuple[Damage, ...]:
+    """Of a sample, as many as there are cases: each has to be seen without a fault first."""
+    if (count := sampling.share("host")) is None:
         return DAMAGES
-    chosen = random.Random(f"{extent.seed} damage").sample(DAMAGES, min(count, len(DAMAGES)))
+    chosen = random.Random(f"{sampling.seed} damage").sample(DAMAGES, min(count, len(DAMAGES)))
     return tuple(kind for kind in DAMAGES if kind in chosen)
 
 
 @pytest.mark.sweep
-def test_the_ground_is_mended_whatever_happens_to_the_mending(
-    grounds: list[Ground], extent: Extent, not_run: list[str]
+def test_the_host_is_mended_whatever_happens_to_the_mending(
+    hosts: list[Host], sampling: Sampling, not_run: list[str]
 ) -> None:
-    points = points_of(grounds[0], kinds_of(extent))
-    cases = sampled(cases_of(points, FAULTS), extent.share("ground"), f"{extent.seed} ground")
-    say(f"ground: {len(points)} points, {len(cases)} cases")
-    swept = Sweep("ground", cases, extent.ends_at)
+    points = points_of(hosts[0], kinds_of(sampling))
+    cases = sampled(cases_of(points, FAULTS), sampling.share("host"), f"{sampling.seed} host")
+    say(f"host: {len(points)} points, {len(cases)} cases")
+    swept = Sweep("host", cases, sampling.ends_at)
 
-    found = swept.run([partial(work, ground, swept) for ground in grounds])
+    found = swept.run([partial(work, host, swept) for host in hosts])
 
     results.write(
-        "sweep: ground",
+        "sweep: host",
         {
             "cases": [{**asdict(result), "case": str(result.case)} for result in found],
             "seconds": results.spread(r.seconds for r in found if r.outcome == "converged"),
         },
     )
-    not_run += [f"ground: {result.case}" for result in found if result.outcome == "not run"]
-    if extent.sample is None:
+    not_run += [f"host: {result.case}" for result in found if result.outcome == "not run"]
+    if sampling.sample is None:
         assert {point.kind for _, point in points} >= {"engine", "rules", "xds", "store"}
     assert not wrong(found), "\n".join(wrong(found))
 
 
-def work(ground: Ground, swept: Sweep) -> None:
+def work(host: Host, swept: Sweep) -> None:
     while (attempt := swept.take()) is not None:
         try:
-            swept.attempt(attempt, partial(hurt, ground))
+            swept.attempt(attempt, partial(with_fault, host))
         except GivenUp as error:
-            say(f"ground: {error} went wrong")
+            say(f"host: {error} went wrong")
 
 
-def hurt(ground: Ground, attempt: Attempt) -> Tried:
-    """Raises where the ground is not mended after it."""
-    plane = ground.plane
+def with_fault(host: Host, attempt: Attempt) -> Tried:
+    """Raises where the host is not mended after it."""
+    plane = host.plane
     (kind,) = [damage for damage in DAMAGES if damage.__name__ == attempt.case.place]
-    armed = attempt.armed(GROUND, plane.board.now())
+    armed = attempt.armed(HOST, plane.board.now())
     load = Load(f"{plane.installation.url}/{PROJECT}", every_seconds=0.05, clients=1)
     with load.running(), plane.board.armed(armed):
         for _ in range(rounds(kind)):
-            kind(ground)
+            kind(host)
             if attempt.fires(plane.board, armed, FIRING_SECONDS):
                 break
-        plane.until(ground.is_as_before)
+        plane.until(host.is_as_before)
         plane.may_end = False
     if kind not in CLOSES_THE_WAY:
         assert not load.losses, f"{len(load.losses)} requests were lost: {load.losses[:3]}"

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 
 
-class Scalings:
+class WantedReplicas:
     def __init__(
         self, store: Services, policies: PolicyCache, written: Callable[[ServiceRef], None]
     ) -> None:

@@ -13,7 +13,7 @@ from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.model.scaling_view import WakePartView, WakesView, WakeView
 from spacecloud.reasons.scaling import AskedFor, AskedToSleep
 from spacecloud.reconcile.scaling.autoscaler import Autoscaler
-from spacecloud.reconcile.scaling.decisions import ScalingDecisions
+from spacecloud.reconcile.scaling.decision_recorder import DecisionRecorder
 from spacecloud.reconcile.scaling.metrics import ScalingMetrics
 from spacecloud.reconcile.scaling.waker import Waker, Woken
 from spacecloud.report.scaling import Known
@@ -26,22 +26,22 @@ class _Wakes:
     last: WakeView | None = None
 
 
-class VersionScaler:
+class ScaleRequests:
     """Fulfils ``Scaler``."""
 
     def __init__(
         self,
         autoscaler: Autoscaler,
         waker: Waker,
-        decisions: ScalingDecisions,
+        recorder: DecisionRecorder,
         metrics: ScalingMetrics,
         gate: Gate,
         now: Callable[[], datetime],
     ) -> None:
         self._autoscaler = autoscaler
         self._waker = waker
-        self._decisions = decisions
-        self._scalings = decisions.scalings
+        self._recorder = recorder
+        self._wanted_replicas = recorder.wanted_replicas
         self._metrics = metrics
         self._gate = gate
         self._now = now
@@ -51,7 +51,7 @@ class VersionScaler:
         scaled = self._autoscaler.of(version.ref)
         wakes = self._wakes.get(version.ref, _Wakes())
         return Known(
-            self._scalings.of(version),
+            self._wanted_replicas.of(version),
             scaled.latest if scaled is not None else None,
             scaled.changed if scaled is not None else None,
             self._gate.waiting(version.ref),
@@ -60,12 +60,12 @@ class VersionScaler:
 
     async def pin(self, version: DeclaredVersion, replicas: int) -> None:
         pinned = Scaling(replicas, self._now(), pinned=version.generation)
-        await self._decisions.obey(version, pinned, AskedFor(replicas))
+        await self._recorder.record_request(version, pinned, AskedFor(replicas))
 
     async def put_to_sleep(self, version: DeclaredVersion, depth: Depth) -> None:
         self._autoscaler.note_asleep(version.ref, depth)
         asleep = Scaling(1, self._now(), depth)
-        await self._decisions.obey(version, asleep, AskedToSleep())
+        await self._recorder.record_request(version, asleep, AskedToSleep())
 
     async def wake(self, ref: ServiceRef) -> WakeView | None:
         woken = await self._waker.wake(ref, "person")

@@ -12,7 +12,7 @@ from spacecloud.errors import InvalidSpec
 from spacecloud.model.resource import Resource
 from spacecloud.model.routing import IngressRoute
 from spacecloud.model.service import Service
-from spacecloud.model.validation.meant import MEANT
+from spacecloud.model.validation.foreign_fields import FOREIGN_FIELDS
 from spacecloud.model.validation.mistakes import validate
 
 COMPOSE = """
@@ -112,7 +112,7 @@ def test_what_is_meant_for_a_task_is_led_there() -> None:
 def test_what_is_led_elsewhere_is_no_field_of_ours() -> None:
     models = {model.__name__: model for model in _all(Resource)}
 
-    for name, hints in MEANT.items():
+    for name, hints in FOREIGN_FIELDS.items():
         fields = {f.alias or n for n, f in models[name].model_fields.items()}
         assert not fields & hints.keys(), name
 

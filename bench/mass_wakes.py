@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bench import engine
+from bench.bare_wake import BareContainers
 from bench.caller import Caller, NotAnswered
 from bench.engine import Images
 from bench.figures import TIMES, Figure, Goal, percentile, rounded
 from bench.images import HTTP_PORT
 from bench.instance import Instance
-from bench.kept import Kept
 from bench.sleeping import (
     Depth,
     Tasks,
@@ -52,7 +52,7 @@ def hundred(stage: Instance, images: Images) -> list[Figure]:
         with calling(stage) as caller, sleepers(stage, *names) as tasks:
             addresses = _addresses(stage, caller, names)
             _all_at_once(caller, addresses)
-            bare = Kept(images, HUNDRED, images.server)
+            bare = BareContainers(images, HUNDRED, images.server)
             for depth in ours:
                 for _ in range(ROUNDS):
                     _lay_down(stage, tasks, depth, names, bare)
@@ -105,7 +105,7 @@ def _addresses(stage: Instance, caller: Caller, names: Sequence[str]) -> dict[st
 
 
 def _lay_down(
-    stage: Instance, tasks: Tasks, depth: Depth, names: Sequence[str], bare: Kept
+    stage: Instance, tasks: Tasks, depth: Depth, names: Sequence[str], bare: BareContainers
 ) -> None:
     put_to_sleep(stage, depth, *names)
     for name in names:

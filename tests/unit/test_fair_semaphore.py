@@ -11,10 +11,10 @@ from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
 
 
 class Work:
-    """Takes slots and keeps each until it is told to let go."""
+    """Takes permits and keeps each until it is told to let go."""
 
-    def __init__(self, slots: FairSemaphore[str], group: asyncio.TaskGroup) -> None:
-        self.slots = slots
+    def __init__(self, permits: FairSemaphore[str], group: asyncio.TaskGroup) -> None:
+        self.permits = permits
         self.group = group
         self.started: list[str] = []
         self.freed: dict[str, asyncio.Event] = {}
@@ -24,7 +24,7 @@ class Work:
 
     async def _run(self, owner: str, name: str) -> None:
         self.freed[name] = asyncio.Event()
-        async with self.slots.slot(owner):
+        async with self.permits.permit(owner):
             self.started.append(name)
             await self.freed[name].wait()
 
@@ -79,7 +79,7 @@ async def test_what_hangs_keeps_nobody_for_longer_than_the_hold() -> None:
         await work.has_started("hangs0", "hangs1", "good0")
 
 
-async def test_owners_that_were_slow_leave_half_of_the_slots_to_the_others() -> None:
+async def test_owners_that_were_slow_leave_half_of_the_permits_to_the_others() -> None:
     async with working(total=2, per_owner=2, hold_seconds=0.05) as work:
         for owner in ("a", "b", "c"):
             work.start(owner)
@@ -96,7 +96,7 @@ async def test_owners_that_were_slow_leave_half_of_the_slots_to_the_others() -> 
         assert len([name for name in work.started if name.endswith("1")]) == 1
 
 
-async def test_who_gives_up_waiting_takes_no_slot() -> None:
+async def test_who_gives_up_waiting_takes_no_permit() -> None:
     async with working(total=1, per_owner=1, hold_seconds=60) as work:
         work.start("a")
         await work.has_started("a0")
