@@ -1,4 +1,4 @@
-"""Every driver's Workloads, one suite: in memory always, on a real engine by mark."""
+"""Every driver's Workloads, Images, Resources and Logs, one suite: in memory always, on a real engine by mark."""
 
 import asyncio
 import secrets
@@ -17,7 +17,7 @@ from eventually import eventually
 from spacecloud.drivers.docker.engine import connect
 from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
-from spacecloud.drivers.driver import LogRequest, Workloads
+from spacecloud.drivers.driver import Images, LogRequest, Logs, Resources, Workloads
 from spacecloud.drivers.memory import MemoryWorkloads
 from spacecloud.errors import NotFound, Transient
 from spacecloud.model.refs import ServiceKey, ServiceRef
@@ -49,6 +49,9 @@ def now() -> datetime:
 @dataclass
 class Place:
     workloads: Workloads
+    images: Images
+    resources: Resources
+    logs: Logs
     image: str
     """Id of an image that is here, of the echo service."""
 
@@ -81,7 +84,7 @@ async def in_memory(folder: Path) -> AsyncIterator[Place]:
     await workloads.execute(PullImage(API, "echo", "", 1))
     image = (await workloads.images(["echo"]))["echo"]
     assert image is not None
-    yield Place(workloads, image)
+    yield Place(workloads, workloads, workloads, workloads, image)
 
 
 @asynccontextmanager
@@ -96,7 +99,7 @@ async def on_docker(folder: Path) -> AsyncIterator[Place]:
         image = (await engine.get(f"images/{ensure_test_images()['echo']}/json"))["Id"]
         workloads = DockerWorkloads(engine, settings, networking_of(settings), no_secrets, now)
         async with workloads.run():
-            place = Place(workloads, image)
+            place = Place(workloads, workloads, workloads, workloads, image)
             try:
                 yield place
             finally:
@@ -126,7 +129,7 @@ async def test_nothing_is_there_until_it_is_made(place: Place) -> None:
 
 
 async def test_a_machine_has_memory_and_some_of_it_to_give(place: Place) -> None:
-    memory = place.workloads.machine_memory()
+    memory = place.resources.machine_memory()
 
     assert 0 < memory.available_bytes <= memory.total_bytes
 
@@ -173,7 +176,7 @@ async def test_a_stopped_replica_ends_and_is_removed_for_good(place: Place) -> N
     await place.workloads.execute(CreateNetwork(API.key, SUBNET))
     await place.workloads.execute(place.creation())
     await place.ready("api--v1--0")
-    assert set(await place.workloads.usage(API.key)) == {"api--v1--0"}
+    assert set(await place.resources.usage(API.key)) == {"api--v1--0"}
 
     await place.workloads.execute(StopReplica(API, "api--v1--0"))
 
@@ -182,7 +185,7 @@ async def test_a_stopped_replica_ends_and_is_removed_for_good(place: Place) -> N
         assert [t.state for t in replica.tasks] == ["exited"]
 
     await eventually(ended, within=20)
-    assert await place.workloads.usage(API.key) == {}
+    assert await place.resources.usage(API.key) == {}
     await place.workloads.execute(RemoveReplica(API, "api--v1--0"))
     await place.workloads.execute(RemoveReplica(API, "api--v1--0"))
     assert await place.replicas() == ()
@@ -233,11 +236,11 @@ async def test_the_end_of_a_pull_is_a_hint_and_says_what_went_wrong(place: Place
         async for hint in hints:
             if hint.key == API.key:
                 break
-    (pull,) = [pull for pull in place.workloads.pulls(API.key) if pull.op == op]
+    (pull,) = [pull for pull in place.images.pulls(API.key) if pull.op == op]
     assert pull.state == "failed"
     assert missing in str(pull.reason)
     assert pull.ended_at is not None
-    assert await place.workloads.images([missing]) == {missing: None}
+    assert await place.images.images([missing]) == {missing: None}
 
 
 async def test_a_pull_that_nobody_wants_any_more_is_given_up(place: Place) -> None:
@@ -247,12 +250,12 @@ async def test_a_pull_that_nobody_wants_any_more_is_given_up(place: Place) -> No
     await place.workloads.execute(CancelPull(op))
     await place.workloads.execute(CancelPull(op))
 
-    assert op not in [pull.op for pull in place.workloads.pulls(API.key)]
+    assert op not in [pull.op for pull in place.images.pulls(API.key)]
 
 
 async def test_logs_of_an_unknown_replica_are_not_found(place: Place) -> None:
     with pytest.raises(NotFound, match="no replica api--v9--0"):
-        async for _ in place.workloads.logs(LogRequest("shop", "api--v9--0", "")):
+        async for _ in place.logs.lines(LogRequest("shop", "api--v9--0", "")):
             pass
 
 

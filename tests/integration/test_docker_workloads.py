@@ -371,14 +371,14 @@ async def test_logs_are_whole_lines_and_can_be_followed(bench: Bench) -> None:
 
     lines: list[bytes] = []
     async with asyncio.timeout(20):
-        async for line in bench.workloads.logs(LogRequest("shop", "api--v1--0", "", follow=True)):
+        async for line in bench.workloads.lines(LogRequest("shop", "api--v1--0", "", follow=True)):
             lines.append(line)
             if len(lines) == 5:
                 break
 
     assert lines == [f"line {n}\n".encode() for n in range(5)]
     with pytest.raises(NotFound, match="has no task nope"):
-        await anext(aiter(bench.workloads.logs(LogRequest("shop", "api--v1--0", "nope"))))
+        await anext(aiter(bench.workloads.lines(LogRequest("shop", "api--v1--0", "nope"))))
 
 
 async def test_a_stopped_replica_ends_by_itself_and_is_removed(bench: Bench) -> None:
@@ -618,7 +618,7 @@ async def test_containers_and_networks_of_strangers_are_in_no_listing_and_stay(
         assert [r.id for r in (await bench.workloads.observe(KEY)).replicas] == [before.id]
         assert await bench.replica() == before
         with pytest.raises(NotFound):
-            await anext(bench.workloads.logs(LogRequest("bank", "ghost--v1--0", "main")))
+            await anext(bench.workloads.lines(LogRequest("bank", "ghost--v1--0", "main")))
 
         await bench.workloads.execute(StopReplica(REF, before.id))
         await bench.workloads.execute(RemoveReplica(REF, before.id))

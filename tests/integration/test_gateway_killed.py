@@ -160,4 +160,4 @@ async def test_the_socket_that_a_killed_gateway_left_is_no_obstacle(scene: Scene
     async with watched(scene):
         await eventually(scene.serves)
 
-    await scene.driver.meter.refused_connections()
+    await scene.driver.refusals.refused_connections()

@@ -62,6 +62,7 @@ class Machine(MemoryWorkloads):
         self.recorder = EventRecorder(self.events, self.now)
         self.admission = Admission(
             self,
+            self,
             self.looks.get,
             self.recorder,
             self.waiting.append,

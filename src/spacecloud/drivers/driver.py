@@ -4,9 +4,13 @@ The ports: what the control plane needs from a place that can run replicas.
 | port      | Docker                              | Kubernetes             | memory |
 |-----------|-------------------------------------|------------------------|--------|
 | Workloads | containers and networks on the engine | Deployments          | dicts  |
+| Images    | the engine's, and pulls             | the kubelet's matter   | dicts  |
+| Resources | cgroups, read directly              | the metrics server     | dicts  |
+| Logs      | the engine's log of a container     | the API server's       | dicts  |
 | Traffic   | Envoy, fed by xDS                   | Istio's resources      | dicts  |
 | Edge      | Envoy, fed by xDS                   | Istio's resources      | dicts  |
-| Meter     | Envoy's counters and access log     | Istio's metrics        | dicts  |
+| Meter     | Envoy's load reports, open sockets  | Istio's metrics        | dicts  |
+| Refusals  | Envoy's access log and counters     | Istio's access log     | dicts  |
 | Gate      | a listener of Envoy that asks       | to be seen             | calls of a test |
 | Names     | resolver files                      | Services               | dicts  |
 | Host      | rules, gateway, resolver            | nothing                | nothing|
@@ -83,38 +87,11 @@ class Workloads(Protocol):
         """Every service that has anything of ours, declared or not; one listing for all."""
         ...
 
-    async def images(self, references: Iterable[str]) -> Mapping[str, str | None]:
-        """Image reference to the local image's id, None where it is not here."""
-        ...
-
-    def volumes(self) -> Mapping[str, tuple[str, ...]]:
-        """Of the images that ``images`` found: reference or id to the folders of its VOLUMEs."""
-        ...
-
-    def pulls(self, key: ServiceKey) -> tuple[ObservedPull, ...]:
-        """The service's pulls that run, and how the last ones ended."""
-        ...
-
-    def progress(self) -> Mapping[str, PullView]:
-        """How far the images are that are on their way now, by reference."""
-        ...
-
-    async def usage(self, key: ServiceKey) -> Mapping[str, Usage]:
-        """
-        By id of the replica, of those that ran at the last ``observe`` and still do. It is read
-        from the machine itself, in less than a millisecond each: the engine is not asked.
-        """
-        ...
-
-    def machine_memory(self) -> MachineMemory:
-        """Without a wait; all 0 where nobody says."""
-        ...
-
     async def execute(self, op: WorkloadOp) -> None:
         """
         Carry out one operation. Repeating one that already happened is not an error.
 
-        A pull is only begun: its end is a hint, and seen in ``pulls``.
+        A pull is only begun: its end is a hint, and seen in ``Images.pulls``.
         """
         ...
 
@@ -136,7 +113,42 @@ class Workloads(Protocol):
         """Engine events and changes of health, from this call on."""
         ...
 
-    def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
+
+class Images(Protocol):
+    async def images(self, references: Iterable[str]) -> Mapping[str, str | None]:
+        """Image reference to the local image's id, None where it is not here."""
+        ...
+
+    def volumes(self) -> Mapping[str, tuple[str, ...]]:
+        """Of the images that ``images`` found: reference or id to the folders of its VOLUMEs."""
+        ...
+
+    def pulls(self, key: ServiceKey) -> tuple[ObservedPull, ...]:
+        """The service's pulls that run, and how the last ones ended."""
+        ...
+
+    def progress(self) -> Mapping[str, PullView]:
+        """How far the images are that are on their way now, by reference."""
+        ...
+
+
+class Resources(Protocol):
+    """What replicas use of the machine, and what it has."""
+
+    async def usage(self, key: ServiceKey) -> Mapping[str, Usage]:
+        """
+        By id of the replica, of those that ran at the last ``observe`` and still do. It is read
+        from the machine itself, in less than a millisecond each: the engine is not asked.
+        """
+        ...
+
+    def machine_memory(self) -> MachineMemory:
+        """Without a wait; all 0 where nobody says."""
+        ...
+
+
+class Logs(Protocol):
+    def lines(self, request: LogRequest) -> AsyncIterator[bytes]:
         """Whole lines, each ending in a newline. Raises ``NotFound`` for an unknown replica."""
         ...
 
@@ -211,7 +223,7 @@ class Edge(Protocol):
 
 
 class Meter(Protocol):
-    """What the gateway counts."""
+    """What there is to do: requests and connections, as the gateway and the machine count them."""
 
     def load_reports(self) -> AsyncIterator[LoadReport]:
         """
@@ -236,6 +248,10 @@ class Meter(Protocol):
         is not in it.
         """
         ...
+
+
+class Refusals(Protocol):
+    """What the gateway lets through to nobody."""
 
     async def refused_connections(self) -> int:
         """
@@ -306,9 +322,13 @@ class Host(Protocol):
 @dataclass(frozen=True, slots=True)
 class Driver:
     workloads: Workloads
+    images: Images
+    resources: Resources
+    logs: Logs
     traffic: Traffic
     edge: Edge
     meter: Meter
+    refusals: Refusals
     names: Names
     host: Host
     gate: Gate

@@ -51,7 +51,11 @@ MISSING = "missing"
 
 
 class MemoryWorkloads:
-    """Every image but the missing ones can be pulled; every task is ready after a moment."""
+    """
+    Fulfils ``Workloads``, ``Images``, ``Resources`` and ``Logs``.
+
+    Every image but the missing ones can be pulled; every task is ready after a moment.
+    """
 
     def __init__(self, now: Callable[[], datetime], ready_after: timedelta = timedelta(0)) -> None:
         self.executed: list[WorkloadOp] = []
@@ -156,7 +160,7 @@ class MemoryWorkloads:
     def hints(self) -> AsyncGenerator[Hint]:
         return self._hints.subscribe()
 
-    async def logs(self, request: LogRequest) -> AsyncGenerator[bytes]:
+    async def lines(self, request: LogRequest) -> AsyncGenerator[bytes]:
         for key, world in self._world.items():
             for replica in world.replicas:
                 if (key.project, replica.id) == (request.project, request.replica):
@@ -197,7 +201,7 @@ def _effort(replica: ObservedReplica) -> tuple[bool, bool]:
 
 
 class MemoryTraffic:
-    """Fulfils ``Traffic``, ``Edge`` and ``Meter``."""
+    """Fulfils ``Traffic``, ``Edge``, ``Meter`` and ``Refusals``."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
@@ -302,12 +306,16 @@ class MemoryHost:
 
 
 def memory_driver(now: Callable[[], datetime], ready_after: timedelta = timedelta(0)) -> Driver:
-    gateway = MemoryTraffic(now)
+    workloads, gateway = MemoryWorkloads(now, ready_after), MemoryTraffic(now)
     return Driver(
-        workloads=MemoryWorkloads(now, ready_after),
+        workloads=workloads,
+        images=workloads,
+        resources=workloads,
+        logs=workloads,
         traffic=gateway,
         edge=gateway,
         meter=gateway,
+        refusals=gateway,
         names=MemoryNames(),
         host=MemoryHost(),
         gate=MemoryGate(),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from spacecloud.drivers.driver import Meter
+from spacecloud.drivers.driver import Refusals
 from spacecloud.mesh.explain import why_refused
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.refs import ServiceKey
@@ -29,14 +29,14 @@ class _Tally:
 class DeniedCalls:
     def __init__(
         self,
-        meter: Meter,
+        refusals: Refusals,
         policies: PolicyCache,
         events: EventRecorder,
         now: Callable[[], datetime],
         tell_at: Callable[[datetime], None],
     ) -> None:
         """``tell_at`` asks for ``tell`` to be called then."""
-        self._meter = meter
+        self._refusals = refusals
         self._policies = policies
         self._events = events
         self._now = now
@@ -57,7 +57,7 @@ class DeniedCalls:
         return sum(t.count for of_key in self._tallies.values() for t in of_key.values())
 
     async def listen(self) -> None:
-        async for denied in self._meter.denied_calls():
+        async for denied in self._refusals.denied_calls():
             if not self._pending:
                 self._tell_at(self._now() + TELL_AFTER)
             self._pending[denied] = self._pending.get(denied, 0) + 1

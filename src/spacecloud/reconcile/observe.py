@@ -63,13 +63,13 @@ class Observer:
         known: ObservedWorkloads | None = None,
     ) -> Observed:
         """``known``: what the engine holds of it, where that has just been listed."""
-        engine, references = self._driver.workloads, _references(desired)
+        images, references = self._driver.images, _references(desired)
         # Before the images: what has ended by then is here.
-        pulls = engine.pulls(key)
+        pulls = images.pulls(key)
         gateway = self._driver.traffic.view(key)
         return Observed(
-            workloads=known or await engine.observe(key),
-            images=await engine.images(sorted(references)) if references else {},
+            workloads=known or await self._driver.workloads.observe(key),
+            images=await images.images(sorted(references)) if references else {},
             published=gateway.published,
             policy=gateway.policy,
             in_gateway=gateway.is_held,

@@ -101,7 +101,7 @@ class Platform:
 
         self.refused_connections = RefusedConnections()
         self.denied_calls = DeniedCalls(
-            driver.meter,
+            driver.refusals,
             policies,
             events,
             now,
@@ -228,7 +228,7 @@ class Platform:
         not answer is told of by whoever needs it.
         """
         with suppress(Transient):
-            counted = await self._driver.meter.refused_connections()
+            counted = await self._driver.refusals.refused_connections()
             if refused := self.refused_connections.note(counted):
                 self._events.record(
                     PLATFORM, "ConnectionsRefused", TOO_MANY, "warning", count=refused

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from spacecloud.drivers.driver import Workloads
+from spacecloud.drivers.driver import Images
 from spacecloud.ingress import table
 from spacecloud.mesh import explain
 from spacecloud.mesh.policy import Policy, affected
@@ -26,13 +26,13 @@ class Preview:
     def __init__(
         self,
         store: Store,
-        workloads: Workloads,
+        images: Images,
         policies: PolicyCache,
         services: ServiceReconciler,
         cluster_type: ClusterType,
     ) -> None:
         self._store = store
-        self._workloads = workloads
+        self._images = images
         self._policies = policies
         self._services = services
         self._cluster_type: ClusterType = cluster_type
@@ -115,7 +115,7 @@ class Preview:
         if any(t.docker.image_pull_policy == "always" for t in version.spec.tasks):
             return version
         wanted = {task.id: task.docker.image for task in version.spec.tasks}
-        here = await self._workloads.images(sorted(set(wanted.values())))
+        here = await self._images.images(sorted(set(wanted.values())))
         same = was.images == {task: here.get(image) for task, image in wanted.items()}
         return was if same else version
 

@@ -84,7 +84,7 @@ class Queries:
         self._health = sources.health
         self._denied_calls = sources.platform.denied_calls
         self._preview = Preview(
-            store, driver.workloads, sources.policies, sources.services, driver.cluster_type
+            store, driver.images, sources.policies, sources.services, driver.cluster_type
         )
         self._http_port = http_port
 
@@ -128,12 +128,12 @@ class Queries:
         return await self._preview.plan(envelopes, trial, delete=delete)
 
     def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
-        return self._driver.workloads.logs(request)
+        return self._driver.logs.lines(request)
 
     def notices(self, envelope: Envelope) -> tuple[Notice, ...]:
         found = notices_of(envelope.spec)
         if isinstance(envelope.spec, Service):
-            found += tuple(volumes_of(envelope.spec, {}, self._driver.workloads.volumes()))
+            found += tuple(volumes_of(envelope.spec, {}, self._driver.images.volumes()))
         return found
 
     async def why_unavailable(self) -> str:
@@ -174,7 +174,7 @@ class Queries:
     ) -> Relations:
         key = service.key
         urls = table.urls_of(key, ingress.served, self._http_port, version.ref.version)
-        running = self._driver.workloads.progress()
+        running = self._driver.images.progress()
         images = dict.fromkeys(task.docker.image for task in version.spec.tasks)
         pulls = tuple(running[image] for image in images if image in running)
         unobserved = self._services.unobserved(key)
@@ -190,7 +190,7 @@ class Queries:
             not_served=ingress.not_served(key),
             notices=(
                 *notices_of(version.spec),
-                *volumes_of(version.spec, version.images, self._driver.workloads.volumes()),
+                *volumes_of(version.spec, version.images, self._driver.images.volumes()),
                 *explain.warnings(key, policy.authorization),
                 *table.unreached(key, ingress.served),
             ),

@@ -80,7 +80,9 @@ class ServiceReconciler:
         self._driver = driver
         self._events = events
         self._background = background
-        self.admission = Admission(driver.workloads, self.snapshot, events, self._try_again, now)
+        self.admission = Admission(
+            driver.workloads, driver.resources, self.snapshot, events, self._try_again, now
+        )
         self._termination = termination
         self._now = now
         self._began = now()
@@ -329,7 +331,7 @@ class ServiceReconciler:
         self._record_event(state.key, exit_of(replica, task, words))
 
     async def _last_output(self, project: str, replica: str, task: str) -> str:
-        lines = await self._driver.workloads.last_lines(project, replica, task, LAST_LINES)
+        lines = await self._driver.logs.last_lines(project, replica, task, LAST_LINES)
         return message(" | ".join(line.strip() for line in lines if line.strip()), LONGEST_WORDS)
 
     def _record_event(self, key: ServiceKey, event: NewEvent) -> None:

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from spacecloud.autoscale.decision import Decision, Want
 from spacecloud.model.declared import DeclaredVersion
-from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scale import (
     ScalePolicy,
     Tuning,
@@ -42,8 +41,7 @@ from spacecloud.reasons.scale_requests import (
 )
 from spacecloud.reasons.scaling import Called
 from spacecloud.report.sleeping import depth_of_all
-from spacecloud.report.snapshot import Snapshot
-from spacecloud.workloads.observed import ObservedReplica
+from spacecloud.report.snapshot import Snapshot, replicas_of
 from spacecloud.workloads.situation import in_service
 
 
@@ -137,17 +135,11 @@ def _state(
         return "awake"
     if snapshot is None:
         return scaling.asleep
-    return depth_of_all(_replicas(version.ref, snapshot)) or "awake"
+    return depth_of_all(replicas_of(version.ref, snapshot)) or "awake"
 
 
 def _ready(version: DeclaredVersion, snapshot: Snapshot | None) -> int:
-    return sum(map(in_service, _replicas(version.ref, snapshot)))
-
-
-def _replicas(ref: ServiceRef, snapshot: Snapshot | None) -> list[ObservedReplica]:
-    if snapshot is None:
-        return []
-    return [r for r in snapshot.situation.observed.workloads.replicas if r.ref == ref]
+    return sum(map(in_service, replicas_of(version.ref, snapshot)))
 
 
 def _sleep(policy: ScalePolicy) -> dict[str, object]:

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from spacecloud.model.refs import ServiceRef
+from spacecloud.reasons.tasks import Ending
 from spacecloud.reasons.union import FailureReason
+from spacecloud.workloads.observed import ObservedReplica, ObservedTask
 from spacecloud.workloads.plan import Plan
 from spacecloud.workloads.situation import Situation
 
@@ -18,3 +21,13 @@ class Snapshot:
 
     last_output: Mapping[str, str] = field(default_factory=dict)
     """Container id of a task that ended to the end of its log."""
+
+    def ending_of(self, task: ObservedTask) -> Ending:
+        return task.ending(self.last_output.get(task.container, ""))
+
+
+def replicas_of(ref: ServiceRef, snapshot: Snapshot | None) -> list[ObservedReplica]:
+    """Before the first look none are known."""
+    if snapshot is None:
+        return []
+    return [r for r in snapshot.situation.observed.workloads.replicas if r.ref == ref]

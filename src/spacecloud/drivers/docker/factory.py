@@ -34,9 +34,13 @@ async def docker_driver(
         async with gateway.serve(), workloads.run():
             yield Driver(
                 workloads=workloads,
+                images=workloads,
+                resources=workloads,
+                logs=workloads,
                 traffic=gateway,
                 edge=gateway,
                 meter=gateway,
+                refusals=gateway,
                 names=DnsmasqNames(RunDirectory(settings.run_dir)),
                 host=DockerHost(engine, settings, networking),
                 gate=gateway.gate,

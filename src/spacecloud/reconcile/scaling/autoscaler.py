@@ -296,7 +296,7 @@ class Autoscaler:
         if not is_used or now < scaled.measured_at + policy.polling_seconds:
             return
         scaled.measured_at = now
-        used = await self._driver.workloads.usage(scaled.version.ref.key)
+        used = await self._driver.resources.usage(scaled.version.ref.key)
         scaled.usages.record(now, {id: used[id] for id in scaled.serving if id in used})
 
     def _take_decision(self, ref: ServiceRef, scaled: Scaled, decision: Decision) -> None:

@@ -15,7 +15,7 @@ from datetime import datetime
 from time import monotonic
 
 from spacecloud.autoscale.capacity import Starting, Wish, capacity, expected_bytes
-from spacecloud.drivers.driver import Workloads
+from spacecloud.drivers.driver import Resources, Workloads
 from spacecloud.errors import Transient
 from spacecloud.model.load import MachineMemory, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef, replica_id
@@ -59,6 +59,7 @@ class Admission:
     def __init__(
         self,
         workloads: Workloads,
+        resources: Resources,
         last_look: Callable[[ServiceKey], Snapshot | None],
         events: EventRecorder,
         try_again: Callable[[ServiceKey], None],
@@ -67,6 +68,7 @@ class Admission:
     ) -> None:
         """``try_again`` hears of a service of which something fits by now that was refused."""
         self._workloads = workloads
+        self._resources = resources
         self._last_look = last_look
         self._events = events
         self._try_again = try_again
@@ -180,7 +182,7 @@ class Admission:
                 return
             # First what they use: what they grow by until the next line is counted twice.
             self._used = await self._usage() if self._waiting else {}
-            self._memory = self._workloads.machine_memory()
+            self._memory = self._resources.machine_memory()
             self._round_at = self._clock()
             self._forget(self._round_at)
             self._promise(self._round_at)
@@ -228,7 +230,7 @@ class Admission:
         """Of what starts."""
         used: dict[str, Usage] = {}
         for key in sorted({begun.wish.ref.key for begun in self._begun.values()}):
-            found = await self._workloads.usage(key)
+            found = await self._resources.usage(key)
             used |= {id: each for id, each in found.items() if id in self._begun}
         return used
 
@@ -237,7 +239,7 @@ class Admission:
         serving = [replica.id for replica in self._replicas(ref) if in_service(replica)]
         if not serving:
             return
-        used = await self._workloads.usage(ref.key)
+        used = await self._resources.usage(ref.key)
         most = max((used[id].memory_bytes for id in serving if id in used), default=0)
         if most:
             self._measured[ref] = most

@@ -46,7 +46,7 @@ _GuardedService = tuple[Face, Face | None, dict[Dialled, Guarded]]
 
 
 class EnvoyTraffic:
-    """Fulfils ``Traffic``, ``Edge``, ``Meter`` and ``Revocation`` while ``serve`` is open."""
+    """While ``serve`` is open ``Traffic``, ``Edge``, ``Meter``, ``Refusals`` and ``Revocation``."""
 
     def __init__(
         self,

@@ -77,7 +77,7 @@ RECLAIM_AFTER_SECONDS = 5.0
 
 
 class DockerWorkloads:
-    """Fulfils ``drivers.driver.Workloads`` while ``run`` is open."""
+    """Fulfils ``Workloads``, ``Images``, ``Resources`` and ``Logs`` while ``run`` is open."""
 
     def __init__(
         self,
@@ -216,7 +216,7 @@ class DockerWorkloads:
     def hints(self) -> AsyncGenerator[Hint]:
         return self._hints.subscribe()
 
-    async def logs(self, request: LogRequest) -> AsyncGenerator[bytes]:
+    async def lines(self, request: LogRequest) -> AsyncGenerator[bytes]:
         container = await self._container(request.project, request.replica, request.task)
         async for line in logs.lines(
             self._engine,
