@@ -203,7 +203,7 @@ async def test_what_was_decided_before_an_order_is_not_written_over_it(tmp_path:
         async def slow_for_web(ref: ServiceRef, scaling: Scaling) -> None:
             if ref == WEB:
                 asked.set()
-                await go_on.wait()
+                await asyncio.wait_for(go_on.wait(), 30)
             await write(ref, scaling)
 
         setattr(plane.store, "record_scaling", slow_for_web)  # noqa: B010 - a method of an instance
