@@ -589,6 +589,16 @@ async def test_connections_that_the_public_port_refuses_are_told_and_counted(
     assert b"space_cloud_refused_connections 11.0" in setup.plane.queries.metrics()
 
 
+async def test_the_longest_hold_is_among_the_metrics(setup: MemoryPlane) -> None:
+    await setup.declare(a_service())
+
+    longest = setup.plane.controller.longest_hold
+    told = f"space_cloud_longest_hold_seconds {longest}".encode()
+
+    assert longest > 0
+    assert told in setup.plane.queries.metrics().splitlines()
+
+
 @pytest.mark.attack
 async def test_a_port_of_the_platform_that_was_declared_before_stays_closed_and_is_told(
     setup: MemoryPlane,

@@ -96,6 +96,7 @@ class ControlPlane:
             store,
             driver,
             Parts(
+                self.controller,
                 policies,
                 self.services,
                 self.platform,
