@@ -1,6 +1,7 @@
 """What the engine, the gateway and the machine refuse, or fail at."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from spacecloud.reasons.base import BaseReason
 
@@ -197,6 +198,8 @@ class GatewayRejected(BaseReason):
     """It serves what it had before."""
 
     message: str
+    exceeded: Literal["", "regex size"] = ""
+    """Which of its limits, where it is one that it may have of an earlier release."""
 
     code = "GatewayRejected"
     remedy = "the gateway keeps what it had: change ports or routes of the service, apply again"
