@@ -100,6 +100,24 @@ class VolumeNotKept(BaseReason):
 
 
 @dataclass(frozen=True, slots=True)
+class HostPortClosed(BaseReason):
+    """Of a project that an earlier release has accepted."""
+
+    project: str
+    ports: tuple[int, ...]
+
+    code = "HostPortClosed"
+    remedy = "take these ports out of the project's egress"
+
+    def __str__(self) -> str:
+        ports = ", ".join(map(str, self.ports))
+        return (
+            f"project {self.project}: egress to {ports} stays closed: the platform itself listens "
+            "there"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class UpstreamsUnited(BaseReason):
     """A call shows which service it comes from, and not which version of it."""
 
@@ -285,6 +303,7 @@ Notice = (
     | MaximumBelowMinimum
     | NothingToProbe
     | VolumeNotKept
+    | HostPortClosed
     | UpstreamsUnited
     | WhitelistsDiffer
     | PeerNotDeclared

@@ -220,6 +220,21 @@ class GatewayUnavailable(BaseReason):
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionsRefused(BaseReason):
+    """From outside alone: calls between services are not touched."""
+
+    code = "ConnectionsRefused"
+    remedy = "raise SPACE_CLOUD_PUBLIC_CONNECTIONS, or give the machine more memory"
+
+    def __str__(self) -> str:
+        return (
+            "the public port closed connections: there were more than "
+            "SPACE_CLOUD_PUBLIC_CONNECTIONS, or memory was short; calls between services are not "
+            "touched"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class PartEnded(BaseReason):
     """Only its log can say what to do."""
 
@@ -311,6 +326,7 @@ PlatformReason = (
     | SecretNotWritten
     | GatewayRejected
     | GatewayUnavailable
+    | ConnectionsRefused
     | PartEnded
     | PartDown
     | HostFailed

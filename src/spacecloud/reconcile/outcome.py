@@ -128,7 +128,8 @@ def _done(ended: Ended) -> Iterator[Telling]:
             if not (isinstance(cause, GateChanged) and cause.shut):
                 yield from _endpoints(op, ended.acknowledged)
         case ConfirmRevision():
-            yield Telling("RevisionConfirmed", f"{op.ref.version}: revision {op.number}: {cause}")
+            said = f"{op.ref.version}: revision {op.number}: {cause}"
+            yield Telling("RevisionConfirmed", said, reason=cause)
         case FailRevision():
             said = f"{op.ref.version}: revision {op.number}: {op.replica}/{op.task}: {cause}"
             yield Telling("RevisionFailed", said, "error", cause)
