@@ -526,6 +526,7 @@ async def test_a_new_revision_that_ends_is_given_up_for_the_one_that_stayed(
     failed = await setup.settles(state="failed")
     assert f"revision 2 did not last, revision 1 serves: {new.id}/main" in failed.message
     assert "no database" in failed.message
+    assert (failed.reason, failed.cause) == ("RolledBack", "Exited")
 
     async def gone() -> None:
         status = await setup.status()

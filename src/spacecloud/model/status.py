@@ -183,6 +183,9 @@ class ServiceStatus(View):
     reason: str = ""
     """The code of what ``message`` tells."""
 
+    cause: str = ""
+    """The code of what broke a revision that did not last; empty where ``reason`` is all."""
+
     fix: Told = ""
     """What to do about it; empty where nothing has to be done, or only a log can say."""
 

@@ -172,13 +172,18 @@ class SecretUnusable(BaseReason):
 
 @dataclass(frozen=True, slots=True)
 class SecretMissing(BaseReason):
-    message: str
+    project: str
+    id: str
+    version: int | None = None
+    """The one that a revision names; None: the latest."""
 
     code = "SecretNotFound"
     remedy = "apply the secret"
 
     def __str__(self) -> str:
-        return self.message
+        if self.version is None:
+            return f"there is no secret {self.project}/{self.id}"
+        return f"version {self.version} of secret {self.project}/{self.id} is not kept any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,13 +276,15 @@ class PartDown(BaseReason):
 
 @dataclass(frozen=True, slots=True)
 class SubnetFull(BaseReason):
-    message: str
+    subnet: str
+    replicas: int
+    """So many it holds."""
 
     code = "AddressesUsedUp"
     remedy = "delete what is not needed, or configure a larger pool"
 
     def __str__(self) -> str:
-        return self.message
+        return f"the network {self.subnet} is full: it holds {self.replicas} replicas"
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,7 @@ def status_of(
         state=verdict.state,
         message=verdict.message,
         reason=verdict.reason.code if verdict.reason is not None else "",
+        cause=_cause(verdict.reason),
         fix=verdict.reason.fix if verdict.reason is not None else "",
         subject=verdict.subject,
         task=verdict.task,
@@ -312,10 +313,18 @@ def _failure(version: DeclaredVersion) -> Reason | None:
     failure, latest = version.failure, version.revision
     if failure is None or latest is None:
         return None
-    told = (failure.subject, failure.message, failure.fix)
+    told = (failure.subject, failure.message, failure.fix, failure.code)
     if version.fallback is None or version.confirmed is None:
         return NotConfirmed(latest.number, *told)
     return RolledBack(latest.number, version.confirmed.number, *told)
+
+
+def _cause(reason: Reason | None) -> str:
+    match reason:
+        case RolledBack(cause=cause) | NotConfirmed(cause=cause):
+            return cause
+        case _:
+            return ""
 
 
 def _first_trouble(replicas: list[ObservedReplica], snapshot: Snapshot) -> Verdict:
