@@ -46,6 +46,8 @@ SECRETS: Mapping[str, Mapping[str, str]] = {
 async def values(project: str, id: str, version: int | None) -> Mapping[str, str]:
     if version == GONE:
         raise NotFound(f"no revision names version {version} of secret {project}/{id} any more")
+    if id not in SECRETS:
+        raise NotFound(f"secret({id}) not present in state")
     end = "" if version in (None, 1) else f"-{version}"
     return {key: value + end for key, value in SECRETS[id].items()}
 

@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from eventually import wait_until
 from lanes import lane, pools, taken_networks
@@ -138,6 +139,13 @@ class Installation:
 
     def log(self) -> str:
         return (self.folder / "serve.log").read_text("utf-8", "replace")
+
+    def metric(self, name: str) -> float:
+        """As Prometheus is told of it; of one without labels."""
+        told = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5).text
+        families = text_string_to_metric_families(told)
+        (value,) = [s.value for f in families for s in f.samples if s.name == name]
+        return value
 
     def program(
         self, name: str, *arguments: str, given: str | None = None, check: bool = False

@@ -134,7 +134,7 @@ def test_a_refused_http_call_reads_the_rule_and_status_shows_both_sides(stage: S
     def shown() -> None:
         refusals = stage.user.status("red", "shut")["refusals"]
         assert [r["port"] for r in refusals if r["caller"] == "red/open"]
-        assert "whitelists" in refusals[0]["reason"]
+        assert "whitelists" in refusals[0]["message"]
 
     wait_until(shown)
     assert stage.user.status("red", "shut")["admits"] == []

@@ -165,8 +165,10 @@ async def test_denied_calls_are_counted_together_and_told_once_the_store_answers
     async def told() -> None:
         refusals = (await setup.status()).refusals
         assert [(r.caller, r.port, r.count) for r in refusals] == [("192.168.1.1", 80, 3)]
+        said = [(r.reason, r.message) for r in refusals]
+        assert said == [("CallDenied", "no service has this address")]
         events = [e for e in await setup.store.events("shop", "api", 50) if e.kind == "Refused"]
-        assert [event.count for event in events] == [3]
+        assert [(event.count, event.reason) for event in events] == [(3, "CallDenied")]
 
     await eventually(tried, within=10)
     await eventually(told, within=10)
@@ -524,6 +526,7 @@ async def test_a_new_revision_that_ends_is_given_up_for_the_one_that_stayed(
     failed = await setup.settles(state="failed")
     assert f"revision 2 did not last, revision 1 serves: {new.id}/main" in failed.message
     assert "no database" in failed.message
+    assert (failed.reason, failed.cause) == ("RolledBack", "Exited")
 
     async def gone() -> None:
         status = await setup.status()
@@ -583,10 +586,21 @@ async def test_connections_that_the_public_port_refuses_are_told_and_counted(
 
     async def told() -> None:
         events = await setup.store.events(project=None, limit=10)
-        assert [e.count for e in events if e.kind == "ConnectionsRefused"] == [7 + 4]
+        refused = [e for e in events if e.kind == "ConnectionsRefused"]
+        assert [(e.count, e.reason) for e in refused] == [(7 + 4, "ConnectionsRefused")]
 
     await eventually(told)
     assert b"space_cloud_refused_connections 11.0" in setup.plane.queries.metrics()
+
+
+async def test_the_longest_hold_is_among_the_metrics(setup: MemoryPlane) -> None:
+    await setup.declare(a_service())
+
+    longest = setup.plane.controller.longest_hold
+    told = f"space_cloud_longest_hold_seconds {longest}".encode()
+
+    assert longest > 0
+    assert told in setup.plane.queries.metrics().splitlines()
 
 
 @pytest.mark.attack
@@ -600,10 +614,9 @@ async def test_a_port_of_the_platform_that_was_declared_before_stays_closed_and_
 
     async def told() -> None:
         events = await setup.store.events(None, None, 10)
-        closed = [event.message for event in events if event.kind == "HostPortClosed"]
-        assert closed == [
-            "project shop: egress to 4122 stays closed: the platform itself listens there"
-        ]
+        (closed,) = [event for event in events if event.kind == "HostPortClosed"]
+        said = "project shop: egress to 4122 stays closed: the platform itself listens there"
+        assert (closed.message, closed.reason) == (said, "HostPortClosed")
         assert [access.port for access in setup.traffic.host_ports] == [5432]
 
     await eventually(told)

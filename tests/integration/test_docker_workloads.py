@@ -26,6 +26,7 @@ from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Terminal, Transient
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.secret import SecretFacts
+from spacecloud.reasons.platform import SecretMissing
 from spacecloud.reasons.tasks import NothingListens
 from spacecloud.workloads.operations import (
     PullImage,
@@ -253,10 +254,21 @@ async def test_a_replica_whose_secret_has_moved_on_is_not_made_and_is_tried_agai
 ) -> None:
     facts = (SecretFacts("shop", "creds", "env", "", ("TOKEN",), GONE),)
 
-    with pytest.raises(Transient, match="no revision names"):
+    with pytest.raises(Transient) as failed:
         await bench.workloads.execute(bench.op(bench.task(secrets=["creds"]), secrets=facts))
 
+    assert failed.value.reason == SecretMissing("shop", "creds", GONE)
     assert (await bench.workloads.observe(KEY)).replicas == ()
+
+
+async def test_a_pull_whose_credentials_are_not_there_is_not_begun_and_is_tried_again(
+    bench: Bench,
+) -> None:
+    with pytest.raises(Transient) as failed:
+        await bench.workloads.execute(PullImage(REF, "127.0.0.1:1/never:1", "login", 1))
+
+    assert failed.value.reason == SecretMissing("shop", "login")
+    assert bench.workloads.pulls(KEY) == ()
 
 
 async def test_a_task_that_was_made_and_not_started_has_its_secret_files_when_it_is(

@@ -203,7 +203,8 @@ async def test_what_was_decided_before_an_order_is_not_written_over_it(tmp_path:
         async def slow_for_web(ref: ServiceRef, scaling: Scaling) -> None:
             if ref == WEB:
                 asked.set()
-                await asyncio.wait_for(go_on.wait(), 30)
+                async with asyncio.timeout(30):
+                    await go_on.wait()
             await write(ref, scaling)
 
         setattr(plane.store, "record_scaling", slow_for_web)  # noqa: B010 - a method of an instance
@@ -211,7 +212,8 @@ async def test_what_was_decided_before_an_order_is_not_written_over_it(tmp_path:
         writing = asyncio.create_task(wanted.run())
         wanted.decide(WEB, Scaling(1, now()))
         wanted.decide(API, Scaling(1, now()))
-        await asyncio.wait_for(asked.wait(), 10)
+        async with asyncio.timeout(10):
+            await asked.wait()
 
         order = asyncio.create_task(wanted.record(API, Scaling(3, now(), pinned=1)))
         await asyncio.sleep(0.1)

@@ -212,7 +212,7 @@ def test_a_gateway_that_is_down_is_the_first_to_mend() -> None:
 
 
 def test_a_refused_caller_is_told_with_the_line_that_lets_it_in() -> None:
-    refusal = DeniedCallView(caller="shop/web", port=6379, count=2, last=NOON, reason="add {…}")
+    refusal = DeniedCallView(caller="shop/web", port=6379, count=2, last=NOON, message="add {…}")
     relations = Relations(refusals=(refusal,), admits=("shop/api",))
     found = status(settled(a_situation(a_version())), relations)
 

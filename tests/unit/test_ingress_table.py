@@ -17,7 +17,17 @@ from spacecloud.ingress.table import (
 from spacecloud.model.declared import StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import IngressTarget
-from spacecloud.reasons.notices import EscapedSlashesNotKept, RouteNeverReached, RouteNotServed
+from spacecloud.reasons.notices import (
+    EscapedSlashesNotKept,
+    Notice,
+    RouteNeverReached,
+    RouteNotServed,
+    RoutePortMissing,
+    RoutePortNotHttp,
+    RouteTargetMissing,
+    RouteTargetOutside,
+    RouteVersionMissing,
+)
 
 WEB = ServiceKey("shop", "web")
 WORLD = a_world(
@@ -101,18 +111,19 @@ def test_targets_are_services_versions_and_their_ports() -> None:
 
 
 def test_a_target_that_leads_nowhere_is_left_out_and_warned_of() -> None:
-    def said(host: str, port: int = 8080, **more: Any) -> str:
+    def told(host: str, port: int = 8080, **more: Any) -> Notice:
         document = {"targets": [{"host": host, "port": port, **more}]}
         routes = _routes({"r": document})
         assert table(routes, WORLD).rules[0].targets == ()
         (notice,) = warnings(routes, WORLD)
-        return str(notice)
+        return notice
 
-    assert "there is no service at api.shop" in said("api.shop.svc.cluster.local")
-    assert "has no port 1: it has 8080, 9090" in said("web.shop.svc.cluster.local", 1)
-    assert "speaks tcp: a route needs http" in said("db.shop.svc.cluster.local", 5432)
-    assert "is not a service's domain" in said("example.com")
-    assert "has no version v9" in said("web.shop.svc.cluster.local", version="v9")
+    nobody, web = "api.shop.svc.cluster.local", "web.shop.svc.cluster.local"
+    assert told(nobody) == RouteTargetMissing("shop/r", nobody)
+    assert told(web, 1) == RoutePortMissing("shop/r", "shop/web", 1, (8080, 9090))
+    assert told("db.shop.svc.cluster.local", 5432) == RoutePortNotHttp("shop/r", "shop/db", 5432)
+    assert told("example.com") == RouteTargetOutside("shop/r", "example.com")
+    assert told(web, version="v9") == RouteVersionMissing("shop/r", "shop/web", "v9")
 
 
 def test_denied_and_unknown_rules_let_nobody_in() -> None:

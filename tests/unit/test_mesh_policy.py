@@ -296,7 +296,7 @@ def test_ports_of_the_platform_itself_open_for_nobody_whatever_was_declared_befo
     opened = host_ports(declared.addresses, projects, own)
 
     assert [access.port for access in opened] == [5432, 6379]
-    assert asking_for(own, projects) == {"shop": [4122]}
+    assert asking_for(own, projects) == {"shop": (4122,)}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,14 @@ from spacecloud.model.task import Restart
 from spacecloud.model.traffic import Endpoint
 from spacecloud.reasons.images import ImageNotFound
 from spacecloud.reasons.platform import EngineRefused, EngineUnavailable
-from spacecloud.reasons.steps import Awake, BusyWhileFrozen, FallsAsleep, GateChanged, Surplus
+from spacecloud.reasons.steps import (
+    Awake,
+    BusyWhileFrozen,
+    FallsAsleep,
+    GateChanged,
+    Lasted,
+    Surplus,
+)
 from spacecloud.reasons.tasks import Exited
 from spacecloud.reconcile.history import HistoryRecorder
 from spacecloud.reconcile.outcome import (
@@ -24,6 +31,7 @@ from spacecloud.reconcile.outcome import (
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.observed import ObservedPull
 from spacecloud.workloads.operations import (
+    ConfirmRevision,
     FreezeReplica,
     Op,
     PublishTraffic,
@@ -119,6 +127,14 @@ def test_the_end_of_a_pull_is_told_either_way() -> None:
 
     assert event_of(ObservedPull(pull, "done", NOON)).kind == "ImagePulled"
     assert event_of(ObservedPull(pull, "failed", NOON, no_tag)).severity == "error"
+
+
+def test_a_confirmation_is_told_with_its_cause() -> None:
+    confirmed = Ended(Step(ConfirmRevision(REF, 1, 2), Lasted(5)), None)
+
+    (told,) = events_of([confirmed])
+
+    assert (told.message, told.reason) == ("v1: revision 2: it has served for 5 s", Lasted(5))
 
 
 @pytest.mark.parametrize("error", [Transient(AWAY), ZeroDivisionError("bug")])

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from builders import (
 )
 from spacecloud.model.declared import DeclaredVersion
 from spacecloud.reasons.images import ImageNotFound
-from spacecloud.reasons.platform import GatewayRejected
+from spacecloud.reasons.platform import GatewayRejected, SubnetFull
 from spacecloud.reasons.tasks import NothingListens, ProbeAnswered
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.forecast import plan
@@ -37,7 +38,7 @@ from spacecloud.workloads.operations import (
 )
 from spacecloud.workloads.repair import restart_delay
 from spacecloud.workloads.simulate import simulate
-from spacecloud.workloads.situation import Situation
+from spacecloud.workloads.situation import Declared, Situation
 
 EXITED = {"state": "exited", "exited_at": NOON, "exit_code": 0}
 
@@ -323,6 +324,22 @@ def test_a_publication_that_was_refused_is_not_repeated_and_is_told() -> None:
 
     assert decided.problems == (GatewayRejected("bad"),)
     assert not [s for s in decided if isinstance(s.op, PublishTraffic)]
+
+
+def test_what_a_network_does_not_hold_is_not_made_and_is_told() -> None:
+    situation = settled(a_situation(a_version()))
+    declared = situation.desired
+    assert isinstance(declared, Declared)
+    small = replace(declared.allocation, subnet=IPv4Network("10.180.0.0/29"))
+    wanted = replace(declared, allocation=small, replicas={a_version().ref: 6})
+    workloads = replace(situation.observed.workloads, network=str(small.subnet))
+    observed = replace(situation.observed, workloads=workloads)
+
+    decided = decide(replace(situation, desired=wanted, observed=observed))
+
+    created = [s.op.address for s in decided if isinstance(s.op, CreateReplica)]
+    assert created == [f"10.180.0.{host}" for host in (3, 4, 5, 6)]
+    assert decided.problems == (SubnetFull("10.180.0.0/29", 5),)
 
 
 def test_a_network_with_another_subnet_is_made_anew() -> None:

@@ -77,3 +77,27 @@ async def test_a_key_is_looked_at_when_the_wakes_are_over() -> None:
     async with asyncio.timeout(1):
         await looked.wait()
     running.cancel()
+
+
+async def test_a_key_is_not_held_while_wakes_go_first() -> None:
+    precedence, looked = Precedence(), list[str]()
+
+    async def look(key: str) -> None:
+        looked.append(key)
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    queue = KeyQueue[str](now)
+    controller = Controller[str]("test", queue, look, print, now, precedence.after_wakes)
+    running = asyncio.ensure_future(controller.run())
+    with precedence.waking():
+        queue.add("shop/api")
+        for _ in range(10):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(1), queue.take() as key:
+            assert key == "shop/api"
+    await precedence.after_wakes()
+    running.cancel()
+
+    assert looked == []

@@ -12,6 +12,8 @@ from spacecloud.drivers.docker.xds.encoding import Message
 from spacecloud.drivers.docker.xds.stream import Stream
 from spacecloud.errors import Terminal, Transient
 from spacecloud.mesh.envoy.resources import TYPES, Kind, typed
+from spacecloud.model.lines import LONGEST_MESSAGE
+from spacecloud.reasons.platform import GatewayRejected
 
 
 def a_cluster(name: str, **fields: str) -> Message:
@@ -123,6 +125,28 @@ async def test_whoever_waits_hears_the_refusal() -> None:
     with pytest.raises(Terminal, match="the gateway refuses it: no"):
         await bringing
     assert desk.refused == []
+
+
+async def test_an_expression_that_is_too_large_is_told_apart_however_long_it_is() -> None:
+    expression = "a|" * LONGEST_MESSAGE
+    words = f"regex '{expression}' RE2 program size of 4099 > max program size of 100"
+
+    assert (await _refusal(words)).exceeded == "regex size"
+    assert (await _refusal("no")).exceeded == ""
+
+
+async def _refusal(words: str) -> GatewayRejected:
+    """What whoever waits is told when Envoy refuses in these words."""
+    desk, wanted = Desk(), a_cluster("a/a|1")
+    desk.hear("clusters", "*")
+    desk.sent()
+    bringing = asyncio.ensure_future(desk.talk.bring("clusters", {wanted.name: wanted}))
+    await asyncio.sleep(0)
+    desk.answer(desk.sent()[0], words)
+    with pytest.raises(Terminal) as refused:
+        await bringing
+    assert isinstance(refused.value.reason, GatewayRejected)
+    return refused.value.reason
 
 
 async def test_a_changed_cluster_brings_its_endpoints_again() -> None:

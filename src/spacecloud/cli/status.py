@@ -58,7 +58,7 @@ def lines_of(status: Status, scaling: Status | None, now: datetime) -> Iterator[
         times = count(refusal["count"], "call")
         yield (
             f"  {'refused':{LABEL_WIDTH}}{refusal['caller']} on port {refusal['port']}: {times}, "
-            f"last {moment(refusal['last'])}: {refusal['reason']}"
+            f"last {moment(refusal['last'])}: {refusal['message']}"
         )
     for notice in status["notices"]:
         yield f"  {'note':{LABEL_WIDTH}}{notice}"

@@ -27,9 +27,14 @@ from spacecloud.reasons.notices import (
     RouteBehindApi,
     RouteNeverReached,
     RouteNotServed,
+    RoutePortMissing,
+    RoutePortNotHttp,
     RouteRuleUnsupported,
     RouteTargetMissing,
+    RouteTargetOutside,
+    RouteVersionMissing,
     RouteWithoutHosts,
+    TargetNotice,
 )
 
 _ESCAPED_SLASH = re.compile(r"%(2f|5c)", re.IGNORECASE)
@@ -145,12 +150,12 @@ def unserved(
     return tuple(
         left_out
         for known in routes
-        if any(_leads_to(key, finder.target(written)) for written in known.route.targets)
+        if any(_leads_to(key, finder.target(known.id, written)) for written in known.route.targets)
         for left_out in _left_out(known, refused)
     )
 
 
-def _leads_to(key: ServiceKey, found: IngressTarget | str) -> bool:
+def _leads_to(key: ServiceKey, found: IngressTarget | TargetNotice) -> bool:
     return isinstance(found, IngressTarget) and found.key == key
 
 
@@ -180,10 +185,10 @@ class _Finder:
     def __init__(self, declared: Declarations) -> None:
         self._services = declared.services
 
-    def target(self, written: WrittenTarget) -> IngressTarget | str:
-        """The target, or a sentence that says why there is none."""
-        found = self._service(written)
-        if isinstance(found, str):
+    def target(self, route: str, written: WrittenTarget) -> IngressTarget | TargetNotice:
+        """The target, or why there is none."""
+        found = self._service(route, written)
+        if not isinstance(found, tuple):
             return found
         service, version = found
         for declared in sorted(service.versions, key=lambda v: v.order):
@@ -194,13 +199,13 @@ class _Finder:
                     chosen = declared.ref.version
                     return IngressTarget(service.key, chosen, port.port, written.weight)
                 if port.port == written.port:
-                    return f"port {port.port} of {service.key} speaks tcp: a route needs http"
+                    return RoutePortNotHttp(route, str(service.key), port.port)
         offered = sorted({p.port for v in service.versions for p in v.running.ports})
-        return f"{service.key} has no port {written.port}" + (
-            f": it has {', '.join(map(str, offered))}" if offered else ""
-        )
+        return RoutePortMissing(route, str(service.key), written.port, tuple(offered))
 
-    def _service(self, written: WrittenTarget) -> tuple[DeclaredService, str] | str:
+    def _service(
+        self, route: str, written: WrittenTarget
+    ) -> tuple[DeclaredService, str] | TargetNotice:
         label, _, rest = written.host.lower().rstrip(".").partition(".")
         project, _, domain = rest.partition(".")
         service = self._services.get(ServiceKey(project, label))
@@ -208,14 +213,11 @@ class _Finder:
             return found
         if domain == MESH_DOMAIN and service is not None and service.versions:
             if written.version and all(v.ref.version != written.version for v in service.versions):
-                return f"{service.key} has no version {written.version}"
+                return RouteVersionMissing(route, str(service.key), written.version)
             return service, written.version
         if domain != MESH_DOMAIN:
-            return (
-                f"{written.host} is not a service's domain: write "
-                f"<service>.<project>.{MESH_DOMAIN}; outside targets are not supported"
-            )
-        return f"there is no service at {written.host}"
+            return RouteTargetOutside(route, written.host)
+        return RouteTargetMissing(route, written.host)
 
     def _version(self, project: str, label: str) -> tuple[DeclaredService, str] | None:
         """Looked for and not indexed: routes are few, and most lead to services."""
@@ -235,7 +237,7 @@ class _Finder:
 
 def _rule(known: KnownRoute, finder: _Finder) -> IngressRule:
     source, modify = known.route.source, known.route.modify
-    found = [finder.target(written) for written in known.route.targets]
+    found = [finder.target(known.id, written) for written in known.route.targets]
     return IngressRule(
         id=known.id,
         hosts=tuple(sorted({_host(host) for host in source.hosts})),
@@ -316,9 +318,9 @@ def _route_warnings(known: KnownRoute, finder: _Finder) -> Iterable[Notice]:
     route = known.route
     yield from _left_out(known, {})
     for written in route.targets:
-        found = finder.target(written)
-        if isinstance(found, str):
-            yield RouteTargetMissing(known.id, found)
+        found = finder.target(known.id, written)
+        if not isinstance(found, IngressTarget):
+            yield found
     if _rule_name(known) not in ("allow", "deny"):
         yield RouteRuleUnsupported(known.id, _rule_name(known))
     if not route.source.hosts:

@@ -24,11 +24,13 @@ def host_ports(
     return tuple(HostPortAccess(port, tuple(sorted(blocks[port]))) for port in sorted(blocks))
 
 
-def asking_for(own: Container[int], projects: Iterable[StoredDocument]) -> dict[str, list[int]]:
+def asking_for(
+    own: Container[int], projects: Iterable[StoredDocument]
+) -> dict[str, tuple[int, ...]]:
     """Which projects declare ports that stay closed to them."""
-    found: dict[str, list[int]] = {}
+    found: dict[str, tuple[int, ...]] = {}
     for document in projects:
         ports = {a.port for a in Project.model_validate(document.document).egress}
-        if closed := sorted(port for port in ports if port in own):
+        if closed := tuple(sorted(port for port in ports if port in own)):
             found[document.id] = closed
     return found

@@ -217,11 +217,13 @@ def _round(start: int, first: int, end: int) -> Iterable[int]:
     yield from range(first, start)
 
 
-def free_address(subnet: IPv4Network, taken: Collection[str]) -> str:
-    """The lowest address of a subnet that no replica has. Raises ``Conflict`` when it is full."""
+def free_address(subnet: IPv4Network, taken: Collection[str]) -> str | None:
+    """The lowest address of a subnet that no replica has; None when it is full."""
     hosts = iter(subnet.hosts())
     next(hosts)
-    for address in hosts:
-        if str(address) not in taken:
-            return str(address)
-    raise Conflict(f"the network {subnet} is full: it holds {subnet.num_addresses - 3} replicas")
+    return next((str(address) for address in hosts if str(address) not in taken), None)
+
+
+def room_of(subnet: IPv4Network) -> int:
+    """How many replicas a subnet holds: not its own address, the gateway's and the broadcast."""
+    return subnet.num_addresses - 3

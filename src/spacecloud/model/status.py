@@ -13,6 +13,7 @@ from spacecloud.model.scaling import Depth
 from spacecloud.model.view import View
 from spacecloud.reasons.base import BaseReason
 from spacecloud.reasons.notices import Notice, RouteNotServed
+from spacecloud.reasons.services import CallDenied
 from spacecloud.reasons.union import FailureReason
 
 State = Literal["ready", "completed", "progressing", "degraded", "failed", "removing", "asleep"]
@@ -113,7 +114,10 @@ class DeniedCallView(View):
     port: int
     count: int
     last: datetime
-    reason: str
+    reason: str = CallDenied.code
+    """A code of ``docs/reasons.md``."""
+
+    message: str
     """Which of the two sides lacks the permission, and the line that would give it."""
 
 
@@ -178,6 +182,9 @@ class ServiceStatus(View):
 
     reason: str = ""
     """The code of what ``message`` tells."""
+
+    cause: str = ""
+    """The code of what broke a revision that did not last; empty where ``reason`` is all."""
 
     fix: Message = ""
     """What to do about it; empty where nothing has to be done, or only a log can say."""

@@ -102,6 +102,24 @@ class VolumeNotKept(BaseReason):
 
 
 @dataclass(frozen=True, slots=True)
+class HostPortClosed(BaseReason):
+    """Of a project that an earlier release has accepted."""
+
+    project: str
+    ports: tuple[int, ...]
+
+    code = "HostPortClosed"
+    remedy = "take these ports out of the project's egress"
+
+    def __str__(self) -> str:
+        ports = ", ".join(map(str, self.ports))
+        return (
+            f"project {self.project}: egress to {ports} stays closed: the platform itself listens "
+            "there"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class UpstreamsUnited(BaseReason):
     """A call shows which service it comes from, and not which version of it."""
 
@@ -182,13 +200,81 @@ class RouteNotServed(BaseReason):
 @dataclass(frozen=True, slots=True)
 class RouteTargetMissing(BaseReason):
     route: str
-    why: str
+    host: str
 
     code = "RouteTargetMissing"
     remedy = "apply the service that it leads to, or change its target"
 
     def __str__(self) -> str:
-        return f"ingress route {self.route}: {self.why} (answered with 503)"
+        return _unanswered(self.route, f"there is no service at {self.host}")
+
+
+@dataclass(frozen=True, slots=True)
+class RouteVersionMissing(BaseReason):
+    route: str
+    service: str
+    version: str
+
+    code = "RouteVersionMissing"
+    remedy = "apply that version, or name another one in its target"
+
+    def __str__(self) -> str:
+        return _unanswered(self.route, f"{self.service} has no version {self.version}")
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePortMissing(BaseReason):
+    route: str
+    service: str
+    port: int
+    offered: tuple[int, ...]
+
+    code = "RoutePortMissing"
+    remedy = "name a port in its target that the service declares"
+
+    def __str__(self) -> str:
+        offered = f": it has {', '.join(map(str, self.offered))}" if self.offered else ""
+        return _unanswered(self.route, f"{self.service} has no port {self.port}{offered}")
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePortNotHttp(BaseReason):
+    route: str
+    service: str
+    port: int
+
+    code = "RoutePortNotHttp"
+    remedy = "declare the port with protocol: http, or name another one in its target"
+
+    def __str__(self) -> str:
+        speaks = f"port {self.port} of {self.service} speaks tcp: a route needs http"
+        return _unanswered(self.route, speaks)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTargetOutside(BaseReason):
+    route: str
+    host: str
+
+    code = "RouteTargetOutside"
+    remedy = "write <service>.<project>.svc.cluster.local: outside targets are not supported"
+
+    def __str__(self) -> str:
+        return _unanswered(self.route, f"{self.host} is not a service's domain")
+
+
+def _unanswered(route: str, why: str) -> str:
+    return f"ingress route {route}: {why} (answered with 503)"
+
+
+TargetNotice = (
+    RouteTargetMissing
+    | RouteVersionMissing
+    | RoutePortMissing
+    | RoutePortNotHttp
+    | RouteTargetOutside
+)
+"""Why a route's target leads nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,12 +373,13 @@ Notice = (
     | MaximumBelowMinimum
     | NothingToProbe
     | VolumeNotKept
+    | HostPortClosed
     | UpstreamsUnited
     | WhitelistsDiffer
     | PeerNotDeclared
     | PeerOneSided
     | RouteNotServed
-    | RouteTargetMissing
+    | TargetNotice
     | RouteRuleUnsupported
     | RouteWithoutHosts
     | RouteBehindApi

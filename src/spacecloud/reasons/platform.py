@@ -1,6 +1,7 @@
 """What the engine, the gateway and the machine refuse, or fail at."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from spacecloud.reasons.base import BaseReason
 
@@ -171,13 +172,18 @@ class SecretUnusable(BaseReason):
 
 @dataclass(frozen=True, slots=True)
 class SecretMissing(BaseReason):
-    message: str
+    project: str
+    id: str
+    version: int | None = None
+    """The one that a revision names; None: the latest."""
 
     code = "SecretNotFound"
     remedy = "apply the secret"
 
     def __str__(self) -> str:
-        return self.message
+        if self.version is None:
+            return f"there is no secret {self.project}/{self.id}"
+        return f"version {self.version} of secret {self.project}/{self.id} is not kept any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +203,8 @@ class GatewayRejected(BaseReason):
     """It serves what it had before."""
 
     message: str
+    exceeded: Literal["", "regex size"] = ""
+    """Which of its limits, where it is one that it may have of an earlier release."""
 
     code = "GatewayRejected"
     remedy = "the gateway keeps what it had: change ports or routes of the service, apply again"
@@ -214,6 +222,21 @@ class GatewayUnavailable(BaseReason):
 
     def __str__(self) -> str:
         return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsRefused(BaseReason):
+    """From outside alone: calls between services are not touched."""
+
+    code = "ConnectionsRefused"
+    remedy = "raise SPACE_CLOUD_PUBLIC_CONNECTIONS, or give the machine more memory"
+
+    def __str__(self) -> str:
+        return (
+            "the public port closed connections: there were more than "
+            "SPACE_CLOUD_PUBLIC_CONNECTIONS, or memory was short; calls between services are not "
+            "touched"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,13 +276,15 @@ class PartDown(BaseReason):
 
 @dataclass(frozen=True, slots=True)
 class SubnetFull(BaseReason):
-    message: str
+    subnet: str
+    replicas: int
+    """So many it holds."""
 
     code = "AddressesUsedUp"
     remedy = "delete what is not needed, or configure a larger pool"
 
     def __str__(self) -> str:
-        return self.message
+        return f"the network {self.subnet} is full: it holds {self.replicas} replicas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +333,7 @@ PlatformReason = (
     | SecretNotWritten
     | GatewayRejected
     | GatewayUnavailable
+    | ConnectionsRefused
     | PartEnded
     | PartDown
     | HostFailed

@@ -123,6 +123,8 @@ class RolledBack(BaseReason):
     """A plain line of bounded length, as ``fix_of_cause`` is."""
 
     fix_of_cause: str = ""
+    cause: str = ""
+    """Its code."""
 
     code = "RolledBack"
 
@@ -147,6 +149,8 @@ class NotConfirmed(BaseReason):
     """A plain line of bounded length, as ``fix_of_cause`` is."""
 
     fix_of_cause: str = ""
+    cause: str = ""
+    """Its code."""
 
     code = "NotConfirmed"
 

@@ -101,6 +101,7 @@ class ControlPlane:
             store,
             driver,
             Sources(
+                self.controller,
                 policies,
                 self.services,
                 self.platform,

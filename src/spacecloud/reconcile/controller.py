@@ -41,7 +41,7 @@ class Controller(Generic[K]):
         now: Callable[[], datetime],
         before: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """``before`` is waited for before each key."""
+        """``before`` is waited for before a key is taken."""
         self.longest_hold = 0.0
         """Seconds for which a key was held, at most."""
 
@@ -56,20 +56,20 @@ class Controller(Generic[K]):
     async def run(self) -> Never:
         async with asyncio.TaskGroup() as workers:
             while True:
-                key = await self._queue.next()
+                await self._queue.wait_until_due()
                 if self._before is not None:
                     await self._before()
-                workers.create_task(self._work(key), name=f"{self._name} {key}")
+                key = await self._queue.next()
+                taken = asyncio.get_running_loop().time()
+                workers.create_task(self._work(key, taken), name=f"{self._name} {key}")
         raise AssertionError("it waits for keys for ever")
 
-    async def _work(self, key: K) -> None:
-        clock = asyncio.get_running_loop().time
-        began = clock()
+    async def _work(self, key: K, taken: float) -> None:
         try:
             again = await self._attempt(key)
         finally:
             self._queue.done(key)
-        self._note_hold(key, clock() - began)
+        self._note_hold(key, asyncio.get_running_loop().time() - taken)
         if again is not None:
             self._queue.add_at(key, again)
 

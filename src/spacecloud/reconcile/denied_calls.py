@@ -10,6 +10,7 @@ from spacecloud.mesh.policy import Policy
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.status import DeniedCallView
 from spacecloud.model.traffic import DeniedCall
+from spacecloud.reasons.services import CallDenied
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.policy_cache import PolicyCache
 
@@ -23,7 +24,7 @@ MOST_PER_SERVICE = 50
 class _Tally:
     count: int
     last: datetime
-    reason: str
+    permission: str
 
 
 class DeniedCalls:
@@ -47,7 +48,9 @@ class DeniedCalls:
     def of(self, key: ServiceKey) -> tuple[DeniedCallView, ...]:
         """The latest first."""
         views = [
-            DeniedCallView(caller=caller, port=port, count=t.count, last=t.last, reason=t.reason)
+            DeniedCallView(
+                caller=caller, port=port, count=t.count, last=t.last, message=t.permission
+            )
             for (caller, port), t in self._tallies.get(key, {}).items()
         ]
         return tuple(sorted(views, key=lambda view: view.last, reverse=True))
@@ -72,15 +75,16 @@ class DeniedCalls:
     def _count(self, policy: Policy, denied: DeniedCall, count: int) -> None:
         key = policy.addressing.at(denied.caller_address)
         caller = str(key) if key is not None else denied.caller_address
-        reason = (
+        permission = (
             why_refused(key, denied.callee, policy.authorization, policy.version_at(denied))
             if key is not None
             else "no service has this address"
         )
         tallies = self._tallies.setdefault(denied.callee, {})
         known = tallies.pop((caller, denied.port), _Tally(0, self._now(), ""))
-        tallies[caller, denied.port] = _Tally(known.count + count, self._now(), reason)
+        tallies[caller, denied.port] = _Tally(known.count + count, self._now(), permission)
         while len(tallies) > MOST_PER_SERVICE:
             del tallies[next(iter(tallies))]
-        message = f"a call from {caller} to port {denied.port} was refused: {reason}"
-        self._events.record(denied.callee, "Refused", message, "warning", count=count)
+        message = f"a call from {caller} to port {denied.port} was refused: {permission}"
+        cause = CallDenied(caller, denied.port, count, permission)
+        self._events.record(denied.callee, "Refused", message, "warning", count=count, reason=cause)

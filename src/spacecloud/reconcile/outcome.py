@@ -128,7 +128,8 @@ def _done(ended: Ended) -> Iterator[NewEvent]:
             if not (isinstance(cause, GateChanged) and cause.shut):
                 yield from _endpoints(op, ended.acknowledged)
         case ConfirmRevision():
-            yield NewEvent("RevisionConfirmed", f"{op.ref.version}: revision {op.number}: {cause}")
+            said = f"{op.ref.version}: revision {op.number}: {cause}"
+            yield NewEvent("RevisionConfirmed", said, reason=cause)
         case FailRevision():
             said = f"{op.ref.version}: revision {op.number}: {op.replica}/{op.task}: {cause}"
             yield NewEvent("RevisionFailed", said, "error", cause)

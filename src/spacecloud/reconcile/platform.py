@@ -29,7 +29,8 @@ from spacecloud.mesh.host_ports import asking_for, host_ports
 from spacecloud.model.refs import PLATFORM, ServiceKey
 from spacecloud.model.status import HostState
 from spacecloud.model.traffic import HostPortAccess, IngressTable
-from spacecloud.reasons.notices import RouteNotServed
+from spacecloud.reasons.notices import HostPortClosed, RouteNotServed
+from spacecloud.reasons.platform import ConnectionsRefused
 from spacecloud.reasons.union import FailureReason
 from spacecloud.reconcile.background import Background, Begun
 from spacecloud.reconcile.denied_calls import DeniedCalls
@@ -49,12 +50,6 @@ REVOCATION_EVERY, REVOCATION_LATER = timedelta(seconds=1), timedelta(seconds=30)
 COUNT_EVERY = timedelta(seconds=30)
 REVOCATION_ROUNDS = 5
 """Looks at live connections after a change of policy; then only now and then."""
-
-
-TOO_MANY = (
-    "the public port closed connections: there were more than SPACE_CLOUD_PUBLIC_CONNECTIONS, or "
-    "memory was short; calls between services are not touched"
-)
 
 
 class Job(Enum):
@@ -116,7 +111,7 @@ class Platform:
         self._background = background
         self._queue = queue
         self._now = now
-        self._told_closed: Mapping[str, list[int]] = {}
+        self._told_closed: Mapping[str, tuple[int, ...]] = {}
         self._running: dict[Job, Begun[datetime | None]] = {}
         self._errors: dict[Job, FailureReason] = {}
         self._acknowledged: set[Job] = set()
@@ -230,8 +225,9 @@ class Platform:
         with suppress(Transient):
             counted = await self._driver.refusals.refused_connections()
             if refused := self.refused_connections.note(counted):
+                cause = ConnectionsRefused()
                 self._events.record(
-                    PLATFORM, "ConnectionsRefused", TOO_MANY, "warning", count=refused
+                    PLATFORM, cause.code, str(cause), "warning", count=refused, reason=cause
                 )
         return self._now() + COUNT_EVERY
 
@@ -266,13 +262,10 @@ class Platform:
             await self._driver.edge.publish_host_ports(wanted)
             self._host_ports = wanted
 
-    def _tell_closed(self, closed: Mapping[str, list[int]]) -> None:
+    def _tell_closed(self, closed: Mapping[str, tuple[int, ...]]) -> None:
         """Of projects that an earlier release has accepted."""
         for project, ports in closed.items():
             if self._told_closed.get(project) != ports:
-                text = (
-                    f"project {project}: egress to {', '.join(map(str, ports))} stays closed: "
-                    "the platform itself listens there"
-                )
-                self._events.record(PLATFORM, "HostPortClosed", text, "warning")
+                cause = HostPortClosed(project, ports)
+                self._events.record(PLATFORM, cause.code, str(cause), "warning", reason=cause)
         self._told_closed = closed

@@ -22,8 +22,9 @@ from spacecloud.model.status import (
     event_view,
 )
 from spacecloud.reasons.notices import Notice, RouteNotServed
+from spacecloud.reconcile.controller import Controller
 from spacecloud.reconcile.health import ControlPlaneHealth
-from spacecloud.reconcile.platform import Platform
+from spacecloud.reconcile.platform import Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.preview import Preview
 from spacecloud.reconcile.scaling.metrics import ScalingMetrics
@@ -56,6 +57,7 @@ class _Ingress:
 class Sources:
     """Of the control plane, those that know something."""
 
+    controller: Controller[Key]
     policies: PolicyCache
     services: ServiceReconciler
     platform: Platform
@@ -76,6 +78,7 @@ class Queries:
     ) -> None:
         self._store = store
         self._driver = driver
+        self._controller = sources.controller
         self._policies = sources.policies
         self._services = sources.services
         self._platform = sources.platform
@@ -155,6 +158,12 @@ class Queries:
             registry=registry,
         )
         closed.set(self._platform.refused_connections.total)
+        held_longest = Gauge(
+            "space_cloud_longest_hold_seconds",
+            "For which a look held its key, at most since the control plane started",
+            registry=registry,
+        )
+        held_longest.set(self._controller.longest_hold)
         snapshots = self._services.snapshots
         services.set(len(snapshots))
         refused.set(self._denied_calls.total)

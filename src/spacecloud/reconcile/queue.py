@@ -53,12 +53,16 @@ class KeyQueue(Generic[K]):
         finally:
             self.done(key)
 
-    async def next(self) -> K:
-        """Wait for a key, and hold it until ``done`` is called with it."""
+    async def wait_until_due(self) -> None:
+        """Returns when there is a key that nobody holds."""
         while not self._waiting:
             self._notifier.clear()
             await self._rest()
             self._call_due()
+
+    async def next(self) -> K:
+        """Wait for a key, and hold it until ``done`` is called with it."""
+        await self.wait_until_due()
         key = next(iter(self._waiting))
         del self._waiting[key]
         self._busy.add(key)

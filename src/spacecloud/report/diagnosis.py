@@ -146,7 +146,7 @@ def _policy(status: ServiceStatus) -> Iterable[Finding]:
 
 
 def _denial(denied: DeniedCallView) -> CallDenied:
-    return CallDenied(denied.caller, denied.port, denied.count, denied.reason)
+    return CallDenied(denied.caller, denied.port, denied.count, denied.message)
 
 
 def _elsewhere(status: ServiceStatus, code: str, task: str) -> str:

@@ -14,7 +14,16 @@ from spacecloud.model.status import (
     ServiceStatus,
 )
 from spacecloud.reasons.notices import Notice, RouteNotServed
-from spacecloud.reasons.services import BeingObserved, Confirming, LookFailed, NotObserved, Sleeping
+from spacecloud.reasons.services import (
+    BeingObserved,
+    Confirming,
+    LookFailed,
+    NotConfirmed,
+    NotObserved,
+    RolledBack,
+    Sleeping,
+)
+from spacecloud.reasons.union import Reason
 from spacecloud.report.replicas import replica_status
 from spacecloud.report.snapshot import Snapshot, replicas_of
 from spacecloud.report.verdict import verdict_on
@@ -64,6 +73,7 @@ def status_of(
         state=verdict.state,
         message=verdict.message,
         reason=verdict.reason.code if verdict.reason is not None else "",
+        cause=_cause(verdict.reason),
         fix=verdict.reason.fix if verdict.reason is not None else "",
         subject=verdict.subject,
         task=verdict.task,
@@ -131,6 +141,14 @@ def _replicas(ref: ServiceRef, snapshot: Snapshot | None) -> tuple[ReplicaStatus
     if snapshot is None:
         return ()
     return tuple(replica_status(r, snapshot) for r in replicas_of(ref, snapshot))
+
+
+def _cause(reason: Reason | None) -> str:
+    match reason:
+        case RolledBack(cause=cause) | NotConfirmed(cause=cause):
+            return cause
+        case _:
+            return ""
 
 
 def _next_step(ref: ServiceRef, snapshot: Snapshot | None, pulls: tuple[PullView, ...]) -> str:

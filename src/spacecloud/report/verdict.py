@@ -172,7 +172,7 @@ def _failure(version: DeclaredVersion) -> Reason | None:
     failure, latest = version.failure, version.revision
     if failure is None or latest is None:
         return None
-    told = (failure.subject, failure.message, failure.fix)
+    told = (failure.subject, failure.message, failure.fix, failure.code)
     if version.fallback is None or version.confirmed is None:
         return NotConfirmed(latest.number, *told)
     return RolledBack(latest.number, version.confirmed.number, *told)

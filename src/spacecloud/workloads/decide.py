@@ -7,8 +7,7 @@ nothing is remembered between two looks but what ``History`` holds.
 
 from dataclasses import replace
 
-from spacecloud.errors import Conflict
-from spacecloud.model.addresses import free_address
+from spacecloud.model.addresses import free_address, room_of
 from spacecloud.model.traffic import Endpoint, Face
 from spacecloud.reasons.platform import SubnetFull
 from spacecloud.reasons.steps import (
@@ -347,10 +346,9 @@ def _plan_new_replicas(
     if rollout.revision is None:
         return
     for slot in rollout.missing:
-        try:
-            address = free_address(declared.subnet, taken)
-        except Conflict as full:
-            builder.problem(SubnetFull(str(full)))
+        address = free_address(declared.subnet, taken)
+        if address is None:
+            builder.problem(SubnetFull(str(declared.subnet), room_of(declared.subnet)))
             return
         taken.add(address)
         op = creation(declared, rollout, slot, address)

@@ -20,6 +20,7 @@ from spacecloud.mesh.envoy.spoofable_headers import dropped_as_written
 from spacecloud.model.api import API_PATHS, PRIVATE_PATHS
 from spacecloud.model.refs import INGRESS, INGRESS_TABLE, PLATFORM_PROJECT, ServiceKey
 from spacecloud.model.traffic import IngressRule, IngressTable
+from spacecloud.reasons.platform import GatewayRejected
 from spacecloud.settings import Settings
 
 SCRATCH = ServiceKey(PLATFORM_PROJECT, "trials")
@@ -75,7 +76,7 @@ class Ingress:
                     INGRESS, lambda: messages(public_resources(self._forms[0]))
                 )
             except Terminal as error:
-                if "program size" not in str(error) or len(self._forms) == 1:
+                if not _is_regex_too_large(error) or len(self._forms) == 1:
                     raise
                 del self._forms[0]
 
@@ -106,3 +107,11 @@ class Ingress:
         except Terminal as error:
             return str(error)
         return ""
+
+
+def _is_regex_too_large(error: Terminal) -> bool:
+    match error.reason:
+        case GatewayRejected(exceeded="regex size"):
+            return True
+        case _:
+            return False

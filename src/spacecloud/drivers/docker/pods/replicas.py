@@ -44,6 +44,17 @@ from spacecloud.workloads.operations import (
 SecretValues = Callable[[str, str, int | None], Awaitable[Mapping[str, str]]]
 """Project, secret id and version to values, unsealed. None: the latest version."""
 
+
+async def values_of(
+    secret_values: SecretValues, project: str, id: str, version: int | None
+) -> Mapping[str, str]:
+    """``Transient`` where there are none: they may be declared again."""
+    try:
+        return await secret_values(project, id, version)
+    except NotFound as error:
+        raise Transient(SecretMissing(project, id, version)) from error
+
+
 DEFAULT_STOP_SIGNAL = "SIGTERM"
 
 OfReplica = StopReplica | KillReplica | FreezeReplica | ThawReplica | RemoveReplica
@@ -144,10 +155,7 @@ class Pods:
 
     async def _values(self, secret: SecretFacts) -> Mapping[str, str]:
         """Of the version that the revision names, whatever was written since."""
-        try:
-            return await self._secret_values(secret.project, secret.id, secret.version)
-        except NotFound as error:
-            raise Transient(SecretMissing(str(error))) from error
+        return await values_of(self._secret_values, secret.project, secret.id, secret.version)
 
     async def _check_images(self, op: CreateReplica) -> dict[str, Probe | None]:
         """Task id to the probe that its image brings."""

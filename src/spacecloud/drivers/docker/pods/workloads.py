@@ -24,7 +24,7 @@ from spacecloud.drivers.docker.pods.freezer import Freezer
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.pods.observe import Container
 from spacecloud.drivers.docker.pods.reclaim import Reclaim
-from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues
+from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues, values_of
 from spacecloud.drivers.docker.pods.sleep_and_wake import SleepAndWake
 from spacecloud.drivers.docker.probes.prober import Prober
 from spacecloud.drivers.driver import WOKEN_SECONDS, Hint, LogRequest
@@ -275,7 +275,9 @@ class DockerWorkloads:
         if self._group is None:
             raise Transient(ControlPlaneStarting("nothing is pulled"))
         credentials = (
-            await self._secret_values(op.ref.project, op.secret, None) if op.secret else None
+            await values_of(self._secret_values, op.ref.project, op.secret, None)
+            if op.secret
+            else None
         )
         self._pull_queue.start(self._group, op, credentials)
 

@@ -30,6 +30,9 @@ FIRST: frozenset[Kind] = frozenset({"clusters", "listeners"})
 WHOLE: frozenset[Kind] = FIRST | {"scopes"}
 """Envoy takes all there are; of the other kinds it asks for what these mention."""
 
+REGEX_TOO_LARGE = "RE2 program size"
+"""In what Envoy says of a regular expression that exceeds ``re2.max_program_size.error_level``."""
+
 UNSURE = ""
 """Version of what Envoy may or may not hold, as after it refused an update."""
 
@@ -164,7 +167,7 @@ class Stream:
             if answer is None or answer.done():
                 self._refused(push.kind, name, detail)
             else:
-                answer.set_exception(Terminal(GatewayRejected(message(detail))))
+                answer.set_exception(Terminal(_rejection(detail)))
 
     def _send(self, kind: Kind, sent: list[Message], removed: tuple[str, ...]) -> None:
         nonce = str(next(self._nonces))
@@ -206,6 +209,10 @@ class Stream:
         wanted, answer = self._waiting.get((kind, name), ("", None))
         if answer is not None and wanted == version and not answer.done():
             answer.set_result(None)
+
+
+def _rejection(detail: str) -> GatewayRejected:
+    return GatewayRejected(message(detail), "regex size" if REGEX_TOO_LARGE in detail else "")
 
 
 def _drop(answer: "asyncio.Future[None]") -> None:
