@@ -34,7 +34,7 @@ from spacecloud.commands.context import Machine, check, need_root, read_settings
 from spacecloud.commands.group import Commands
 from spacecloud.drivers.docker.factory import (
     adopt,
-    api_listener,
+    api_socket,
     docker_driver,
     docker_host,
     examine,
@@ -220,7 +220,7 @@ def _http(app: object) -> uvicorn.Config:
 def _listeners(settings: Settings) -> list[socket.socket]:
     """Behind the gateway the API has a socket; in memory there is no gateway, so a port."""
     if settings.driver == "docker":
-        listeners = [api_listener(settings)]
+        listeners = [api_socket(settings)]
     else:
         listeners = [_on_loopback(settings.http_port, "HTTP")]
     if settings.metrics_port:

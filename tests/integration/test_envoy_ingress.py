@@ -25,7 +25,7 @@ from mesh_host import (
     traffic_of,
 )
 from mesh_world import a_spec, a_world
-from spacecloud.drivers.docker.gateway.api_listener import listen
+from spacecloud.drivers.docker.gateway.api_socket import listen
 from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import Terminal
 from spacecloud.ingress.table import read, table

@@ -139,9 +139,7 @@ def _wait(
     from spacecloud.cli.wait import wait
 
     awaited = [
-        _awaited(envelope, answer)
-        for envelope, answer in accepted
-        if envelope.kind.name == "service"
+        _awaited(envelope, answer) for envelope, answer in accepted if envelope.kind.is_deployed
     ]
     return wait(client, awaited, timeout, goal, is_quiet=form is not None)
 

@@ -47,7 +47,7 @@ class Client:
 
         ``trial``: of a service, whether its new revision is started to be tried while it sleeps.
         """
-        query = _verify(trial) if envelope.kind.name == "service" else None
+        query = _verify(trial) if envelope.kind.is_deployed else None
         body = dict(envelope.document)
         answer = self._connection.ask("POST", _path(envelope), query, body=body)
         return answer if isinstance(answer, dict) else {}

@@ -93,7 +93,7 @@ def _ids(kind: Kind, tree: Tree, faults: Faults) -> Mapping[str, str] | None:
         return None
     api, spec = _at(tree, "api"), _at(tree, "spec")
     written = {name: given.value for name, given in meta.value.items()}
-    inside = spec.plain() if spec is not None and kind.name == "integrations" else None
+    inside = spec.plain() if spec is not None and kind.has_id_in_spec else None
     ids, wrong = ids_in(kind, completed(kind, written, api.value if api else None, inside))
     for id in wrong:
         if id.written in meta.value:

@@ -76,7 +76,7 @@ class Envelope:
     def name(self) -> str:
         """For people: ``service shop/api@v1``."""
         ids = [self.ids[name] for name in self.kind.ids]
-        if self.kind.name == "service":
+        if self.kind.is_deployed:
             project, service, version = ids
             return f"service {project}/{service}@{version}"
         return " ".join(filter(None, (self.kind.name, "/".join(ids))))

@@ -39,16 +39,16 @@ def kind_at(api: object) -> Kind | None:
 
 
 def completed(kind: Kind, meta: Mapping[str, Any], api: object, spec: object) -> dict[str, Any]:
-    """``meta`` with the ids that only the path has; of an integration the one in its spec."""
+    """``meta`` with the ids that only the path has, or the spec."""
     known = {kind.aliases.get(name, name) for name in meta}
     found = _ids_in_path(kind, api)
-    if kind.name == "integrations" and id_in_spec(spec):
+    if kind.has_id_in_spec and id_in_spec(spec):
         found["id"] = id_in_spec(spec)
     return {**meta, **{name: id for name, id in found.items() if name not in known}}
 
 
 def id_in_spec(spec: object) -> str:
-    """Of an integration, whose address has none. Empty where it has none either."""
+    """As an integration has it. Empty where it has none either."""
     inside = spec.get("integration", spec) if isinstance(spec, Mapping) else None
     id = inside.get("id") if isinstance(inside, Mapping) else None
     return id if isinstance(id, str) else ""

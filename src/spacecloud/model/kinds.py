@@ -32,6 +32,12 @@ class Kind:
     delete_path: str = ""
     """Where it is deleted, where that is not its path."""
 
+    is_deployed: bool = False
+    """A version, which runs: to apply it has a generation, a trial, and an end to wait for."""
+
+    has_id_in_spec: bool = False
+    """Its path has no id."""
+
 
 KINDS: tuple[Kind, ...] = (
     Kind("project", "/v1/config/projects/{project}", ("project",), {"id": "project"}, 0),
@@ -42,6 +48,7 @@ KINDS: tuple[Kind, ...] = (
         ("project", "serviceId", "version"),
         {"id": "serviceId"},
         2,
+        is_deployed=True,
     ),
     Kind(
         "service-route",
@@ -85,6 +92,7 @@ KINDS: tuple[Kind, ...] = (
         ("id",),
         order=5,
         delete_path="/v1/config/integrations/{id}",
+        has_id_in_spec=True,
     ),
 )
 

@@ -122,5 +122,5 @@ class Preview:
 
 def _keys(envelopes: Iterable[Envelope]) -> Iterable[ServiceKey]:
     for envelope in envelopes:
-        if envelope.kind.name == "service":
+        if envelope.kind.is_deployed:
             yield ServiceKey(envelope.ids["project"], envelope.ids["serviceId"])

@@ -11,7 +11,7 @@ from spacecloud.drivers.docker.doctor import checks
 from spacecloud.drivers.docker.doctor import inventory as stock
 from spacecloud.drivers.docker.doctor import preflight as requirements
 from spacecloud.drivers.docker.engine import connect
-from spacecloud.drivers.docker.gateway.api_listener import listen
+from spacecloud.drivers.docker.gateway.api_socket import listen
 from spacecloud.drivers.docker.gateway.traffic import EnvoyTraffic
 from spacecloud.drivers.docker.host.dns import DnsmasqNames
 from spacecloud.drivers.docker.host.host import DockerHost
@@ -50,7 +50,7 @@ async def docker_driver(
             )
 
 
-def api_listener(settings: Settings) -> socket.socket:
+def api_socket(settings: Settings) -> socket.socket:
     """Where the gateway brings requests to the API. ``Unavailable`` where there is no place."""
     return listen(RunDirectory(settings.run_dir))
 

@@ -16,7 +16,7 @@ class RunDirectory:
 
     @property
     def api_socket(self) -> Path:
-        """Where the API listens, for root and Envoy's group alone: see ``api_listener``."""
+        """Where the API listens, for root and Envoy's group alone: see ``api_socket``."""
         return self.path / "api.sock"
 
     @property

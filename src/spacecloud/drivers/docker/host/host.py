@@ -12,7 +12,7 @@ from spacecloud.dns import zone
 from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import CONFLICT, NOT_FOUND, EngineError, meaning
-from spacecloud.drivers.docker.gateway.api_listener import share_with_gateway
+from spacecloud.drivers.docker.gateway.api_socket import share_with_gateway
 from spacecloud.drivers.docker.host.firewall import Firewall
 from spacecloud.drivers.docker.host.system_containers import Part, SystemContainers
 from spacecloud.drivers.docker.networking import Networking
