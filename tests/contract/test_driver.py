@@ -99,7 +99,7 @@ async def on_docker(folder: Path) -> AsyncIterator[Place]:
         image = (await engine.get(f"images/{ensure_test_images()['echo']}/json"))["Id"]
         workloads = DockerWorkloads(engine, settings, networking_of(settings), no_secrets, now)
         async with workloads.run():
-            place = Place(workloads, workloads, workloads, workloads, image)
+            place = Place(workloads, workloads, workloads.resources, workloads.logs, image)
             try:
                 yield place
             finally:

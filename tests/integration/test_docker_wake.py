@@ -269,7 +269,7 @@ async def test_a_frozen_replica_can_be_asked_to_end_when_it_was_thawed(bench: Be
 
     await become(bench, "exited")
     (task,) = (await bench.replica()).tasks
-    lines = await bench.workloads.last_lines("shop", replica.id, "main", 1)
+    lines = await bench.workloads.logs.last_lines("shop", replica.id, "main", 1)
     assert (task.exit_code, lines) == (0, ["api stopped"])
 
 
@@ -322,7 +322,7 @@ async def test_what_is_asked_to_end_by_hand_while_it_is_frozen_hears_it(bench: B
 
     await container.stop(grace_seconds=20)
 
-    lines = await bench.workloads.last_lines("shop", replica.id, "main", 1)
+    lines = await bench.workloads.logs.last_lines("shop", replica.id, "main", 1)
     assert before == ["frozen"]
     assert ((await container.show())["State"]["ExitCode"], lines) == (0, ["api stopped"])
 

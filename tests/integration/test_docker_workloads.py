@@ -60,7 +60,7 @@ async def test_usage_is_what_the_engine_counts_and_is_read_without_it(bench: Ben
     seconds = []
     for _ in range(20):
         began = time.perf_counter()
-        [used] = (await bench.workloads.usage(KEY)).values()
+        [used] = (await bench.workloads.resources.usage(KEY)).values()
         seconds.append(time.perf_counter() - began)
     cpu_after, memory_after = await counted()
 
@@ -367,7 +367,7 @@ async def test_an_exit_is_seen_with_its_code_and_last_words(bench: Bench) -> Non
         assert (task.state, task.exit_code) == ("exited", 3)
 
     await eventually(ended)
-    assert await bench.workloads.last_lines("shop", "api--v1--0", "main", 3) == ["no database"]
+    assert await bench.workloads.logs.last_lines("shop", "api--v1--0", "main", 3) == ["no database"]
     task = await bench.main()
     await bench.workloads.execute(StartTask(REF, "api--v1--0", "main", task.container))
 
@@ -383,14 +383,16 @@ async def test_logs_are_whole_lines_and_can_be_followed(bench: Bench) -> None:
 
     lines: list[bytes] = []
     async with asyncio.timeout(20):
-        async for line in bench.workloads.lines(LogRequest("shop", "api--v1--0", "", follow=True)):
+        async for line in bench.workloads.logs.lines(
+            LogRequest("shop", "api--v1--0", "", follow=True)
+        ):
             lines.append(line)
             if len(lines) == 5:
                 break
 
     assert lines == [f"line {n}\n".encode() for n in range(5)]
     with pytest.raises(NotFound, match="has no task nope"):
-        await anext(aiter(bench.workloads.lines(LogRequest("shop", "api--v1--0", "nope"))))
+        await anext(aiter(bench.workloads.logs.lines(LogRequest("shop", "api--v1--0", "nope"))))
 
 
 async def test_a_stopped_replica_ends_by_itself_and_is_removed(bench: Bench) -> None:
@@ -455,7 +457,7 @@ async def test_orphans_are_reaped_by_an_init_unless_there_is_to_be_none(
     await bench.workloads.execute(bench.op(bench.task(docker=docker, ports=[])))
 
     async def told() -> None:
-        assert await bench.workloads.last_lines("shop", "api--v1--0", "main", 1) == [said]
+        assert await bench.workloads.logs.last_lines("shop", "api--v1--0", "main", 1) == [said]
 
     await eventually(told, within=30)
     await bench.workloads.execute(StopReplica(REF, "api--v1--0"))
@@ -479,7 +481,7 @@ async def test_a_program_that_the_init_cannot_start_is_named(bench: Bench, progr
         async def ended() -> None:
             task = await bench.main()
             assert task.state == "exited"
-            words = await bench.workloads.last_lines("shop", "api--v1--0", "main", 5)
+            words = await bench.workloads.logs.last_lines("shop", "api--v1--0", "main", 5)
             assert str(task.ending(" | ".join(words))).startswith(f"exec {program}: "), words
 
         await eventually(ended, within=20)
@@ -533,7 +535,7 @@ async def test_a_pod_has_ipv6_on_its_loopback_and_nowhere_else(bench: Bench) -> 
 
     await eventually(answers, within=20)
     assert "api" in json.dumps(await bench.call(main, "http", "http://localhost:8080/"))
-    assert "['lo']" in await bench.workloads.last_lines("shop", "api--v1--0", "six", 50)
+    assert "['lo']" in await bench.workloads.logs.last_lines("shop", "api--v1--0", "six", 50)
 
 
 async def test_an_http_probe_sends_the_host_that_it_is_given(bench: Bench) -> None:
@@ -630,7 +632,7 @@ async def test_containers_and_networks_of_strangers_are_in_no_listing_and_stay(
         assert [r.id for r in (await bench.workloads.observe(KEY)).replicas] == [before.id]
         assert await bench.replica() == before
         with pytest.raises(NotFound):
-            await anext(bench.workloads.lines(LogRequest("bank", "ghost--v1--0", "main")))
+            await anext(bench.workloads.logs.lines(LogRequest("bank", "ghost--v1--0", "main")))
 
         await bench.workloads.execute(StopReplica(REF, before.id))
         await bench.workloads.execute(RemoveReplica(REF, before.id))

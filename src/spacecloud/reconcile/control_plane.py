@@ -6,27 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from spacecloud.drivers.driver import Driver
-from spacecloud.errors import SpaceCloudError
-from spacecloud.model.refs import ServiceRef
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.controller import Controller
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.health import ControlPlaneHealth
-from spacecloud.reconcile.observe import Observer
 from spacecloud.reconcile.platform import Job, Key, Platform
 from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.queries import Queries, Sources
 from spacecloud.reconcile.queue import KeyQueue
-from spacecloud.reconcile.scaling.autoscaler import Autoscaler
-from spacecloud.reconcile.scaling.decision_recorder import DecisionRecorder
-from spacecloud.reconcile.scaling.leases import Leases
-from spacecloud.reconcile.scaling.metrics import ScalingMetrics
+from spacecloud.reconcile.scaled_services import scaled_services
 from spacecloud.reconcile.scaling.queries import ScalingQueries
-from spacecloud.reconcile.scaling.scale_requests import ScaleRequests
-from spacecloud.reconcile.scaling.version_loads import VersionLoads
-from spacecloud.reconcile.scaling.waker import Waker, Woken
 from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
-from spacecloud.reconcile.services import ServiceReconciler
 from spacecloud.reconcile.watches import Watches
 from spacecloud.store.port import Store
 from spacecloud.workloads.situation import TerminationLimits
@@ -48,47 +38,17 @@ class ControlPlane:
         queue = KeyQueue[Key](now)
         self._background = Background[Key](queue.add)
         self._wanted_replicas = WantedReplicas(store, policies, lambda ref: queue.add(ref.key))
-        self.services = ServiceReconciler(
+        scaled = scaled_services(
             store,
             driver,
-            Observer(driver, self._wanted_replicas),
+            self._wanted_replicas,
             self.events,
             self._background,
             termination,
             now,
         )
-        self.scaling_metrics = ScalingMetrics()
-        loads = VersionLoads(driver.meter, self._wanted_replicas)
-        self.waker = Waker(
-            driver,
-            self.services.admission,
-            loads,
-            self._wanted_replicas,
-            self.events,
-            self._background,
-            now,
-        )
-        self.waker.listen(self._woken)
-        self.leases = Leases(
-            store,
-            policies,
-            self.services.snapshot,
-            driver.workloads,
-            now,
-            self.waker.keep_awake,
-        )
-        recorder = DecisionRecorder(self._wanted_replicas, self.events, self.scaling_metrics, now)
-        self.autoscaler = Autoscaler(driver, loads, recorder, self.waker, self.leases, now)
-        self._scaler = ScaleRequests(
-            self.autoscaler,
-            self.waker,
-            recorder,
-            self.scaling_metrics,
-            driver.gate,
-            now,
-        )
-        self.services.listen(self.waker.looked)
-        self.services.listen(self.autoscaler.looked)
+        self.services, self.waker, self.leases = scaled.reconciler, scaled.waker, scaled.leases
+        self._scale = scaled.scale
         self._driver = driver
         self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
         after_wakes = self._wanted_replicas.precedence.after_wakes
@@ -105,8 +65,8 @@ class ControlPlane:
                 policies,
                 self.services,
                 self.platform,
-                ScalingQueries(store, self.services.snapshot, self._scaler),
-                self.scaling_metrics,
+                ScalingQueries(store, self.services.snapshot, scaled.requests),
+                scaled.metrics,
                 ControlPlaneHealth(store, self.platform, now),
             ),
             http_port,
@@ -132,14 +92,6 @@ class ControlPlane:
         async with asyncio.TaskGroup() as tasks:
             for name, loop in watches.items():
                 tasks.create_task(loop, name=name)
-
-    def _woken(self, ref: ServiceRef, outcome: Woken | SpaceCloudError) -> None:
-        self._scaler.note(ref, outcome)
-
-    async def _scale(self) -> None:
-        """What replicas have said is known before anything is decided."""
-        await self.leases.load()
-        await self.autoscaler.run()
 
     async def _reconcile(self, key: Key) -> datetime | None:
         match key:

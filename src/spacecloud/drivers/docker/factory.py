@@ -35,8 +35,8 @@ async def docker_driver(
             yield Driver(
                 workloads=workloads,
                 images=workloads,
-                resources=workloads,
-                logs=workloads,
+                resources=workloads.resources,
+                logs=workloads.logs,
                 traffic=gateway,
                 edge=gateway,
                 meter=gateway,

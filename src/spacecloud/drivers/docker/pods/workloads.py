@@ -5,12 +5,11 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import Never
 
 from spacecloud.broadcast import Broadcast
-from spacecloud.drivers.docker import labels, logs, ownership
+from spacecloud.drivers.docker import labels, ownership
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError, meaning
 from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
@@ -18,25 +17,24 @@ from spacecloud.drivers.docker.images.pull_queue import PullQueue
 from spacecloud.drivers.docker.images.pulls import Pulls
 from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership
-from spacecloud.drivers.docker.pods import cgroups, observe
-from spacecloud.drivers.docker.pods.cgroups import Process
-from spacecloud.drivers.docker.pods.freezer import Freezer
+from spacecloud.drivers.docker.pods import observe
+from spacecloud.drivers.docker.pods.inspect import frozen, inspect, listed
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.pods.observe import Container
-from spacecloud.drivers.docker.pods.reclaim import Reclaim
 from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues, values_of
+from spacecloud.drivers.docker.pods.resources import CgroupResources
 from spacecloud.drivers.docker.pods.sleep_and_wake import SleepAndWake
+from spacecloud.drivers.docker.pods.task_logs import TaskLogs
 from spacecloud.drivers.docker.probes.prober import Prober
-from spacecloud.drivers.driver import WOKEN_SECONDS, Hint, LogRequest
-from spacecloud.errors import NotFound, SpaceCloudError, Transient
+from spacecloud.drivers.driver import WOKEN_SECONDS, Hint
+from spacecloud.errors import Transient
 from spacecloud.model.image import parse_image
 from spacecloud.model.json import Json
 from spacecloud.model.lines import message
-from spacecloud.model.load import MachineMemory, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import PullView
 from spacecloud.model.wake import Resumed
-from spacecloud.reasons.platform import ControlPlaneStarting, EngineFailed
+from spacecloud.reasons.platform import ControlPlaneStarting
 from spacecloud.settings import Settings
 from spacecloud.workloads.observed import Health, ObservedPull, ObservedWorkloads
 from spacecloud.workloads.operations import (
@@ -66,18 +64,14 @@ Looks and operations at once: the engine is everybody's. What takes longer than 
 counts against its own service alone.
 """
 
-MOST_INSPECTIONS = 8
-"""Of containers at once, in one look."""
-
 MOST_VOLUMES = 20
 """Of an image, that are told."""
 
 RECONNECT_SECONDS = 0.5
-RECLAIM_AFTER_SECONDS = 5.0
 
 
 class DockerWorkloads:
-    """Fulfils ``Workloads``, ``Images``, ``Resources`` and ``Logs`` while ``run`` is open."""
+    """Fulfils ``Workloads`` and ``Images`` while ``run`` is open."""
 
     def __init__(
         self,
@@ -107,8 +101,9 @@ class DockerWorkloads:
             settings.stop_grace_seconds,
             woken_seconds,
         )
+        self.resources = CgroupResources()
+        self.logs = TaskLogs(self._engine, settings.instance, self._owner)
         self._services: dict[str, ServiceKey] = {}
-        self._processes: dict[ServiceKey, tuple[Process, ...]] = {}
         self._volumes: dict[str, tuple[str, ...]] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
         self.looks = FairSemaphore[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
@@ -146,10 +141,10 @@ class DockerWorkloads:
             subnet = await self._networks.subnet(key)
             listing = await self._engine.get("containers/json", all=True, filters=filters)
             ours = [item for item in listing if self._owner.has("replica", item)]
-            containers = await self._inspect([item["Id"] for item in ours])
+            containers = await inspect(self._engine, [item["Id"] for item in ours])
         except EngineError as error:
             raise meaning(f"look at {key}", error) from error
-        self._note_processes(key, containers)
+        self.resources.note(key, containers)
         seen = observe.workloads(key, subnet, containers, self._health(key, containers))
         self.sleep_and_wake.note(key, seen.replicas, containers, turn, began)
         return seen
@@ -164,12 +159,12 @@ class DockerWorkloads:
         by_service: dict[ServiceKey, list[Container]] = {key: [] for key in subnets}
         self._owner.forget_all_but(listing)
         self._tell_strangers(listing)
-        frozen = self.sleep_and_wake.frozen()
+        laid_down = self.sleep_and_wake.frozen()
         for item in listing:
-            container = self._listed(item)
+            container = listed(item, self._owner)
             if container is not None:
-                if container.run.container in frozen:
-                    container = _frozen(container)
+                if container.run.container in laid_down:
+                    container = frozen(container)
                 by_service.setdefault(container.tag.ref.key, []).append(container)
         return {
             key: observe.workloads(key, subnets.get(key), containers, {})
@@ -196,12 +191,6 @@ class DockerWorkloads:
     def volumes(self) -> Mapping[str, tuple[str, ...]]:
         return self._volumes
 
-    async def usage(self, key: ServiceKey) -> Mapping[str, Usage]:
-        return await asyncio.to_thread(cgroups.usage, self._processes.get(key, ()))
-
-    def machine_memory(self) -> MachineMemory:
-        return cgroups.machine_memory()
-
     async def execute(self, op: WorkloadOp) -> None:
         key = key_of(op)
         try:
@@ -215,25 +204,6 @@ class DockerWorkloads:
 
     def hints(self) -> AsyncGenerator[Hint]:
         return self._hints.subscribe()
-
-    async def lines(self, request: LogRequest) -> AsyncGenerator[bytes]:
-        container = await self._container(request.project, request.replica, request.task)
-        async for line in logs.lines(
-            self._engine,
-            container,
-            follow=request.follow,
-            tail=request.tail,
-            since=request.since,
-        ):
-            yield line
-
-    async def last_lines(self, project: str, replica: str, task: str, count: int) -> list[str]:
-        try:
-            container = await self._container(project, replica, task)
-            return await logs.last_lines(self._engine, container, count)
-        except (SpaceCloudError, EngineError) as error:
-            logger.debug("no last lines of %s/%s: %s", replica, task, error)
-            return []
 
     def progress(self) -> Mapping[str, PullView]:
         return self._pulls.running()
@@ -257,16 +227,14 @@ class DockerWorkloads:
                 await self._pods.restart_task(op)
             case StopReplica() | KillReplica() | FreezeReplica() | ThawReplica():
                 await self.sleep_and_wake.execute(op)
-                if isinstance(op, FreezeReplica) and self._settings.reclaim_frozen:
+                if isinstance(op, FreezeReplica):
                     self._begin_reclaim(op)
             case RemoveReplica():
                 await self._pods.remove(op)
 
     def _begin_reclaim(self, op: FreezeReplica) -> None:
-        """Behind the freeze: a wake waits for none of it."""
-        its = [p for p in self._processes.get(op.ref.key, ()) if p.replica == op.replica]
-        if self._group is not None and its:
-            self._group.create_task(_reclaim(its), name=f"reclaim memory of {op.replica}")
+        if self._settings.reclaim_frozen and self._group is not None:
+            self.resources.begin_reclaim(self._group, op.ref.key, op.replica)
 
     async def _pull(self, op: PullImage | CancelPull) -> None:
         if isinstance(op, CancelPull):
@@ -281,35 +249,6 @@ class DockerWorkloads:
         )
         self._pull_queue.start(self._group, op, credentials)
 
-    async def _inspect(self, ids: list[str]) -> list[Container]:
-        found: dict[str, Container] = {}
-        inspections = asyncio.Semaphore(MOST_INSPECTIONS)
-
-        async def one(id: str) -> None:
-            async with inspections:
-                item = await self._engine.find(f"containers/{id}/json")
-            container = _readable(observe.inspected, item) if item is not None else None
-            if container is not None:
-                found[id] = _as_frozen(container)
-
-        if len(ids) == 1:
-            await one(ids[0])
-        elif ids:
-            failed: list[BaseException] = []
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    for id in ids:
-                        tasks.create_task(one(id))
-            except* (EngineError, Transient) as group:
-                failed.extend(group.exceptions)
-            # Not within `except*`: Python before 3.11.4 wraps what is raised there in a group.
-            match failed:
-                case [EngineError() as error, *_]:
-                    raise meaning("inspect a container", error) from error
-                case [error, *_]:
-                    raise error
-        return [found[id] for id in ids if id in found]
-
     def _health(self, key: ServiceKey, containers: list[Container]) -> dict[str, Health]:
         targets = [container.target for container in containers]
         running = {target.container for target in targets if target is not None}
@@ -320,18 +259,6 @@ class DockerWorkloads:
         self._services.update(dict.fromkeys(running, key))
         frozen = {c.run.container for c in containers if c.run.frozen}
         return self._prober.health((t for t in targets if t is not None), frozen)
-
-    def _note_processes(self, key: ServiceKey, containers: list[Container]) -> None:
-        """Of tasks: a sandbox does nothing."""
-        running = tuple(
-            Process(c.tag.replica, c.run.container, c.pid)
-            for c in containers
-            if c.tag.task and c.run.state == "running" and c.pid
-        )
-        if running:
-            self._processes[key] = running
-        else:
-            self._processes.pop(key, None)
 
     def _pull_ended(self, key: ServiceKey) -> None:
         self._hints.send(Hint(key, "pull"))
@@ -375,10 +302,6 @@ class DockerWorkloads:
         elif self._owner.has("part", container):
             self._hints.send(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))
 
-    def _listed(self, item: Json) -> Container | None:
-        """None where it is not ours."""
-        return _readable(observe.listed, item) if self._owner.has("replica", item) else None
-
     def _tell_strangers(self, listing: Iterable[Json]) -> None:
         """Once each, for as long as they are there."""
         found = {
@@ -393,61 +316,6 @@ class DockerWorkloads:
                 id[:12],
             )
         self._reported_strangers = set(found)
-
-    async def _container(self, project: str, replica: str, task: str) -> str:
-        filters = {
-            "label": [
-                f"{labels.INSTANCE}={self._settings.instance}",
-                f"{labels.PROJECT}={project}",
-                labels.TASK,
-            ]
-        }
-        try:
-            listing = await self._engine.get("containers/json", all=True, filters=filters)
-        except EngineError as error:
-            raise meaning(f"look for {replica}", error) from error
-        containers = [c for item in listing if (c := self._listed(item)) is not None]
-        pod = [c for c in containers if c.tag.replica == replica]
-        if not pod:
-            raise NotFound(f"there is no replica {replica} in project {project}")
-        wanted = task or pod[0].tag.expected_tasks[0]
-        for container in pod:
-            if container.tag.task == wanted:
-                return container.run.container
-        raise NotFound(
-            f"replica {replica} has no task {wanted}: it has {', '.join(pod[0].tag.expected_tasks)}"
-        )
-
-
-async def _reclaim(processes: Iterable[Process]) -> None:
-    """Nothing of what is thawed again in the first seconds, as something slipped past its gate."""
-    await asyncio.sleep(RECLAIM_AFTER_SECONDS)
-    for process in processes:
-        given = await asyncio.to_thread(Reclaim(process.container, process.pid).run)
-        logger.debug("%s gave %d bytes back", process.replica, given)
-
-
-def _as_frozen(container: Container) -> Container:
-    """The engine may take one that the kernel holds for one that runs."""
-    run = container.run
-    if not container.tag.task or run.state != "running" or run.frozen or not container.pid:
-        return container
-    is_frozen = Freezer(run.container, container.pid).state() == "frozen"
-    return _frozen(container) if is_frozen else container
-
-
-def _frozen(container: Container) -> Container:
-    return replace(container, run=replace(container.run, frozen=container.run.state == "running"))
-
-
-def _readable(read: Callable[[Json], Container | None], item: Json) -> Container | None:
-    """One of ours that the engine tells nothing sensible of is not one that is missing."""
-    try:
-        return read(dict(item))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        id = ownership.id_of(item)[:12]
-        words = "it is in no known form"
-        raise Transient(EngineFailed(f"read what is shown of container {id}", words)) from error
 
 
 def _is_reference(text: str) -> bool:
