@@ -21,8 +21,10 @@ from bench import (
     commands,
     crowd,
     engine,
+    killed,
     machine,
     mesh,
+    neighbours,
     scale,
     starting,
     thousand,
@@ -61,6 +63,8 @@ FEW: dict[str, Row] = {
     "scale-idle": warm.idle,
     "scale-warm": warm.warm,
     "cli": commands.commands,
+    "neighbours": neighbours.neighbours,
+    "killed": killed.killed,
 }
 MANY: dict[str, Row] = {
     "plane": thousand.plane,
