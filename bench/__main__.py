@@ -21,9 +21,11 @@ from bench import (
     commands,
     control_plane,
     engine,
+    killed,
     machine,
     mass_wakes,
     mesh,
+    neighbours,
     scale,
     sleep_overhead,
     starting,
@@ -61,6 +63,8 @@ FEW: dict[str, Row] = {
     "scale-idle": sleep_overhead.idle,
     "scale-warm": sleep_overhead.warm,
     "cli": commands.commands,
+    "neighbours": neighbours.neighbours,
+    "killed": killed.killed,
 }
 MANY: dict[str, Row] = {
     "plane": control_plane.plane,

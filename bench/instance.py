@@ -25,6 +25,7 @@ from spacecloud.settings import Settings
 
 BIN = Path(sys.executable).parent
 PROJECT = "bench"
+SERVE = (sys.executable, "-m", "spacecloud.server", "serve")
 
 START_SECONDS = 60.0
 PR_SET_PDEATHSIG = 1
@@ -42,6 +43,7 @@ class Instance:
         self.process: subprocess.Popen[bytes] | None = None
         self.api = httpx.Client(base_url=self.url, timeout=60)
         self._images = server
+        self._log = folder / "serve.log"
         settings = Settings(vip_pool=IPv4Network(self.lane.vip_pool))
         self._dns_vip = str(settings.pools.dns_vip)
 
@@ -76,8 +78,17 @@ class Instance:
     # ------------------------------------------------------------------ life
 
     def start(self) -> None:
-        with (self.folder / "serve.log").open("ab") as log:
-            command = [sys.executable, "-m", "spacecloud.server", "serve"]
+        self._start(*SERVE)
+
+    def start_supervised(self) -> None:
+        """Started again whenever it ends, as ``space-cloud start`` has it."""
+        lock = self.folder / "run" / self.lane.name / "supervisor.lock"
+        self._start(
+            sys.executable, "-m", "spacecloud.supervisor", str(lock), str(self._log), *SERVE
+        )
+
+    def _start(self, *command: str) -> None:
+        with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 command,
                 env=self.environment,
@@ -87,7 +98,7 @@ class Instance:
                 start_new_session=True,
                 preexec_fn=_end_with_parent,
             )
-        wait_until(self._answers, within=START_SECONDS, every=0.01)
+        wait_until(self.answers, within=START_SECONDS, every=0.01)
         if "authorization" not in self.api.headers:
             self._log_in()
 
@@ -130,9 +141,9 @@ class Instance:
         return lambda: resolve(name, self._dns_vip)
 
     def log(self) -> str:
-        return (self.folder / "serve.log").read_text("utf-8", "replace")
+        return self._log.read_text("utf-8", "replace")
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         if self.process is None or self.process.poll() is not None:
             raise NotStarted(self.log()[-2000:])
         try:
@@ -194,13 +205,13 @@ class Instance:
 
         wait_until(settled, within=within)
 
-    def delete(self, *services: str, within: float = 60) -> None:
+    def delete(self, *services: str, project: str = PROJECT, within: float = 60) -> None:
         """And wait until nothing of them is left, so that they disturb nobody."""
         for service in services:
-            self.api.delete(f"/v1/runner/{PROJECT}/services/{service}/v1").raise_for_status()
+            self.api.delete(f"/v1/runner/{project}/services/{service}/v1").raise_for_status()
 
         def gone() -> bool:
-            return not {s["serviceId"] for s in self.statuses()} & set(services)
+            return not {s["serviceId"] for s in self.statuses(project)} & set(services)
 
         wait_until(gone, within=within)
 
@@ -221,7 +232,7 @@ class Instance:
         container = f"/containers/space-cloud-{self.lane.name}-gateway"
         call("POST", f"{container}/update", {"CpusetCpus": ",".join(map(str, sorted(cores)))})
         call("POST", f"{container}/restart?t=1")
-        wait_until(self._answers, within=START_SECONDS)
+        wait_until(self.answers, within=START_SECONDS)
 
     def gateway_pid(self) -> int:
         state = call("GET", f"/containers/space-cloud-{self.lane.name}-gateway/json")["State"]

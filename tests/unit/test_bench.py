@@ -13,10 +13,11 @@ import pytest
 from rich.console import Console
 
 from bench import __main__ as bench
-from bench import engine
+from bench import engine, mesh
 from bench import lane as bench_lane
 from bench.figures import Figure, Goal, percentile, ratio, show, write
 from bench.lane import LANES, Lane
+from bench.load import Run
 from bench.scale import Followed
 from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.settings import Settings
@@ -36,6 +37,42 @@ def test_a_figure_is_written_with_what_programs_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("ours", "ok"), [(14.9, True), (15.1, False)])
 def test_a_ratio_holds_up_to_its_limit(ours: float, ok: bool) -> None:
     assert ratio(ours, 10.0, 1.5, "bare").ok is ok
+
+
+@pytest.mark.parametrize(
+    ("caddy", "envoy", "reached"),
+    [
+        (1300.0, 1400.0, [False, False]),
+        (1000.0, 1400.0, [True, False]),
+        (990.0, 1360.0, [True] * 2),
+    ],
+)
+def test_many_connections_are_held_against_two_peers(
+    caddy: float, envoy: float, reached: list[bool]
+) -> None:
+    per_second = next(measure for measure in mesh.MEASURES if measure.more_is_better)
+    runs = {"mesh": [run(1310.0)], "Caddy": [run(caddy)], "plain Envoy": [run(envoy)]}
+
+    figures = mesh.measured("L7", 32, per_second, runs, ())
+
+    assert [figure.goal is not None and figure.goal.ok for figure in figures] == reached
+    assert len({figure.name for figure in figures}) == 2
+
+
+def test_one_connection_is_held_against_one_peer() -> None:
+    per_second = next(measure for measure in mesh.MEASURES if measure.more_is_better)
+    runs = {"mesh": [run(1010.0)], "Caddy": [run(1000.0)], "plain Envoy": [run(2000.0)]}
+
+    (figure,) = mesh.measured("L7", 1, per_second, runs, ())
+
+    assert figure.goal is not None
+    assert figure.goal.ok
+
+
+def run(per_second: float) -> Run:
+    return Run(
+        p50=1, p99=1, per_second=per_second, proxy_us=1, client=0, proxy=0, server=0, others=0
+    )
 
 
 def test_a_percentile_is_near_the_worst_and_not_beyond_it() -> None:

@@ -15,6 +15,9 @@ PROGRAMS = tuple(
 PUBLIC_ALL_THE_SAME = {"_replace", "_asdict", "_fields", "_exit"}
 """Of the standard library: an underscore keeps them apart from what users name."""
 
+BY_STRING = {"getattr", "setattr", "hasattr", "delattr", "attrgetter", "methodcaller"}
+"""What is given names as strings, by whatever object: ``monkeypatch.setattr`` too."""
+
 
 def private_uses(tree: ast.Module) -> Iterator[str]:
     """Names with an underscore that come from another module or another kind of object."""
@@ -30,6 +33,8 @@ def private_uses(tree: ast.Module) -> Iterator[str]:
                 pass
             case ast.Attribute() if _is_private(node.attr):
                 used.append(node.attr)
+            case ast.Call() if ast.unparse(node.func).rpartition(".")[2] in BY_STRING:
+                used += _named(node)
             case ast.Name(ctx=ast.Store()):
                 own.add(node.id)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
@@ -37,6 +42,16 @@ def private_uses(tree: ast.Module) -> Iterator[str]:
             case _:
                 pass
     yield from (name for name in used if name not in own)
+
+
+def _named(call: ast.Call) -> Iterator[str]:
+    """Private names in its strings, which may be dotted."""
+    for given in call.args:
+        match given:
+            case ast.Constant(value=str(text)):
+                yield from filter(_is_private, text.split("."))
+            case _:
+                pass
 
 
 def _is_private(name: str) -> bool:
@@ -49,9 +64,16 @@ def _is_private(name: str) -> bool:
         ("from shop.api import _hidden", ["_hidden"]),
         ("import shop\nshop._hidden()", ["_hidden"]),
         ("pods._image = ''", ["_image"]),
+        ("setattr(pods, '_image', '')", ["_image"]),
+        ("monkeypatch.setattr('shop.api._hidden', 1)", ["_hidden"]),
+        ("operator.attrgetter('pod._image')(pods)", ["_image"]),
         ("from shop.api import shown\nshown.name", []),
         ("class A:\n def __init__(self): self._a = 1\n def __eq__(self, b): return b._a == 1", []),
         ("point._replace(x=1)", []),
+        (
+            "class A:\n def __init__(self): self._a = 1\n def f(self): return getattr(self, '_a')",
+            [],
+        ),
     ],
 )
 def test_a_private_name_of_another_module_is_seen(text: str, used: list[str]) -> None:
