@@ -125,10 +125,13 @@ answers_within() {
     done
 }
 
-all_ready() {
-    within space-cli get services |
-        awk 'NR > 1 && $3 != "ready" { print; wrong = 1 } END { exit wrong || NR < 4 }' ||
-        fail "not all services are ready"
+all_ready_within() {
+    local deadline=$((SECONDS + $1))
+    until within space-cli get services 2> /dev/null |
+        awk 'NR > 1 && $3 != "ready" { wrong = 1 } END { exit wrong || NR < 4 }'; do
+        [ "$SECONDS" -lt "$deadline" ] || { within space-cli get services; fail "not all services are ready within $1 s"; }
+        sleep 0.1
+    done
 }
 
 is() {
@@ -155,15 +158,15 @@ say "the control plane is killed"
 killed=$(within systemctl show --property MainPID --value space-cloud)
 within bash -c "kill -9 $killed"
 answers_within 1
-sleep 3
+all_ready_within 20
 is NRestarts 1
-all_ready
 
 say "the engine is restarted"
 within systemctl restart docker
 answers_within 30
+# Until the next look the status is that of before.
 sleep 3
-all_ready
+all_ready_within 30
 
 say "stop, start, and a setting that changes"
 within space-cloud stop
@@ -181,7 +184,7 @@ cut_the_power
 boot
 answers_within 60
 is ActiveState active
-all_ready
+all_ready_within 60
 
 say "destroy"
 within space-cloud destroy --yes --purge

@@ -9,6 +9,9 @@ LOG_NAME = "refusals"
 GATE_LOG_NAME = "gate"
 """Of connections that arrived at a gate, each when it begins and when it ends."""
 
+FLUSH_INTERVAL = "1s"
+"""A timer of each worker, which runs whether anything was refused or not."""
+
 FORBIDDEN: Json = {"op": "EQ", "value": {"default_value": 403, "runtime_key": "unused"}}
 
 DENIED_BY_POLICY: Json = {
@@ -43,8 +46,8 @@ def request_log() -> Json:
     }
 
 
-def connection_log() -> Json:
-    return _connections(_SINK)
+def connection_log(flush_interval: str = FLUSH_INTERVAL) -> Json:
+    return _connections({**_SINK, "buffer_flush_interval": flush_interval})
 
 
 def gate_log() -> Json:
@@ -67,6 +70,5 @@ _SINK: Json = {
     "log_name": LOG_NAME,
     "transport_api_version": "V3",
     "grpc_service": {"envoy_grpc": {"cluster_name": CONTROL_CLUSTER}},
-    # A timer of each worker, which runs whether anything was refused or not.
-    "buffer_flush_interval": "1s",
+    "buffer_flush_interval": FLUSH_INTERVAL,
 }

@@ -1,6 +1,6 @@
 """LDS: one listener for each entry of a service. Its chains change with its protocol alone."""
 
-from spacecloud.mesh.envoy.access_log import connection_log
+from spacecloud.mesh.envoy.access_log import FLUSH_INTERVAL, connection_log
 from spacecloud.mesh.envoy.http import mesh_connections
 from spacecloud.mesh.envoy.limits import NOT_SHED
 from spacecloud.mesh.envoy.names import NOWHERE_CLUSTER, entry_cluster, entry_name
@@ -76,8 +76,8 @@ def connections_to(cluster: str, sources: SourceRanges) -> Json:
     }
 
 
-def deny() -> Json:
-    return _proxy(NOWHERE_CLUSTER, {"access_log": [connection_log()]})
+def deny(flush_interval: str = FLUSH_INTERVAL) -> Json:
+    return _proxy(NOWHERE_CLUSTER, {"access_log": [connection_log(flush_interval)]})
 
 
 def _proxy(cluster: str, more: Json) -> Json:

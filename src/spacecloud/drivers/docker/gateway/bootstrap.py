@@ -63,7 +63,7 @@ def _with_limits(base: Json, heap_bytes: int) -> Json:
     return {
         **base,
         "static_resources": {
-            "listeners": [{**mesh, **NOT_SHED}],
+            "listeners": [{**mesh, "filter_chains": [_nobody_listens(deny())], **NOT_SHED}],
             "clusters": [control, _with_pool_idle(api), nowhere],
         },
         "cluster_manager": {"load_stats_config": _LOAD_STATS},
@@ -86,6 +86,7 @@ def _with_pool_idle(cluster: Json) -> Json:
 
 
 def _document(networking: Networking, run: RunDirectory) -> Json:
+    """Byte for byte that of the first releases: what is added or changed is ``_with_limits``'s."""
     return {
         "node": {"id": networking.instance, "cluster": "space-cloud"},
         "admin": {
@@ -143,8 +144,12 @@ def _mesh_listener(port: int) -> Json:
             }
         ],
         "use_original_dst": True,
-        "filter_chains": [{"name": "nobody-listens", "filters": [deny()]}],
+        "filter_chains": [_nobody_listens(deny(_FIRST_FLUSH_INTERVAL))],
     }
+
+
+def _nobody_listens(denial: Json) -> Json:
+    return {"name": "nobody-listens", "filters": [denial]}
 
 
 def _socket_cluster(name: str, path: Path, protocol: Json) -> Json:
@@ -167,6 +172,9 @@ def _socket_cluster(name: str, path: Path, protocol: Json) -> Json:
         },
     }
 
+
+_FIRST_FLUSH_INTERVAL = "0.2s"
+"""Of the refused connections that the first releases told, by which their gateways are known."""
 
 _RUNTIME: Json = {
     # Of compiled expressions. All are our own: none is made of what is declared.
