@@ -15,10 +15,11 @@ from spacecloud.api.envelopes import envelopes_of
 from spacecloud.drivers.memory import MemoryTraffic
 from spacecloud.errors import Transient
 from spacecloud.model.held import HeldCall, Passed, Refused
-from spacecloud.model.load import Load, LoadReport, MachineMemory, OpenConnection
+from spacecloud.model.load import InFlight, Load, LoadReport, MachineMemory, OpenConnection
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Scaling
 from spacecloud.model.service import Service
+from spacecloud.model.traffic import Endpoint
 from spacecloud.model.wake import Resumed
 from spacecloud.reasons.tasks import Exited
 from spacecloud.reconcile.policy_cache import PolicyCache
@@ -26,7 +27,7 @@ from spacecloud.reconcile.scaling import autoscaler
 from spacecloud.reconcile.scaling.autoscaler import TICK_SECONDS
 from spacecloud.reconcile.scaling.scalings import Scalings
 from spacecloud.reconcile.scaling.version_loads import FRESH_SECONDS, VersionLoads
-from spacecloud.workloads.observed import ObservedWorkloads
+from spacecloud.workloads.observed import ObservedWorkloads, Published
 from spacecloud.workloads.operations import (
     CreateReplica,
     FreezeReplica,
@@ -198,7 +199,7 @@ async def test_a_caller_that_is_woken_wakes_what_it_holds_connections_to(
     (caller,), (callee,) = await world.addresses(WEB), await world.addresses(DB)
     vip = str((await world.store.declared()).addresses.services[DB.key].vip)
     world.traffic.open[caller, vip, 8080] = 2
-    world.active[callee] = 2
+    world.active[callee] = world.traffic.busy[callee] = 2
     await world.settles(WEB, "asleep")
     # Its two connections ask for nothing while their caller sleeps.
     await world.settles(DB, "asleep")
@@ -211,6 +212,33 @@ async def test_a_caller_that_is_woken_wakes_what_it_holds_connections_to(
     last = (await world.scaling(DB)).wakes.last
     assert last is not None
     assert last.why == "connection"
+
+
+async def test_only_where_sleeping_callers_hold_all_of_it_nothing_is_in_flight(
+    world: MemoryPlane,
+) -> None:
+    await world.declare(a_spec(), WEB)
+    await world.declare(a_spec(port="tcp", autoScale={"minReplicas": 1}), DB)
+    await world.settles(WEB, "asleep")
+    (caller,) = await world.addresses(WEB)
+    policies = PolicyCache(world.store)
+    face = (await policies.policy()).face(DB.key)
+    entry = next(entry for entry in face.entries if entry.of_service)
+    world.traffic.open[caller, entry.vip, entry.port] = 2
+    loads = VersionLoads(world.traffic, Scalings(world.store, policies, lambda ref: None))
+    loads.note_replicas(WEB.key, {caller: WEB})
+    stays, goes = Endpoint("v1", "10.0.0.2"), Endpoint("v1", "10.0.0.3", draining=True)
+
+    async def left(*gated: str, **busy: int) -> Mapping[str, int]:
+        told = InFlight(now(), now(), {f"10.0.0.{host[1:]}": n for host, n in busy.items()})
+        (found,) = await loads.without_parked((told,), Published(face, (stays, goes), gated=gated))
+        return found.replicas
+
+    assert await left("v1", _2=2) == {}
+    assert await left("v1", _2=3) == {stays.address: 3}
+    assert await left("v1", _2=1, _3=2) == {stays.address: 1, goes.address: 2}
+    assert await left("v1", _2=1, _3=1) == {goes.address: 1}
+    assert await left(_2=2) == {stays.address: 2}
 
 
 async def test_a_trial_that_is_skipped_starts_nothing_and_the_next_call_makes_what_is_new(

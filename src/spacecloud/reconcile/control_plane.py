@@ -48,17 +48,17 @@ class ControlPlane:
         queue = KeyQueue[Key](now)
         self._background = Background[Key](queue.add)
         self._scalings = Scalings(store, policies, lambda ref: queue.add(ref.key))
+        loads = VersionLoads(driver.meter, self._scalings)
         self.services = ServiceReconciler(
             store,
             driver,
-            Observer(driver, self._scalings),
+            Observer(driver, self._scalings, loads),
             self.events,
             self._background,
             termination,
             now,
         )
         self.scaling_metrics = ScalingMetrics()
-        loads = VersionLoads(driver.meter, self._scalings)
         self.waker = Waker(
             driver,
             self.services.admission,

@@ -14,6 +14,7 @@ from spacecloud.model.scale import policy_in_force, wanted_depth, wanted_replica
 from spacecloud.model.scaling import Depth
 from spacecloud.model.secret import SecretFacts
 from spacecloud.reconcile.scaling.scalings import Scalings
+from spacecloud.reconcile.scaling.version_loads import VersionLoads
 from spacecloud.store.port import Secrets
 from spacecloud.workloads.observed import Observed, ObservedWorkloads
 from spacecloud.workloads.situation import Declared, Desired, Leaving, Unknown
@@ -22,10 +23,11 @@ logger = logging.getLogger(__name__)
 
 
 class Observer:
-    def __init__(self, driver: Driver, scalings: Scalings) -> None:
+    def __init__(self, driver: Driver, scalings: Scalings, loads: VersionLoads) -> None:
         self.policies = scalings.policies
         self._driver = driver
         self._scalings = scalings
+        self._loads = loads
 
     async def desired(self, key: ServiceKey, policy: Policy, store: Secrets) -> Desired:
         service = policy.declared.services.get(key)
@@ -84,10 +86,11 @@ class Observer:
         ):
             return ()
         try:
-            return await self._driver.meter.in_flight()
+            told = await self._driver.meter.in_flight()
         except SpaceCloudError as error:
             logger.warning("the gateway does not say what is in flight: %s", error)
             return ()
+        return await self._loads.without_parked(told, published)
 
 
 def replicas_of(versions: Iterable[DeclaredVersion]) -> Mapping[ServiceRef, int]:
