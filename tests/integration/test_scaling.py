@@ -394,6 +394,37 @@ async def test_a_wake_that_takes_its_time_is_not_undone_by_what_was_decided_befo
     assert (await world.scaling()).asleep is None
 
 
+async def test_calls_that_wait_for_a_slow_start_begin_as_many_replicas_as_they_need(
+    world: MemoryPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = asyncio.Event()
+    wake = world.workloads.wake
+
+    async def slow_wake(ref: ServiceRef) -> Resumed:
+        await may_end.wait()
+        return await wake(ref)
+
+    await world.declare(a_spec(autoScale=sleepy(freezeAfter="never")))
+    await world.plane.queries.scaling.sleep(API, "stopped")
+    await world.settles(API, "asleep")
+    setattr(world.workloads, "wake", slow_wake)  # noqa: B010 - a method of an instance
+    # It is not for the next tick that they wait.
+    monkeypatch.setattr(autoscaler, "TICK_SECONDS", 1000)
+    calls = [asyncio.create_task(world.gate.knock(API)) for _ in range(25)]
+
+    async def four() -> None:
+        # 7 of 10 each is the aim.
+        assert (await world.scaling()).wanted == 4
+        assert len(await world.addresses()) == 4
+
+    await eventually(four, within=60)
+    while_it_wakes = await world.scaling()
+    may_end.set()
+
+    assert while_it_wakes.held == 25
+    assert all(isinstance(answer, Passed) for answer in await asyncio.gather(*calls))
+
+
 async def test_a_number_that_a_person_asks_for_holds_against_load_and_idleness(
     world: MemoryPlane,
 ) -> None:
