@@ -14,6 +14,7 @@ from memory_plane import API, REPORT_SECONDS, MemoryPlane, a_memory_plane, now
 from spacecloud.api.envelopes import envelopes_of
 from spacecloud.drivers.memory import MemoryTraffic
 from spacecloud.errors import Transient
+from spacecloud.model.gate_limits import HeldLimits
 from spacecloud.model.held import HeldCall, Passed, Refused
 from spacecloud.model.load import InFlight, Load, LoadReport, MachineMemory, OpenConnection
 from spacecloud.model.refs import ServiceKey, ServiceRef
@@ -331,6 +332,26 @@ async def test_a_wake_that_fails_says_why_to_who_waits_and_in_events(world: Memo
 
     await eventually(told)
     assert (await world.scaling()).wakes.failed == 1
+
+
+async def test_a_call_that_may_not_wait_wakes_its_version_for_the_next(tmp_path: Path) -> None:
+    async with a_memory_plane(tmp_path, limits=HeldLimits(in_all=1)) as world, world.reporting():
+        for ref in (WEB, API):
+            await world.declare(a_spec(autoScale=sleepy(freezeAfter="never")), ref)
+            await world.plane.queries.scaling.sleep(ref, "frozen")
+            await world.settles(ref, "asleep")
+        waits = asyncio.create_task(world.gate.knock(WEB))
+        await asyncio.sleep(0)
+
+        refused = await world.gate.knock(API)
+
+        await world.settles(API, "ready")
+        last = (await world.scaling()).wakes.last
+        assert isinstance(await waits, Passed)
+
+    assert isinstance(refused, Refused)
+    assert last is not None
+    assert last.why == "call"
 
 
 async def test_a_browser_is_shown_a_page_where_the_service_asks_for_it(world: MemoryPlane) -> None:
