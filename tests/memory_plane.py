@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Never
 
 from eventually import eventually
+from spacecloud.drivers.held_calls import LIMITS
 from spacecloud.drivers.memory import MemoryGate, MemoryTraffic, MemoryWorkloads, memory_driver
 from spacecloud.errors import NotFound
 from spacecloud.model.addresses import PoolAllocator, Pools
+from spacecloud.model.gate_limits import HeldLimits
 from spacecloud.model.load import Load, LoadReport
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling_view import ScaleView
@@ -97,12 +99,17 @@ async def a_memory_plane(
     folder: Path,
     termination: TerminationLimits = PATIENT,
     ready_after: timedelta = timedelta(0),
+    limits: HeldLimits = LIMITS,
 ) -> AsyncGenerator[MemoryPlane]:
     """The gateway reports nothing, unless it is ``reporting``."""
     database = folder / "store.db"
     sealer = open_sealer(folder / "secret.key", database)
     async with SqliteStore.open(database, PoolAllocator(Pools()), sealer, now) as store:
-        driver = replace(memory_driver(now, ready_after), own_ports=frozenset({HTTP_PORT}))
+        driver = replace(
+            memory_driver(now, ready_after),
+            own_ports=frozenset({HTTP_PORT}),
+            gate=MemoryGate(limits),
+        )
         plane = ControlPlane(
             store, driver, termination, now, http_port=HTTP_PORT, resync_seconds=30
         )

@@ -15,10 +15,12 @@ from spacecloud.api.envelopes import envelopes_of
 from spacecloud.drivers.memory import MemoryTraffic
 from spacecloud.errors import Transient
 from spacecloud.model.gate_calls import CallRefused, HeldCall, Passed
-from spacecloud.model.load import Load, LoadReport, MachineMemory, OpenConnection
+from spacecloud.model.gate_limits import HeldLimits
+from spacecloud.model.load import InFlightReport, Load, LoadReport, MachineMemory, OpenConnection
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Scaling
 from spacecloud.model.service import Service
+from spacecloud.model.traffic import Endpoint
 from spacecloud.model.wake import Resumed
 from spacecloud.reasons.tasks import Exited
 from spacecloud.reconcile.policy_cache import PolicyCache
@@ -26,7 +28,7 @@ from spacecloud.reconcile.scaling import autoscaler
 from spacecloud.reconcile.scaling.autoscaler import TICK_SECONDS
 from spacecloud.reconcile.scaling.version_loads import FRESH_SECONDS, VersionLoads
 from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
-from spacecloud.workloads.observed import ObservedWorkloads
+from spacecloud.workloads.observed import ObservedWorkloads, Published
 from spacecloud.workloads.operations import (
     CreateReplica,
     FreezeReplica,
@@ -198,7 +200,7 @@ async def test_a_caller_that_is_woken_wakes_what_it_holds_connections_to(
     (caller,), (callee,) = await world.addresses(WEB), await world.addresses(DB)
     vip = str((await world.store.declared()).addresses.services[DB.key].vip)
     world.traffic.open[caller, vip, 8080] = 2
-    world.active[callee] = 2
+    world.active[callee] = world.traffic.busy[callee] = 2
     await world.settles(WEB, "asleep")
     # Its two connections ask for nothing while their caller sleeps.
     await world.settles(DB, "asleep")
@@ -211,6 +213,33 @@ async def test_a_caller_that_is_woken_wakes_what_it_holds_connections_to(
     last = (await world.scaling(DB)).wakes.last
     assert last is not None
     assert last.why == "connection"
+
+
+async def test_only_where_sleeping_callers_hold_all_of_it_nothing_is_in_flight(
+    world: MemoryPlane,
+) -> None:
+    await world.declare(a_spec(), WEB)
+    await world.declare(a_spec(port="tcp", autoScale={"minReplicas": 1}), DB)
+    await world.settles(WEB, "asleep")
+    (caller,) = await world.addresses(WEB)
+    policies = PolicyCache(world.store)
+    face = (await policies.policy()).face(DB.key)
+    entry = next(entry for entry in face.entries if entry.of_service)
+    world.traffic.open[caller, entry.vip, entry.port] = 2
+    loads = VersionLoads(world.traffic, WantedReplicas(world.store, policies, lambda ref: None))
+    loads.note_replicas(WEB.key, {caller: WEB})
+    stays, goes = Endpoint("v1", "10.0.0.2"), Endpoint("v1", "10.0.0.3", draining=True)
+
+    async def left(*gated: str, **busy: int) -> Mapping[str, int]:
+        told = InFlightReport(now(), now(), {f"10.0.0.{host[1:]}": n for host, n in busy.items()})
+        (found,) = await loads.without_parked((told,), Published(face, (stays, goes), gated=gated))
+        return found.replicas
+
+    assert await left("v1", _2=2) == {}
+    assert await left("v1", _2=3) == {stays.address: 3}
+    assert await left("v1", _2=1, _3=2) == {stays.address: 1, goes.address: 2}
+    assert await left("v1", _2=1, _3=1) == {goes.address: 1}
+    assert await left(_2=2) == {stays.address: 2}
 
 
 async def test_a_trial_that_is_skipped_starts_nothing_and_the_next_call_makes_what_is_new(
@@ -305,6 +334,26 @@ async def test_a_wake_that_fails_says_why_to_who_waits_and_in_events(world: Memo
     assert (await world.scaling()).wakes.failed == 1
 
 
+async def test_a_call_that_may_not_wait_wakes_its_version_for_the_next(tmp_path: Path) -> None:
+    async with a_memory_plane(tmp_path, limits=HeldLimits(in_all=1)) as world, world.reporting():
+        for ref in (WEB, API):
+            await world.declare(a_spec(autoScale=sleepy(freezeAfter="never")), ref)
+            await world.plane.queries.scaling.sleep(ref, "frozen")
+            await world.settles(ref, "asleep")
+        waits = asyncio.create_task(world.gate.knock(WEB))
+        await asyncio.sleep(0)
+
+        refused = await world.gate.knock(API)
+
+        await world.settles(API, "ready")
+        last = (await world.scaling()).wakes.last
+        assert isinstance(await waits, Passed)
+
+    assert isinstance(refused, CallRefused)
+    assert last is not None
+    assert last.why == "call"
+
+
 async def test_a_browser_is_shown_a_page_where_the_service_asks_for_it(world: MemoryPlane) -> None:
     await world.declare(a_spec(autoScale=sleepy(waitingPage=True, maxHeld=1)))
     await world.settles(API, "asleep")
@@ -364,6 +413,37 @@ async def test_a_wake_that_takes_its_time_is_not_undone_by_what_was_decided_befo
     assert isinstance(await call, Passed)
     assert while_it_wakes == {None}
     assert (await world.scaling()).asleep is None
+
+
+async def test_calls_that_wait_for_a_slow_start_begin_as_many_replicas_as_they_need(
+    world: MemoryPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = asyncio.Event()
+    wake = world.workloads.wake
+
+    async def slow_wake(ref: ServiceRef) -> Resumed:
+        await may_end.wait()
+        return await wake(ref)
+
+    await world.declare(a_spec(autoScale=sleepy(freezeAfter="never")))
+    await world.plane.queries.scaling.sleep(API, "stopped")
+    await world.settles(API, "asleep")
+    setattr(world.workloads, "wake", slow_wake)  # noqa: B010 - a method of an instance
+    # It is not for the next tick that they wait.
+    monkeypatch.setattr(autoscaler, "TICK_SECONDS", 1000)
+    calls = [asyncio.create_task(world.gate.knock(API)) for _ in range(25)]
+
+    async def four() -> None:
+        # 7 of 10 each is the aim.
+        assert (await world.scaling()).wanted == 4
+        assert len(await world.addresses()) == 4
+
+    await eventually(four, within=60)
+    while_it_wakes = await world.scaling()
+    may_end.set()
+
+    assert while_it_wakes.held == 25
+    assert all(isinstance(answer, Passed) for answer in await asyncio.gather(*calls))
 
 
 async def test_a_number_that_a_person_asks_for_holds_against_load_and_idleness(

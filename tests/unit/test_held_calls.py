@@ -86,8 +86,8 @@ async def test_no_call_waits_for_longer_than_one_may() -> None:
 async def test_beyond_a_limit_a_call_is_refused_and_nobody_is_asked(
     limits: HeldLimits, ref: ServiceRef, sentence: str
 ) -> None:
-    gate, waker = MemoryGate(limits), Waker()
-    gate.serve_calls(waker)
+    gate, waker, told = MemoryGate(limits), Waker(), list[ServiceRef]()
+    gate.serve_calls(waker, told.append)
     async with asyncio.TaskGroup() as tasks:
         others = (API, API) if ref == API else (API, API, ServiceRef("bank", "bill", "v1"))
         waiting = [tasks.create_task(gate.knock(other, body_bytes=3)) for other in others]
@@ -95,6 +95,7 @@ async def test_beyond_a_limit_a_call_is_refused_and_nobody_is_asked(
 
         assert await gate.knock(ref, body_bytes=4) == CallRefused(sentence, 2)
         assert len(waker.asked) == len(others)
+        assert told == [ref]
         waker.awake.set()
 
     assert [task.result() for task in waiting] == [Passed(7)] * len(others)

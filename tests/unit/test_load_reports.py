@@ -139,7 +139,7 @@ async def test_what_is_in_flight_is_told_with_its_interval(
 
     later = NOON + timedelta(seconds=1)
     assert loads.recent == (
-        InFlightReport(NOON - timedelta(seconds=1), NOON, {"10.1.0.2": 9}),
+        InFlightReport(NOON - timedelta(seconds=1), NOON, {"10.1.0.2": 10}),
         InFlightReport(NOON, later, {}),
     )
 

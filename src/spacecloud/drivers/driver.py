@@ -266,16 +266,20 @@ class Gate(Protocol):
     """
     Where calls to a gated version wait for it.
 
-    How many may wait, and for how long, is the gate's own matter (``model/gate_limits``): of what
-    it refuses because of that nobody is asked.
+    How many may wait, and for how long, is the gate's own matter (``model/gate_limits``).
     """
 
-    def serve_calls(self, answer: Callable[[HeldCall], Awaitable[Passed | CallRefused]]) -> None:
+    def serve_calls(
+        self,
+        answer: Callable[[HeldCall], Awaitable[Passed | CallRefused]],
+        refused: Callable[[ServiceRef], None] | None = None,
+    ) -> None:
         """
         Ask this about each call from now on: it waits until the answer is there.
 
         It is cancelled when the client hangs up, and when the call has waited for as long as one
-        may. Until there is somebody to ask, calls are refused.
+        may. Until there is somebody to ask, calls are refused. ``refused`` hears of the version of
+        each that is refused because too many wait, of it or of others.
 
         A TCP connection waits in the gateway: what is answered for it is counted and no more.
         """

@@ -28,12 +28,16 @@ class HeldCalls:
         self.now = now
         self._limits = limits
         self._answer: Answer = _nobody
+        self._refused: Callable[[ServiceRef], None] = _nothing
         self._waiting: dict[ServiceKey, dict[int, _Waiting]] = {}
         self._counts: Counter[ServiceRef] = Counter()
         self._numbers = count()
 
-    def serve_calls(self, answer: Answer) -> None:
+    def serve_calls(
+        self, answer: Answer, refused: Callable[[ServiceRef], None] | None = None
+    ) -> None:
         self._answer = answer
+        self._refused = refused or _nothing
 
     def held(self) -> Mapping[ServiceRef, WaitingCalls]:
         arrivals: dict[ServiceRef, list[float]] = {}
@@ -53,6 +57,7 @@ class HeldCalls:
         """
         refused = self._too_many(call.ref.key, body_bytes)
         if refused is not None:
+            self._refused(call.ref)
             return refused
         with self._counted(call, body_bytes):
             try:
@@ -101,6 +106,10 @@ def _bytes(waiting: Iterable[_Waiting]) -> int:
 
 def _refused(sentence: str) -> CallRefused:
     return CallRefused(sentence, RETRY_AFTER_SECONDS)
+
+
+def _nothing(ref: ServiceRef) -> None:
+    """Nobody wants to hear of it."""
 
 
 async def _nobody(call: HeldCall) -> Passed | CallRefused:

@@ -39,8 +39,8 @@ class InFlightReport:
 
     replicas: Mapping[str, int]
     """
-    By address: requests and connections in flight at the end, or begun in the interval where
-    those are more; one that is not named, or 0, had none.
+    By address: requests and connections in flight at the end, and those begun in the interval, so
+    that a new one is told from what stays open; one that is not named, or 0, had none.
     """
 
 

@@ -76,7 +76,7 @@ class ControlPlane:
         """Until it is cancelled. The host is looked at before the first service is."""
         await self.platform.ensure()
         self.platform.start()
-        self._driver.gate.serve_calls(self.waker.answer)
+        self._driver.gate.serve_calls(self.waker.answer, self.waker.refused)
         watches: dict[str, Coroutine[Any, Any, None]] = {
             "background": self._background.run(),
             "events": self.events.run(),

@@ -13,6 +13,7 @@ from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import policy_in_force, wanted_depth, wanted_replicas
 from spacecloud.model.scaling import Depth
 from spacecloud.model.secret import SecretFacts
+from spacecloud.reconcile.scaling.version_loads import VersionLoads
 from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
 from spacecloud.store.port import Secrets
 from spacecloud.workloads.observed import Observed, ObservedWorkloads
@@ -22,10 +23,13 @@ logger = logging.getLogger(__name__)
 
 
 class Observer:
-    def __init__(self, driver: Driver, wanted_replicas: WantedReplicas) -> None:
+    def __init__(
+        self, driver: Driver, wanted_replicas: WantedReplicas, loads: VersionLoads
+    ) -> None:
         self.policies = wanted_replicas.policies
         self._driver = driver
         self._wanted_replicas = wanted_replicas
+        self._loads = loads
 
     async def desired(self, key: ServiceKey, policy: Policy, store: Secrets) -> Desired:
         service = policy.declared.services.get(key)
@@ -84,10 +88,11 @@ class Observer:
         ):
             return ()
         try:
-            return await self._driver.meter.in_flight()
+            told = await self._driver.meter.in_flight()
         except SpaceCloudError as error:
             logger.warning("the gateway does not say what is in flight: %s", error)
             return ()
+        return await self._loads.without_parked(told, published)
 
 
 def replicas_of(versions: Iterable[DeclaredVersion]) -> Mapping[ServiceRef, int]:

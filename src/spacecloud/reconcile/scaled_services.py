@@ -47,9 +47,9 @@ def scaled_services(
     now: Callable[[], datetime],
 ) -> ScaledServices:
     """Each hears of the looks and the wakes that it has to."""
-    observer = Observer(driver, wanted_replicas)
-    services = ServiceReconciler(store, driver, observer, events, background, termination, now)
     loads = VersionLoads(driver.meter, wanted_replicas)
+    observer = Observer(driver, wanted_replicas, loads)
+    services = ServiceReconciler(store, driver, observer, events, background, termination, now)
     waker = Waker(driver, services.admission, loads, wanted_replicas, events, background, now)
     policies, metrics = wanted_replicas.policies, ScalingMetrics()
     leases = Leases(store, policies, services.snapshot, driver.workloads, now, waker.keep_awake)

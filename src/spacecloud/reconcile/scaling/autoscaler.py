@@ -27,6 +27,7 @@ from spacecloud.autoscale.signals import signals_of
 from spacecloud.autoscale.usages import Usages
 from spacecloud.drivers.driver import Driver
 from spacecloud.model.declared import DeclaredVersion
+from spacecloud.model.gate_calls import WaitingCalls
 from spacecloud.model.load import Load
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import (
@@ -106,6 +107,9 @@ class Autoscaler:
         self._of_service: dict[ServiceKey, frozenset[ServiceRef]] = {}
         self._noted: dict[ServiceRef, ScalerState] = {}
         """Of those that no look has ended of yet: what one that began before says is older."""
+
+        self._called = asyncio.Event()
+        """Calls wait at the gate."""
 
         self._reported: set[ServiceRef] = set()
         """Those whose windows are filled: each report counts for them, also one without them."""
@@ -227,7 +231,7 @@ class Autoscaler:
             self._note(await self._loads.take(report), report.seconds)
 
     def _note(self, loads: Mapping[ServiceRef, Load], seconds: float) -> None:
-        now = self._clock()
+        now, held = self._clock(), self._driver.gate.held()
         for ref, load in loads.items():
             scaled = self._scaled.get(ref)
             if scaled is None:
@@ -236,9 +240,14 @@ class Autoscaler:
             if load.active > 0 and _fell_asleep_before(scaled.state, now - seconds - LATE_SECONDS):
                 # It slipped past the gate, by what a worker of the gateway had before.
                 self._waker.begin(ref, "load")
+        for ref in held.keys() & self._scaled.keys():
+            self._reported.add(ref)
+            self._scaled[ref].due = now
+            self._called.set()
         for ref in self._reported:
             load = loads.get(ref, NONE)
-            self._scaled[ref].samples.record(now, load.active, load.issued, seconds)
+            active = load.active + _active(held.get(ref), seconds)
+            self._scaled[ref].samples.record(now, active, load.issued, seconds)
 
     async def _tick(self) -> Never:
         while True:
@@ -247,7 +256,20 @@ class Autoscaler:
                 scaled = self._scaled.get(ref)
                 if scaled is not None:
                     await self._decide(ref, scaled)
-            await asyncio.sleep(TICK_SECONDS)
+            await self._until_tick()
+
+    async def _until_tick(self) -> None:
+        """
+        Or until calls wait for a start that takes its time: nobody knows how long it takes, and
+        they are too many for one replica, maybe.
+        """
+        try:
+            async with asyncio.timeout(TICK_SECONDS):
+                await self._called.wait()
+        except TimeoutError:
+            return
+        await self._wanted_replicas.precedence.after_wakes()
+        self._called.clear()
 
     async def _decide(self, ref: ServiceRef, scaled: Scaled) -> None:
         await self._measure(scaled)
@@ -334,6 +356,11 @@ def _fell_asleep_before(state: ScalerState, began: float) -> bool:
     calls that were answered before a person sent it to sleep.
     """
     return state.asleep is not None and state.asleep_since <= began
+
+
+def _active(held: WaitingCalls | None, seconds: float) -> float:
+    """Mean of the calls that wait now, over an interval in which the first of them came."""
+    return held.calls * min(1.0, held.oldest_seconds / seconds) if held is not None else 0.0
 
 
 def _is_moved(policy: ScalePolicy) -> bool:

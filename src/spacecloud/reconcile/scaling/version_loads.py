@@ -5,17 +5,19 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from spacecloud.drivers.driver import Meter
 from spacecloud.errors import SpaceCloudError
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.load import Load, LoadReport, OpenConnection
+from spacecloud.model.load import InFlightReport, Load, LoadReport, OpenConnection
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.task import Protocol
+from spacecloud.model.traffic import Endpoint
 from spacecloud.reasons.scaling import BusyReason, CallsOthers
 from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
+from spacecloud.workloads.observed import Published
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +81,25 @@ class VersionLoads:
             for ref, load in loads.items()
         }
         return self._latest
+
+    async def without_parked(
+        self, told: tuple[InFlightReport, ...], published: Published
+    ) -> tuple[InFlightReport, ...]:
+        """
+        Of replicas that are to sleep, where callers that sleep hold open all that they have in
+        flight. One that drains has what it has: its connections end with it.
+        """
+        key = published.face.key
+        gated = {
+            e: ServiceRef(*key, e.version)
+            for e in published.endpoints
+            if e.version in published.gated
+        }
+        busy = {ref for e, ref in gated.items() for each in told if each.replicas.get(e.address)}
+        parked = await self._parked(busy)
+        if not parked.keys() & busy:
+            return told
+        return tuple(_without_parked(each, gated, parked) for each in told)
 
     async def calls_others(self, caller: ServiceRef) -> tuple[BusyReason, ...]:
         """
@@ -154,3 +175,14 @@ class VersionLoads:
             }
             self._entries = (policy, entries)
         return entries
+
+
+def _without_parked(
+    told: InFlightReport, gated: Mapping[Endpoint, ServiceRef], parked: Mapping[ServiceRef, int]
+) -> InFlightReport:
+    """Which replica of a version a connection leads to nobody can tell: all of it, or nothing."""
+    counts: Counter[ServiceRef] = Counter()
+    for endpoint, ref in gated.items():
+        counts[ref] += told.replicas.get(endpoint.address, 0)
+    idle = {e.address for e, ref in gated.items() if counts[ref] <= parked[ref] and not e.draining}
+    return replace(told, replicas={a: n for a, n in told.replicas.items() if a not in idle})

@@ -142,10 +142,18 @@ class Waker:
         Returns when the version takes calls; raises why it does not. ``asked``: since when it is
         waited for, by the monotonic clock; None: from now on.
         """
-        at, error = self._failures.get(ref, (0.0, None))
-        if error is not None and monotonic() < at + REFUSED_SECONDS:
+        if (error := self._failed_lately(ref)) is not None:
             raise error
         return await asyncio.shield(self.begin(ref, why, asked))
+
+    def refused(self, ref: ServiceRef) -> None:
+        """Too many wait for one of its calls to do so: it is woken for the next."""
+        if monotonic() >= self._awake_until.get(ref, 0) and self._failed_lately(ref) is None:
+            self.begin(ref, "call")
+
+    def _failed_lately(self, ref: ServiceRef) -> SpaceCloudError | None:
+        at, error = self._failures.get(ref, (0.0, None))
+        return error if monotonic() < at + REFUSED_SECONDS else None
 
     async def keep_awake(self, ref: ServiceRef) -> None:
         """It may have fallen asleep a moment ago; raises why it cannot be woken."""

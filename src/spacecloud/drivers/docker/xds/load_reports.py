@@ -166,8 +166,7 @@ class LoadReports:
     def _note_in_flight(self, samples: Mapping[Origin, Sample], seconds: float) -> None:
         at, counts = self._now(), dict[str, int]()
         for (_, address), sample in samples.items():
-            busy = max(sample.in_flight, sample.issued)
-            counts[address] = counts.get(address, 0) + busy
+            counts[address] = counts.get(address, 0) + sample.in_flight + sample.issued
         since = at - timedelta(seconds=seconds)
         if self._recent:
             # It began when the last one ended, however late this one is heard.
