@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from spacecloud.cli.export import get_all
-from spacecloud.cli.listings import THINGS, Listing, Wanted, parsed_filters
+from spacecloud.cli.listings import THINGS, Listing, Selection, parsed_filters
 from spacecloud.cli.output import joined, output_option, structured
 from spacecloud.cli.passphrase import passphrase_option
 from spacecloud.cli.references import Reference, check_project, reference
@@ -92,20 +92,20 @@ def _wanted(
     session: Session,
     client: Client,
     is_wide: bool,
-) -> Wanted:
+) -> Selection:
     if not thing.has_project:
         id = name or session.wanted_project or None
-        return Wanted(client, "", id, more, is_wide)
+        return Selection(client, "", id, more, is_wide)
     if name is None:
-        return Wanted(client, session.project(client), None, None, is_wide)
+        return Selection(client, session.project(client), None, None, is_wide)
     typed = reference(name, more or "") if "/" in name or "@" in name else None
     if typed is None:
-        return Wanted(client, session.project(client), name, more, is_wide)
+        return Selection(client, session.project(client), name, more, is_wide)
     project = typed.project or session.project(client)
-    return Wanted(client, project, typed.service, typed.version or None, is_wide)
+    return Selection(client, project, typed.service, typed.version or None, is_wide)
 
 
-def _must_exist(found: Any, thing: Listing, wanted: Wanted, *, is_default: bool) -> None:
+def _must_exist(found: Any, thing: Listing, wanted: Selection, *, is_default: bool) -> None:
     """
     The thing that is named, and the project that was: an account's own may not be there yet.
     """

@@ -25,7 +25,7 @@ Rows = list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Selection:
     client: Client
     project: str
     """Empty for things that belong to none."""
@@ -44,16 +44,16 @@ class Listing:
     names: tuple[str, ...]
     """The first is the one that is shown; all are understood."""
 
-    documents: Callable[[Wanted], list[Document]]
+    documents: Callable[[Selection], list[Document]]
     """For programs."""
 
-    listing: Callable[[Wanted], tuple[tuple[str, ...], Rows]]
+    listing: Callable[[Selection], tuple[tuple[str, ...], Rows]]
     """For people: headings and rows."""
 
     has_project: bool = True
 
 
-def _service_documents(wanted: Wanted) -> list[Document]:
+def _service_documents(wanted: Selection) -> list[Document]:
     try:
         listed = wanted.client.services(wanted.project, wanted.id, wanted.more)
     except NotFound:
@@ -62,11 +62,11 @@ def _service_documents(wanted: Wanted) -> list[Document]:
     return envelopes("service", wanted.project, listed)
 
 
-def _statuses(wanted: Wanted) -> list[Document]:
+def _statuses(wanted: Selection) -> list[Document]:
     return wanted.client.status(wanted.project, wanted.id, wanted.more)
 
 
-def _service_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+def _service_rows(wanted: Selection) -> tuple[tuple[str, ...], Rows]:
     statuses, now = _statuses(wanted), datetime.now(UTC)
     headings: tuple[str, ...] = ("SERVICE", "VERSION", "STATE", "REPLICAS", "PORTS", "URL")
     headings += ("REVISION", "DOMAIN", "IMAGES", "MESSAGE") if wanted.is_wide else ("MESSAGE",)
@@ -90,7 +90,7 @@ def _service_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
     return headings, rows
 
 
-def _images(wanted: Wanted) -> dict[tuple[str, str], list[str]]:
+def _images(wanted: Selection) -> dict[tuple[str, str], list[str]]:
     """As they are declared, by service and version; what runs is told by its digest only."""
     return {
         (each["id"], each["version"]): [task["docker"]["image"] for task in each["tasks"]]
@@ -98,7 +98,7 @@ def _images(wanted: Wanted) -> dict[tuple[str, str], list[str]]:
     }
 
 
-def _replica_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+def _replica_rows(wanted: Selection) -> tuple[tuple[str, ...], Rows]:
     headings: tuple[str, ...] = ("REPLICA", "SERVICE", "VERSION", "STATE", "READY", "RESTARTS")
     headings += ("ADDRESS", "TASKS") if wanted.is_wide else ()
     rows: Rows = []
@@ -114,7 +114,7 @@ def _replica_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
     return headings, rows
 
 
-def _replica_documents(wanted: Wanted) -> list[Document]:
+def _replica_documents(wanted: Selection) -> list[Document]:
     return [
         {"project": wanted.project, "service": s["serviceId"], "version": s["version"], **replica}
         for s in _statuses(wanted)
@@ -122,11 +122,11 @@ def _replica_documents(wanted: Wanted) -> list[Document]:
     ]
 
 
-def _projects(wanted: Wanted) -> list[Document]:
+def _projects(wanted: Selection) -> list[Document]:
     return wanted.client.projects(wanted.id or "*")
 
 
-def _project_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+def _project_rows(wanted: Selection) -> tuple[tuple[str, ...], Rows]:
     rows: Rows = [
         (each["id"], each.get("name") or "-", joined(p["port"] for p in each.get("egress") or ()))
         for each in _projects(wanted)
@@ -134,11 +134,11 @@ def _project_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
     return ("PROJECT", "NAME", "HOST PORTS"), rows
 
 
-def _secrets(wanted: Wanted) -> list[Document]:
+def _secrets(wanted: Selection) -> list[Document]:
     return wanted.client.secrets(wanted.project, wanted.id)
 
 
-def _secret_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+def _secret_rows(wanted: Selection) -> tuple[tuple[str, ...], Rows]:
     rows: Rows = [
         (each["id"], each["type"], joined(each["data"]), each["rootPath"] or "-")
         for each in _secrets(wanted)
@@ -170,7 +170,7 @@ def parsed_filters(thing: "Listing", given: tuple[str, ...]) -> dict[str, str]:
     return filters
 
 
-def _ingress_routes(wanted: Wanted) -> list[Document]:
+def _ingress_routes(wanted: Selection) -> list[Document]:
     return [
         route
         for route in wanted.client.ingress_routes(wanted.project, wanted.id)
@@ -178,7 +178,7 @@ def _ingress_routes(wanted: Wanted) -> list[Document]:
     ]
 
 
-def _ingress_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+def _ingress_rows(wanted: Selection) -> tuple[tuple[str, ...], Rows]:
     rows: Rows = []
     for each in _ingress_routes(wanted):
         source = each.get("source", {})
@@ -198,11 +198,11 @@ def _ingress_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
     return ("ROUTE", "HOSTS", "METHODS", "URL", "REWRITE", "TARGETS"), rows
 
 
-def _ingress_global(wanted: Wanted) -> list[Document]:
+def _ingress_global(wanted: Selection) -> list[Document]:
     return envelopes("ingress-global", wanted.project, wanted.client.ingress_global(wanted.project))
 
 
-def _ingress_global_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+def _ingress_global_rows(wanted: Selection) -> tuple[tuple[str, ...], Rows]:
     rows: Rows = [
         (direction, each["key"], each.get("op") or "set", each.get("value", ""))
         for settings in wanted.client.ingress_global(wanted.project)
@@ -212,11 +212,11 @@ def _ingress_global_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
     return ("DIRECTION", "HEADER", "CHANGE", "VALUE"), rows
 
 
-def _routes(wanted: Wanted) -> list[Document]:
+def _routes(wanted: Selection) -> list[Document]:
     return wanted.client.service_routes(wanted.project, wanted.id)
 
 
-def _route_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+def _route_rows(wanted: Selection) -> tuple[tuple[str, ...], Rows]:
     rows: Rows = [
         (
             each["id"],
@@ -229,11 +229,11 @@ def _route_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
     return ("SERVICE", "PORT", "MATCHERS", "TARGETS"), rows
 
 
-def _roles(wanted: Wanted) -> list[Document]:
+def _roles(wanted: Selection) -> list[Document]:
     return wanted.client.service_roles(wanted.project, wanted.id, wanted.more)
 
 
-def _role_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
+def _role_rows(wanted: Selection) -> tuple[tuple[str, ...], Rows]:
     rows: Rows = [
         (each["id"], each["service"], each["type"], len(each.get("rules", ())))
         for each in _roles(wanted)
@@ -241,7 +241,7 @@ def _role_rows(wanted: Wanted) -> tuple[tuple[str, ...], Rows]:
     return ("ROLE", "SERVICE", "TYPE", "RULES"), rows
 
 
-def _events(wanted: Wanted) -> list[Document]:
+def _events(wanted: Selection) -> list[Document]:
     events = wanted.client.events(wanted.project, wanted.id, SHOWN_EVENTS)
     return events[::-1]
 

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from spacecloud.model.addresses import Allocation, GivenOut
 from spacecloud.model.refs import ServiceKey, ServiceRef
-from spacecloud.store.database import Session
+from spacecloud.store.database import Transaction
 from spacecloud.store.port import Allocator
 
 # Parsing an address costs more than reading its row.
@@ -14,7 +14,7 @@ address = lru_cache(65_536)(IPv4Address)
 network = lru_cache(65_536)(IPv4Network)
 
 
-def allocate(db: Session, allocator: Allocator, ref: ServiceRef) -> IPv4Address:
+def allocate(db: Transaction, allocator: Allocator, ref: ServiceRef) -> IPv4Address:
     """
     The virtual IP of a new version, which the caller writes into its row.
 
@@ -34,7 +34,7 @@ def allocate(db: Session, allocator: Allocator, ref: ServiceRef) -> IPv4Address:
     return grant.vip
 
 
-def _held(db: Session, key: ServiceKey) -> GivenOut:
+def _held(db: Transaction, key: ServiceKey) -> GivenOut:
     blocks = db.rows("SELECT network FROM blocks WHERE project = ?", key.project)
     last = db.row("SELECT value FROM counters WHERE name = 'vip'")
     lowest = db.row("SELECT value FROM counters WHERE name = ?", _lowest(key.project))
@@ -54,7 +54,7 @@ def _lowest(project: str) -> str:
     return f"subnet {project}"
 
 
-def _allocation(db: Session, key: ServiceKey) -> Allocation | None:
+def _allocation(db: Transaction, key: ServiceKey) -> Allocation | None:
     of_key = " WHERE project = ? AND service = ?"
     row = db.row("SELECT subnet, vip FROM services" + of_key, *key)
     if row is None:
@@ -67,7 +67,7 @@ def _allocation(db: Session, key: ServiceKey) -> Allocation | None:
 class _ForeignBlocks:
     """Looked at where a project needs another block."""
 
-    def __init__(self, db: Session, project: str) -> None:
+    def __init__(self, db: Transaction, project: str) -> None:
         self._db = db
         self._project = project
 
@@ -79,7 +79,7 @@ class _ForeignBlocks:
 class _TakenSubnets:
     """Asked one by one: most often the first that is asked for is free."""
 
-    def __init__(self, db: Session) -> None:
+    def __init__(self, db: Transaction) -> None:
         self._db = db
 
     def __contains__(self, subnet: object) -> bool:
@@ -89,7 +89,7 @@ class _TakenSubnets:
 class _TakenVips:
     """Asked one by one: most often the first that is asked for is free."""
 
-    def __init__(self, db: Session) -> None:
+    def __init__(self, db: Transaction) -> None:
         self._db = db
 
     def __contains__(self, vip: object) -> bool:
@@ -99,7 +99,7 @@ class _TakenVips:
         return self._db.row(sql, str(vip)) is not None
 
 
-def give_back(db: Session, key: ServiceKey) -> bool:
+def give_back(db: Transaction, key: ServiceKey) -> bool:
     """The service's addresses, and its project's blocks when it was the last. False: it lives."""
     if db.row("SELECT 1 FROM versions WHERE project = ? AND service = ?", *key):
         return False
@@ -117,7 +117,7 @@ def give_back(db: Session, key: ServiceKey) -> bool:
     return gone > 0
 
 
-def read_blocks(db: Session) -> dict[str, tuple[IPv4Network, ...]]:
+def read_blocks(db: Transaction) -> dict[str, tuple[IPv4Network, ...]]:
     """Sorted by project, each project's sorted."""
     blocks: dict[str, list[IPv4Network]] = {}
     for project, text in db.rows("SELECT project, network FROM blocks"):

@@ -32,7 +32,7 @@ DISK_FULL = "nothing can be declared: the disk that holds the database is full"
 NOT_WRITTEN = "nothing can be declared: the database cannot be written, see the log"
 
 
-class Session:
+class Transaction:
     """A transaction in progress: rows in, rows out, and what to notify of once it is durable."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -116,7 +116,7 @@ class Database:
             self._writing.execute("VACUUM")
             self._writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    async def write(self, work: Callable[[Session], T]) -> T:
+    async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run it in one transaction; all of it is durable on return, or none of it happened."""
         return await self._loop.run_in_executor(self._writer, self._write, work)
 
@@ -133,26 +133,26 @@ class Database:
                 raise Unavailable(NOT_WRITTEN) from error
         raise Unavailable(DISK_FULL)
 
-    async def read(self, work: Callable[[Session], T]) -> T:
+    async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run it against one snapshot."""
         return await self._loop.run_in_executor(self._reader, self._read, work)
 
-    def _write(self, work: Callable[[Session], T]) -> T:
-        session = Session(self._writing)
+    def _write(self, work: Callable[[Transaction], T]) -> T:
+        transaction = Transaction(self._writing)
         with _as_unavailable(self._path):
             self._writing.execute("BEGIN IMMEDIATE")
             with self._writing:
-                answer = work(session)
-        if session.changes:
+                answer = work(transaction)
+        if transaction.changes:
             # From here and not from the coroutine: that one may have been cancelled meanwhile.
-            self._loop.call_soon_threadsafe(self.notifier.notify, session.changes)
+            self._loop.call_soon_threadsafe(self.notifier.notify, transaction.changes)
         return answer
 
-    def _read(self, work: Callable[[Session], T]) -> T:
+    def _read(self, work: Callable[[Transaction], T]) -> T:
         with _as_unavailable(self._path):
             self._reading.execute("BEGIN")
             with self._reading:
-                return work(Session(self._reading))
+                return work(Transaction(self._reading))
 
 
 def rows_beside(path: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
@@ -164,7 +164,7 @@ def rows_beside(path: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return connection.execute(sql, values).fetchall()
 
 
-def _write_check(db: Session) -> None:
+def _write_check(db: Transaction) -> None:
     db.run(
         "INSERT INTO counters VALUES ('write check', 1)"
         " ON CONFLICT (name) DO UPDATE SET value = value + 1"

@@ -24,7 +24,7 @@ from spacecloud.model.revision import Revision
 from spacecloud.model.service import Service
 from spacecloud.store import revision_rows, scaling_rows, verdict_rows
 from spacecloud.store.address_rows import address, network, read_blocks
-from spacecloud.store.database import Session
+from spacecloud.store.database import Transaction
 
 Found = tuple[DeclaredService, Allocation]
 VERDICT_COLUMNS = 4
@@ -37,7 +37,7 @@ class DeclaredReader:
         self._counter = -1
         self._declared = Declarations({})
 
-    def read(self, db: Session) -> Declarations:
+    def read(self, db: Transaction) -> Declarations:
         row = db.row("SELECT value FROM counters WHERE name = 'declared'")
         counter = row[0] if row else -1
         if counter != self._counter:
@@ -45,14 +45,14 @@ class DeclaredReader:
             self._counter = counter
         return self._declared
 
-    def _whole(self, db: Session) -> Declarations:
+    def _whole(self, db: Transaction) -> Declarations:
         found = _read(db, self._declared)
         allocations = {key: allocation for key, (_, allocation) in found.items()}
         addresses = Addresses(MappingProxyType(allocations), MappingProxyType(read_blocks(db)))
         services = {key: service for key, (service, _) in found.items()}
         return Declarations(MappingProxyType(services), addresses)
 
-    def _refreshed(self, db: Session) -> Declarations:
+    def _refreshed(self, db: Transaction) -> Declarations:
         """Only what changed since the last answer is read."""
         known = self._declared
         services, allocations = dict(known.services), dict(known.addresses.services)
@@ -86,7 +86,7 @@ def _addresses(
 
 
 def _read(
-    db: Session, known: Declarations, only: ServiceKey | None = None
+    db: Transaction, known: Declarations, only: ServiceKey | None = None
 ) -> dict[ServiceKey, Found]:
     """Sorted. What did not change since ``known`` is the same object."""
     where = " WHERE project = ? AND service = ?" if only else ""
@@ -130,7 +130,7 @@ def _same(known: DeclaredService, built: DeclaredService) -> bool:
 
 
 def _version(
-    db: Session, ref: ServiceRef, facts: list[Any], service: DeclaredService | None
+    db: Transaction, ref: ServiceRef, facts: list[Any], service: DeclaredService | None
 ) -> DeclaredVersion:
     """A generation is never used twice: within one, only what is recorded of it changes."""
     generation, text, place, applied_at, resolved, completed, scaling, untried, *rest = facts
@@ -156,7 +156,7 @@ def _version(
 
 
 def _recorded(
-    db: Session,
+    db: Transaction,
     ref: ServiceRef,
     generation: int,
     resolved: int,

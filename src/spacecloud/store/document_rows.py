@@ -17,12 +17,12 @@ from spacecloud.model.routing import (
 )
 from spacecloud.model.validation.mistakes import mistake_at
 from spacecloud.store.canonical import as_kept, canonical, difference
-from spacecloud.store.database import Session, matching
+from spacecloud.store.database import Transaction, matching
 from spacecloud.store.port import Written
 from spacecloud.store.project_rows import ensure_project
 
 
-def put_routes(db: Session, key: ServiceKey, routes: Routes) -> Written:
+def put_routes(db: Transaction, key: ServiceKey, routes: Routes) -> Written:
     _check_targets(db, key, routes)
     row = db.row("SELECT spec FROM routes WHERE project = ? AND service = ?", *key)
     spec = as_kept(routes, "id")
@@ -31,7 +31,7 @@ def put_routes(db: Session, key: ServiceKey, routes: Routes) -> Written:
     return Written(difference(row, spec))
 
 
-def _check_targets(db: Session, key: ServiceKey, routes: Routes) -> None:
+def _check_targets(db: Transaction, key: ServiceKey, routes: Routes) -> None:
     rows = db.rows("SELECT version FROM versions WHERE project = ? AND service = ?", *key)
     versions = {version for (version,) in rows}
     if not versions:
@@ -55,7 +55,7 @@ def _check_targets(db: Session, key: ServiceKey, routes: Routes) -> None:
         )
 
 
-def remove_version(db: Session, ref: ServiceRef) -> None:
+def remove_version(db: Transaction, ref: ServiceRef) -> None:
     """From the routes of its service."""
     row = db.row("SELECT spec FROM routes WHERE project = ? AND service = ?", *ref.key)
     if row is None:
@@ -72,13 +72,13 @@ def remove_version(db: Session, ref: ServiceRef) -> None:
     db.notify(Change("route", *ref.key))
 
 
-def routes(db: Session, project: str, service: str | None) -> list[StoredDocument]:
+def routes(db: Transaction, project: str, service: str | None) -> list[StoredDocument]:
     where, values = matching(project=project, service=service)
     rows = db.rows(f"SELECT project, service, spec FROM routes{where} ORDER BY service", *values)
     return [_stored(*row) for row in rows]
 
 
-def put_role(db: Session, key: ServiceKey, id: str, role: Role) -> Written:
+def put_role(db: Transaction, key: ServiceKey, id: str, role: Role) -> Written:
     created = ensure_project(db, key.project)
     where = " WHERE project = ? AND service = ? AND id = ?"
     row = db.row("SELECT spec FROM roles" + where, *key, id)
@@ -88,7 +88,9 @@ def put_role(db: Session, key: ServiceKey, id: str, role: Role) -> Written:
     return Written(difference(row, spec), created)
 
 
-def roles(db: Session, project: str, service: str | None, id: str | None) -> list[StoredDocument]:
+def roles(
+    db: Transaction, project: str, service: str | None, id: str | None
+) -> list[StoredDocument]:
     where, values = matching(project=project, service=service, id=id)
     rows = db.rows(
         f"SELECT project, id, spec, service FROM roles{where} ORDER BY service, id", *values
@@ -99,7 +101,7 @@ def roles(db: Session, project: str, service: str | None, id: str | None) -> lis
     ]
 
 
-def delete_role(db: Session, key: ServiceKey, id: str) -> bool:
+def delete_role(db: Transaction, key: ServiceKey, id: str) -> bool:
     gone = db.run(
         "DELETE FROM roles WHERE project = ? AND service = ? AND ? IN (id, '*')", *key, id
     )
@@ -109,7 +111,7 @@ def delete_role(db: Session, key: ServiceKey, id: str) -> bool:
     return gone > 0
 
 
-def put_ingress(db: Session, project: str, id: str, route: IngressRoute) -> Written:
+def put_ingress(db: Transaction, project: str, id: str, route: IngressRoute) -> Written:
     """A route keeps its place when it is written again."""
     created = ensure_project(db, project)
     row = db.row("SELECT spec FROM ingress WHERE project = ? AND id = ?", project, id)
@@ -127,20 +129,20 @@ def put_ingress(db: Session, project: str, id: str, route: IngressRoute) -> Writ
     return Written(difference(row, spec), created)
 
 
-def ingress(db: Session, project: str | None, id: str | None) -> list[StoredDocument]:
+def ingress(db: Transaction, project: str | None, id: str | None) -> list[StoredDocument]:
     where, values = matching(project=project, id=id)
     rows = db.rows(f"SELECT project, id, spec FROM ingress{where} ORDER BY place", *values)
     return [StoredDocument(p, i, with_source(json.loads(spec))) for p, i, spec in rows]
 
 
-def delete_ingress(db: Session, project: str, id: str) -> bool:
+def delete_ingress(db: Transaction, project: str, id: str) -> bool:
     gone = db.run("DELETE FROM ingress WHERE project = ? AND id = ?", project, id) > 0
     if gone:
         db.notify(Change("ingress", project, id))
     return gone
 
 
-def put_ingress_global(db: Session, project: str, settings: IngressGlobal) -> Written:
+def put_ingress_global(db: Transaction, project: str, settings: IngressGlobal) -> Written:
     created = ensure_project(db, project)
     row = db.row("SELECT spec FROM ingress_global WHERE project = ?", project)
     spec = as_kept(settings)
@@ -151,7 +153,7 @@ def put_ingress_global(db: Session, project: str, settings: IngressGlobal) -> Wr
     return Written(difference(row, spec), created)
 
 
-def ingress_global(db: Session, project: str) -> StoredDocument | None:
+def ingress_global(db: Transaction, project: str) -> StoredDocument | None:
     row = db.row("SELECT spec FROM ingress_global WHERE project = ?", project)
     return None if row is None else _stored(project, "global", row[0])
 

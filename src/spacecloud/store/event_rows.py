@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 
 from spacecloud.model.declared import Event
-from spacecloud.store.database import Session
+from spacecloud.store.database import Transaction
 
 KEPT_EVENTS = 10_000
 
 
-def add_event(db: Session, event: Event) -> None:
+def add_event(db: Transaction, event: Event) -> None:
     last = db.row(
         "SELECT seq, kind, message, severity, reason FROM events WHERE project = ? AND service = ?"
         " ORDER BY seq DESC LIMIT 1",
@@ -36,7 +36,7 @@ def add_event(db: Session, event: Event) -> None:
     db.run("DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?", KEPT_EVENTS)
 
 
-def events(db: Session, project: str | None, service: str | None, limit: int) -> list[Event]:
+def events(db: Transaction, project: str | None, service: str | None, limit: int) -> list[Event]:
     """By the time something was last said: a repeated event is news again."""
     rows = db.rows(
         "SELECT at, project, service, kind, message, severity, count, reason FROM events"

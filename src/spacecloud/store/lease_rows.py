@@ -4,12 +4,12 @@ from datetime import datetime
 
 from spacecloud.model.lease import Lease
 from spacecloud.model.refs import ServiceRef
-from spacecloud.store.database import Session
+from spacecloud.store.database import Transaction
 
 OF_THIS_VERSION = " WHERE project = ? AND service = ? AND version = ?"
 
 
-def take(db: Session, now: datetime, lease: Lease) -> bool:
+def take(db: Transaction, now: datetime, lease: Lease) -> bool:
     """Was there such a version? Those that have ended go meanwhile: no more rows than replicas."""
     db.run("DELETE FROM leases WHERE until <= ?", now.isoformat())
     return bool(
@@ -23,11 +23,11 @@ def take(db: Session, now: datetime, lease: Lease) -> bool:
     )
 
 
-def give_back(db: Session, ref: ServiceRef, replica: str) -> None:
+def give_back(db: Transaction, ref: ServiceRef, replica: str) -> None:
     db.run("DELETE FROM leases" + OF_THIS_VERSION + " AND replica = ?", *ref, replica)
 
 
-def leases(db: Session) -> list[Lease]:
+def leases(db: Transaction) -> list[Lease]:
     rows = db.rows("SELECT project, service, version, replica, until FROM leases")
     return [
         Lease(ServiceRef(project, service, version), replica, datetime.fromisoformat(until))

@@ -11,7 +11,7 @@ from spacecloud.model.resource import Resource
 from spacecloud.model.secret import REDACTED
 from spacecloud.model.validation.mistakes import mistake_at, spelled_out
 from spacecloud.store.canonical import as_kept, canonical
-from spacecloud.store.database import Session
+from spacecloud.store.database import Transaction
 from spacecloud.store.port import OtherKind, Sealer, Written
 from spacecloud.store.project_rows import ensure_project
 
@@ -19,7 +19,7 @@ WHERE = " WHERE kind = ? AND coalesce(project, '') = ? AND id = ?"
 
 
 def put_other(
-    db: Session, sealer: Sealer, kind: OtherKind, project: str, id: str, document: Resource
+    db: Transaction, sealer: Sealer, kind: OtherKind, project: str, id: str, document: Resource
 ) -> Written:
     created = ensure_project(db, project) if project else False
     before = _document(db, sealer, kind, project, id)
@@ -35,7 +35,7 @@ def put_other(
     return Written("created" if before is None else "updated", created)
 
 
-def others(db: Session, sealer: Sealer, kind: OtherKind, project: str) -> list[StoredDocument]:
+def others(db: Transaction, sealer: Sealer, kind: OtherKind, project: str) -> list[StoredDocument]:
     """With REDACTED for what nobody may read."""
     rows = db.rows(
         "SELECT id, sealed FROM other_configuration"
@@ -48,18 +48,18 @@ def others(db: Session, sealer: Sealer, kind: OtherKind, project: str) -> list[S
 
 
 def other_values(
-    db: Session, sealer: Sealer, kind: OtherKind, project: str, id: str
+    db: Transaction, sealer: Sealer, kind: OtherKind, project: str, id: str
 ) -> Mapping[str, str]:
     document = _document(db, sealer, kind, project, id) or {}
     return {field: document[field] for field in SECRET_FIELDS if document.get(field)}
 
 
-def delete_other(db: Session, kind: OtherKind, project: str, id: str) -> bool:
+def delete_other(db: Transaction, kind: OtherKind, project: str, id: str) -> bool:
     return db.run("DELETE FROM other_configuration" + WHERE, kind, project, id) > 0
 
 
 def _document(
-    db: Session, sealer: Sealer, kind: OtherKind, project: str, id: str
+    db: Transaction, sealer: Sealer, kind: OtherKind, project: str, id: str
 ) -> dict[str, Any] | None:
     row = db.row("SELECT sealed FROM other_configuration" + WHERE, kind, project, id)
     if row is None:

@@ -10,11 +10,11 @@ from spacecloud.model.refs import PLATFORM_PROJECT
 from spacecloud.model.secret import REDACTED
 from spacecloud.model.validation.mistakes import mistake_at, spelled_out
 from spacecloud.store.canonical import as_kept, canonical
-from spacecloud.store.database import Session, matching
+from spacecloud.store.database import Transaction, matching
 from spacecloud.store.port import Sealer, Written
 
 
-def ensure_project(db: Session, project: str) -> bool:
+def ensure_project(db: Transaction, project: str) -> bool:
     """True when it did not exist."""
     if project == PLATFORM_PROJECT:
         raise Conflict(f"{PLATFORM_PROJECT} is the platform itself: choose another project")
@@ -25,7 +25,7 @@ def ensure_project(db: Session, project: str) -> bool:
 
 
 def put_project(
-    db: Session, sealer: Sealer, own_ports: Container[int], id: str, project: Project
+    db: Transaction, sealer: Sealer, own_ports: Container[int], id: str, project: Project
 ) -> Written:
     """``own_ports``: of the host, where the platform itself listens."""
     _check_egress(own_ports, id, project)
@@ -41,14 +41,14 @@ def put_project(
     return Written("created" if created else "updated", created)
 
 
-def projects(db: Session, id: str | None = None) -> list[StoredDocument]:
+def projects(db: Transaction, id: str | None = None) -> list[StoredDocument]:
     """With REDACTED for what is sealed."""
     where, values = matching(id=id)
     rows = db.rows(f"SELECT id, spec FROM projects{where} ORDER BY id", *values)
     return [StoredDocument(id, id, json.loads(spec)) for id, spec in rows]
 
 
-def delete_project(db: Session, id: str) -> bool:
+def delete_project(db: Transaction, id: str) -> bool:
     """Addresses stay with the services until each is gone from the engine."""
     services = db.rows("SELECT DISTINCT service FROM versions WHERE project = ?", id)
     db.run("DELETE FROM versions WHERE project = ?", id)
@@ -61,7 +61,7 @@ def delete_project(db: Session, id: str) -> bool:
     return known
 
 
-def seal_what_is_clear(db: Session, sealer: Sealer) -> bool:
+def seal_what_is_clear(db: Transaction, sealer: Sealer) -> bool:
     """An earlier release kept the keys of projects in clear. True until ``all_is_sealed``."""
     if db.row("SELECT 1 FROM counters WHERE name = 'in clear'") is None:
         return False
@@ -72,7 +72,7 @@ def seal_what_is_clear(db: Session, sealer: Sealer) -> bool:
     return True
 
 
-def all_is_sealed(db: Session) -> None:
+def all_is_sealed(db: Transaction) -> None:
     db.run("DELETE FROM counters WHERE name = 'in clear'")
 
 
@@ -91,7 +91,7 @@ def _check_egress(own_ports: Container[int], id: str, project: Project) -> None:
         raise InvalidSpec(f"project {id} asks for ports of the platform itself", mistakes)
 
 
-def _put(db: Session, sealer: Sealer, id: str, text: str, values: Mapping[str, str]) -> None:
+def _put(db: Transaction, sealer: Sealer, id: str, text: str, values: Mapping[str, str]) -> None:
     db.run("UPDATE projects SET spec = ? WHERE id = ?", text, id)
     db.run("DELETE FROM project_values WHERE project = ?", id)
     for place, value in values.items():
@@ -99,7 +99,7 @@ def _put(db: Session, sealer: Sealer, id: str, text: str, values: Mapping[str, s
         db.run("INSERT INTO project_values VALUES (?, ?, ?)", id, place, sealed)
 
 
-def project_values(db: Session, sealer: Sealer, id: str) -> dict[str, str]:
+def project_values(db: Transaction, sealer: Sealer, id: str) -> dict[str, str]:
     rows = db.rows("SELECT place, sealed FROM project_values WHERE project = ?", id)
     return {place: sealer.unseal(sealed, "project", id, place) for place, sealed in rows}
 

@@ -18,7 +18,7 @@ from spacecloud.model.revision import Revision
 from spacecloud.model.secret import SecretFacts
 from spacecloud.model.service import Service
 from spacecloud.store import legacy_revision, secret_rows, verdict_rows
-from spacecloud.store.database import Session
+from spacecloud.store.database import Transaction
 from spacecloud.store.port import NextRevision
 
 KEPT_REVISIONS = 10
@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 def record_revision(
-    db: Session, now: datetime, ref: ServiceRef, generation: int, next: NextRevision
+    db: Transaction, now: datetime, ref: ServiceRef, generation: int, next: NextRevision
 ) -> None:
     row = db.row("SELECT spec, generation, revision FROM versions" + OF_THIS_VERSION, *ref)
     if row is None or row[1] != generation:
@@ -52,7 +52,7 @@ def record_revision(
     _point(db, ref, next.number, generation)
 
 
-def record_completion(db: Session, ref: ServiceRef, number: int) -> None:
+def record_completion(db: Transaction, ref: ServiceRef, number: int) -> None:
     """Of the version, not of the revision's row, which is never changed."""
     db.run(
         "UPDATE versions SET completed = ?" + OF_THIS_VERSION + " AND revision = ?",
@@ -62,7 +62,7 @@ def record_completion(db: Session, ref: ServiceRef, number: int) -> None:
     )
 
 
-def revisions(db: Session, ref: ServiceRef) -> list[Revision]:
+def revisions(db: Transaction, ref: ServiceRef) -> list[Revision]:
     """Newest first."""
     rows = db.rows(
         f"SELECT {COLUMNS} FROM revisions AS r{OF_THIS_VERSION} ORDER BY number DESC", *ref
@@ -70,7 +70,7 @@ def revisions(db: Session, ref: ServiceRef) -> list[Revision]:
     return [revision_from(ref.project, row) for row in rows]
 
 
-def revision(db: Session, ref: ServiceRef, number: int | None) -> Revision | None:
+def revision(db: Transaction, ref: ServiceRef, number: int | None) -> Revision | None:
     if number is None:
         return None
     row = db.row(
@@ -95,7 +95,7 @@ def revision_from(project: str, row: Iterable[Any]) -> Revision:
     )
 
 
-def adopt_pinned_images(db: Session) -> None:
+def adopt_pinned_images(db: Transaction) -> None:
     """
     An earlier release pinned images and hashed at every look: that becomes revision 1.
 
@@ -106,7 +106,7 @@ def adopt_pinned_images(db: Session) -> None:
     db.run("DELETE FROM legacy_pins")
 
 
-def _adopt(db: Session, ref: ServiceRef, images: Mapping[str, str]) -> None:
+def _adopt(db: Transaction, ref: ServiceRef, images: Mapping[str, str]) -> None:
     row = db.row("SELECT spec, generation, applied_at FROM versions" + OF_THIS_VERSION, *ref)
     assert row is not None, "it was taken from there, and nothing has run since"
     document, generation, applied_at = row
@@ -127,7 +127,7 @@ def _adopt(db: Session, ref: ServiceRef, images: Mapping[str, str]) -> None:
 
 
 def _insert(
-    db: Session,
+    db: Transaction,
     now: datetime,
     ref: ServiceRef,
     generation: int,
@@ -157,7 +157,7 @@ def _insert(
         )
 
 
-def _forget_oldest(db: Session, ref: ServiceRef) -> None:
+def _forget_oldest(db: Transaction, ref: ServiceRef) -> None:
     oldest_kept = (
         " AND number <= (SELECT max(number) FROM revisions"
         " WHERE project = ?1 AND service = ?2 AND version = ?3) - ?4"
@@ -169,7 +169,7 @@ def _forget_oldest(db: Session, ref: ServiceRef) -> None:
         secret_rows.forget_unnamed_values(db, ref.project)
 
 
-def _point(db: Session, ref: ServiceRef, number: int, generation: int) -> None:
+def _point(db: Transaction, ref: ServiceRef, number: int, generation: int) -> None:
     db.run(
         "UPDATE versions SET revision = ?, resolved = ?" + OF_THIS_VERSION,
         number,

@@ -6,12 +6,12 @@ from datetime import datetime
 from spacecloud.model.declared import Change
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Scaling
-from spacecloud.store.database import Session
+from spacecloud.store.database import Transaction
 
 OF_THIS_VERSION = " WHERE project = ? AND service = ? AND version = ?"
 
 
-def record(db: Session, ref: ServiceRef, scaling: Scaling) -> None:
+def record(db: Transaction, ref: ServiceRef, scaling: Scaling) -> None:
     kept = json.dumps(
         {
             "replicas": scaling.replicas,

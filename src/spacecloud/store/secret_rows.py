@@ -8,14 +8,14 @@ from spacecloud.errors import Conflict, InvalidSpec, NotFound
 from spacecloud.model.declared import Change
 from spacecloud.model.secret import REDACTED, Secret, SecretFacts, document_of
 from spacecloud.model.validation.mistakes import mistake_at, spelled_out
-from spacecloud.store.database import Session, matching
+from spacecloud.store.database import Transaction, matching
 from spacecloud.store.port import Sealer, Written
 from spacecloud.store.project_rows import ensure_project
 
 CHECK = ("sealing", "check")
 
 
-def check_key(db: Session, sealer: Sealer) -> None:
+def check_key(db: Transaction, sealer: Sealer) -> None:
     """``Unavailable`` when this database was written under another key."""
     row = db.row("SELECT sealed FROM sealing_check")
     if row is None:
@@ -24,7 +24,7 @@ def check_key(db: Session, sealer: Sealer) -> None:
         sealer.unseal(row[0], *CHECK)
 
 
-def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secret) -> Written:
+def put_secret(db: Transaction, sealer: Sealer, project: str, id: str, secret: Secret) -> Written:
     created = ensure_project(db, project)
     row = db.row(
         "SELECT type, root_path, version FROM secrets WHERE project = ? AND id = ?", project, id
@@ -66,14 +66,14 @@ def put_secret(db: Session, sealer: Sealer, project: str, id: str, secret: Secre
     return Written("created" if row is None else "updated", created)
 
 
-def set_key(db: Session, sealer: Sealer, project: str, id: str, key: str, value: str) -> None:
+def set_key(db: Transaction, sealer: Sealer, project: str, id: str, key: str, value: str) -> None:
     stored = _changeable(db, project, id)
     values = {**_values(db, sealer, project, id, stored.version), key: value}
     binary = _binary_keys(db, project, id, stored.version) - {key}
     put_secret(db, sealer, project, id, _shaped(stored, stored.root_path, values, binary))
 
 
-def delete_key(db: Session, sealer: Sealer, project: str, id: str, key: str) -> None:
+def delete_key(db: Transaction, sealer: Sealer, project: str, id: str, key: str) -> None:
     stored = _changeable(db, project, id)
     values = _values(db, sealer, project, id, stored.version)
     values.pop(key, None)
@@ -81,14 +81,14 @@ def delete_key(db: Session, sealer: Sealer, project: str, id: str, key: str) -> 
     put_secret(db, sealer, project, id, _shaped(stored, stored.root_path, values, binary))
 
 
-def set_root_path(db: Session, sealer: Sealer, project: str, id: str, root_path: str) -> None:
+def set_root_path(db: Transaction, sealer: Sealer, project: str, id: str, root_path: str) -> None:
     stored = _changeable(db, project, id)
     values = _values(db, sealer, project, id, stored.version)
     binary = _binary_keys(db, project, id, stored.version)
     put_secret(db, sealer, project, id, _shaped(stored, root_path, values, binary))
 
 
-def secrets(db: Session, project: str, id: str | None) -> list[SecretFacts]:
+def secrets(db: Transaction, project: str, id: str | None) -> list[SecretFacts]:
     where, values = matching(project=project, id=id)
     rows = db.rows(f"SELECT id, type, root_path, version FROM secrets{where} ORDER BY id", *values)
     keys: dict[str, list[str]] = {}
@@ -116,7 +116,7 @@ def secrets(db: Session, project: str, id: str | None) -> list[SecretFacts]:
 
 
 def secret_values(
-    db: Session, sealer: Sealer, project: str, id: str, version: int | None
+    db: Transaction, sealer: Sealer, project: str, id: str, version: int | None
 ) -> Mapping[str, str]:
     if version is None:
         version = _stored(db, project, id).version
@@ -125,12 +125,12 @@ def secret_values(
     return _values(db, sealer, project, id, version)
 
 
-def has_values(db: Session, secret: SecretFacts) -> bool:
+def has_values(db: Transaction, secret: SecretFacts) -> bool:
     """Are the values of this version of it still kept?"""
     return _is_named(db, secret.project, secret.id, secret.version)
 
 
-def forget_unnamed_values(db: Session, project: str) -> None:
+def forget_unnamed_values(db: Transaction, project: str) -> None:
     """Those of versions that are neither the latest nor named by a kept revision."""
     db.run(
         "DELETE FROM secret_values AS v WHERE project = ?"
@@ -142,7 +142,7 @@ def forget_unnamed_values(db: Session, project: str) -> None:
     )
 
 
-def delete_secret(db: Session, project: str, id: str) -> bool:
+def delete_secret(db: Transaction, project: str, id: str) -> bool:
     users = db.rows(
         "SELECT DISTINCT service || '@' || version FROM versions,"
         " json_each(versions.spec, '$.tasks') AS task"
@@ -163,7 +163,7 @@ def delete_secret(db: Session, project: str, id: str) -> bool:
     return gone
 
 
-def _stored(db: Session, project: str, id: str) -> SecretFacts:
+def _stored(db: Transaction, project: str, id: str) -> SecretFacts:
     row = db.row(
         "SELECT type, root_path, version FROM secrets WHERE project = ? AND id = ?", project, id
     )
@@ -172,7 +172,7 @@ def _stored(db: Session, project: str, id: str) -> SecretFacts:
     return SecretFacts(project, id, row[0], row[1], (), row[2])
 
 
-def _changeable(db: Session, project: str, id: str) -> SecretFacts:
+def _changeable(db: Transaction, project: str, id: str) -> SecretFacts:
     """``Conflict`` for credentials, whose parts belong together."""
     stored = _stored(db, project, id)
     if stored.type == "docker":
@@ -183,7 +183,7 @@ def _changeable(db: Session, project: str, id: str) -> SecretFacts:
     return stored
 
 
-def _next_version(db: Session, project: str, id: str) -> int:
+def _next_version(db: Transaction, project: str, id: str) -> int:
     """Later than all that are kept: a deleted secret's values may be, for a revision."""
     row = db.row(
         "SELECT max(version) FROM (SELECT version FROM secrets WHERE project = :1 AND id = :2"
@@ -195,7 +195,7 @@ def _next_version(db: Session, project: str, id: str) -> int:
     return 1 + ((row[0] if row else None) or 0)
 
 
-def _is_named(db: Session, project: str, id: str, version: int) -> bool:
+def _is_named(db: Transaction, project: str, id: str, version: int) -> bool:
     return bool(
         db.row(
             "SELECT 1 FROM secrets WHERE project = :1 AND id = :2 AND version = :3 UNION ALL"
@@ -208,7 +208,7 @@ def _is_named(db: Session, project: str, id: str, version: int) -> bool:
     )
 
 
-def _values(db: Session, sealer: Sealer, project: str, id: str, version: int) -> dict[str, str]:
+def _values(db: Transaction, sealer: Sealer, project: str, id: str, version: int) -> dict[str, str]:
     rows = db.rows(
         "SELECT key, sealed FROM secret_values"
         " WHERE project = ? AND secret = ? AND version = ? ORDER BY key",
@@ -219,7 +219,7 @@ def _values(db: Session, sealer: Sealer, project: str, id: str, version: int) ->
     return {key: sealer.unseal(sealed, project, id, key) for key, sealed in rows}
 
 
-def _binary_keys(db: Session, project: str, id: str, version: int) -> frozenset[str]:
+def _binary_keys(db: Transaction, project: str, id: str, version: int) -> frozenset[str]:
     rows = db.rows(
         "SELECT key FROM secret_values"
         " WHERE project = ? AND secret = ? AND version = ? AND is_binary",

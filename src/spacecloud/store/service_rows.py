@@ -12,7 +12,7 @@ from spacecloud.model.service import Service
 from spacecloud.model.validation.mistakes import mistake_at, spelled_out
 from spacecloud.store.address_rows import allocate, give_back
 from spacecloud.store.canonical import as_kept, difference
-from spacecloud.store.database import Session
+from spacecloud.store.database import Transaction
 from spacecloud.store.document_rows import remove_version
 from spacecloud.store.port import Accepted, Allocator
 from spacecloud.store.project_rows import ensure_project
@@ -23,7 +23,7 @@ OF_THIS_VERSION = " WHERE project = ? AND service = ? AND version = ?"
 
 
 def put_service(
-    db: Session,
+    db: Transaction,
     allocator: Allocator,
     now: datetime,
     ref: ServiceRef,
@@ -51,12 +51,12 @@ def put_service(
     return Accepted(generation, difference(row, kept), created)
 
 
-def document(db: Session, ref: ServiceRef) -> dict[str, Any] | None:
+def document(db: Transaction, ref: ServiceRef) -> dict[str, Any] | None:
     row = db.row("SELECT spec FROM versions" + OF_THIS_VERSION, *ref)
     return json.loads(row[0]) if row is not None else None
 
 
-def delete_service(db: Session, ref: ServiceRef) -> bool:
+def delete_service(db: Transaction, ref: ServiceRef) -> bool:
     """
     No route leads to it any more; routes and roles go with the last version.
 
@@ -76,12 +76,14 @@ def delete_service(db: Session, ref: ServiceRef) -> bool:
     return True
 
 
-def release(db: Session, key: ServiceKey) -> None:
+def release(db: Transaction, key: ServiceKey) -> None:
     if give_back(db, key):
         db.notify(Change("service", *key))
 
 
-def _insert(db: Session, allocator: Allocator, ref: ServiceRef, spec: str, generation: int) -> bool:
+def _insert(
+    db: Transaction, allocator: Allocator, ref: ServiceRef, spec: str, generation: int
+) -> bool:
     """Was its project made, too?"""
     created = ensure_project(db, ref.project)
     db.run(
@@ -97,13 +99,13 @@ def _insert(db: Session, allocator: Allocator, ref: ServiceRef, spec: str, gener
     return created
 
 
-def _next_generation(db: Session) -> int:
+def _next_generation(db: Transaction) -> int:
     row = db.row("UPDATE counters SET value = value + 1 WHERE name = 'generation' RETURNING value")
     assert row is not None, "the first migration wrote it"
     return int(row[0])
 
 
-def _check_domain(db: Session, ref: ServiceRef) -> None:
+def _check_domain(db: Transaction, ref: ServiceRef) -> None:
     """A name means one thing: no domain of this version is another one's, nor the reverse."""
     if len(ref.label) > LONGEST_LABEL:
         raise InvalidSpec(
@@ -155,7 +157,7 @@ def _of_the_same_replicas(ref: ServiceRef) -> Iterator[tuple[str, str]]:
         at = name.find("--", at + 1)
 
 
-def _check_secrets(db: Session, ref: ServiceRef, spec: Service) -> None:
+def _check_secrets(db: Transaction, ref: ServiceRef, spec: Service) -> None:
     named = {id for task in spec.tasks for id in (*task.secrets, task.docker.secret) if id}
     found = (
         db.row("SELECT id, type FROM secrets WHERE project = ? AND id = ?", ref.project, id)

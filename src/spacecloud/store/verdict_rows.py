@@ -12,18 +12,20 @@ from datetime import datetime
 from spacecloud.model.declared import Change
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.revision import RevisionFailure
-from spacecloud.store.database import Session
+from spacecloud.store.database import Transaction
 
 OF_THIS_VERSION = " WHERE project = ? AND service = ? AND version = ?"
 STILL_LATEST = OF_THIS_VERSION + " AND generation = ? AND resolved = ? AND revision = ?"
 
 
-def begin(db: Session, ref: ServiceRef) -> None:
+def begin(db: Transaction, ref: ServiceRef) -> None:
     """A new revision was recorded."""
     db.run("UPDATE versions SET serving_since = NULL, failed = 0" + OF_THIS_VERSION, *ref)
 
 
-def serving(db: Session, ref: ServiceRef, generation: int, number: int, since: datetime) -> None:
+def serving(
+    db: Transaction, ref: ServiceRef, generation: int, number: int, since: datetime
+) -> None:
     db.run(
         "UPDATE versions SET serving_since = ?" + STILL_LATEST,
         since.isoformat(),
@@ -34,7 +36,7 @@ def serving(db: Session, ref: ServiceRef, generation: int, number: int, since: d
     )
 
 
-def confirm(db: Session, ref: ServiceRef, generation: int, number: int) -> None:
+def confirm(db: Transaction, ref: ServiceRef, generation: int, number: int) -> None:
     db.run(
         "UPDATE versions SET confirmed = revision, failed = 0" + STILL_LATEST,
         *ref,
@@ -45,7 +47,7 @@ def confirm(db: Session, ref: ServiceRef, generation: int, number: int) -> None:
 
 
 def fail(
-    db: Session, ref: ServiceRef, generation: int, number: int, failure: RevisionFailure
+    db: Transaction, ref: ServiceRef, generation: int, number: int, failure: RevisionFailure
 ) -> None:
     """Its ports may be others than those of what is returned to: that is a change to watchers."""
     if db.run(

@@ -271,7 +271,7 @@ class SleepAndWake:
             raise Transient(WakeTimedOut(seconds, self._prober.reason(container))) from error
 
     async def _is_ready(self, cached: CachedReplica, container: str) -> bool:
-        """False: something happened to it; its end is ``Transient`` with its last words."""
+        """False: something happened to it; its end is ``Transient`` with its last output."""
         item = await self._engine.find(f"containers/{container}/json")
         seen = observe.inspected(item) if item is not None else None
         if seen is None:
