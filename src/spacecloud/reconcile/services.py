@@ -6,57 +6,39 @@ longer, an observation or an operation, goes on beside it, and its end is a hint
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from spacecloud.drivers.driver import Driver
 from spacecloud.errors import SpaceCloudError
 from spacecloud.mesh.policy import Policy
-from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey
 from spacecloud.reasons.services import BeingObserved, LookFailed, NotObserved
-from spacecloud.reasons.tasks import Exited, OutOfMemory
 from spacecloud.reconcile.background import Background
 from spacecloud.reconcile.events import EventRecorder
 from spacecloud.reconcile.execute import execute
 from spacecloud.reconcile.history import Exit, HistoryRecorder
+from spacecloud.reconcile.last_output import last_output
 from spacecloud.reconcile.observe import Observer
 from spacecloud.reconcile.outcome import Ended, NewEvent, event_of, events_of, exit_of, reason_of
 from spacecloud.reconcile.scaling.memory_admission import Admission
 from spacecloud.reconcile.service_state import Look, ServiceState
+from spacecloud.reconcile.step_executor import StepExecutor
 from spacecloud.report.snapshot import Snapshot
-from spacecloud.store.port import NextRevision, Secrets, Store
-from spacecloud.workloads.confirmation import failure_of
+from spacecloud.store.port import Secrets, Store
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.observed import Observed, ObservedWorkloads, Published
 from spacecloud.workloads.operations import (
-    ConfirmRevision,
-    FailRevision,
     Op,
     PublishNames,
-    PublishPolicy,
-    PublishTraffic,
-    RecordCompletion,
-    RecordRevision,
-    RecordServing,
-    ReleaseAddresses,
-    StoreOp,
-    TrafficOp,
     Wait,
-    WithdrawTraffic,
     WorkloadOp,
 )
 from spacecloud.workloads.plan import Plan, Step
 from spacecloud.workloads.situation import Desired, Situation, TerminationLimits, Unknown
 
 logger = logging.getLogger(__name__)
-
-LAST_LINES = 5
-LONGEST_WORDS = 1024
-"""In characters, of a task's last lines: a message holds more than them."""
 
 NEXT_LOOK = timedelta(0)
 LOOK_SECONDS, DO_SECONDS = 0.4, 0.4
@@ -83,6 +65,7 @@ class ServiceReconciler:
         self.admission = Admission(
             driver.workloads, driver.resources, self.snapshot, events, self._try_again, now
         )
+        self._executor = StepExecutor(store, driver, self.admission)
         self._termination = termination
         self._now = now
         self._began = now()
@@ -245,60 +228,9 @@ class ServiceReconciler:
         return future
 
     async def _do(self, key: ServiceKey, step: Step) -> None:
-        match step.op:
-            case PublishTraffic() | PublishPolicy() | WithdrawTraffic() as op:
-                await self._tell_gateway(op)
-            case PublishNames() as op:
-                await self._driver.names.publish(op.key, op.names)
-                self._state(key).names = op.names
-            case (
-                RecordRevision()
-                | RecordCompletion()
-                | RecordServing()
-                | ConfirmRevision()
-                | FailRevision()
-                | ReleaseAddresses()
-            ) as op:
-                await self._record(op)
-            case Wait():
-                raise AssertionError("waits are not carried out")
-            case op:
-                await self.admission.execute(step, op)
-
-    async def _record(self, op: StoreOp) -> None:
-        match op:
-            case RecordRevision():
-                next = NextRevision(op.number, op.hash, dict(op.images), op.secrets)
-                await self._store.record_revision(op.ref, op.generation, next)
-            case RecordCompletion():
-                await self._store.record_completion(op.ref, op.number)
-            case RecordServing():
-                await self._store.record_serving(op.ref, op.generation, op.number)
-            case ConfirmRevision():
-                await self._store.confirm_revision(op.ref, op.generation, op.number)
-            case FailRevision():
-                await self._fail(op)
-            case ReleaseAddresses():
-                await self._store.release(op.key)
-
-    async def _tell_gateway(self, op: TrafficOp) -> None:
-        match op:
-            case PublishTraffic():
-                await self._driver.traffic.publish(op.face, op.endpoints, op.gated)
-            case PublishPolicy():
-                await self._driver.traffic.publish_policy(op.face)
-            case WithdrawTraffic():
-                await self._driver.traffic.withdraw(op.key)
-
-    async def _fail(self, op: FailRevision) -> None:
-        """With its last output, which goes with its replica; without where they cannot be read."""
-        why = op.why
-        if isinstance(why, Exited | OutOfMemory):
-            with contextlib.suppress(SpaceCloudError):
-                words = await self._last_output(op.ref.project, op.replica, op.task)
-                why = replace(why, last_output=words)
-        failure = failure_of(op, why)
-        await self._store.fail_revision(op.ref, op.generation, op.number, failure)
+        await self._executor.execute(step)
+        if isinstance(step.op, PublishNames):
+            self._state(key).names = step.op.names
 
     def _settle(self, state: ServiceState) -> bool:
         """Take in what has ended; was there anything?"""
@@ -322,17 +254,13 @@ class ServiceReconciler:
 
     async def _note_exit(self, state: ServiceState, seen: Exit) -> None:
         replica, task = seen.replica, seen.task
-        words = await self._last_output(state.key.project, replica.id, task.task)
+        words = await last_output(self._driver.logs, state.key.project, replica.id, task.task)
         state.recorder.last_output[task.container] = words
         is_left = task.is_over or seen.is_resting
         if is_left and task.exited_at is not None and task.exited_at < self._began:
             # Told by the process before this one, which saw it.
             return
         self._record_event(state.key, exit_of(replica, task, words))
-
-    async def _last_output(self, project: str, replica: str, task: str) -> str:
-        lines = await self._driver.logs.last_lines(project, replica, task, LAST_LINES)
-        return message(" | ".join(line.strip() for line in lines if line.strip()), LONGEST_WORDS)
 
     def _record_event(self, key: ServiceKey, event: NewEvent) -> None:
         self._events.record(key, event.kind, event.message, event.severity, reason=event.reason)

@@ -24,6 +24,7 @@ from spacecloud.drivers.docker.pods.observe import Container
 from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues, values_of
 from spacecloud.drivers.docker.pods.resources import CgroupResources
 from spacecloud.drivers.docker.pods.sleep_and_wake import SleepAndWake
+from spacecloud.drivers.docker.pods.strangers import Strangers
 from spacecloud.drivers.docker.pods.task_logs import TaskLogs
 from spacecloud.drivers.docker.probes.prober import Prober
 from spacecloud.drivers.driver import WOKEN_SECONDS, Hint
@@ -86,7 +87,7 @@ class DockerWorkloads:
         self._settings = settings
         self._secret_values = secret_values
         self._owner = Ownership.of(settings)
-        self._reported_strangers: set[str] = set()
+        self._strangers = Strangers(self._owner)
         self._networks = Networks(self._engine, networking, self._owner)
         self._pods = Pods(self._engine, settings, secret_values, self._owner)
         self._pulls = Pulls(self._engine, settings.pull_seconds)
@@ -158,7 +159,7 @@ class DockerWorkloads:
             raise meaning("look at everything", error) from error
         by_service: dict[ServiceKey, list[Container]] = {key: [] for key in subnets}
         self._owner.forget_all_but(listing)
-        self._tell_strangers(listing)
+        self._strangers.tell(listing)
         laid_down = self.sleep_and_wake.frozen()
         for item in listing:
             container = listed(item, self._owner)
@@ -301,21 +302,6 @@ class DockerWorkloads:
             self._hints.send(Hint(tag.ref.key if tag is not None else None, "engine"))
         elif self._owner.has("part", container):
             self._hints.send(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))
-
-    def _tell_strangers(self, listing: Iterable[Json]) -> None:
-        """Once each, for as long as they are there."""
-        found = {
-            ownership.id_of(item): " ".join(ownership.names_of(item))
-            for item in listing
-            if not self._owner.has_container(item)
-        }
-        for id in sorted(found.keys() - self._reported_strangers):
-            logger.warning(
-                "container %s (%s) has labels of this instance and was not made by it: left alone",
-                found[id],
-                id[:12],
-            )
-        self._reported_strangers = set(found)
 
 
 def _is_reference(text: str) -> bool:
