@@ -41,8 +41,6 @@ FROZEN_P50_MS, FROZEN_P99_MS = 15.0, 40.0
 STOPPED_MORE_MS, TCP_MORE_MS = 30.0, 60.0
 CHAIN_TIMES = 1.3
 
-Way = Callable[[int], First]
-
 
 def one(stage: Instance, images: Images) -> list[Figure]:
     """One service at a time, by its name and by its URL."""

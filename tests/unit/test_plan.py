@@ -15,15 +15,20 @@ from builders import (
     a_task,
     a_version,
     changed,
+    declared_service,
     declaring,
     later,
     settled,
     shown,
 )
 from spacecloud.model.declared import DeclaredVersion
+from spacecloud.model.revision import Document, hash_of
 from spacecloud.reasons.images import ImageNotFound
 from spacecloud.reasons.platform import GatewayRejected, SubnetFull
 from spacecloud.reasons.tasks import NothingListens, ProbeAnswered
+from spacecloud.report.snapshot import Snapshot
+from spacecloud.report.status import Relations, status_of
+from spacecloud.workloads import situation as situation_module
 from spacecloud.workloads.decide import decide
 from spacecloud.workloads.forecast import plan
 from spacecloud.workloads.observed import Health, History
@@ -513,3 +518,22 @@ def test_a_service_that_is_deleted_ends_as_it_had_declared() -> None:
 
     assert "wait until web--v1--0 has stopped" in kept
     assert "remove replica web--v1--0" in killed
+
+
+def test_a_version_is_resolved_once_for_a_look_and_its_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hashed: list[str] = []
+
+    def counted(document: Document, *ingredients: Any) -> str:
+        hashed.append("")
+        return hash_of(document, *ingredients)
+
+    monkeypatch.setattr(situation_module, "hash_of", counted)
+    version = a_version()
+    situation = a_situation(version)
+
+    snapshot_of_it = Snapshot(situation, decide(situation))
+    status_of(declared_service(version), version, snapshot_of_it, Relations())
+
+    assert hashed == [""]

@@ -53,7 +53,6 @@ class Exit:
 
     replica: ObservedReplica
     task: ObservedTask
-    in_a_row: int
     is_asked: bool = False
     """It was asked to end."""
 
@@ -274,7 +273,7 @@ class HistoryRecorder:
             if is_resting or replica.id in self._falling_asleep:
                 count = 0
             self._exits[task.container] = (count, task.exited_at)
-            yield Exit(replica, task, count, is_asked=is_asked, is_resting=is_resting)
+            yield Exit(replica, task, is_asked=is_asked, is_resting=is_resting)
 
     def _note_idle(self, in_flight: Iterable[InFlightReport], now: datetime) -> None:
         counts = {a: known for a, known in self._idle.items() if a in self._draining}

@@ -131,9 +131,10 @@ def left(key: ServiceKey, snapshot: Snapshot) -> ServiceStatus:
 
 def _wanted(version: DeclaredVersion, snapshot: Snapshot | None) -> int:
     """As it was decided at the last look; before that, what the document says."""
-    if snapshot is not None and snapshot.situation.version(version.ref) is not None:
-        situation = snapshot.situation
-        return 0 if situation.sleeps(version) is not None else situation.wanted(version)
+    situation = snapshot.situation if snapshot is not None else None
+    seen = situation.version(version.ref) if situation is not None else None
+    if situation is not None and seen is not None:
+        return 0 if situation.sleeps(seen) is not None else situation.wanted(seen)
     return declared_replicas(version.spec)
 
 

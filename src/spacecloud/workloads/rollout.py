@@ -140,7 +140,7 @@ def wanted_revision(
     situation: Situation, version: DeclaredVersion
 ) -> tuple[Resolution, Broken | None]:
     """What is to run, and what broke where that is not, or not for long, the latest revision."""
-    resolution, wanted = situation.resolution(version), situation.wanted(version)
+    resolution, wanted = situation.resolutions[version.ref], situation.wanted(version)
     kept = _best(_of_revision(situation, version, resolution.revision), wanted, situation)
     found = broken(situation, version, resolution, kept)
     if found is None:

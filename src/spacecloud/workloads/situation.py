@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from ipaddress import IPv4Network
 
 from spacecloud.model.addresses import Allocation
@@ -122,13 +123,18 @@ class Resolution:
     """Has the same served before for as long as it has to?"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Situation:
     desired: Desired
     observed: Observed
     history: History
     now: datetime
     termination: TerminationLimits = TerminationLimits()
+
+    @cached_property
+    def resolutions(self) -> Mapping[ServiceRef, Resolution]:
+        """What each version runs: made out once, and carried through the decision."""
+        return {version.ref: self._resolve(version) for version in self.desired.versions}
 
     @property
     def acknowledged(self) -> tuple[Endpoint, ...]:
@@ -187,7 +193,7 @@ class Situation:
         """
         is_resolved = version.revision is not None and version.resolved == version.generation
         is_untried = version.is_trial_skipped
-        if not is_resolved and (is_untried or self.resolution(version).is_confirmed):
+        if not is_resolved and (is_untried or self.resolutions[version.ref].is_confirmed):
             return self.bedtime(version)
         is_judged = version.is_confirmed or is_untried or self.has_failed(version)
         if not (is_resolved and is_judged and version.revision is not None):
@@ -212,16 +218,15 @@ class Situation:
         asleep = self.desired.asleep if isinstance(self.desired, Declared) else {}
         if not asleep:
             return frozenset()
-        revisions = {
-            version.ref: self.resolution(version).revision
-            for version in self.desired.versions
-            if version.ref in asleep
-        }
-        replicas = self.observed.workloads.replicas
-        return frozenset(r.id for r in replicas if self.rests(r, revisions.get(r.ref)))
+        return frozenset(
+            replica.id
+            for replica in self.observed.workloads.replicas
+            if replica.ref in self.resolutions
+            and self.rests(replica, self.resolutions[replica.ref].revision)
+        )
 
-    def resolution(self, version: DeclaredVersion) -> Resolution:
-        """What it runs; what was returned to where the latest revision has failed."""
+    def _resolve(self, version: DeclaredVersion) -> Resolution:
+        """What was returned to where the latest revision has failed."""
         if self.has_failed(version) and (confirmed := fallback_of(version)) is not None:
             return confirmed
         images, secrets, spec = self._images_of(version), self._secrets_of(version), version.spec
