@@ -65,6 +65,13 @@ SEEN: list[tuple[Operation, int, str, str]] = [
     # 20.10.24, and from runc 1.2 on
     ("start", 500, MOUNT + 'located inside "/proc"', "volume in /proc"),
     ("start", 500, MOUNT + "inside /proc", "volume in /proc"),
+    (
+        "start",
+        400,
+        RUNC + 'error mounting "/v" to rootfs at "/proc/x": create mountpoint for /proc/x mount: '
+        'make mountpoint "/proc/x": mkdirat /rootfs/proc/x: no such file or directory',
+        "volume in /proc",
+    ),
     ("start", 500, RUNC + "container init was OOM-killed (memory limit too low?)", "out of memory"),
     # 20.10.24 and 26.1.5, then 28.5.1 and 29.8.1
     (

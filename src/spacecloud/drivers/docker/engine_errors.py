@@ -159,8 +159,9 @@ TABLE = (
         "volume in /proc",
         Terminal,
         CONTAINERS,
-        # … "cannot be mounted because it is located inside "/proc""
-        sign="cannot be mounted because it is|proc-safety",
+        # … "cannot be mounted because it is located inside "/proc""; runc 1.3.6 of a
+        # folder that is not there: "create mountpoint for /proc/x mount: …: no such file …"
+        sign="cannot be mounted because it is|proc-safety|create mountpoint for /proc/",
         fix="check VOLUME of the image",
     ),
     Row(
