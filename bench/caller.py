@@ -23,6 +23,9 @@ POLL_SECONDS = 0.005
 """More often would take the processor from what is waited for."""
 
 ATTEMPT_SECONDS = 1.0
+LONGEST_SECONDS = 180.0
+"""Of what is done in a namespace: it has limits of its own, which come first."""
+
 DNS_PORT = 53
 OK = 200
 _QUERY = struct.Struct(">HHHHHH")
@@ -44,7 +47,7 @@ class Caller:
         return self._pool.submit(work)
 
     def run(self, work: Callable[[], T]) -> T:
-        return self._pool.submit(work).result()
+        return self._pool.submit(work).result(LONGEST_SECONDS)
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)

@@ -177,7 +177,7 @@ class _Changes:
         answered = self._caller.start(lambda: _answers(address, expected))
         began = time.perf_counter()
         self._stage.apply(service, project=NEAR, scale={"maxReplicas": 0}, **whitelists)
-        ended = answered.result()
+        ended = answered.result(WITHIN)
         self._refuses ^= {service}
         return ended - began
 

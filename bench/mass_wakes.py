@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -205,14 +206,15 @@ def _paced(stage: Instance, address: str) -> Iterator[list[tuple[float, float]]]
         text=True,
     )
     assert process.stdout is not None
-    try:
-        process.stdout.readline()
-        yield found
-        output, _ = process.communicate(timeout=PACED_SECONDS + WITHIN)
-        found += [(at, took) for at, took in json.loads(output)]
-    finally:
-        process.kill()
-        process.wait(WITHIN)
+    with ThreadPoolExecutor(1) as reader:
+        try:
+            reader.submit(process.stdout.readline).result(WITHIN)
+            yield found
+            output, _ = process.communicate(timeout=PACED_SECONDS + WITHIN)
+            found += [(at, took) for at, took in json.loads(output)]
+        finally:
+            process.kill()
+            process.wait(WITHIN)
 
 
 def _thousand_figures(bursts: Sequence[_Burst], beside: dict[str, list[float]]) -> list[Figure]:

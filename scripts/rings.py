@@ -78,7 +78,7 @@ def run(waiting: deque[tuple[str, list[str]]], *options: str) -> Iterator[tuple[
             while waiting and len(running) < AT_ONCE:
                 running.append(start(*waiting.popleft(), *options))
             for ring in list(running):
-                if (code := status(ring)) is not None:
+                if (code := status(ring, time.monotonic())) is not None:
                     running.remove(ring)
                     yield ring, code
             time.sleep(POLL_SECONDS)
@@ -87,10 +87,10 @@ def run(waiting: deque[tuple[str, list[str]]], *options: str) -> Iterator[tuple[
             stop(ring.process)
 
 
-def status(ring: Ring) -> int | None:
+def status(ring: Ring, now: float) -> int | None:
     """None while it runs and may."""
     code = ring.process.poll()
-    if code is None and time.monotonic() - ring.began > WITHIN_SECONDS:
+    if code is None and now - ring.began > WITHIN_SECONDS:
         stop(ring.process)
         return TOO_LATE
     return code

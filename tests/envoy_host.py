@@ -34,6 +34,7 @@ SUBNETS = IPv4Network("10.120.0.0/16")
 VIPS = IPv4Network("10.121.0.0/16")
 MESH_PORT = 21001
 HTTP_PORT = 21122
+INSIDE_SECONDS = 60
 
 
 def envoy_binary() -> Path:
@@ -50,8 +51,11 @@ def inside(namespace: str, act: Callable[[], T]) -> T:
             if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), 0x40000000):
                 raise OSError(ctypes.get_errno(), "setns")
 
-    with ThreadPoolExecutor(1, initializer=enter) as thread:
-        return thread.submit(act).result()
+    thread = ThreadPoolExecutor(1, initializer=enter)
+    try:
+        return thread.submit(act).result(INSIDE_SECONDS)
+    finally:
+        thread.shutdown(wait=False)
 
 
 def ip(*arguments: str) -> None:

@@ -2,9 +2,12 @@
 
 import asyncio
 import inspect
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import IO
 
 BUSY = 10
 """So many times what is promised may pass on a machine that does other work; `make bench` judges."""
@@ -68,3 +71,30 @@ def holds_within(check: Callable[[], bool], seconds: float, *, every: float = 0.
             return False
         time.sleep(every)
     return True
+
+
+async def stays(
+    check: Callable[[], Awaitable[None] | None], seconds: float, *, every: float = 0.05
+) -> None:
+    """It is so now, and at each look until then; what the first bad look raises is raised."""
+    wait = Wait(seconds)
+    while wait.seconds <= seconds:
+        answer = check()
+        if inspect.isawaitable(answer):
+            await answer
+        await asyncio.sleep(every)
+
+
+def next_line(
+    process: "subprocess.Popen[str]", stream: IO[str] | None = None, *, within: float = 30.0
+) -> str:
+    """Of its output, or of its other stream. It is killed where none comes in time."""
+    stream = stream or process.stdout
+    assert stream is not None
+    with ThreadPoolExecutor(1) as reader:
+        line = reader.submit(stream.readline)
+        try:
+            return line.result(within)
+        except TimeoutError:
+            process.kill()
+            raise

@@ -14,9 +14,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from eventually import holds_within
+
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG = "application/vnd.docker.container.image.v1+json"
 PIECE = 65536
+SILENCE_SECONDS = 3600
 LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
@@ -114,8 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, with_body: bool) -> None:
         registry: Registry = self.server.registry  # type: ignore[attr-defined]
         registry.asked.append(f"{self.command} {self.path}")
-        while registry.silent.is_set():
-            time.sleep(0.1)
+        holds_within(lambda: not registry.silent.is_set(), SILENCE_SECONDS, every=0.1)
         wanted = "Basic " + base64.b64encode(registry.login.encode()).decode()
         if registry.login and self.headers.get("Authorization") != wanted:
             error = json.dumps({"errors": [{"code": "UNAUTHORIZED", "message": "login first"}]})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2e.installation import Installation
+from eventually import next_line
 from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.settings import Settings
 
@@ -46,11 +47,16 @@ class Machine:
         return in_container(container, "call", *command, timeout=timeout)
 
     def calling(self, project: str, service: str, *command: str) -> "subprocess.Popen[str]":
-        """The same, going on while the test does."""
+        """The same for what holds a connection, which it does when this returns; ``end`` tells."""
         container = self.task_container(project, service)
-        return subprocess.Popen(
-            ["docker", "exec", container, "call", *command], text=True, stdout=subprocess.PIPE
+        process = subprocess.Popen(
+            ["docker", "exec", container, "call", *command],
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
+        assert next_line(process, process.stderr) == "holding\n"
+        return process
 
     def left_behind(self) -> list[str]:
         """What is there of this installation; nothing once it was taken away."""
@@ -64,6 +70,14 @@ class Machine:
             lines = output(*command).splitlines()
             found += [line for line in lines if any(mark in line for mark in marks)]
         return found
+
+
+def end(process: "subprocess.Popen[str]", within: float) -> dict[str, Any]:
+    """The answer of a ``calling`` that ends by itself."""
+    with process:
+        output, _ = process.communicate(timeout=within)
+    answer: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
+    return answer
 
 
 def output(*command: str) -> str:

@@ -27,7 +27,7 @@ from e2e.supervised_installation import (
     start,
     supervisor,
 )
-from eventually import wait_until
+from eventually import Wait, wait_until
 
 pytestmark = pytest.mark.docker
 
@@ -113,8 +113,10 @@ def test_an_api_that_is_not_exposed_any_more_answers_nobody_else_from_the_first_
     with subprocess.Popen(
         [BIN / "space-cloud", "start"], env=stage.installation.environment
     ) as starting:
+        wait = Wait(60)
         while starting.poll() is None:
             answered.append(asked(stage))
+            wait.failed(AssertionError("it does not come to an end"))
     answered.append(asked(stage))
 
     assert exposed == 401

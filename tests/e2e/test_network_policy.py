@@ -1,6 +1,5 @@
 """Policy that changes while connections are open: who may stays, who may not goes."""
 
-import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from e2e.machine import end
 from e2e.stage import Stage
 from eventually import BUSY, wait_until
 
@@ -35,13 +35,6 @@ def held(stage: Stage) -> dict[str, "subprocess.Popen[str]"]:
             PROJECT, "friend", "hold", "callee", "5002", "--every", "0.1", "--seconds", "90"
         ),
     }
-
-
-def end(process: "subprocess.Popen[str]", within: float) -> dict[str, Any]:
-    with process:
-        output, _ = process.communicate(timeout=within)
-    answer: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
-    return answer
 
 
 def allowed(stage: Stage, **policy: Any) -> None:
@@ -85,10 +78,8 @@ def test_open_connections_survive_a_hundred_edits_of_other_policies(stage: Stage
         stage.user.wait_until_ready(PROJECT, "bystander", "friend")
 
 
-def test_a_revoked_caller_is_out_within_five_seconds_and_may_come_back(stage: Stage) -> None:
+def test_a_revoked_caller_is_out_and_may_come_back(stage: Stage) -> None:
     connections = held(stage)
-    time.sleep(1)
-    assert [c.poll() for c in connections.values()] == [None, None]
 
     began = time.monotonic()
     stage.user.apply(PROJECT, "callee", whitelists=[])

@@ -20,6 +20,7 @@ from e2e.machine import engine_is_silent
 from e2e.stage import Stage
 from e2e.test_network_isolation import gateway_of, host_addresses
 from e2e.test_network_matrix import PARTIES, Party, allows
+from eventually import next_line
 
 REACH = Path(__file__).parent.parent / "apps" / "reach.py"
 UDP_PORT = 5003
@@ -89,8 +90,7 @@ def parties(stage: Stage) -> Iterator[None]:
             )
             listeners.enter_context(listener)
             listeners.callback(listener.kill)
-            assert listener.stdout is not None
-            assert listener.stdout.readline() == "ready\n"
+            assert next_line(listener) == "ready\n"
         yield
     for name in ("reach-red", "reach-blue"):
         stage.user.request("DELETE", f"/v1/config/projects/{name}")

@@ -83,7 +83,8 @@ def test_two_first_calls_at_the_same_moment_share_one_wake(stage: Stage) -> None
             return answer.status_code, "space-cloud-wake-ms" in answer.headers
 
     with ThreadPoolExecutor(2) as callers:
-        answers = [caller.result() for caller in [callers.submit(first) for _ in range(2)]]
+        begun = [callers.submit(first) for _ in range(2)]
+        answers = [caller.result(2 * CALL_SECONDS) for caller in begun]
 
     assert answers == [(200, True)] * 2
     wait_until(lambda: woken(stage, before + 1))

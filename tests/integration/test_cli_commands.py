@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from eventually import next_line
 from running_plane import Plane, a_running_plane
 from spacecloud import server
 
@@ -250,7 +251,7 @@ def first_line(process: "subprocess.Popen[str]", meanwhile: Callable[[int], None
         for number in range(30):
             meanwhile(number)
             if wait([line], timeout=1).done:
-                return line.result()
+                return line.result(1)
         process.kill()
         raise AssertionError("nothing was shown")
 
@@ -290,8 +291,7 @@ def test_the_logs_of_all_replicas_come_together_and_of_one_as_they_are(shop: Pla
 
 def test_a_log_that_is_followed_ends_with_ctrl_c(shop: Plane) -> None:
     process = shop.start_cli("logs", "shop/api", "-f")
-    assert process.stdout is not None
-    first = process.stdout.readline()
+    first = next_line(process)
 
     process.send_signal(2)
     _, err = process.communicate(timeout=10)

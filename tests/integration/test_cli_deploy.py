@@ -3,13 +3,13 @@
 import json
 import re
 import signal
-import time
+import subprocess
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from eventually import holds_within
+from eventually import holds_within, next_line, wait_until
 from running_plane import COMMAND_SECONDS, Plane, a_running_plane
 from spacecloud.model.refs import ServiceKey
 
@@ -97,8 +97,7 @@ def test_a_revision_that_does_not_last_ends_the_waiting_with_its_reason(plane: P
     assert waiting.stdout is not None
     waiting.stdin.write(a_release("2", 600))
     waiting.stdin.close()
-    while not re.search(r"serving after \d+\.\d s, confirming \d+ s", waiting.stdout.readline()):
-        assert waiting.poll() is None, "it ended"
+    wait_until(lambda: says(waiting, r"serving after \d+\.\d s, confirming \d+ s"))
 
     plane.loop.call_soon_threadsafe(plane.workloads.kill, ServiceKey("shop", "api"), "api--v1--1")
 
@@ -223,7 +222,7 @@ def test_a_deployment_goes_on_after_ctrl_c_and_that_is_said(
 ) -> None:
     process = slow_plane.start_cli("apply", "-f", a_file(tmp_path), "--wait")
     wait_until_declared(slow_plane)
-    time.sleep(0.3)
+    wait_until(lambda: says(process, "progressing"))
 
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
@@ -260,6 +259,11 @@ def test_variables_are_replaced_only_when_that_is_asked(plane: Plane, tmp_path: 
     assert missing.code == 2
     assert f"{path}:5: ${{TAG}} has no value" in missing.err
     assert kept.spec.tasks[0].env == {"TAG": "2$"}
+
+
+def says(process: "subprocess.Popen[str]", pattern: str) -> None:
+    """Its next line."""
+    assert re.search(pattern, line := next_line(process)), line
 
 
 def wait_until_declared(plane: Plane) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from eventually import eventually
+from eventually import eventually, stays
 from memory_plane import API, REPORT_SECONDS, MemoryPlane, a_memory_plane, now
 from spacecloud.api.envelopes import envelopes_of
 from spacecloud.drivers.memory import MemoryTraffic
@@ -169,9 +169,10 @@ async def test_load_makes_more_at_once(silent: MemoryPlane) -> None:
 async def test_no_report_is_no_data_and_nothing_falls_asleep(silent: MemoryPlane) -> None:
     await silent.declare(a_spec())
 
-    await asyncio.sleep(5)
+    async def awake() -> None:
+        assert (await silent.scaling()).state == "awake"
 
-    assert (await silent.scaling()).state == "awake"
+    await stays(awake, 5)
 
 
 async def test_what_a_version_names_as_upstream_is_woken_with_it(world: MemoryPlane) -> None:
@@ -456,9 +457,8 @@ async def test_a_number_that_a_person_asks_for_holds_against_load_and_idleness(
         assert len(await world.addresses()) == 3
 
     await eventually(three, within=60)
-    await asyncio.sleep(3)
+    await stays(three, 3)
 
-    assert len(await world.addresses()) == 3
     (version,) = await world.store.versions("shop", "api")
     assert version.scaling is not None
     assert (version.scaling.replicas, version.scaling.pinned) == (3, version.generation)
@@ -541,9 +541,11 @@ async def test_what_a_person_asks_for_while_the_first_look_goes_on_holds(
     await world.plane.queries.scaling.sleep(API, "frozen")
     told.set()
     await world.settles(API, "asleep")
-    await asyncio.sleep(2 * TICK_SECONDS)
 
-    assert (await world.scaling()).asleep == "frozen"
+    async def frozen() -> None:
+        assert (await world.scaling()).asleep == "frozen"
+
+    await stays(frozen, 2 * TICK_SECONDS)
 
 
 async def test_what_was_decided_last_holds_for_who_has_read_before(world: MemoryPlane) -> None:

@@ -19,6 +19,7 @@ from bench.figures import Figure, Goal, percentile, ratio, show, write
 from bench.lane import LANES, Lane
 from bench.load import Run
 from bench.scale import Followed
+from eventually import next_line
 from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.settings import Settings
 
@@ -137,9 +138,9 @@ def test_another_run_takes_another_lane_and_a_killed_one_leaves_its_own(
         [sys.executable, "-c", program, str(tmp_path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        text=True,
     ) as other:
-        assert other.stdout is not None
-        assert int(other.stdout.readline()) == 0
+        assert int(next_line(other)) == 0
 
         assert take().number == 1
 

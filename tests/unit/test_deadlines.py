@@ -16,14 +16,40 @@ FILES = sorted(
 )
 RUNS = {"run", "check_output", "check_call", "call"}
 WAITS = {"join", "wait", "communicate", "acquire"}
+CLOCKS = {"monotonic", "perf_counter", "seconds", "failed"}
+"""A loop that names none of them has no deadline; the last two are a ``Wait``'s."""
 
 
 def endless(tree: ast.AST) -> Iterator[str]:
     """What may wait for ever, other than the event loop, which a test's time limit interrupts."""
-    awaited = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Await)}
+    others = _of_the_event_loop(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and id(node) not in awaited and _is_endless(node):
-            yield f"{node.lineno}: {ast.unparse(node)[:80]}"
+        match node:
+            case ast.Call() if id(node) not in others and _is_endless(node):
+                yield f"{node.lineno}: {ast.unparse(node)[:80]}"
+            case ast.While() if _polls_for_ever(node):
+                yield f"{node.lineno}: while {ast.unparse(node.test)[:80]}"
+
+
+def _of_the_event_loop(tree: ast.AST) -> set[int]:
+    """What is awaited, and results of its tasks, which never wait."""
+    found = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Await)}
+    for function in ast.walk(tree):
+        if isinstance(function, ast.AsyncFunctionDef):
+            found |= {id(node) for node in ast.walk(function) if _is_result(node)}
+    return found
+
+
+def _is_result(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".result")
+
+
+def _polls_for_ever(loop: ast.While) -> bool:
+    """It sleeps between its looks, or looks whether a process has ended."""
+    asks = {node.attr for node in ast.walk(loop.test) if isinstance(node, ast.Attribute)}
+    calls = {ast.unparse(node.func) for node in ast.walk(loop) if isinstance(node, ast.Call)}
+    names = {node.attr for node in ast.walk(loop) if isinstance(node, ast.Attribute)}
+    return ("time.sleep" in calls or "poll" in asks) and not names & CLOCKS
 
 
 def _is_endless(call: ast.Call) -> bool:
@@ -33,7 +59,9 @@ def _is_endless(call: ast.Call) -> bool:
             return "timeout" not in given
         case ast.Attribute(attr="communicate"):
             return "timeout" not in given
-        case ast.Attribute(attr=name) if name in WAITS:
+        case ast.Attribute(attr="readline", value=ast.Attribute(attr="stdout" | "stderr")):
+            return True
+        case ast.Attribute(attr=name) if name in WAITS or name == "result":
             return not call.args and "timeout" not in given
         case ast.Attribute(value=ast.Name(id="threading"), attr="Thread"):
             return "daemon" not in given
@@ -53,6 +81,10 @@ def test_whatever_waits_has_a_deadline(path: Path) -> None:
         "process.wait()",
         "thread.join()",
         "threading.Thread(target=work)",
+        "pool.submit(work).result()",
+        "process.stdout.readline()",
+        "while not there():\n    time.sleep(1)",
+        "while process.poll() is None:\n    ask()",
     ],
 )
 def test_what_waits_for_ever_is_found(code: str) -> None:
@@ -67,6 +99,12 @@ def test_what_waits_for_ever_is_found(code: str) -> None:
         "async def f():\n    await process.wait()",
         "thread.join(20)",
         "threading.Thread(target=work, daemon=True)",
+        "pool.submit(work).result(20)",
+        "async def f():\n    return task.result()",
+        "async def f():\n    await process.stdout.readline()",
+        "while time.monotonic() < deadline:\n    time.sleep(1)",
+        "while not wait.seconds > 20:\n    time.sleep(1)",
+        "while swept.take():\n    work()",
     ],
 )
 def test_what_has_a_deadline_is_left_alone(code: str) -> None:

@@ -1,10 +1,14 @@
 """Waiting for the world: what is not there yet is asked again, what is wrong is told at once."""
 
+import itertools
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
-from eventually import eventually, wait_until
+from eventually import Wait, eventually, next_line, stays, wait_until
 
 Look = Callable[[list[int]], object]
 
@@ -84,3 +88,46 @@ async def test_what_is_wrong_in_a_check_is_told_at_once() -> None:
         wait_until(world.check, every=0)
 
     assert world.looks == 2
+
+
+async def test_what_is_to_stay_is_looked_at_all_the_while() -> None:
+    there = World(asserts, 1)
+    wait = Wait(10)
+
+    await stays(there.check_in_a_loop, 0.05, every=0.001)
+    await stays(there.check, 0.01, every=0.001)
+
+    assert wait.seconds >= 0.06
+    assert there.looks > 3
+
+
+async def test_what_does_not_stay_is_told_at_once() -> None:
+    looks = itertools.count()
+
+    def goes() -> None:
+        assert next(looks) < 3
+
+    with pytest.raises(AssertionError):
+        await stays(goes, 30, every=0)
+
+    assert next(looks) == 4
+
+
+def test_a_process_that_says_nothing_in_time_is_killed() -> None:
+    with a_process("input()") as silent:
+        with pytest.raises(TimeoutError):
+            next_line(silent, within=0.1)
+
+        assert silent.wait(30) == -signal.SIGKILL
+
+
+def test_the_next_line_of_a_process_is_read_of_either_stream() -> None:
+    with a_process("import sys; print('out'); print('err', file=sys.stderr)") as process:
+        assert next_line(process) == "out\n"
+        assert next_line(process, process.stderr) == "err\n"
+
+
+def a_process(code: str) -> "subprocess.Popen[str]":
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", code]
+    return subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
