@@ -1,6 +1,7 @@
 """The autoscaler and the waker over a real store, with a platform that is only imagined."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -352,6 +353,23 @@ async def test_a_call_that_may_not_wait_wakes_its_version_for_the_next(tmp_path:
     assert isinstance(refused, Refused)
     assert last is not None
     assert last.why == "call"
+
+
+async def test_an_error_that_many_are_told_does_not_grow_with_them(world: MemoryPlane) -> None:
+    async def fails(ref: ServiceRef) -> None:
+        raise Transient(Exited(3, "no database"))
+
+    await world.declare(a_spec())
+    await world.settles(API, "asleep")
+    setattr(world.workloads, "wake", fails)  # noqa: B010 - a method of an instance
+    depths: list[int] = []
+    for _ in range(3):
+        try:
+            await world.plane.waker.wake(API, "call")
+        except Transient as error:
+            depths.append(len(list(traceback.walk_tb(error.__traceback__))))
+
+    assert depths[2] == depths[1] <= depths[0]
 
 
 async def test_a_browser_is_shown_a_page_where_the_service_asks_for_it(world: MemoryPlane) -> None:

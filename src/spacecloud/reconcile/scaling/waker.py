@@ -127,7 +127,8 @@ class Waker:
         waited for, by the monotonic clock; None: from now on.
         """
         if (error := self._failed_lately(ref)) is not None:
-            raise error
+            # The one error is raised for many: each would add its frames to it.
+            raise error.with_traceback(None)
         return await asyncio.shield(self.begin(ref, why, asked))
 
     def refused(self, ref: ServiceRef) -> None:
