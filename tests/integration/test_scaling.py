@@ -372,6 +372,33 @@ async def test_an_error_that_many_are_told_does_not_grow_with_them(world: Memory
     assert depths[2] == depths[1] <= depths[0]
 
 
+async def test_one_who_hangs_up_leaves_the_wake_to_who_waits_with_him(world: MemoryPlane) -> None:
+    may_end = asyncio.Event()
+    wake = world.workloads.wake
+
+    async def slow_wake(ref: ServiceRef) -> Resumed:
+        await may_end.wait()
+        return await wake(ref)
+
+    await world.declare(a_spec())
+    await world.settles(API, "asleep")
+    setattr(world.workloads, "wake", slow_wake)  # noqa: B010 - a method of an instance
+    first, second = [asyncio.create_task(world.gate.knock(API)) for _ in range(2)]
+
+    async def both_wait() -> None:
+        assert world.gate.waiting(API) == 2
+
+    await eventually(both_wait)
+    first.cancel()
+    await asyncio.wait([first])
+    may_end.set()
+
+    assert isinstance(await second, Passed)
+    assert first.cancelled()
+    await world.settles(API, "ready")
+    assert (await world.scaling()).wakes.count == 1
+
+
 async def test_a_browser_is_shown_a_page_where_the_service_asks_for_it(world: MemoryPlane) -> None:
     await world.declare(a_spec(autoScale=sleepy(waitingPage=True, maxHeld=1)))
     await world.settles(API, "asleep")
