@@ -399,6 +399,25 @@ async def test_one_who_hangs_up_leaves_the_wake_to_who_waits_with_him(world: Mem
     assert (await world.scaling()).wakes.count == 1
 
 
+async def test_a_version_that_is_declared_anew_was_never_woken(world: MemoryPlane) -> None:
+    await world.declare(a_spec())
+    await world.settles(API, "asleep")
+    await world.gate.knock(API)
+    await world.settles(API, "ready")
+    before = (await world.scaling()).wakes
+
+    await world.store.delete_service(API)
+
+    async def is_gone() -> None:
+        assert not await world.addresses()
+
+    await eventually(is_gone, within=60)
+    await world.declare(a_spec(autoScale=sleepy(freezeAfter="never")))
+
+    after = (await world.scaling()).wakes
+    assert (before.count, after.count, after.last) == (1, 0, None)
+
+
 async def test_a_browser_is_shown_a_page_where_the_service_asks_for_it(world: MemoryPlane) -> None:
     await world.declare(a_spec(autoScale=sleepy(waitingPage=True, maxHeld=1)))
     await world.settles(API, "asleep")

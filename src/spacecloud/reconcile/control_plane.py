@@ -84,6 +84,7 @@ class ControlPlane:
         )
         self.services.listen(self.waker.looked)
         self.services.listen(self.autoscaler.looked)
+        self.services.listen(self._scaler.looked)
         self._driver = driver
         self.platform = Platform(store, driver, policies, self.events, self._background, queue, now)
         after_wakes = self._scalings.precedence.after_wakes

@@ -131,6 +131,11 @@ class Waker:
             raise error.with_traceback(None)
         return await asyncio.shield(self.begin(ref, why, asked))
 
+    def forget(self, ref: ServiceRef) -> None:
+        """It is not declared any more."""
+        self._awake_until.pop(ref, None)
+        self._failures.pop(ref, None)
+
     def refused(self, ref: ServiceRef) -> None:
         """Too many wait for one of its calls to do so: it is woken for the next."""
         if monotonic() >= self._awake_until.get(ref, 0) and self._failed_lately(ref) is None:
