@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import datetime
 from typing import Never
@@ -23,7 +23,7 @@ from spacecloud.drivers.docker.pods.cgroups import Process
 from spacecloud.drivers.docker.pods.freezer import Freezer
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.pods.observe import Container
-from spacecloud.drivers.docker.pods.reclaim import Reclaim
+from spacecloud.drivers.docker.pods.reclaim import Reclaim, Reclaims
 from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues
 from spacecloud.drivers.docker.pods.sleepers import Sleepers
 from spacecloud.drivers.docker.probes.prober import Prober
@@ -95,6 +95,7 @@ class DockerWorkloads:
         self._reported_strangers: set[str] = set()
         self._networks = Networks(self._engine, networking, self._owner)
         self._pods = Pods(self._engine, settings, secret_values, self._owner)
+        self._reclaims = Reclaims()
         self._pulls = Pulls(self._engine, settings.pull_seconds)
         self._pull_queue = PullQueue(self._pulls, self._pull_ended, now)
         self._group: asyncio.TaskGroup | None = None
@@ -132,8 +133,9 @@ class DockerWorkloads:
                 loop.cancel()
 
     async def _run_pulls(self) -> None:
-        async with asyncio.TaskGroup() as self._group:
-            await asyncio.Event().wait()
+        with closing(self._reclaims):
+            async with asyncio.TaskGroup() as self._group:
+                await asyncio.Event().wait()
 
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
         async with self.looks.slot(key):
@@ -266,7 +268,14 @@ class DockerWorkloads:
         """Behind the freeze: a wake waits for none of it."""
         its = [p for p in self._processes.get(op.ref.key, ()) if p.replica == op.replica]
         if self._group is not None and its:
-            self._group.create_task(_reclaim(its), name=f"reclaim memory of {op.replica}")
+            self._group.create_task(self._reclaim(its), name=f"reclaim memory of {op.replica}")
+
+    async def _reclaim(self, processes: Iterable[Process]) -> None:
+        """Nothing of what is thawed again at once, as something slipped past its gate."""
+        await asyncio.sleep(RECLAIM_AFTER_SECONDS)
+        for process in processes:
+            given = await self._reclaims.run(Reclaim(process.container, process.pid))
+            logger.debug("%s gave %d bytes back", process.replica, given)
 
     async def _pull(self, op: PullImage | CancelPull) -> None:
         if isinstance(op, CancelPull):
@@ -415,14 +424,6 @@ class DockerWorkloads:
         raise NotFound(
             f"replica {replica} has no task {wanted}: it has {', '.join(pod[0].tag.expected_tasks)}"
         )
-
-
-async def _reclaim(processes: Iterable[Process]) -> None:
-    """Nothing of what is thawed again in the first seconds, as something slipped past its gate."""
-    await asyncio.sleep(RECLAIM_AFTER_SECONDS)
-    for process in processes:
-        given = await asyncio.to_thread(Reclaim(process.container, process.pid).run)
-        logger.debug("%s gave %d bytes back", process.replica, given)
 
 
 def _as_frozen(container: Container) -> Container:
