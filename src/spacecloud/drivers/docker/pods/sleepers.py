@@ -129,6 +129,8 @@ class Sleepers:
                 kept, by = await self._run(ref)
             runs = monotonic()
             await together(self._until_ready(kept, id) for id in kept.containers)
+            # Its calls are let through from now on, however long that took.
+            self._kept.woken(ref)
         except EngineError as error:
             raise meaning(f"wake {ref}", error) from error
         return Resumed(by, runs - began, monotonic() - runs)
