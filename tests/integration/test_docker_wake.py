@@ -222,6 +222,18 @@ async def test_what_was_woken_is_not_frozen_for_a_while(bench: Bench) -> None:
         await bench.workloads.execute(FREEZE)
 
 
+async def test_what_took_long_to_wake_is_not_laid_down_for_a_while_after_it(
+    tmp_path: Path,
+) -> None:
+    async with open_bench(tmp_path, woken_seconds=2) as bench:
+        await asleep(bench, bench.task(env={"START_SECONDS": "3"}))
+        await bench.workloads.wake(REF)
+        await bench.workloads.observe(REF.key)
+
+        with pytest.raises(Transient, match="woken"):
+            await bench.workloads.execute(FREEZE)
+
+
 async def test_probes_rest_while_a_replica_is_frozen_and_its_verdict_stays(bench: Bench) -> None:
     probe = {"type": "tcp", "intervalSeconds": 0.1, "failures": 1, "timeoutSeconds": 0.2}
     await bench.workloads.execute(bench.op(bench.task(probe=probe)))

@@ -2,13 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
 
+from envoy_host import envoy_host
 from eventually import BUSY
 from gate_waker import Waker
-from mesh_host import Mesh, eventually, greet, mesh, needs_root, receive, send, serving
+from mesh_host import (
+    Mesh,
+    eventually,
+    greet,
+    mesh,
+    needs_root,
+    receive,
+    send,
+    serving,
+    traffic_of,
+)
 from mesh_world import a_spec, a_world
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.refs import ServiceKey, ServiceRef
@@ -156,6 +168,30 @@ async def test_what_a_gateway_held_that_is_gone_does_not_wait_any_more(
     await live.host.stop_envoy()
 
     await eventually(none_held)
+
+
+async def test_a_connection_that_began_without_a_control_plane_wakes_once_there_is_one() -> None:
+    async with AsyncExitStack() as stack:
+        host = await stack.enter_async_context(envoy_host(listener_drain_seconds=1))
+        first, second, waker = traffic_of(host), traffic_of(host), Waker()
+        live = Mesh(host, first, stack)
+        live.world = WORLD
+        host.network(live.subnet("shop/db"))
+        live.endpoints[DB.key] = (Endpoint("v1", str(live.subnet("shop/db")[3])),)
+        async with first.serve():
+            await host.start_envoy()
+            await live.apply(WORLD)
+            await live.publish("shop/db", "v1")
+        connection = await live.dial("shop/web", "shop/db", 5432)
+        second.gate.serve_calls(waker)
+
+        async def asked() -> bool:
+            return [call.ref for call in waker.asked] == [DB]
+
+        async with second.serve():
+            await eventually(asked)
+            async with serving(host.listen(live.subnet("shop/db"), 3, 5432), greet):
+                assert await receive(connection, within=BUSY) == b"hello\n"
 
 
 async def test_another_version_that_answers_instead_is_not_gated(live: Mesh, waker: Waker) -> None:

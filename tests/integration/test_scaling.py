@@ -1,6 +1,7 @@
 """The autoscaler and the waker over a real store, with a platform that is only imagined."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -353,6 +354,69 @@ async def test_a_call_that_may_not_wait_wakes_its_version_for_the_next(tmp_path:
     assert isinstance(refused, CallRefused)
     assert last is not None
     assert last.why == "call"
+
+
+async def test_an_error_that_many_are_told_does_not_grow_with_them(world: MemoryPlane) -> None:
+    async def fails(ref: ServiceRef) -> None:
+        raise Transient(Exited(3, "no database"))
+
+    await world.declare(a_spec())
+    await world.settles(API, "asleep")
+    setattr(world.workloads, "wake", fails)  # noqa: B010 - a method of an instance
+    depths: list[int] = []
+    for _ in range(3):
+        try:
+            await world.plane.waker.wake(API, "call")
+        except Transient as error:
+            depths.append(len(list(traceback.walk_tb(error.__traceback__))))
+
+    assert depths[2] == depths[1] <= depths[0]
+
+
+async def test_one_who_hangs_up_leaves_the_wake_to_who_waits_with_him(world: MemoryPlane) -> None:
+    may_end = asyncio.Event()
+    wake = world.workloads.wake
+
+    async def slow_wake(ref: ServiceRef) -> Resumed:
+        await may_end.wait()
+        return await wake(ref)
+
+    await world.declare(a_spec())
+    await world.settles(API, "asleep")
+    setattr(world.workloads, "wake", slow_wake)  # noqa: B010 - a method of an instance
+    first, second = [asyncio.create_task(world.gate.knock(API)) for _ in range(2)]
+
+    async def both_wait() -> None:
+        assert world.gate.waiting(API) == 2
+
+    await eventually(both_wait)
+    first.cancel()
+    await asyncio.wait([first])
+    may_end.set()
+
+    assert isinstance(await second, Passed)
+    assert first.cancelled()
+    await world.settles(API, "ready")
+    assert (await world.scaling()).wakes.count == 1
+
+
+async def test_a_version_that_is_declared_anew_was_never_woken(world: MemoryPlane) -> None:
+    await world.declare(a_spec())
+    await world.settles(API, "asleep")
+    await world.gate.knock(API)
+    await world.settles(API, "ready")
+    before = (await world.scaling()).wakes
+
+    await world.store.delete_service(API)
+
+    async def is_gone() -> None:
+        assert not await world.addresses()
+
+    await eventually(is_gone, within=60)
+    await world.declare(a_spec(autoScale=sleepy(freezeAfter="never")))
+
+    after = (await world.scaling()).wakes
+    assert (before.count, after.count, after.last) == (1, 0, None)
 
 
 async def test_a_browser_is_shown_a_page_where_the_service_asks_for_it(world: MemoryPlane) -> None:

@@ -1,9 +1,11 @@
 """Who waits, how many, how long, and what they and the gateway are told."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
+from envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
+from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from envoy.service.auth.v3.external_auth_pb2 import CheckRequest, CheckResponse
 
 from eventually import eventually
@@ -232,3 +234,52 @@ async def test_who_hangs_up_at_the_gateway_is_not_counted_any_more() -> None:
         await asking
 
     assert not server.held()
+
+
+def told(
+    connection: str, kind: "AccessLogType.ValueType", *, upstream_port: int = 0
+) -> StreamAccessLogsMessage:
+    message = StreamAccessLogsMessage()
+    common = message.tcp_logs.log_entry.add().common_properties
+    common.stream_id, common.access_log_type = connection, kind
+    common.downstream_local_address.pipe.path = "/gates/db"
+    if upstream_port:
+        common.upstream_local_address.socket_address.port_value = upstream_port
+    return message
+
+
+async def test_a_connection_that_is_told_again_waits_once_and_is_asked_about_until_it_may() -> None:
+    server = GateServer(lambda: 1.0, lambda _: (API, 5432), lambda: None)
+    waker, heard = Waker(), asyncio.Queue[StreamAccessLogsMessage]()
+
+    async def messages() -> AsyncIterator[StreamAccessLogsMessage]:
+        while True:
+            yield await heard.get()
+
+    async def hear(*entries: StreamAccessLogsMessage) -> None:
+        for entry in entries:
+            heard.put_nowait(entry)
+
+        def all_taken() -> None:
+            assert heard.empty()
+
+        await eventually(all_taken)
+        await asyncio.sleep(0)
+
+    hearing = asyncio.ensure_future(server.hear(messages()))
+    # Envoy's type of a begin is younger than the messages here.
+    await hear(told("a", AccessLogType.NotSet))
+    assert not server.held()
+    server.serve_calls(waker)
+
+    await hear(*[told("a", AccessLogType.TcpPeriodic)] * 3)
+    assert len(waker.asked) == server.waiting(API) == 1
+
+    await hear(told("b", AccessLogType.TcpPeriodic, upstream_port=40000))
+    assert len(waker.asked) == 1
+
+    await hear(told("a", AccessLogType.TcpConnectionEnd))
+    assert not server.held()
+    hearing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hearing

@@ -1,13 +1,16 @@
 """A frozen container's memory goes to swap, where the machine can do that."""
 
+import asyncio
 import errno
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from eventually import BUSY, eventually
 from spacecloud.drivers.docker.doctor.checks import reclaims
-from spacecloud.drivers.docker.pods.reclaim import BIT_BYTES, Reclaim, why_not
+from spacecloud.drivers.docker.pods.reclaim import BIT_BYTES, Reclaim, Reclaims, why_not
 from spacecloud.drivers.driver import Check
 from spacecloud.settings import Settings
 
@@ -123,3 +126,26 @@ def test_the_doctor_says_whether_the_machine_can_where_that_is_asked_for(
     assert can == Check("reclaim", "frozen replicas give their memory back", ok=True)
     assert (cannot.what, cannot.ok) == ("reclaim", False)
     assert "zram would do" in cannot.message
+
+
+async def test_a_kernel_that_takes_its_time_keeps_no_thread_from_others(machine: Machine) -> None:
+    begun, may_end, reclaims = list[int](), threading.Event(), Reclaims()
+
+    def write(file: Path, amount: int) -> None:
+        begun.append(amount)
+        may_end.wait(10 * BUSY)
+
+    slow = Reclaim(CONTAINER, PID, machine.cgroups, machine.proc, write)
+    waiting = [asyncio.ensure_future(reclaims.run(slow)) for _ in range(100)]
+
+    def one_has_begun() -> None:
+        assert begun
+
+    await eventually(one_has_begun)
+    async with asyncio.timeout(BUSY):
+        assert await asyncio.to_thread(lambda: "a turn") == "a turn"
+    assert len(begun) == 1
+    for one in waiting:
+        one.cancel()
+    reclaims.close()
+    may_end.set()

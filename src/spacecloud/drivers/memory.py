@@ -153,6 +153,7 @@ class MemoryWorkloads:
         if ended:
             await asyncio.sleep(self.ready_after.total_seconds())
             self._world[ref.key] = became_ready(self._world[ref.key], replica.id)
+            self._woken[ref] = self._now()
             self._tell(ref.key)
         by: RunName | None = "start" if ended else "thaw" if replica.has_frozen else None
         return Resumed(by, runs - began, time.monotonic() - runs)

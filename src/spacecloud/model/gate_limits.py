@@ -72,5 +72,11 @@ of it. So a replica that listens at last is found 22 ms later on average, 45 ms 
 namespace of a stopped one refuses at once, so that an attempt costs some 50 µs.
 """
 
+TOLD_AGAIN_SECONDS = 2
+"""
+Between two tellings of a TCP connection that may be held: of the first nobody may have heard, or
+too many waited.
+"""
+
 CONNECT_ATTEMPTS = 2_600
 """Of a held TCP connection: ``HELD_SECONDS`` of attempts."""

@@ -59,4 +59,5 @@ def scaled_services(
     waker.listen(requests.note)
     services.listen(waker.looked)
     services.listen(autoscaler.looked)
+    services.listen(requests.looked)
     return ScaledServices(services, waker, leases, autoscaler, requests, metrics)

@@ -2,12 +2,16 @@
 
 from spacecloud.mesh.envoy.names import CONTROL_CLUSTER
 from spacecloud.mesh.envoy.source_ranges import RBAC_FILTER
+from spacecloud.model.gate_limits import HELD_SECONDS
 from spacecloud.model.json import Json
 
 LOG_NAME = "refusals"
 
 GATE_LOG_NAME = "gate"
-"""Of connections that arrived at a gate, each when it begins and when it ends."""
+"""
+Of connections that arrived at a gate, each when it begins, now and then while it may be held, and
+when it ends.
+"""
 
 FLUSH_INTERVAL = "1s"
 """A timer of each worker, which runs whether anything was refused or not."""
@@ -52,7 +56,26 @@ def connection_log(flush_interval: str = FLUSH_INTERVAL) -> Json:
 
 def gate_log() -> Json:
     """Sent with each connection: the wake that it asks for does not wait for a second one."""
-    return _connections({**_SINK, "log_name": GATE_LOG_NAME, "buffer_size_bytes": 0})
+    log = _connections({**_SINK, "log_name": GATE_LOG_NAME, "buffer_size_bytes": 0})
+    return {**log, "filter": _MAY_BE_HELD}
+
+
+_MAY_BE_HELD: Json = {
+    "or_filter": {
+        "filters": [
+            {"log_type_filter": {"types": ["TcpPeriodic"], "exclude": True}},
+            {
+                "duration_filter": {
+                    "comparison": {
+                        "op": "LE",
+                        "value": {"default_value": 1000 * HELD_SECONDS, "runtime_key": "unused"},
+                    }
+                }
+            },
+        ]
+    }
+}
+"""What is open for longer has a replica: of such a one nothing is told until it ends."""
 
 
 def _connections(sink: Json) -> Json:

@@ -24,6 +24,7 @@ from spacecloud.model.gate_limits import (
     CONNECT_ATTEMPTS,
     CONNECT_BACKOFF_SECONDS,
     CONNECTIONS_PER_PORT,
+    TOLD_AGAIN_SECONDS,
 )
 from spacecloud.model.json import Json
 from spacecloud.model.refs import ServiceRef
@@ -148,7 +149,8 @@ def _requests(name: str) -> list[Json]:
 
 def _connections(name: str) -> list[Json]:
     """
-    Told to the control plane when they begin, and tried until a replica listens.
+    Told to the control plane when they begin, and again while nobody may have heard of it; tried
+    until a replica listens.
 
     Which is when a server that speaks first is heard: nothing waits for the client's first byte.
     """
@@ -169,7 +171,10 @@ def _connections(name: str) -> list[Json]:
                     "max_connect_attempts": CONNECT_ATTEMPTS,
                     "backoff_options": {"base_interval": f"{first}s", "max_interval": f"{most}s"},
                     "access_log": [gate_log()],
-                    "access_log_options": {"flush_access_log_on_start": True},
+                    "access_log_options": {
+                        "flush_access_log_on_start": True,
+                        "access_log_flush_interval": f"{TOLD_AGAIN_SECONDS}s",
+                    },
                 },
             },
         },

@@ -8,7 +8,7 @@ from datetime import datetime
 from spacecloud.drivers.driver import Gate
 from spacecloud.errors import SpaceCloudError
 from spacecloud.model.declared import DeclaredVersion
-from spacecloud.model.refs import ServiceRef
+from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scaling import Depth, Scaling
 from spacecloud.model.scaling_view import WakePartView, WakesView, WakeView
 from spacecloud.reasons.scaling import AskedFor, AskedToSleep
@@ -17,6 +17,7 @@ from spacecloud.reconcile.scaling.decision_recorder import DecisionRecorder
 from spacecloud.reconcile.scaling.metrics import ScalingMetrics
 from spacecloud.reconcile.scaling.waker import Waker, Woken
 from spacecloud.report.scaling import Known
+from spacecloud.report.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,18 @@ class ScaleRequests:
         self._gate = gate
         self._now = now
         self._wakes: defaultdict[ServiceRef, _Wakes] = defaultdict(_Wakes)
+        self._declared: dict[ServiceKey, frozenset[ServiceRef]] = {}
+        """At the last look."""
+
+    def looked(self, snapshot: Snapshot) -> None:
+        """A look has ended: of what is not declared any more nothing is known."""
+        desired = snapshot.situation.desired
+        declared = frozenset(version.ref for version in desired.versions)
+        for gone in self._declared.pop(desired.key, frozenset()) - declared:
+            self._wakes.pop(gone, None)
+            self._waker.forget(gone)
+        if declared:
+            self._declared[desired.key] = declared
 
     def known(self, version: DeclaredVersion) -> Known:
         scaled = self._autoscaler.of(version.ref)

@@ -143,8 +143,14 @@ class Waker:
         waited for, by the monotonic clock; None: from now on.
         """
         if (error := self._failed_lately(ref)) is not None:
-            raise error
+            # The one error is raised for many: each would add its frames to it.
+            raise error.with_traceback(None)
         return await asyncio.shield(self.begin(ref, why, asked))
+
+    def forget(self, ref: ServiceRef) -> None:
+        """It is not declared any more."""
+        self._awake_until.pop(ref, None)
+        self._failures.pop(ref, None)
 
     def refused(self, ref: ServiceRef) -> None:
         """Too many wait for one of its calls to do so: it is woken for the next."""

@@ -7,7 +7,9 @@ one that is thawed meanwhile keeps the rest. Where that cannot be, nothing is do
 https://docs.kernel.org/admin-guide/cgroup-v2.html
 """
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +75,20 @@ class Reclaim:
         except (OSError, ValueError):
             return None
         return self.cgroups / found[""] if "" in found else None
+
+
+class Reclaims:
+    """One after the other, in a thread of their own: the kernel may take minutes for each."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "reclaim")
+
+    async def run(self, reclaim: Reclaim) -> int:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, reclaim.run)
+
+    def close(self) -> None:
+        """What has not begun is left out."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 def _write(file: Path, amount: int) -> None:

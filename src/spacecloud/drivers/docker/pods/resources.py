@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from spacecloud.drivers.docker.pods import cgroups
 from spacecloud.drivers.docker.pods.cgroups import Process
 from spacecloud.drivers.docker.pods.observe import Container
-from spacecloud.drivers.docker.pods.reclaim import Reclaim
+from spacecloud.drivers.docker.pods.reclaim import Reclaim, Reclaims
 from spacecloud.model.load import MachineMemory, Usage
 from spacecloud.model.refs import ServiceKey
 
@@ -21,6 +21,7 @@ class CgroupResources:
 
     def __init__(self) -> None:
         self._processes: dict[ServiceKey, tuple[Process, ...]] = {}
+        self._reclaims = Reclaims()
 
     def note(self, key: ServiceKey, containers: Iterable[Container]) -> None:
         """As they were seen. Of tasks: a sandbox does nothing."""
@@ -44,12 +45,14 @@ class CgroupResources:
         """Behind the freeze: a wake waits for none of it."""
         its = [process for process in self._processes.get(key, ()) if process.replica == replica]
         if its:
-            group.create_task(_reclaim(its), name=f"reclaim memory of {replica}")
+            group.create_task(self._reclaim(its), name=f"reclaim memory of {replica}")
 
+    def close(self) -> None:
+        self._reclaims.close()
 
-async def _reclaim(processes: Iterable[Process]) -> None:
-    """Nothing of what is thawed again in the first seconds, as something slipped past its gate."""
-    await asyncio.sleep(RECLAIM_AFTER_SECONDS)
-    for process in processes:
-        given = await asyncio.to_thread(Reclaim(process.container, process.pid).run)
-        logger.debug("%s gave %d bytes back", process.replica, given)
+    async def _reclaim(self, processes: Iterable[Process]) -> None:
+        """Nothing of what is thawed again at once, as something slipped past its gate."""
+        await asyncio.sleep(RECLAIM_AFTER_SECONDS)
+        for process in processes:
+            given = await self._reclaims.run(Reclaim(process.container, process.pid))
+            logger.debug("%s gave %d bytes back", process.replica, given)

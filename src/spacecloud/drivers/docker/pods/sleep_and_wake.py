@@ -129,6 +129,8 @@ class SleepAndWake:
                 cached, by = await self._run(ref)
             runs = monotonic()
             await together(self._until_ready(cached, id) for id in cached.containers)
+            # Its calls are let through from now on, however long that took.
+            self._cache.woken(ref)
         except EngineError as error:
             raise meaning(f"wake {ref}", error) from error
         return Resumed(by, runs - began, monotonic() - runs)

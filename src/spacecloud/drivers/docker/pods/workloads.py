@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import datetime
 from typing import Never
 
@@ -128,8 +128,9 @@ class DockerWorkloads:
                 loop.cancel()
 
     async def _run_pulls(self) -> None:
-        async with asyncio.TaskGroup() as self._group:
-            await asyncio.Event().wait()
+        with closing(self.resources):
+            async with asyncio.TaskGroup() as self._group:
+                await asyncio.Event().wait()
 
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
         async with self.looks.permit(key):

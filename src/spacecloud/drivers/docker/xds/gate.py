@@ -2,7 +2,8 @@
 The control plane's side of the gate: Envoy asks about each request, and tells of each connection.
 
 A request is a question of Envoy's external authorization, and waits for its answer. A TCP
-connection is told when it begins: what becomes of it Envoy finds out by itself.
+connection is told when it begins, and again as long as it may be held: what becomes of it Envoy
+finds out by itself.
 """
 
 import asyncio
@@ -97,6 +98,8 @@ class GateServer(HeldCalls):
             if task is not None:
                 task.cancel()
             return
+        if connection in waiting or _is_connected(entry):
+            return
         gate = self._gate_at(entry.downstream_local_address.pipe.path)
         if gate is not None:
             self._called()
@@ -107,6 +110,12 @@ class GateServer(HeldCalls):
 
     async def _wait(self, call: HeldCall) -> None:
         await self.hold(call)
+
+
+def _is_connected(entry: AccessLogCommon) -> bool:
+    """To a replica: the gate's end of that connection has a port."""
+    port: int = entry.upstream_local_address.socket_address.port_value
+    return port != 0
 
 
 def _body_bytes(method: str, protocol: str, headers: Mapping[str, str]) -> int:
