@@ -18,6 +18,7 @@ from envoy_host import HTTP_PORT, envoy_host
 from eventually import BUSY
 from gate_waker import Waker
 from mesh_host import (
+    Answer,
     Mesh,
     echo_request,
     eventually,
@@ -29,6 +30,7 @@ from mesh_host import (
 )
 from mesh_world import a_spec, a_world
 from spacecloud.ingress.table import read, table
+from spacecloud.mesh.envoy.gate import gate_socket
 from spacecloud.model.declared import StoredDocument
 from spacecloud.model.gate_calls import CallRefused, Passed
 from spacecloud.model.refs import ServiceRef
@@ -128,6 +130,37 @@ async def test_none_is_lost_while_a_service_falls_asleep_and_wakes_under_load(
 
     assert set(statuses) == {200}
     assert 0 < waked < len(statuses)
+
+
+async def test_what_has_come_to_the_gate_when_it_opens_is_not_asked_about(
+    live: Mesh, waker: Waker
+) -> None:
+    """It is under way between the port and the gate, as a crowd is that wakes a version."""
+    waker.awake.set()
+    await live.serve("shop/api", 8080, echo_request)
+    await live.publish("shop/api", "v1")
+    gate = gate_socket(str(live.host.settings.run_dir / "gateway"), "shop/api|gate|v1|8080")
+    reader, writer = await asyncio.open_unix_connection(gate)
+
+    async def call() -> Answer:
+        writer.write(b"GET / HTTP/1.1\r\nhost: api\r\n\r\n")
+        return await asyncio.wait_for(read_answer(reader), 30)
+
+    asleep = await call()
+    await live.publish("shop/api")
+    awake = await call()
+    asked = len(waker.asked)
+    await live.publish("shop/api", "v1")
+    asleep_again = await call()
+    writer.close()
+
+    assert [a.status for a in (asleep, awake, asleep_again)] == [200, 200, 200]
+    assert [a.headers.get("space-cloud-wake-ms") for a in (asleep, awake, asleep_again)] == [
+        "7",
+        None,
+        "7",
+    ]
+    assert (asked, len(waker.asked)) == (1, 2)
 
 
 async def _repeat(connection: ServerConnection) -> None:

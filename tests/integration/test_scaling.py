@@ -28,6 +28,7 @@ from spacecloud.reconcile.policy_cache import PolicyCache
 from spacecloud.reconcile.scaling import autoscaler
 from spacecloud.reconcile.scaling.autoscaler import TICK_SECONDS
 from spacecloud.reconcile.scaling.version_loads import FRESH_SECONDS, VersionLoads
+from spacecloud.reconcile.scaling.waker import MANY_CALLS
 from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
 from spacecloud.workloads.observed import ObservedWorkloads, Published
 from spacecloud.workloads.operations import (
@@ -109,6 +110,34 @@ async def test_what_nobody_calls_is_frozen_and_the_first_call_wakes_it(world: Me
     await eventually(told_once)
     (fell,) = await events(world, "Scaled")
     assert fell.startswith("v1: 1 → frozen: nobody has called it")
+
+
+async def test_a_gate_that_a_crowd_comes_to_is_opened_by_no_look(world: MemoryPlane) -> None:
+    await world.declare(a_spec())
+    await world.settles(API, "asleep")
+
+    async def never_ends(key: ServiceKey) -> None:
+        await asyncio.Event().wait()
+
+    first = await world.gate.knock(API)
+    setattr(world.workloads, "observe", never_ends)  # noqa: B010 - a method of an instance
+    for _ in range(MANY_CALLS - 1):
+        await world.gate.knock(API)
+    few = world.traffic.view(API.key).published
+    others = await asyncio.gather(*(world.gate.knock(API) for _ in range(MANY_CALLS)))
+
+    async def open_to_all() -> None:
+        published = world.traffic.view(API.key).published
+        assert published is not None
+        assert published.gated == ()
+        assert [e.draining for e in published.endpoints] == [False]
+
+    assert few is not None
+    assert few.gated == ("v1",)
+    assert isinstance(first, Passed)
+    assert first.wake_ms is not None
+    assert others == [Passed(None)] * MANY_CALLS
+    await eventually(open_to_all)
 
 
 async def test_the_parts_of_a_wake_are_all_that_it_took_since_the_call_came(

@@ -128,6 +128,17 @@ def test_the_gate_of_an_http_port_reads_as_it_is_written_down() -> None:
             }
         }
     )
+    (awake,) = by_name(service_resources(of_api(8080), REPLICAS, Gating(FOLDER)))[
+        "routes shop/api|gate|v1|8080"
+    ]["virtual_hosts"]
+    assert awake["typed_per_filter_config"] == snapshot(
+        {
+            "envoy.filters.http.ext_authz": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute",
+                "disabled": True,
+            }
+        }
+    )
     assert manager["local_reply_config"]["mappers"][0] == snapshot(
         {
             "filter": {
@@ -185,15 +196,21 @@ def test_a_service_whose_versions_may_not_sleep_is_told_as_ever(
 
 @settings(max_examples=50, deadline=None)
 @given(worlds, endpoints, gated_versions)
-def test_to_fall_asleep_and_to_wake_changes_the_endpoints_of_ports_alone(
+def test_to_fall_asleep_and_to_wake_changes_endpoints_of_ports_and_routes_of_gates_alone(
     world: Declarations, replicas: tuple[Endpoint, ...], gated: frozenset[str]
 ) -> None:
     for face in map(may_sleep, Policy(world).faces().values()):
         awake = by_name(service_resources(face, replicas, Gating(FOLDER)))
         asleep = by_name(service_resources(face, replicas, Gating(FOLDER, gated)))
         differing = {name for name in awake | asleep if awake.get(name) != asleep.get(name)}
-        assert all(n.startswith("endpoints ") and "|gate|" not in n for n in differing)
-        for name in differing:
+        routes = {name for name in differing if "|gate|" in name}
+        assert routes == {
+            f"routes {face.key}|gate|{port.version}|{port.port}"
+            for port in face.ports
+            if port.protocol == "http" and port.version in gated
+        }
+        assert all(name.startswith("endpoints ") for name in differing - routes)
+        for name in differing - routes:
             assert shown(asleep[name])[0].endswith(" HEALTHY")
             assert all(line.endswith(" DRAINING") for line in shown(asleep[name])[1:])
 

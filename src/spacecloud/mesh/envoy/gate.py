@@ -3,6 +3,7 @@ The gate: where calls to a version that sleeps wait until it is awake (ADR 41).
 
 It is a listener of its own for each port of a version, with the version's replicas behind it.
 Which calls pass it is a matter of the port's endpoints: the only healthy one is the gate then.
+It asks about a request while its version is gated, by its own routes, and lets it pass otherwise.
 Nothing else of a service changes when it falls asleep or wakes.
 """
 
@@ -40,6 +41,8 @@ TOLD = ("accept", "content-length", "transfer-encoding")
 """Headers of a held request that the control plane is shown: nothing that is secret."""
 
 _FILTER = "envoy.filters.http.ext_authz"
+
+_ASKED = "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"
 
 _NO_ANSWER = 508
 """
@@ -102,7 +105,7 @@ def gate_resources(face: Face, endpoints: Iterable[Endpoint], gating: Gating) ->
             for port in ports
         ),
         listeners=tuple(_listener(face, port, gating.folder) for port in ports),
-        routes=tuple(_routes(face, port) for port in ports if port.protocol == "http"),
+        routes=tuple(_routes(face, port, gating) for port in ports if port.protocol == "http"),
     )
 
 
@@ -212,16 +215,15 @@ _UNANSWERED: Json = {
 }
 
 
-def _routes(face: Face, port: VersionPort) -> Json:
+def _routes(face: Face, port: VersionPort, gating: Gating) -> Json:
     name, ref = _name(face, port), ServiceRef(*face.key, port.version)
     metadata = sentences(
         unanswered=f"{ref} is asleep, and the control plane, which would wake it, does not answer",
         **absences(str(ref)),
     )
-    question = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute",
-        "check_settings": {"context_extensions": {GATE: name}},
-    }
+    question: Json = {"check_settings": {"context_extensions": {GATE: name}}}
+    # A call that is on its way here when the version wakes has nothing to ask.
+    asked = question if port.version in gating.gated else {"disabled": True}
     return typed(
         "routes",
         {
@@ -232,7 +234,7 @@ def _routes(face: Face, port: VersionPort) -> Json:
                 {
                     "name": name,
                     "domains": ["*"],
-                    "typed_per_filter_config": {_FILTER: question},
+                    "typed_per_filter_config": {_FILTER: {"@type": _ASKED, **asked}},
                     "routes": forwarding({"name": name, "metadata": metadata}, name),
                 }
             ],

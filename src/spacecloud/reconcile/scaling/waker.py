@@ -7,7 +7,9 @@ wake is the driver's to see to.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -40,6 +42,7 @@ from spacecloud.reconcile.scaling.version_loads import VersionLoads
 from spacecloud.reconcile.scaling.wanted_replicas import WantedReplicas
 from spacecloud.report.snapshot import Snapshot
 from spacecloud.report.waiting_page import RELOAD_SECONDS, waiting_page
+from spacecloud.workloads.observed import Published
 from spacecloud.workloads.situation import Situation, in_service
 
 AWAKE_SECONDS = 1.0
@@ -55,6 +58,13 @@ WAKE_SECONDS = 300.0
 """The longest start that is waited for; callers are told to come back long before."""
 
 RETRY_AFTER_SECONDS = 2
+
+MANY_CALLS = 8
+"""
+So many that ask at the gate of a version that is awake already are the first of a crowd: the gate
+is opened at once, and not by the look that follows a wake some 0.1 s later, as each question costs
+a third of a millisecond. For fewer it would take the processor from other wakes (``Precedence``).
+"""
 
 Why = Literal["call", "upstream", "connection", "load", "lease", "person"]
 REASONS: Mapping[Why, WakeReason] = {
@@ -106,6 +116,9 @@ class Waker:
         self._listeners: list[Callable[[ServiceRef, Woken | SpaceCloudError], None]] = []
         self._wakes: dict[ServiceRef, asyncio.Future[Woken]] = {}
         self._awake_until: dict[ServiceRef, float] = {}
+        self._asked_awake: Counter[ServiceRef] = Counter()
+        """Calls that had nothing to wait for, since the last wake."""
+
         self._failures: dict[ServiceRef, tuple[float, SpaceCloudError]] = {}
         self._waiting: dict[ServiceRef, list[asyncio.Future[None]]] = {}
 
@@ -116,6 +129,7 @@ class Waker:
     async def answer(self, call: HeldCall) -> Passed | CallRefused:
         """For the gate: returns when the call may go on, or why it may not."""
         if monotonic() < self._awake_until.get(call.ref, 0):
+            self._count(call.ref)
             return Passed(None)
         try:
             sleep = scale_policy((await self._version(call.ref)).running).sleep
@@ -136,6 +150,26 @@ class Waker:
             sentence = f"{call.ref} is waking"
             return CallRefused(sentence, RELOAD_SECONDS, waiting_page(call.ref))
         return None
+
+    def _count(self, ref: ServiceRef) -> None:
+        """A call at the gate of what is awake."""
+        self._asked_awake[ref] += 1
+        if self._asked_awake[ref] == MANY_CALLS:
+            # A process that ends begins nothing more, and lets calls pass.
+            with suppress(Transient):
+                self._background.start(self._open_gate(ref), f"open gate of {ref}", lambda: None)
+
+    async def _open_gate(self, ref: ServiceRef) -> None:
+        """
+        What the next look would do. Left to that where the gateway is being told something else
+        already, or the version is to sleep again.
+        """
+        if await self._wanted_replicas.depth(ref) is not None:
+            return
+        published = self._driver.traffic.view(ref.key).published
+        if published is not None and _leads_on(published, ref.version):
+            gated = tuple(version for version in published.gated if version != ref.version)
+            await self._driver.traffic.publish(published.face, published.endpoints, gated)
 
     async def wake(self, ref: ServiceRef, why: Why, asked: float | None = None) -> Woken:
         """
@@ -242,6 +276,7 @@ class Waker:
             raise Transient(NotAwakeInTime(WAKE_SECONDS)) from None
         ended = monotonic()
         self._awake_until[ref] = ended + AWAKE_SECONDS
+        self._asked_awake.pop(ref, None)
         gate = WakePart("gate", max(0.0, ended - asked - sum(part.seconds for part in parts)))
         return Woken(ref, self._now(), why, was, (gate, *parts))
 
@@ -289,6 +324,15 @@ class Waker:
         if version is None:
             raise NotFound(f"there is no version {ref}")
         return version
+
+
+def _leads_on(published: Published, version: str) -> bool:
+    """Has the gateway a replica of it behind its gate, and nothing else on its way to it?"""
+    return (
+        published.acknowledged
+        and version in published.gated
+        and any(e.version == version and not e.draining for e in published.endpoints)
+    )
 
 
 def _outcome(snapshot: Snapshot, ref: ServiceRef) -> SpaceCloudError | Literal["serves"] | None:
