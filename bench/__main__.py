@@ -26,6 +26,7 @@ from bench import (
     mass_wakes,
     mesh,
     neighbours,
+    rules,
     scale,
     sleep_overhead,
     starting,
@@ -54,6 +55,7 @@ FEW: dict[str, Row] = {
     "more": starting.more,
     "twenty": starting.twenty,
     "mesh": mesh.mesh,
+    "rules": rules.rules,
     "wake-one": wake.one,
     "wake-tcp": wake.tcp,
     "wake-chain": wake.chain,
@@ -98,6 +100,7 @@ def main(chosen: Sequence[str]) -> int:
     interrupted = False
     try:
         engine.remove_all()
+        rules.tidy()
         images = ensure_images(tools.program("nginx"))
         for group in (FEW, MANY):
             wanted = {word: row for word, row in group.items() if not chosen or word in chosen}

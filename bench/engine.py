@@ -8,6 +8,7 @@ can be. Everything it makes carries its lane's label and is removed by it.
 import contextlib
 import http.client
 import json
+import os
 import socket
 import urllib.parse
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 
 from bench.lane import lane
 
-SOCKET = "/var/run/docker.sock"
+SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
 CALL_SECONDS = 60.0
 
 

@@ -19,8 +19,9 @@ import httpx
 
 from bench import images
 from bench.caller import resolve
-from bench.engine import Images, call
+from bench.engine import SOCKET, Images, call
 from bench.lane import lane
+from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.settings import Settings
 
 BIN = Path(sys.executable).parent
@@ -44,8 +45,9 @@ class Instance:
         self.api = httpx.Client(base_url=self.url, timeout=60)
         self._images = server
         self._log = folder / "serve.log"
-        settings = Settings(vip_pool=IPv4Network(self.lane.vip_pool))
+        settings = Settings(instance=self.lane.name, vip_pool=IPv4Network(self.lane.vip_pool))
         self._dns_vip = str(settings.pools.dns_vip)
+        self.chain_prefix = networking_of(settings).chain_prefix
 
     @property
     def state_dir(self) -> Path:
@@ -61,6 +63,7 @@ class Instance:
             **{k: v for k, v in os.environ.items() if not k.startswith("SPACE_CLOUD_")},
             "HOME": str(self.folder),
             "SPACE_CLOUD_URL": self.url,
+            "SPACE_CLOUD_DOCKER_HOST": f"unix://{SOCKET}",
             "SPACE_CLOUD_INSTANCE": self.lane.name,
             "SPACE_CLOUD_STATE": str(self.folder / "state"),
             "SPACE_CLOUD_RUN": str(self.folder / "run"),
