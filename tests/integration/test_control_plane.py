@@ -444,6 +444,34 @@ async def test_a_changed_whitelist_is_published_and_replaces_no_replica(setup: M
     assert [r.revision for r in after.replicas] == [r.revision for r in before.replicas]
 
 
+async def test_a_look_that_an_operation_has_outrun_decides_nothing(
+    setup: MemoryPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It began before the network was there, and had it made once more."""
+    observe, execute = setup.workloads.observe, setup.workloads.execute
+    being_made = asyncio.Event()
+
+    async def slow_look(key: ServiceKey) -> ObservedWorkloads:
+        seen = await observe(key)
+        if being_made.is_set():
+            await asyncio.sleep(1)
+        return seen
+
+    async def slow_network(op: WorkloadOp) -> None:
+        if isinstance(op, CreateNetwork):
+            being_made.set()
+            await asyncio.sleep(0.9)
+            being_made.clear()
+        await execute(op)
+
+    monkeypatch.setattr(setup.workloads, "observe", slow_look)
+    monkeypatch.setattr(setup.workloads, "execute", slow_network)
+    await setup.declare(a_service())
+
+    made = [op for op in setup.workloads.executed if isinstance(op, CreateNetwork)]
+    assert len(made) == 1
+
+
 async def test_orphans_are_taken_away(setup: MemoryPlane) -> None:
     stray = ServiceKey("old", "ghost")
     await setup.workloads.execute(CreateNetwork(stray, "10.180.9.0/25"))

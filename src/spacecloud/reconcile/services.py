@@ -195,8 +195,7 @@ class ServiceReconciler:
         if look is not None and look.desired == desired:
             look.begun.join()
             return look
-        if look is not None:
-            look.begun.future.cancel()
+        state.drop_look()
         changes = state.changes
         work = self._observer.look(state.key, desired, state.names, state.take_cached())
         begun = self._background.begin(state.key, work, f"look at {state.key}")
@@ -308,6 +307,8 @@ class ServiceReconciler:
             state.recorder.note_ended(one, now)
         for telling in events_of(taken):
             self._tell(state.key, telling)
+        if any(isinstance(one.step.op, WorkloadOp) for one in taken):
+            state.drop_look()
         return bool(taken)
 
     def _begin_note_of(self, state: ServiceState, seen: Exit) -> None:
