@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -470,6 +470,25 @@ async def test_a_look_that_an_operation_has_outrun_decides_nothing(
 
     made = [op for op in setup.workloads.executed if isinstance(op, CreateNetwork)]
     assert len(made) == 1
+
+
+async def test_a_tag_is_asked_for_once_for_each_apply_and_an_image_in_use_never(
+    setup: MemoryPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = setup.workloads.images
+    asked: list[str] = []
+
+    async def images_asked_for(references: Iterable[str]) -> Mapping[str, str | None]:
+        wanted = list(references)
+        asked.extend(wanted)
+        return await images(wanted)
+
+    await setup.declare(a_service())
+    monkeypatch.setattr(setup.workloads, "images", images_asked_for)
+    await setup.declare(a_service(scale={"replicas": 2}))
+
+    (task,) = a_service().tasks
+    assert asked == [task.docker.image]
 
 
 async def test_orphans_are_taken_away(setup: MemoryPlane) -> None:

@@ -20,12 +20,14 @@ from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.ownership import Ownership
+from spacecloud.drivers.docker.pods.local_images import LocalImages
 from spacecloud.drivers.docker.pods.replicas import Pods
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, Terminal, Transient
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.secret import SecretFacts
+from spacecloud.reasons.images import ImageVanished
 from spacecloud.reasons.tasks import NothingListens
 from spacecloud.workloads.operations import (
     PullImage,
@@ -124,6 +126,19 @@ async def test_a_replica_comes_up_with_its_address_and_is_found_by_a_stranger(be
 
         await eventually(ready)
         assert list(await stranger.observe_all()) == [KEY]
+
+
+async def test_an_image_that_went_after_it_was_asked_for_has_vanished(bench: Bench) -> None:
+    made = await create(bench.engine, {"Image": bench.image})
+    committed = await bench.engine.post("commit", {}, container=made.id)
+    await made.delete()
+    await bench.workloads.images([committed["Id"]])
+    await bench.engine.delete(f"images/{committed['Id']}", force=True)
+
+    with pytest.raises(Transient) as vanished:
+        await bench.workloads.execute(replace(bench.op(), images={"main": committed["Id"]}))
+
+    assert vanished.value.reason == ImageVanished(bench.image)
 
 
 async def test_two_tasks_share_one_localhost(bench: Bench) -> None:
@@ -306,7 +321,8 @@ async def test_secret_files_where_the_image_has_a_file_are_refused_for_good(benc
 
 async def test_a_pause_image_that_was_removed_is_built_again(bench: Bench) -> None:
     owner, removed = Ownership.of(bench.settings), "sha256:" + "0" * 64
-    pods = Pods(bench.engine, bench.settings, values, owner, removed)
+    images = LocalImages(bench.engine)
+    pods = Pods(bench.engine, bench.settings, values, owner, images, removed)
 
     with pytest.raises(Transient):
         await pods.create(bench.op())

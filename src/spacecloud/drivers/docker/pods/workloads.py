@@ -21,6 +21,7 @@ from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import cgroups, observe
 from spacecloud.drivers.docker.pods.cgroups import Process
 from spacecloud.drivers.docker.pods.freezer import Freezer
+from spacecloud.drivers.docker.pods.local_images import LocalImages
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.pods.observe import Container
 from spacecloud.drivers.docker.pods.reclaim import Reclaim
@@ -31,7 +32,6 @@ from spacecloud.drivers.driver import WOKEN_SECONDS, Hint, LogRequest
 from spacecloud.errors import NotFound, SpaceCloudError, Transient
 from spacecloud.model.image import parse_image
 from spacecloud.model.json import Json
-from spacecloud.model.lines import message
 from spacecloud.model.load import MachineMemory, Usage
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import PullView
@@ -69,9 +69,6 @@ counts against its own service alone.
 MOST_INSPECTIONS = 8
 """Of containers at once, in one look."""
 
-MOST_VOLUMES = 20
-"""Of an image, that are told."""
-
 RECONNECT_SECONDS = 0.5
 RECLAIM_AFTER_SECONDS = 5.0
 
@@ -94,7 +91,8 @@ class DockerWorkloads:
         self._owner = Ownership.of(settings)
         self._reported_strangers: set[str] = set()
         self._networks = Networks(self._engine, networking, self._owner)
-        self._pods = Pods(self._engine, settings, secret_values, self._owner)
+        self._images = LocalImages(self._engine)
+        self._pods = Pods(self._engine, settings, secret_values, self._owner, self._images)
         self._pulls = Pulls(self._engine, settings.pull_seconds)
         self._pull_queue = PullQueue(self._pulls, self._pull_ended, now)
         self._group: asyncio.TaskGroup | None = None
@@ -184,13 +182,13 @@ class DockerWorkloads:
                 found[reference] = None
                 continue
             try:
-                image = await self._engine.find(f"images/{reference}/json")
+                image = await self._images.find(reference)
             except EngineError as error:
                 raise meaning(f"look for image {reference}", error) from error
-            found[reference] = None if image is None else str(image["Id"])
+            found[reference] = None if image is None else image.id
             self._volumes.pop(reference, None)
-            if image is not None and (volumes := (image.get("Config") or {}).get("Volumes")):
-                self._volumes[reference] = tuple(sorted(map(message, volumes)))[:MOST_VOLUMES]
+            if image is not None and image.volumes:
+                self._volumes |= {reference: image.volumes, image.id: image.volumes}
         return found
 
     def volumes(self) -> Mapping[str, tuple[str, ...]]:
