@@ -141,9 +141,11 @@ class DockerWorkloads:
         filters = {"label": labels.of_service(self._settings.instance, key)}
         turn, began = self.sleepers.turn(key), time.monotonic()
         try:
-            subnet = await self._networks.subnet(key)
             listing = await self._engine.get("containers/json", all=True, filters=filters)
             ours = [item for item in listing if self._owner.has("replica", item)]
+            subnet = observe.subnet(ours, labels.network_name(self._settings.instance, key))
+            if subnet is None:
+                subnet = await self._networks.subnet(key)
             containers = await self._inspect([item["Id"] for item in ours])
         except EngineError as error:
             raise meaning(f"look at {key}", error) from error
