@@ -76,6 +76,9 @@ class Pods:
         self._engine_init = True
         """Until the engine says that it has none."""
 
+        self._being_started: set[str] = set()
+        """Containers that ``create`` starts, whose event has not come yet."""
+
     async def create(self, op: CreateReplica) -> None:
         """
         What is missing of it; all tasks start together once their sandbox runs.
@@ -92,8 +95,20 @@ class Pods:
             made[task.id] = await self._task(op, task, sandbox_id, resolv, values)
 
         making = (make(self._startable(task)) for task in _probed(op, probes))
+        self._being_started.add(sandbox_id)
         await together((self._start(sandbox_id, f"pod {op.replica}"), *making))
+        self._being_started.update(made.values())
         await together(self.start_task(made[id], f"task {op.replica}/{id}") for id in made)
+
+    def hears_of_own_start(self, container: str) -> bool:
+        """Is the event that a container has started one of ``create``? Its end says as much."""
+        is_own = container in self._being_started
+        self._being_started.discard(container)
+        return is_own
+
+    def lose_events(self) -> None:
+        """Those of its starts may be among what is not heard."""
+        self._being_started.clear()
 
     async def start_task(self, container: str, what: str) -> None:
         """On an engine without an init it is removed, and the next look makes it without."""

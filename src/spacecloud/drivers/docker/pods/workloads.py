@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -21,6 +21,7 @@ from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import cgroups, observe
 from spacecloud.drivers.docker.pods.cgroups import Process
 from spacecloud.drivers.docker.pods.freezer import Freezer
+from spacecloud.drivers.docker.pods.last_looks import LastLooks
 from spacecloud.drivers.docker.pods.local_images import LocalImages
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.pods.observe import Container
@@ -105,6 +106,7 @@ class DockerWorkloads:
             settings.stop_grace_seconds,
             woken_seconds,
         )
+        self._last_looks = LastLooks()
         self._services: dict[str, ServiceKey] = {}
         self._processes: dict[ServiceKey, tuple[Process, ...]] = {}
         self._volumes: dict[str, tuple[str, ...]] = {}
@@ -134,12 +136,16 @@ class DockerWorkloads:
             await asyncio.Event().wait()
 
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
+        last = self._last_looks.take(key)
+        if last is not None:
+            return self._seen(key, last.subnet, last.containers)
         async with self.looks.slot(key):
             return await self._look(key)
 
     async def _look(self, key: ServiceKey) -> ObservedWorkloads:
         filters = {"label": labels.of_service(self._settings.instance, key)}
         turn, began = self.sleepers.turn(key), time.monotonic()
+        changes = self._last_looks.changes(key)
         try:
             listing = await self._engine.get("containers/json", all=True, filters=filters)
             ours = [item for item in listing if self._owner.has("replica", item)]
@@ -150,9 +156,16 @@ class DockerWorkloads:
         except EngineError as error:
             raise meaning(f"look at {key}", error) from error
         self._note_processes(key, containers)
-        seen = observe.workloads(key, subnet, containers, self._health(key, containers))
+        seen = self._seen(key, subnet, containers)
         self.sleepers.note(key, seen.replicas, containers, turn, began)
+        self._last_looks.note(key, changes, subnet, containers)
         return seen
+
+    def _seen(
+        self, key: ServiceKey, subnet: str | None, containers: Sequence[Container]
+    ) -> ObservedWorkloads:
+        """With what is known now of its health."""
+        return observe.workloads(key, subnet, containers, self._health(key, containers))
 
     async def observe_all(self) -> Mapping[ServiceKey, ObservedWorkloads]:
         filters = {"label": labels.of_instance(self._settings.instance)}
@@ -206,12 +219,19 @@ class DockerWorkloads:
         key = key_of(op)
         try:
             async with self.operations.slot(key):
+                self._last_looks.changed(key)
                 await self._execute(op)
         except EngineError as error:
             raise meaning(str(op), error) from error
+        finally:
+            self._last_looks.changed(key)
 
     async def wake(self, ref: ServiceRef) -> Resumed:
-        return await self.sleepers.wake(ref)
+        self._last_looks.changed(ref.key)
+        try:
+            return await self.sleepers.wake(ref)
+        finally:
+            self._last_looks.changed(ref.key)
 
     def hints(self) -> AsyncGenerator[Hint]:
         return self._hints.subscribe()
@@ -308,7 +328,7 @@ class DockerWorkloads:
                     raise error
         return [found[id] for id in ids if id in found]
 
-    def _health(self, key: ServiceKey, containers: list[Container]) -> dict[str, Health]:
+    def _health(self, key: ServiceKey, containers: Sequence[Container]) -> dict[str, Health]:
         targets = [container.target for container in containers]
         running = {target.container for target in targets if target is not None}
         gone = {c for c in self._prober.watched() if self._services.get(c) == key} - running
@@ -337,6 +357,7 @@ class DockerWorkloads:
     def _health_changed(self, container: str) -> None:
         key = self._services.get(container)
         if key is not None:
+            self._last_looks.judged(key)
             self._hints.send(Hint(key, "health"))
 
     async def _listen(self) -> Never:
@@ -348,6 +369,7 @@ class DockerWorkloads:
         while True:
             try:
                 async with self._engine.stream("GET", "events", filters=filters) as events:
+                    self._last_looks.hear_events()
                     self._hints.send(Hint(None, "the engine's events are heard from now on"))
                     async for event in events:
                         self._hear(event)
@@ -355,6 +377,8 @@ class DockerWorkloads:
             except (Transient, EngineError) as error:
                 logger.warning("the engine's events are not heard: %s", error)
                 self.sleepers.engine_gone()
+            self._last_looks.lose_events()
+            self._pods.lose_events()
             await asyncio.sleep(RECONNECT_SECONDS)
 
     def _hear(self, event: Json) -> None:
@@ -362,13 +386,18 @@ class DockerWorkloads:
         container = ownership.as_listed(event)
         if self._owner.has("replica", container):
             tag = labels.read(ownership.labels_of(container))
+            id = ownership.id_of(container)
             match event.get("Action"):
+                case "start" if self._pods.hears_of_own_start(id):
+                    return
                 case "die":
-                    self.sleepers.ended(ownership.id_of(container))
+                    self.sleepers.ended(id)
                 case "kill":
-                    self.sleepers.signalled(ownership.id_of(container))
+                    self.sleepers.signalled(id)
                 case _:
                     pass
+            if tag is not None:
+                self._last_looks.changed(tag.ref.key)
             self._hints.send(Hint(tag.ref.key if tag is not None else None, "engine"))
         elif self._owner.has("part", container):
             self._hints.send(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))
