@@ -110,11 +110,16 @@ class Bench:
     @asynccontextmanager
     async def another(self, engine: str = DOCKER_HOST) -> AsyncIterator[DockerWorkloads]:
         """As a control plane has it that is started again."""
+        async with connect(engine) as connected, self.over(connected) as workloads:
+            yield workloads
+
+    @asynccontextmanager
+    async def over(self, engine: Engine) -> AsyncIterator[DockerWorkloads]:
+        """The same, over a connection that somebody else opens."""
         networking = networking_of(self.settings)
-        async with connect(engine) as connected:
-            workloads = DockerWorkloads(connected, self.settings, networking, values, now)
-            async with workloads.run():
-                yield workloads
+        workloads = DockerWorkloads(engine, self.settings, networking, values, now)
+        async with workloads.run():
+            yield workloads
 
     @asynccontextmanager
     async def all_slots_taken(self) -> AsyncIterator[None]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -444,6 +444,53 @@ async def test_a_changed_whitelist_is_published_and_replaces_no_replica(setup: M
     await eventually(published)
     after = await setup.settles()
     assert [r.revision for r in after.replicas] == [r.revision for r in before.replicas]
+
+
+async def test_a_look_that_an_operation_has_outrun_decides_nothing(
+    setup: MemoryPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It began before the network was there, and had it made once more."""
+    observe, execute = setup.workloads.observe, setup.workloads.execute
+    being_made = asyncio.Event()
+
+    async def slow_look(key: ServiceKey) -> ObservedWorkloads:
+        seen = await observe(key)
+        if being_made.is_set():
+            await asyncio.sleep(1)
+        return seen
+
+    async def slow_network(op: WorkloadOp) -> None:
+        if isinstance(op, CreateNetwork):
+            being_made.set()
+            await asyncio.sleep(0.9)
+            being_made.clear()
+        await execute(op)
+
+    monkeypatch.setattr(setup.workloads, "observe", slow_look)
+    monkeypatch.setattr(setup.workloads, "execute", slow_network)
+    await setup.declare(a_service())
+
+    made = [op for op in setup.workloads.executed if isinstance(op, CreateNetwork)]
+    assert len(made) == 1
+
+
+async def test_a_tag_is_asked_for_once_for_each_apply_and_an_image_in_use_never(
+    setup: MemoryPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = setup.workloads.images
+    asked: list[str] = []
+
+    async def images_asked_for(references: Iterable[str]) -> Mapping[str, str | None]:
+        wanted = list(references)
+        asked.extend(wanted)
+        return await images(wanted)
+
+    await setup.declare(a_service())
+    monkeypatch.setattr(setup.workloads, "images", images_asked_for)
+    await setup.declare(a_service(scale={"replicas": 2}))
+
+    (task,) = a_service().tasks
+    assert asked == [task.docker.image]
 
 
 async def test_orphans_are_taken_away(setup: MemoryPlane) -> None:

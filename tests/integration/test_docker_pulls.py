@@ -18,6 +18,7 @@ from spacecloud.drivers.docker.engine_errors import EngineError, row_of
 from spacecloud.drivers.docker.images.pull_queue import PullQueue
 from spacecloud.drivers.docker.images.pulls import Pulls, registry_of, split
 from spacecloud.drivers.docker.ownership import Ownership
+from spacecloud.drivers.docker.pods.local_images import LocalImages
 from spacecloud.drivers.docker.pods.replicas import Pods
 from spacecloud.errors import Terminal, Transient
 from spacecloud.model.refs import ServiceRef
@@ -249,7 +250,8 @@ async def test_an_image_for_another_machine_is_hopeless_and_names_both(
         return {}
 
     settings = Settings(instance="pulls", state=tmp_path)
-    pods = Pods(engine, settings, no_secrets, Ownership.of(settings))
+    owner = Ownership.of(settings)
+    pods = Pods(engine, settings, no_secrets, owner, LocalImages(engine))
     spec = Service.model_validate({"tasks": [{"id": "main", "docker": {"image": reference}}]})
     ref = ServiceRef("shop", "foreign", "v1")
     images = {"main": image["Id"]}

@@ -9,23 +9,27 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import aiohttp
 import pytest
 
 from apps.images import ensure_test_images
 from docker_bench import GONE, KEY, REF, Bench, now, open_bench, values
-from docker_objects import Container, create
+from docker_objects import DOCKER_HOST, Container, create
 from eventually import BUSY, eventually
 from spacecloud.drivers.docker import labels
-from spacecloud.drivers.docker.engine import Engine
+from spacecloud.drivers.docker.engine import Engine, connect
 from spacecloud.drivers.docker.engine_errors import EngineError
 from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.ownership import Ownership
+from spacecloud.drivers.docker.pods.last_looks import GOOD_SECONDS
+from spacecloud.drivers.docker.pods.local_images import LocalImages
 from spacecloud.drivers.docker.pods.replicas import Pods
 from spacecloud.drivers.docker.pods.workloads import DockerWorkloads
-from spacecloud.drivers.driver import LogRequest
+from spacecloud.drivers.driver import Hint, LogRequest
 from spacecloud.errors import NotFound, Terminal, Transient
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.secret import SecretFacts
+from spacecloud.reasons.images import ImageVanished
 from spacecloud.reasons.platform import SecretMissing
 from spacecloud.reasons.tasks import NothingListens
 from spacecloud.workloads.operations import (
@@ -125,6 +129,73 @@ async def test_a_replica_comes_up_with_its_address_and_is_found_by_a_stranger(be
 
         await eventually(ready)
         assert list(await stranger.observe_all()) == [KEY]
+
+
+async def test_a_start_asks_the_engine_for_nothing_that_it_has_told(
+    bench: Bench,
+) -> None:
+    """Its calls in their order: what it makes, one look at that, and nothing at the verdict."""
+    calls: list[str] = []
+
+    async def note(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        calls.append(f"{request.method} {shape(request.url.path)}")
+        return await handler(request)
+
+    async with connect(DOCKER_HOST, note) as engine, bench.over(engine) as workloads:
+        hints = workloads.hints()
+        await workloads.images([bench.image])
+        async with asyncio.timeout(10):
+            heard = await anext(hints)
+        calls.clear()
+
+        await workloads.execute(bench.op())
+        replica, began = await bench.replica(workloads), time.monotonic()
+        while not replica.ready:
+            async with asyncio.timeout(10):
+                assert await anext(hints) == Hint(KEY, "health")
+            replica = await bench.replica(workloads)
+
+    is_quick = time.monotonic() - began < GOOD_SECONDS
+    assert heard.key is None
+    assert (calls if is_quick else calls[:8]) == [
+        "GET images",  # the sandbox's, once for each control plane
+        "POST containers/create",
+        *["POST containers/start", "POST containers/create"],
+        "POST containers/start",
+        "GET containers",
+        *["GET container", "GET container"],
+    ]
+
+
+async def test_a_task_that_ends_is_seen_though_it_was_ready_a_moment_ago(bench: Bench) -> None:
+    await bench.workloads.execute(bench.op())
+    hints = bench.workloads.hints()
+    task = (await bench.ready()).tasks[0]
+
+    await Container(bench.engine, task.container).kill("SIGKILL")
+    async with asyncio.timeout(10):
+        while (await anext(hints)).reason != "engine":
+            pass
+
+    async def seen() -> None:
+        assert (await bench.main()).state == "exited"
+
+    await eventually(seen)
+
+
+async def test_an_image_that_went_after_it_was_asked_for_has_vanished(bench: Bench) -> None:
+    made = await create(bench.engine, {"Image": bench.image})
+    committed = await bench.engine.post("commit", {}, container=made.id)
+    await made.delete()
+    await bench.workloads.images([committed["Id"]])
+    await bench.engine.delete(f"images/{committed['Id']}", force=True)
+
+    with pytest.raises(Transient) as vanished:
+        await bench.workloads.execute(replace(bench.op(), images={"main": committed["Id"]}))
+
+    assert vanished.value.reason == ImageVanished(bench.image)
 
 
 async def test_two_tasks_share_one_localhost(bench: Bench) -> None:
@@ -318,7 +389,8 @@ async def test_secret_files_where_the_image_has_a_file_are_refused_for_good(benc
 
 async def test_a_pause_image_that_was_removed_is_built_again(bench: Bench) -> None:
     owner, removed = Ownership.of(bench.settings), "sha256:" + "0" * 64
-    pods = Pods(bench.engine, bench.settings, values, owner, removed)
+    images = LocalImages(bench.engine)
+    pods = Pods(bench.engine, bench.settings, values, owner, images, removed)
 
     with pytest.raises(Transient):
         await pods.create(bench.op())
@@ -647,3 +719,16 @@ async def test_containers_and_networks_of_strangers_are_in_no_listing_and_stay(
         for stranger in strangers:
             await stranger.delete()
         await bench.engine.delete(f"networks/{network['Id']}")
+
+
+def shape(path: str) -> str:
+    """Of what is asked for, without the version, names and ids."""
+    match path.split("/")[2:]:
+        case ["containers", _, "json"]:
+            return "container"
+        case ["containers", _, what]:
+            return f"containers/{what}"
+        case [kind, *_, "json"]:
+            return kind
+        case others:
+            return "/".join(others)

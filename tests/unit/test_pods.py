@@ -384,6 +384,24 @@ def test_a_sandbox_is_on_its_network_or_of_no_use(networks: dict[str, Any], sand
     assert replica.ready == (sandbox == "running")
 
 
+@pytest.mark.parametrize(
+    ("state", "networks", "subnet"),
+    [
+        ("running", {"ours": {"IPAddress": "10.140.3.130", "IPPrefixLen": 25}}, "10.140.3.128/25"),
+        ("running", {"theirs": {"IPAddress": "10.140.3.130", "IPPrefixLen": 25}}, None),
+        ("running", {"ours": {"IPAddress": "", "IPPrefixLen": 0}}, None),
+        ("running", {}, None),
+        ("exited", {"ours": {"IPAddress": "10.140.3.130", "IPPrefixLen": 25}}, None),
+    ],
+)
+def test_what_runs_in_a_network_tells_its_subnet(
+    state: str, networks: dict[str, Any], subnet: str | None
+) -> None:
+    item = {"State": state, "NetworkSettings": {"Networks": networks}}
+
+    assert observe.subnet([{"State": "running"}, item], "ours") == subnet
+
+
 def test_tasks_without_their_sandbox_are_still_a_replica() -> None:
     [replica] = seen(shown(an_op(), "main"))
 

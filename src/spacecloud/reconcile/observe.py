@@ -30,6 +30,8 @@ class Observer:
         self._driver = driver
         self._wanted_replicas = wanted_replicas
         self._loads = loads
+        self._asked_for: set[str] = set()
+        """Images, by id: what is in them is known."""
 
     async def desired(self, key: ServiceKey, policy: Policy, store: Secrets) -> Desired:
         service = policy.declared.services.get(key)
@@ -67,19 +69,40 @@ class Observer:
         known: ObservedWorkloads | None = None,
     ) -> Observed:
         """``known``: what the engine holds of it, where that has just been listed."""
-        images, references = self._driver.images, _references(desired)
+        images = self._driver.images
         # Before the images: what has ended by then is here.
         pulls = images.pulls(key)
         gateway = self._driver.traffic.view(key)
+        workloads = known or await self._driver.workloads.observe(key)
         return Observed(
-            workloads=known or await self._driver.workloads.observe(key),
-            images=await images.images(sorted(references)) if references else {},
+            workloads=workloads,
+            images=await self._images(desired, workloads),
             published=gateway.published,
             policy=gateway.policy,
             in_gateway=gateway.is_held,
             names=names,
             pulls=pulls,
         )
+
+    async def _images(
+        self, desired: Desired, workloads: ObservedWorkloads
+    ) -> Mapping[str, str | None]:
+        """
+        Those that a decision needs: what is pinned, and where that is not all here, what the tags
+        stand for. One that a task runs of is here: no engine removes it.
+        """
+        images, pinned = self._driver.images, _pinned(desired)
+        running = {
+            task.image
+            for replica in workloads.replicas
+            for task in replica.tasks
+            if task.state == "running" and task.image in self._asked_for
+        }
+        found: dict[str, str | None] = {image: image for image in pinned & running}
+        found.update(await images.images(sorted(pinned - running)))
+        found.update(await images.images(sorted(_tags(desired, found))))
+        self._asked_for.update(image for image in found.values() if image is not None)
+        return found
 
     async def in_flight(self, observed: Observed) -> tuple[InFlightReport, ...]:
         published = observed.published
@@ -113,17 +136,30 @@ async def _secrets(declared: DeclaredService, store: Secrets) -> Mapping[str, Se
     return {secret.id: secret for secret in await store.secrets(declared.key.project)}
 
 
-def _references(desired: Desired) -> frozenset[str]:
-    """Images that replicas are wanted of."""
+def _pinned(desired: Desired) -> frozenset[str]:
+    """Ids of the images that replicas are wanted of."""
+    return frozenset(
+        image
+        for version in _wanted(desired)
+        for task in version.spec.tasks
+        if (image := version.images.get(task.id))
+    )
+
+
+def _tags(desired: Desired, found: Mapping[str, str | None]) -> frozenset[str]:
+    """Of the tasks of each version that has not all that it is pinned to."""
+    return frozenset(
+        task.docker.image
+        for version in _wanted(desired)
+        if not all(found.get(version.images.get(task.id, "")) for task in version.spec.tasks)
+        for task in version.spec.tasks
+    )
+
+
+def _wanted(desired: Desired) -> tuple[DeclaredVersion, ...]:
+    """Versions that replicas are wanted of."""
     match desired:
         case Declared(replicas=replicas):
-            return frozenset(
-                reference
-                for version in desired.versions
-                if replicas.get(version.ref)
-                for task in version.spec.tasks
-                for reference in (task.docker.image, version.images.get(task.id, ""))
-                if reference
-            )
+            return tuple(v for v in desired.versions if replicas.get(v.ref))
         case Unknown() | Leaving():
-            return frozenset()
+            return ()

@@ -68,6 +68,12 @@ class ServiceState:
         cached, self._workloads = self._workloads, None
         return cached
 
+    def drop_look(self) -> None:
+        """The one that is under way looks for something else, or began before what has ended."""
+        if self.look is not None:
+            self.look.begun.future.cancel()
+            self.look = None
+
     def remember(self, situation: Situation, decided: Plan) -> None:
         self.look_failure = None
         self.recorder.generations = {v.ref: v.generation for v in situation.desired.versions}

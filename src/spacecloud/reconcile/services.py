@@ -180,8 +180,7 @@ class ServiceReconciler:
         if look is not None and look.desired == desired:
             look.begun.join()
             return look
-        if look is not None:
-            look.begun.future.cancel()
+        state.drop_look()
         changes = state.changes
         work = self._observer.look(state.key, desired, state.names, state.take_cached())
         begun = self._background.begin(state.key, work, f"look at {state.key}")
@@ -242,6 +241,8 @@ class ServiceReconciler:
             state.recorder.note_ended(one, now)
         for event in events_of(taken):
             self._record_event(state.key, event)
+        if any(isinstance(one.step.op, WorkloadOp) for one in taken):
+            state.drop_look()
         return bool(taken)
 
     def _begin_note_of(self, state: ServiceState, seen: Exit) -> None:

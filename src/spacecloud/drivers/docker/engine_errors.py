@@ -25,6 +25,7 @@ NO_PLATFORM, NO_LOGIN, NO_IMAGE = (
     "no such image at its registry",
 )
 NO_REGISTRY, NO_SPACE = "no address of the registry", "no space"
+NO_LOCAL_IMAGE = "no such image"
 IN_STREAM = 500
 MOST_CHARACTERS = 8_000
 """Of a message that is looked at: it may repeat what an image or a registry says."""
@@ -94,7 +95,7 @@ TABLE = (
     ),
     # ------ a container is made and started
     Row(
-        "no such image",
+        NO_LOCAL_IMAGE,
         Transient,
         ("create",),
         frozenset({NOT_FOUND}),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from ipaddress import ip_network
 from typing import Literal
 
 from spacecloud.drivers.docker import labels
@@ -85,6 +86,19 @@ def inspected(item: Json) -> Container | None:
         frozen=its["Status"] == PAUSED,
     )
     return Container(tag, run, its.get("Pid") or 0, run.frozen, _has_address(tag, item))
+
+
+def subnet(listing: Iterable[Json], network: str) -> str | None:
+    """
+    Of the network, as a container says that runs in it: one that is in use is not removed. None
+    where none does.
+    """
+    for item in listing:
+        its = (item.get("NetworkSettings") or {}).get("Networks") or {}
+        at = its.get(network) or {}
+        if item["State"] == "running" and at.get("IPAddress") and at.get("IPPrefixLen"):
+            return str(ip_network(f"{at['IPAddress']}/{at['IPPrefixLen']}", strict=False))
+    return None
 
 
 def workloads(

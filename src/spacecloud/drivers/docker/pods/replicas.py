@@ -11,6 +11,7 @@ from spacecloud.drivers.docker.engine_errors import (
     CONFLICT,
     NO_COMMAND,
     NO_INIT,
+    NO_LOCAL_IMAGE,
     NOT_FOUND,
     NOT_MODIFIED,
     EngineError,
@@ -21,7 +22,7 @@ from spacecloud.drivers.docker.images.archive import architecture
 from spacecloud.drivers.docker.images.ensure import ensure
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import containers, observe
-from spacecloud.drivers.docker.probes.healthcheck import probe_of
+from spacecloud.drivers.docker.pods.local_images import LocalImages
 from spacecloud.errors import NotFound, SpaceCloudError, Terminal, Transient
 from spacecloud.files import FOR_ALL, write_durably
 from spacecloud.model.lines import message
@@ -72,6 +73,7 @@ class Pods:
         settings: Settings,
         secret_values: SecretValues,
         owner: Ownership,
+        images: LocalImages,
         sandbox_image: str = "",
     ) -> None:
         """``sandbox_image``: its id, where it is known; else it is built when it is needed."""
@@ -80,9 +82,13 @@ class Pods:
         self._defaults = containers.PodDefaults(settings.instance, settings.restrict)
         self._secret_values = secret_values
         self._owner = owner
+        self._images = images
         self._sandbox_image = sandbox_image
         self._engine_init = True
         """Until the engine says that it has none."""
+
+        self._being_started: set[str] = set()
+        """Containers that ``create`` starts, whose event has not come yet."""
 
     async def create(self, op: CreateReplica) -> None:
         """
@@ -100,8 +106,20 @@ class Pods:
             made[task.id] = await self._task(op, task, sandbox_id, resolv, values)
 
         making = (make(self._startable(task)) for task in _probed(op, probes))
+        self._being_started.add(sandbox_id)
         await together((self._start(sandbox_id, f"pod {op.replica}"), *making))
+        self._being_started.update(made.values())
         await together(self.start_task(made[id], f"task {op.replica}/{id}") for id in made)
+
+    def hears_of_own_start(self, container: str) -> bool:
+        """Is the event that a container has started one of ``create``? Its end says as much."""
+        is_own = container in self._being_started
+        self._being_started.discard(container)
+        return is_own
+
+    def lose_events(self) -> None:
+        """Those of its starts may be among what is not heard."""
+        self._being_started.clear()
 
     async def start_task(self, container: str, what: str) -> None:
         """On an engine without an init it is removed, and the next look makes it without."""
@@ -158,16 +176,16 @@ class Pods:
         return await values_of(self._secret_values, secret.project, secret.id, secret.version)
 
     async def _check_images(self, op: CreateReplica) -> dict[str, Probe | None]:
-        """Task id to the probe that its image brings."""
+        """Task id to the probe that its image brings. One that has gone since is seen later."""
         probes = {}
         for task in op.spec.tasks:
-            image = await self._engine.find(f"images/{op.images[task.id]}/json")
+            image = await self._images.by_id(op.images[task.id])
             if image is None:
                 raise Transient(ImageVanished(task.docker.image))
-            theirs = image.get("Architecture") or architecture()
+            theirs = image.architecture
             if theirs != architecture():
                 raise Terminal(OtherArchitecture(task.docker.image, theirs, architecture()))
-            probes[task.id] = probe_of(image.get("Config") or {})
+            probes[task.id] = image.probe
         return probes
 
     async def _sandbox(self, op: CreateReplica, resolv: str) -> str:
@@ -299,17 +317,20 @@ def create_failure(name: str, error: EngineError, op: CreateReplica) -> SpaceClo
     """The engine's words may repeat what it was sent: not told where that held secrets."""
     row = row_of("create", error)
     if row.reason == NO_COMMAND:
-        return Terminal(NoCommand(_image_without_command(name, op)))
+        return Terminal(NoCommand(_image_of(name, op) or name))
+    image = _image_of(name, op)
+    if row.reason == NO_LOCAL_IMAGE and image is not None:
+        return Transient(ImageVanished(image))
     if not op.secrets:
         return meaning(f"create {name}", error, "create")
     text = f"the Docker Engine refuses it (code {error.status})"
     return row.failure(f"create {name}", text)
 
 
-def _image_without_command(name: str, op: CreateReplica) -> str:
-    """The task's that the container of that name is of."""
+def _image_of(name: str, op: CreateReplica) -> str | None:
+    """Of the task that the container of that name is; None for a sandbox."""
     images = (t.docker.image for t in op.spec.tasks if name.endswith(f"--{t.id}"))
-    return next(images, name)
+    return next(images, None)
 
 
 def _write_failure(task: str, error: EngineError) -> SpaceCloudError:

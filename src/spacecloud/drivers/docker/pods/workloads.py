@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import datetime
 from typing import Never
@@ -19,6 +19,8 @@ from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import observe
 from spacecloud.drivers.docker.pods.inspect import frozen, inspect, listed
+from spacecloud.drivers.docker.pods.last_looks import LastLooks
+from spacecloud.drivers.docker.pods.local_images import LocalImages
 from spacecloud.drivers.docker.pods.networks import Networks
 from spacecloud.drivers.docker.pods.observe import Container
 from spacecloud.drivers.docker.pods.replicas import Pods, SecretValues, values_of
@@ -31,7 +33,6 @@ from spacecloud.drivers.driver import WOKEN_SECONDS, Hint
 from spacecloud.errors import Transient
 from spacecloud.model.image import parse_image
 from spacecloud.model.json import Json
-from spacecloud.model.lines import message
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import PullView
 from spacecloud.model.wake import Resumed
@@ -65,8 +66,6 @@ Looks and operations at once: the engine is everybody's. What takes longer than 
 counts against its own service alone.
 """
 
-MOST_VOLUMES = 20
-"""Of an image, that are told."""
 
 RECONNECT_SECONDS = 0.5
 
@@ -89,7 +88,8 @@ class DockerWorkloads:
         self._owner = Ownership.of(settings)
         self._strangers = Strangers(self._owner)
         self._networks = Networks(self._engine, networking, self._owner)
-        self._pods = Pods(self._engine, settings, secret_values, self._owner)
+        self._images = LocalImages(self._engine)
+        self._pods = Pods(self._engine, settings, secret_values, self._owner, self._images)
         self._pulls = Pulls(self._engine, settings.pull_seconds)
         self._pull_queue = PullQueue(self._pulls, self._pull_ended, now)
         self._group: asyncio.TaskGroup | None = None
@@ -104,6 +104,7 @@ class DockerWorkloads:
         )
         self.resources = CgroupResources()
         self.logs = TaskLogs(self._engine, settings.instance, self._owner)
+        self._last_looks = LastLooks()
         self._services: dict[str, ServiceKey] = {}
         self._volumes: dict[str, tuple[str, ...]] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
@@ -133,23 +134,36 @@ class DockerWorkloads:
                 await asyncio.Event().wait()
 
     async def observe(self, key: ServiceKey) -> ObservedWorkloads:
+        last = self._last_looks.take(key)
+        if last is not None:
+            return self._seen(key, last.subnet, last.containers)
         async with self.looks.permit(key):
             return await self._look(key)
 
     async def _look(self, key: ServiceKey) -> ObservedWorkloads:
         filters = {"label": labels.of_service(self._settings.instance, key)}
         turn, began = self.sleep_and_wake.turn(key), time.monotonic()
+        changes = self._last_looks.changes(key)
         try:
-            subnet = await self._networks.subnet(key)
             listing = await self._engine.get("containers/json", all=True, filters=filters)
             ours = [item for item in listing if self._owner.has("replica", item)]
+            subnet = observe.subnet(ours, labels.network_name(self._settings.instance, key))
+            if subnet is None:
+                subnet = await self._networks.subnet(key)
             containers = await inspect(self._engine, [item["Id"] for item in ours])
         except EngineError as error:
             raise meaning(f"look at {key}", error) from error
         self.resources.note(key, containers)
-        seen = observe.workloads(key, subnet, containers, self._health(key, containers))
+        seen = self._seen(key, subnet, containers)
         self.sleep_and_wake.note(key, seen.replicas, containers, turn, began)
+        self._last_looks.note(key, changes, subnet, containers)
         return seen
+
+    def _seen(
+        self, key: ServiceKey, subnet: str | None, containers: Sequence[Container]
+    ) -> ObservedWorkloads:
+        """With what is known now of its health."""
+        return observe.workloads(key, subnet, containers, self._health(key, containers))
 
     async def observe_all(self) -> Mapping[ServiceKey, ObservedWorkloads]:
         filters = {"label": labels.of_instance(self._settings.instance)}
@@ -181,13 +195,13 @@ class DockerWorkloads:
                 found[reference] = None
                 continue
             try:
-                image = await self._engine.find(f"images/{reference}/json")
+                image = await self._images.find(reference)
             except EngineError as error:
                 raise meaning(f"look for image {reference}", error) from error
-            found[reference] = None if image is None else str(image["Id"])
+            found[reference] = None if image is None else image.id
             self._volumes.pop(reference, None)
-            if image is not None and (volumes := (image.get("Config") or {}).get("Volumes")):
-                self._volumes[reference] = tuple(sorted(map(message, volumes)))[:MOST_VOLUMES]
+            if image is not None and image.volumes:
+                self._volumes |= {reference: image.volumes, image.id: image.volumes}
         return found
 
     def volumes(self) -> Mapping[str, tuple[str, ...]]:
@@ -197,12 +211,19 @@ class DockerWorkloads:
         key = key_of(op)
         try:
             async with self.operations.permit(key):
+                self._last_looks.changed(key)
                 await self._execute(op)
         except EngineError as error:
             raise meaning(str(op), error) from error
+        finally:
+            self._last_looks.changed(key)
 
     async def wake(self, ref: ServiceRef) -> Resumed:
-        return await self.sleep_and_wake.wake(ref)
+        self._last_looks.changed(ref.key)
+        try:
+            return await self.sleep_and_wake.wake(ref)
+        finally:
+            self._last_looks.changed(ref.key)
 
     def hints(self) -> AsyncGenerator[Hint]:
         return self._hints.subscribe()
@@ -251,7 +272,7 @@ class DockerWorkloads:
         )
         self._pull_queue.start(self._group, op, credentials)
 
-    def _health(self, key: ServiceKey, containers: list[Container]) -> dict[str, Health]:
+    def _health(self, key: ServiceKey, containers: Sequence[Container]) -> dict[str, Health]:
         targets = [container.target for container in containers]
         running = {target.container for target in targets if target is not None}
         gone = {c for c in self._prober.watched() if self._services.get(c) == key} - running
@@ -268,6 +289,7 @@ class DockerWorkloads:
     def _health_changed(self, container: str) -> None:
         key = self._services.get(container)
         if key is not None:
+            self._last_looks.judged(key)
             self._hints.send(Hint(key, "health"))
 
     async def _listen(self) -> Never:
@@ -279,6 +301,7 @@ class DockerWorkloads:
         while True:
             try:
                 async with self._engine.stream("GET", "events", filters=filters) as events:
+                    self._last_looks.hear_events()
                     self._hints.send(Hint(None, "the engine's events are heard from now on"))
                     async for event in events:
                         self._hear(event)
@@ -286,6 +309,8 @@ class DockerWorkloads:
             except (Transient, EngineError) as error:
                 logger.warning("the engine's events are not heard: %s", error)
                 self.sleep_and_wake.engine_gone()
+            self._last_looks.lose_events()
+            self._pods.lose_events()
             await asyncio.sleep(RECONNECT_SECONDS)
 
     def _hear(self, event: Json) -> None:
@@ -293,13 +318,18 @@ class DockerWorkloads:
         container = ownership.as_listed(event)
         if self._owner.has("replica", container):
             tag = labels.read(ownership.labels_of(container))
+            id = ownership.id_of(container)
             match event.get("Action"):
+                case "start" if self._pods.hears_of_own_start(id):
+                    return
                 case "die":
-                    self.sleep_and_wake.ended(ownership.id_of(container))
+                    self.sleep_and_wake.ended(id)
                 case "kill":
-                    self.sleep_and_wake.signalled(ownership.id_of(container))
+                    self.sleep_and_wake.signalled(id)
                 case _:
                     pass
+            if tag is not None:
+                self._last_looks.changed(tag.ref.key)
             self._hints.send(Hint(tag.ref.key if tag is not None else None, "engine"))
         elif self._owner.has("part", container):
             self._hints.send(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))
