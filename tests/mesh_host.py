@@ -174,6 +174,19 @@ async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         await writer.drain()
 
 
+def in_two_parts(go_on: asyncio.Event) -> Serve:
+    """A streamed response: ``one``, and ``two`` when it may go on."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n")
+        await go_on.wait()
+        writer.write(b"3\r\ntwo\r\n0\r\n\r\n")
+        await writer.drain()
+
+    return serve
+
+
 async def receive(connection: socket.socket, within: float = 3) -> bytes:
     """Nothing where the other side has closed, or refused."""
     try:

@@ -110,7 +110,7 @@ def mended(plane: Plane, what: str, check: Callable[[Plane], None] = is_whole) -
 # ---------------------------------------------------------------------- processes
 
 
-def test_a_gateway_that_is_killed_twenty_times_in_a_row_serves_again_within_a_second(
+def test_a_gateway_that_is_killed_twenty_times_in_a_row_serves_again(
     plane: Plane,
 ) -> None:
     seconds = []
@@ -255,11 +255,15 @@ def test_a_clock_that_jumps_while_a_version_changes_costs_nothing(plane: Plane, 
                 probe={"type": "http", "path": "/health", "intervalSeconds": 1, "failures": 2},
             )
             plane.user.apply(PROJECT, "web", tasks=[task])
-            time.sleep(0.7)
+            plane.until(lambda: changes(plane))
             plane.board.set_clock(hours * HOUR if name.startswith("before") else 0)
             mended(plane, f"clock moved, {name}", partial(runs, name=name))
 
     assert not load.losses, load.losses[:5]
+
+
+def changes(plane: Plane) -> None:
+    assert len(damage.containers(plane, PROJECT, "service=web", "task")) > 1
 
 
 def runs(plane: Plane, name: str) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.settings import Settings
 
 COMMAND_SECONDS = 30
+BRIDGE = re.compile("sc[0-9a-f]{3}-|br-")
+"""Of a service, whosever it is, and of any other network of an engine."""
 
 
 @dataclass
@@ -70,6 +73,17 @@ class Machine:
             lines = output(*command).splitlines()
             found += [line for line in lines if any(mark in line for mark in marks)]
         return found
+
+
+def host_addresses() -> list[str]:
+    """Of links that stay: the bridges of other tests' services may go at any moment."""
+    links = json.loads(output("ip", "-json", "-4", "address", "show", "scope", "global"))
+    return [
+        its["local"]
+        for link in links
+        if not BRIDGE.match(link["ifname"])
+        for its in link["addr_info"]
+    ][:4]
 
 
 def end(process: "subprocess.Popen[str]", within: float) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """What a pod must not reach: the host, the platform's insides, other services' replicas."""
 
-import json
-import re
 import socket
 import subprocess
 import threading
@@ -11,12 +9,10 @@ from typing import Any
 
 import pytest
 
-from e2e.machine import engine_is_silent, output, pid_of
+from e2e.machine import engine_is_silent, host_addresses, pid_of
 from e2e.stage import Stage
 
 PROJECT = "walls"
-BRIDGE = re.compile("sc[0-9a-f]{3}-|br-")
-"""Of a service, whosever it is, and of any other network of an engine."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,23 +40,6 @@ def python(stage: Stage, code: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         timeout=60,
     )
-
-
-def gateway_of(stage: Stage, service: str, project: str = PROJECT) -> str:
-    address: str = stage.user.status(project, service)["replicas"][0]["address"]
-    head, _, last = address.rpartition(".")
-    return f"{head}.{int(last) // 128 * 128 + 1}"
-
-
-def host_addresses() -> list[str]:
-    """Of links that stay: the bridges of other tests' services may go at any moment."""
-    links = json.loads(output("ip", "-json", "-4", "address", "show", "scope", "global"))
-    return [
-        its["local"]
-        for link in links
-        if not BRIDGE.match(link["ifname"])
-        for its in link["addr_info"]
-    ][:4]
 
 
 @contextmanager
@@ -92,20 +71,24 @@ def a_listener() -> Iterator[int]:
 
 def test_no_port_of_the_host_is_open_to_a_pod(stage: Stage) -> None:
     with a_listener() as port:
-        for host in [gateway_of(stage, "inside"), gateway_of(stage, "other"), *host_addresses()]:
+        for host in [
+            stage.user.gateway_of(PROJECT, "inside"),
+            stage.user.gateway_of(PROJECT, "other"),
+            *host_addresses(),
+        ]:
             answer = tcp(stage, host, port)
             assert not answer["ok"], f"{host}:{port} answered {answer}"
             assert answer["error"] != "timeout"
 
 
 def test_the_inner_ports_are_closed_when_they_are_dialled_directly(stage: Stage) -> None:
-    for host in [gateway_of(stage, "inside"), *host_addresses()]:
+    for host in [stage.user.gateway_of(PROJECT, "inside"), *host_addresses()]:
         for port in (stage.installation.mesh_port, stage.installation.dns_port):
             assert not tcp(stage, host, port, "hello")["ok"]
 
 
 def test_the_api_does_not_answer_a_pod(stage: Stage) -> None:
-    for host in [gateway_of(stage, "inside"), *host_addresses()]:
+    for host in [stage.user.gateway_of(PROJECT, "inside"), *host_addresses()]:
         for path in ("/v1/config/env", "/v1/api/health-check", "/docs", "/openapi.json"):
             url = f"http://{host}:{stage.installation.http_port}{path}"
             answer = stage.machine.call(PROJECT, "inside", "http", url)

@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from e2e.machine import engine_is_silent
+from e2e.machine import engine_is_silent, host_addresses
+from e2e.parties import PARTIES, Party, declared
 from e2e.stage import Stage
-from e2e.test_network_isolation import gateway_of, host_addresses
-from e2e.test_network_matrix import PARTIES, Party, allows
 from eventually import next_line
 
 REACH = Path(__file__).parent.parent / "apps" / "reach.py"
@@ -46,14 +45,6 @@ def voice(party: Party) -> str:
 def project(party: Party) -> str:
     """The matrix has the same services, and may be there at the same time."""
     return f"reach-{party.project}"
-
-
-def declared(caller: Party, callee: Party) -> bool:
-    if caller == callee:
-        return True
-    return allows(callee.whitelists, callee.project, caller) and allows(
-        caller.upstreams, caller.project, callee
-    )
 
 
 def peers(side: list[dict[str, str]] | None) -> list[dict[str, str]] | None:
@@ -203,10 +194,10 @@ def test_by_gateway_and_host_addresses_nobody(stage: Stage) -> None:
         party.name: [
             *(
                 Dial("tcp", host, port, TEXTS.get(port, GET))
-                for host in (gateway_of(stage, party.service, project(party)), *hosts)
+                for host in (stage.user.gateway_of(project(party), party.service), *hosts)
                 for port in (*TEXTS, stage.installation.mesh_port, stage.installation.dns_port)
             ),
-            Dial("udp", gateway_of(stage, party.service, project(party)), UDP_PORT, "hello"),
+            Dial("udp", stage.user.gateway_of(project(party), party.service), UDP_PORT, "hello"),
         ]
         for party in PARTIES
     }

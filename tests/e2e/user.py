@@ -97,6 +97,12 @@ class User:
                 return status
         raise AssertionError(f"no status of {project}/{service}@{version}")
 
+    def gateway_of(self, project: str, service: str) -> str:
+        """The first address of its network."""
+        address: str = self.status(project, service)["replicas"][0]["address"]
+        head, _, last = address.rpartition(".")
+        return f"{head}.{int(last) // 128 * 128 + 1}"
+
     def wait_until_ready(
         self, project: str, *services: str, version: str = "v1", within: float = SETTLED_SECONDS
     ) -> None:

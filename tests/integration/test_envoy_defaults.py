@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from envoy_host import HTTP_PORT
-from integration.test_envoy_ingress import WORLD, begin, routes
+from ingress_host import WORLD, a_mesh_with_a_route, routes
 from mesh_host import Answer, Mesh, mesh, needs_root, read_answer, receive, send
 
 pytestmark = needs_root
@@ -35,9 +35,7 @@ BOTH_WAYS: tuple[Dial, ...] = (from_a_service, from_outside)
 
 @pytest.fixture
 async def live() -> AsyncIterator[Mesh]:
-    async with mesh() as running:
-        await begin(running)
-        await running.traffic.publish_ingress(routes({"source": {"url": "/"}}))
+    async with a_mesh_with_a_route() as running:
         yield running
 
 

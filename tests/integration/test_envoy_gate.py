@@ -23,6 +23,7 @@ from mesh_host import (
     echo_request,
     eventually,
     get,
+    in_two_parts,
     mesh,
     needs_root,
     read_answer,
@@ -210,14 +211,7 @@ async def test_a_stream_goes_on_when_the_gate_opens(live: Mesh, waker: Waker) ->
     waker.awake.set()
     go_on = asyncio.Event()
 
-    async def events(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n")
-        await go_on.wait()
-        writer.write(b"3\r\ntwo\r\n0\r\n\r\n")
-        await writer.drain()
-
-    await live.serve("shop/api", 8080, events)
+    await live.serve("shop/api", 8080, in_two_parts(go_on))
     await live.publish("shop/api", "v1")
     connection = await live.dial("shop/web", "shop/api", 8080)
     reader, writer = await asyncio.open_connection(sock=connection)

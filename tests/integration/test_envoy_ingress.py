@@ -4,7 +4,7 @@ import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -14,27 +14,18 @@ from websockets.asyncio.server import serve as serve_websocket
 
 from envoy_host import HTTP_PORT, envoy_host, inside
 from eventually import eventually
+from ingress_host import WORLD, a_server_that_says_api, begin, local, outside, routes, the_api
 from mesh_host import (
-    Answer,
     Mesh,
     echo_request,
-    get,
     mesh,
     needs_root,
     serving,
     traffic_of,
 )
-from mesh_world import a_spec, a_world
-from spacecloud.drivers.docker.gateway.api_socket import listen
-from spacecloud.drivers.docker.run_directory import RunDirectory
 from spacecloud.errors import Terminal
-from spacecloud.ingress.table import read, table
-from spacecloud.model.declared import StoredDocument
-from spacecloud.model.traffic import IngressTable
 
 pytestmark = needs_root
-
-WORLD = a_world({"shop/web": a_spec(whitelists=[]), "shop/api": a_spec()})
 
 
 @pytest.fixture
@@ -42,35 +33,6 @@ async def live() -> AsyncIterator[Mesh]:
     async with mesh() as running:
         await begin(running)
         yield running
-
-
-async def begin(running: Mesh) -> None:
-    running.world = WORLD
-    await running.serve("shop/web", 8080, echo_request)
-    await running.apply(WORLD)
-
-
-def routes(*documents: dict[str, Any]) -> IngressTable:
-    """A document is its source; the target is web where none is given."""
-    web = [{"host": "web.shop.svc.cluster.local", "port": 8080}]
-    return table(
-        read(
-            StoredDocument("shop", f"r{number}", {"targets": web, **document})
-            for number, document in enumerate(documents)
-        ),
-        WORLD,
-    )
-
-
-async def outside(live: Mesh, path: str, **headers: str) -> Answer:
-    """From an address that is not loopback."""
-    subnet = live.subnet("shop/api")
-    connection = await live.host.connect(subnet, str(subnet[1]), HTTP_PORT)
-    return await get(connection, path, **headers)
-
-
-async def local(live: Mesh, path: str, **headers: str) -> Answer:
-    return await get(await live.host.connect_locally("127.0.0.1", HTTP_PORT), path, **headers)
 
 
 @pytest.mark.parametrize(
@@ -256,18 +218,11 @@ async def test_a_websocket_passes(live: Mesh) -> None:
             assert await chat.recv() == "hello"
 
 
-def the_api(live: Mesh) -> socket.socket:
-    server = listen(RunDirectory(live.host.settings.run_dir))
-    server.listen()
-    server.setblocking(False)
-    return server
-
-
 async def test_the_api_answers_on_loopback_and_to_nobody_else(live: Mesh) -> None:
     await live.traffic.publish_ingress(routes({"source": {"url": "/"}}))
 
     down = await local(live, "/v1/config/login")
-    async with serving(the_api(live), _i_am_the_api):
+    async with a_server_that_says_api(live):
         here, there = await local(live, "/v1/config/login"), await outside(live, "/v1/config/login")
         other = await local(live, "/v1/other")
 
@@ -308,7 +263,7 @@ async def test_an_exposed_api_answers_to_all() -> None:
         await begin(live)
         await live.traffic.publish_ingress(routes())
 
-        async with serving(the_api(live), _i_am_the_api):
+        async with a_server_that_says_api(live):
             assert (await outside(live, "/docs")).body == b"api"
 
 
@@ -346,21 +301,11 @@ async def test_the_api_is_told_who_calls_and_not_by_the_caller() -> None:
     assert there.body.decode() == str(live.subnet("shop/api")[2])
 
 
-def a_server_that_says_api(live: Mesh) -> AbstractAsyncContextManager[None]:
-    return serving(the_api(live), _i_am_the_api)
-
-
 async def _who_calls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while head := await reader.readuntil(b"\r\n\r\n"):
         caller = re.findall(rb"(?im)^x-space-cloud-caller: (\S+)", head)
         body = b",".join(caller)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
-        await writer.drain()
-
-
-async def _i_am_the_api(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while await reader.readuntil(b"\r\n\r\n"):
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\napi")
         await writer.drain()
 
 

@@ -24,6 +24,7 @@ from mesh_host import (
     eventually,
     get,
     greet,
+    in_two_parts,
     mesh,
     needs_root,
     read_answer,
@@ -361,14 +362,7 @@ async def test_large_headers_pass_both_ways(live: Mesh) -> None:
 async def test_a_response_is_streamed_as_it_comes(live: Mesh) -> None:
     go_on = asyncio.Event()
 
-    async def in_two_parts(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n")
-        await go_on.wait()
-        writer.write(b"3\r\ntwo\r\n0\r\n\r\n")
-        await writer.drain()
-
-    await live.serve("shop/web", 8080, in_two_parts)
+    await live.serve("shop/web", 8080, in_two_parts(go_on))
     await live.apply(live.world)
     connection = await live.dial("shop/api", "shop/web", 8080)
     reader, writer = await asyncio.open_connection(sock=connection)

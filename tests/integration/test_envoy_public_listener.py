@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from envoy_host import HTTP_PORT, MESH_PORT, envoy_host, inside
-from integration.test_envoy_ingress import begin, local, outside, routes, the_api
+from ingress_host import a_mesh_with_a_route, begin, local, outside, routes, the_api
 from mesh_host import (
     Answer,
     Mesh,
@@ -38,9 +38,7 @@ MORE = 500
 
 @pytest.fixture
 async def live() -> AsyncIterator[Mesh]:
-    async with mesh() as running:
-        await begin(running)
-        await running.traffic.publish_ingress(routes({"source": {"url": "/"}}))
+    async with a_mesh_with_a_route() as running:
         yield running
 
 

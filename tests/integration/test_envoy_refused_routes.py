@@ -11,7 +11,7 @@ import pytest
 
 from envoy_host import HTTP_PORT
 from eventually import eventually
-from integration.test_envoy_ingress import (
+from ingress_host import (
     WORLD,
     a_server_that_says_api,
     begin,

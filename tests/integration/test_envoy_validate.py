@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from builders import a_networking
 from envoy_host import envoy_binary
+from mesh_strategies import worlds
 from mesh_world import a_spec, a_world
 from spacecloud.drivers.docker.factory import networking_of
 from spacecloud.drivers.docker.gateway.bootstrap import arguments, document
@@ -43,7 +44,6 @@ from spacecloud.model.traffic import (
 )
 from spacecloud.settings import Settings
 from strategies import ingress_routes, services
-from unit.test_mesh_policy import worlds
 
 TRUSTED = (IPv4Network("10.0.0.0/24"), IPv4Network("127.0.0.1/32"))
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
+from mesh_strategies import endpoints, worlds
 from mesh_world import a_spec, a_world
 from spacecloud.mesh.envoy.gate import Gating, gate_socket, gated_clusters
 from spacecloud.mesh.envoy.names import gate_of, owner_of
@@ -24,8 +25,6 @@ from spacecloud.model.gate_limits import (
 )
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.traffic import Endpoint, Face, VersionPort
-from unit.test_mesh_envoy import endpoints
-from unit.test_mesh_policy import worlds
 
 FOLDER = "/run/space-cloud/default/gateway"
 API = ServiceKey("shop", "api")

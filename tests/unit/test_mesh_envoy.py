@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
+from mesh_strategies import endpoints, worlds
 from mesh_world import a_spec, a_world, peers
 from spacecloud.drivers.docker.xds.encoding import messages
 from spacecloud.ingress.table import read, table
@@ -28,21 +29,10 @@ from spacecloud.model.api import API_PATHS
 from spacecloud.model.declared import Declarations, StoredDocument
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.traffic import Caller, Endpoint, HostPortAccess, SourceRanges
-from unit.test_mesh_policy import worlds
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "face.json"
 
 API = ServiceKey("shop", "api")
-
-endpoints = st.lists(
-    st.builds(
-        Endpoint,
-        st.sampled_from(["v1", "v2"]),
-        st.integers(2, 9).map(lambda n: f"10.120.0.{n}"),
-        st.booleans(),
-    ),
-    max_size=4,
-).map(tuple)
 
 addresses = st.builds(
     lambda third, fourth: f"10.120.{third}.{fourth}", st.integers(0, 7), st.integers(0, 255)

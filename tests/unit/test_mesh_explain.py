@@ -2,6 +2,7 @@ from typing import Any
 
 from hypothesis import given, settings
 
+from mesh_strategies import worlds
 from mesh_world import a_spec, a_world, peers
 from spacecloud.mesh.addressing import Addressing
 from spacecloud.mesh.authorization import Authorization
@@ -9,7 +10,6 @@ from spacecloud.mesh.explain import callees, callers, warnings, why_refused
 from spacecloud.model.declared import Declarations
 from spacecloud.model.refs import ServiceKey
 from spacecloud.reasons.notices import UpstreamsUnited, WhitelistsDiffer
-from unit.test_mesh_policy import worlds
 
 API, WEB, BILL = ServiceKey("shop", "api"), ServiceKey("shop", "web"), ServiceKey("bank", "bill")
 

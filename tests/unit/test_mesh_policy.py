@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mesh_strategies import specs, worlds
 from mesh_world import a_spec, a_world, peers
 from spacecloud.errors import NotFound
 from spacecloud.mesh.addressing import SourceMatcher
@@ -18,26 +19,6 @@ from spacecloud.model.service import callees_of, callers_of
 from spacecloud.model.traffic import Caller, Entry, HostPortAccess, SourceRanges
 
 API = ServiceKey("shop", "api")
-
-names = st.sampled_from(["a", "b", "c"])
-some_peers = st.none() | st.lists(
-    st.builds(
-        lambda project, service: {"projectId": project, "service": service},
-        st.just("*") | names,
-        st.just("*") | names,
-    ),
-    max_size=3,
-)
-specs = st.builds(
-    lambda whitelists, upstreams: a_spec(whitelists=whitelists, upstreams=upstreams),
-    some_peers,
-    some_peers,
-)
-worlds = st.dictionaries(
-    st.builds(lambda project, service: f"{project}/{service}", names, names),
-    st.none() | specs | st.fixed_dictionaries({"v1": specs, "v2": specs}),
-    max_size=9,
-).map(a_world)
 
 
 def says_yes(declared: Declarations, caller: ServiceKey, callee: ServiceKey) -> bool:

@@ -80,6 +80,26 @@ def test_a_private_name_of_another_module_is_seen(text: str, used: list[str]) ->
     assert list(private_uses(ast.parse(text))) == used
 
 
+def modules_of_tests(tree: ast.Module) -> Iterator[str]:
+    """Modules of tests that it imports from: what is shared stands beside them."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module=str(module)) if ".test_" in f".{module}":
+                yield module
+            case _:
+                pass
+
+
+def test_no_test_stands_on_another_test() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {module}"
+        for path in PROGRAMS
+        for module in modules_of_tests(ast.parse(path.read_text()))
+    ]
+
+    assert found == []
+
+
 def test_nobody_uses_what_another_module_keeps_for_itself() -> None:
     found = [
         f"{path.relative_to(ROOT)}: {name}"
