@@ -9,6 +9,7 @@ from spacecloud.drivers.driver import LogRequest
 from spacecloud.errors import NotFound, SpaceCloudError, Transient
 from spacecloud.model.declared import DeclaredVersion, Trial
 from spacecloud.model.envelope import Envelope
+from spacecloud.model.metrics import Metrics
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.scale import declared_replicas
 from spacecloud.model.scaling import Depth, Scaling
@@ -134,5 +135,6 @@ class StoreBackend:
     async def why_unavailable(self) -> str:
         return self.unavailable_because
 
-    def metrics(self) -> bytes:
-        return b"space_cloud_up 1\n"
+    def metrics(self) -> Metrics:
+        key = ServiceKey("shop", "web")
+        return Metrics(1, {key: 2}, 3, 4, 0.5, b"space_cloud_held_calls 6.0\n")

@@ -495,7 +495,14 @@ async def test_metrics_are_in_prometheus_format_and_need_no_token(api: Api) -> N
         answer = await prometheus.get("/metrics")
         elsewhere = await prometheus.get("/v1/config/env")
 
-    assert answer.text == "space_cloud_up 1\n"
+    assert [line for line in answer.text.splitlines() if not line.startswith("#")] == [
+        "space_cloud_services 1.0",
+        "space_cloud_refused_calls 3.0",
+        "space_cloud_refused_connections 4.0",
+        "space_cloud_longest_hold_seconds 0.5",
+        'space_cloud_replicas{project="shop",service="web"} 2.0',
+        "space_cloud_held_calls 6.0",
+    ]
     assert answer.headers["content-type"].startswith("text/plain")
     assert elsewhere.status_code == 404
 

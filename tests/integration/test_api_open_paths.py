@@ -101,7 +101,7 @@ async def test_nothing_is_reached_through_the_folder_of_the_docs(api: Api, path:
     answer = await api.stranger.get(f"http://localhost{path}")
 
     assert answer.status_code in (401, 404)
-    assert "space_cloud_up" not in answer.text
+    assert "space_cloud_services" not in answer.text
 
 
 async def test_a_token_is_given_renewed_and_used(api: Api) -> None:

@@ -6,6 +6,7 @@ from typing import Protocol
 from spacecloud.drivers.driver import LogRequest
 from spacecloud.model.declared import Trial
 from spacecloud.model.envelope import Envelope
+from spacecloud.model.metrics import Metrics
 from spacecloud.model.refs import ServiceRef
 from spacecloud.model.scaling import Depth
 from spacecloud.model.scaling_view import ScaleView, WakeView
@@ -81,6 +82,4 @@ class Backend(Protocol):
         """Why the control plane cannot do its work, for anybody; empty where it can."""
         ...
 
-    def metrics(self) -> bytes:
-        """In Prometheus' text format."""
-        ...
+    def metrics(self) -> Metrics: ...

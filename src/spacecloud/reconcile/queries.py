@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
-
 from spacecloud.drivers.driver import Driver, LogRequest
 from spacecloud.errors import NotFound
 from spacecloud.ingress import table
@@ -13,6 +11,7 @@ from spacecloud.mesh.authorization import whitelist_of
 from spacecloud.mesh.policy import Policy
 from spacecloud.model.declared import Declarations, DeclaredService, DeclaredVersion, Trial
 from spacecloud.model.envelope import Envelope
+from spacecloud.model.metrics import Metrics
 from spacecloud.model.refs import ServiceKey
 from spacecloud.model.service import Service
 from spacecloud.model.status import (
@@ -142,36 +141,20 @@ class Queries:
     async def why_unavailable(self) -> str:
         return await self._health.why_unavailable()
 
-    def metrics(self) -> bytes:
-        registry = CollectorRegistry()
-        services = Gauge("space_cloud_services", "Services that were looked at", registry=registry)
-        replicas = Gauge(
-            "space_cloud_replicas",
-            "Replicas on the engine",
-            ["project", "service"],
-            registry=registry,
-        )
-        refused = Gauge("space_cloud_refused_calls", "Calls that policy refused", registry=registry)
-        closed = Gauge(
-            "space_cloud_refused_connections",
-            "Connections that the public port closed because of its limits",
-            registry=registry,
-        )
-        closed.set(self._platform.refused_connections.total)
-        held_longest = Gauge(
-            "space_cloud_longest_hold_seconds",
-            "For which a look held its key, at most since the control plane started",
-            registry=registry,
-        )
-        held_longest.set(self._controller.longest_hold)
+    def metrics(self) -> Metrics:
         snapshots = self._services.snapshots
-        services.set(len(snapshots))
-        refused.set(self._denied_calls.total)
-        for key, snapshot in snapshots.items():
-            count = len(snapshot.situation.observed.workloads.replicas)
-            replicas.labels(key.project, key.service).set(count)
         held = {ref: held.calls for ref, held in self._driver.gate.held().items()}
-        return generate_latest(registry) + self._scaling_metrics.render(snapshots, held)
+        return Metrics(
+            services=len(snapshots),
+            replicas={
+                key: len(snapshot.situation.observed.workloads.replicas)
+                for key, snapshot in snapshots.items()
+            },
+            refused_calls=self._denied_calls.total,
+            refused_connections=self._platform.refused_connections.total,
+            longest_hold_seconds=self._controller.longest_hold,
+            scaling=self._scaling_metrics.render(snapshots, held),
+        )
 
     async def _relations(
         self,
