@@ -48,19 +48,19 @@ def answered(stage: Stage) -> None:
     assert (answer.status_code, answer.json()["name"]) == (200, SERVICE), answer.text
 
 
-def falls_asleep(stage: Stage, depth: str) -> str:
+def falls_asleep(stage: Stage, depth: str, service: str = SERVICE) -> str:
     """Id of the container that sleeps."""
-    path = f"/v1/runner/{PROJECT}/scaling/{SERVICE}/v1"
+    path = f"/v1/runner/{PROJECT}/scaling/{service}/v1"
     told = stage.user.request("POST", path, {"asleep": depth})
     assert told.status_code == 200, told.text
 
     def check() -> None:
-        status = stage.user.status(PROJECT, SERVICE)
+        status = stage.user.status(PROJECT, service)
         shown = (status["state"], [replica["asleep"] for replica in status["replicas"]])
         assert shown == ("asleep", [depth]), status["message"]
 
     wait_until(check, within=60)
-    filters = [f"instance={stage.installation.instance}", f"service={SERVICE}", "task=main"]
+    filters = [f"instance={stage.installation.instance}", f"service={service}", "task=main"]
     labels = [word for one in filters for word in ("-f", f"label=space-cloud.io/{one}")]
     return output("docker", "ps", "-aq", *labels).strip()
 
@@ -146,3 +146,29 @@ def test_what_is_killed_while_it_is_frozen_is_woken_by_the_next_call(stage: Stag
 
     assert answer.status_code == 200, answer.text
     stage.user.wait_until_ready(PROJECT, SERVICE)
+
+
+POOL = """
+import socket, time
+connection = socket.create_connection(("db", 5002), 60)
+connection.sendall(b"hello")
+print(connection.recv(100), flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_callee_sleeps_whose_connections_are_those_of_callers_that_sleep(stage: Stage) -> None:
+    for service in ("db", "web"):
+        stage.user.apply(PROJECT, service, autoScale={"minReplicas": 0, "sleep": NEVER})
+        stage.user.wait_until_ready(PROJECT, service)
+    caller = stage.machine.task_container(PROJECT, "web")
+    command = ["docker", "exec", caller, "/usr/bin/python3", "-c", POOL]
+
+    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as pool:
+        try:
+            assert pool.stdout is not None
+            assert "hello" in pool.stdout.readline()
+            falls_asleep(stage, "frozen", "web")
+            falls_asleep(stage, "frozen", "db")
+        finally:
+            pool.kill()
