@@ -6,10 +6,9 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import datetime
-from typing import Never
 
 from spacecloud.broadcast import Broadcast
-from spacecloud.drivers.docker import labels, ownership
+from spacecloud.drivers.docker import labels
 from spacecloud.drivers.docker.engine import Engine
 from spacecloud.drivers.docker.engine_errors import EngineError, meaning
 from spacecloud.drivers.docker.fair_semaphore import FairSemaphore
@@ -18,6 +17,7 @@ from spacecloud.drivers.docker.images.pulls import Pulls
 from spacecloud.drivers.docker.networking import Networking
 from spacecloud.drivers.docker.ownership import Ownership
 from spacecloud.drivers.docker.pods import observe
+from spacecloud.drivers.docker.pods.engine_events import EngineEvents
 from spacecloud.drivers.docker.pods.inspect import frozen, inspect, listed
 from spacecloud.drivers.docker.pods.last_looks import LastLooks
 from spacecloud.drivers.docker.pods.local_images import LocalImages
@@ -32,7 +32,6 @@ from spacecloud.drivers.docker.probes.prober import Prober
 from spacecloud.drivers.driver import WOKEN_SECONDS, Hint
 from spacecloud.errors import Transient
 from spacecloud.model.image import parse_image
-from spacecloud.model.json import Json
 from spacecloud.model.refs import ServiceKey, ServiceRef
 from spacecloud.model.status import PullView
 from spacecloud.model.wake import Resumed
@@ -58,16 +57,12 @@ from spacecloud.workloads.operations import (
 
 logger = logging.getLogger(__name__)
 
-TELLING_EVENTS = ["start", "die", "destroy", "oom", "pause", "unpause", "kill"]
 MOST_HINTS = 10_000
 MOST_LOOKS, MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS = 8, 16, 8, 1.0
 """
 Looks and operations at once: the engine is everybody's. What takes longer than so many seconds
 counts against its own service alone.
 """
-
-
-RECONNECT_SECONDS = 0.5
 
 
 class DockerWorkloads:
@@ -108,6 +103,15 @@ class DockerWorkloads:
         self._services: dict[str, ServiceKey] = {}
         self._volumes: dict[str, tuple[str, ...]] = {}
         self._hints: Broadcast[Hint] = Broadcast(MOST_HINTS)
+        self._events = EngineEvents(
+            self._engine,
+            settings.instance,
+            self._owner,
+            self._pods,
+            self.sleep_and_wake,
+            self._last_looks,
+            self._hints,
+        )
         self.looks = FairSemaphore[ServiceKey](MOST_LOOKS, OF_A_SERVICE, SLOW_SECONDS)
         self.operations = FairSemaphore[ServiceKey](MOST_OPERATIONS, OF_A_SERVICE, SLOW_SECONDS)
 
@@ -117,7 +121,7 @@ class DockerWorkloads:
         async with asyncio.TaskGroup() as tasks:
             watches = [
                 tasks.create_task(self._prober.run(), name="probes"),
-                tasks.create_task(self._listen(), name="engine-events"),
+                tasks.create_task(self._events.listen(), name="engine-events"),
                 tasks.create_task(self._run_pulls(), name="pulls"),
             ]
             await asyncio.sleep(0)
@@ -291,48 +295,6 @@ class DockerWorkloads:
         if key is not None:
             self._last_looks.judged(key)
             self._hints.send(Hint(key, "health"))
-
-    async def _listen(self) -> Never:
-        filters = {
-            "type": ["container"],
-            "event": TELLING_EVENTS,
-            "label": [f"{labels.INSTANCE}={self._settings.instance}"],
-        }
-        while True:
-            try:
-                async with self._engine.stream("GET", "events", filters=filters) as events:
-                    self._last_looks.hear_events()
-                    self._hints.send(Hint(None, "the engine's events are heard from now on"))
-                    async for event in events:
-                        self._hear(event)
-                self.sleep_and_wake.engine_gone()
-            except (Transient, EngineError) as error:
-                logger.warning("the engine's events are not heard: %s", error)
-                self.sleep_and_wake.engine_gone()
-            self._last_looks.lose_events()
-            self._pods.lose_events()
-            await asyncio.sleep(RECONNECT_SECONDS)
-
-    def _hear(self, event: Json) -> None:
-        """Of a stranger nothing: one that is started again and again asks for no looks."""
-        container = ownership.as_listed(event)
-        if self._owner.has("replica", container):
-            tag = labels.read(ownership.labels_of(container))
-            id = ownership.id_of(container)
-            match event.get("Action"):
-                case "start" if self._pods.hears_of_own_start(id):
-                    return
-                case "die":
-                    self.sleep_and_wake.ended(id)
-                case "kill":
-                    self.sleep_and_wake.signalled(id)
-                case _:
-                    pass
-            if tag is not None:
-                self._last_looks.changed(tag.ref.key)
-            self._hints.send(Hint(tag.ref.key if tag is not None else None, "engine"))
-        elif self._owner.has("part", container):
-            self._hints.send(Hint(None, f"{' '.join(ownership.names_of(container))} changed"))
 
 
 def _is_reference(text: str) -> bool:
