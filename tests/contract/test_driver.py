@@ -261,8 +261,8 @@ async def test_logs_of_an_unknown_replica_are_not_found(place: Place) -> None:
 
 async def test_a_hint_follows_what_happens_to_a_service(place: Place) -> None:
     hints = place.workloads.hints()
-    await place.workloads.execute(CreateNetwork(API.key, SUBNET))
-    await place.workloads.execute(place.creation())
+
+    await a_ready_replica(place)
 
     async for hint in hints:
         if hint.key == API.key:

@@ -110,7 +110,10 @@ class Workloads(Protocol):
         ...
 
     def hints(self) -> AsyncIterator[Hint]:
-        """Engine events and changes of health, from this call on."""
+        """
+        Engine events and changes of health, from this call on. That what an operation has started
+        runs may be left out: its end says as much.
+        """
         ...
 
 
