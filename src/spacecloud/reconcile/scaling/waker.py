@@ -184,6 +184,7 @@ class Waker:
     def forget(self, ref: ServiceRef) -> None:
         """It is not declared any more."""
         self._awake_until.pop(ref, None)
+        self._asked_awake.pop(ref, None)
         self._failures.pop(ref, None)
 
     def refused(self, ref: ServiceRef) -> None:
