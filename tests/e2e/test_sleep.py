@@ -12,7 +12,7 @@ import pytest
 
 from e2e.machine import output
 from e2e.stage import Stage
-from eventually import BUSY, wait_until
+from eventually import BUSY, next_line, wait_until
 
 PROJECT, SERVICE = "rest", "api"
 START_SECONDS = 2
@@ -166,8 +166,7 @@ def test_a_callee_sleeps_whose_connections_are_those_of_callers_that_sleep(stage
 
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as pool:
         try:
-            assert pool.stdout is not None
-            assert "hello" in pool.stdout.readline()
+            assert "hello" in next_line(pool)
             falls_asleep(stage, "frozen", "web")
             falls_asleep(stage, "frozen", "db")
         finally:
