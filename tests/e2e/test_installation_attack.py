@@ -20,7 +20,7 @@ import pytest
 from e2e.machine import output
 from e2e.stage import Stage
 from e2e.supervised_installation import installed
-from eventually import wait_until
+from eventually import BUSY, wait_until
 from load import Load
 from other_user import as_nobody
 from spacecloud import installation
@@ -179,7 +179,12 @@ def test_whoever_forgets_on_purpose_begins_anew_and_undeclared_replicas_go(stage
 
     wait_until(gone, within=60)
     stage.user.log_in()
-    assert stage.user.statuses("attack") == []
+
+    def is_forgotten() -> None:
+        """Its network goes after its replica."""
+        assert stage.user.statuses("attack") == []
+
+    wait_until(is_forgotten, within=10 * BUSY)
 
 
 # ------------------------------------------------------------------ containers of strangers
