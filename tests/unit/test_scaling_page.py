@@ -204,6 +204,15 @@ def test_after_a_wake_the_decision_to_sleep_is_not_told_any_more() -> None:
     assert (woken.next, woken.valid) == ((), False)
 
 
+def test_what_was_woken_since_it_was_seen_is_awake_until_it_is_seen_to_sleep_again() -> None:
+    wakes = WakesView(
+        count=1, last=WakeView(at=later(1), why="call", was="stopped", milliseconds=12)
+    )
+    sent_to_sleep_again = Scaling(1, later(2), "stopped")
+
+    assert a_view(None, sent_to_sleep_again, seen("stopped"), wakes=wakes).state == "awake"
+
+
 def test_the_window_that_decides_is_the_one_that_wants_more_in_panic() -> None:
     (panicking,) = a_view(GROWING).triggers
     (calm,) = a_view(replace(GROWING, mode="stable")).triggers

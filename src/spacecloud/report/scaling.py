@@ -77,7 +77,7 @@ def scale_view(version: DeclaredVersion, snapshot: Snapshot | None, known: Known
         project=ref.project,
         service_id=ref.service,
         version=ref.version,
-        state=_state(version, snapshot, scaling),
+        state=_state(version, snapshot, known),
         since=scaling.since if scaling is not None else None,
         asleep=scaling.asleep if scaling is not None else None,
         wanted=wanted_replicas(policy, scaling),
@@ -127,14 +127,15 @@ def told_of_number(service: Service, replicas: int) -> Iterator[ScaleRequestReas
         yield OutsideBounds(replicas, policy.minimum, policy.maximum)
 
 
-def _state(
-    version: DeclaredVersion, snapshot: Snapshot | None, scaling: Scaling | None
-) -> ScaleState:
-    """As it was seen last; where it was not yet, as it was decided."""
+def _state(version: DeclaredVersion, snapshot: Snapshot | None, known: Known) -> ScaleState:
+    """As it was seen last, or woken since; where it was not seen yet, as it was decided."""
+    scaling, woken = known.scaling, known.wakes.last
     if scaling is None or scaling.asleep is None:
         return "awake"
     if snapshot is None:
         return scaling.asleep
+    if woken is not None and woken.at > snapshot.situation.now:
+        return "awake"
     return depth_of_all(replicas_of(version.ref, snapshot)) or "awake"
 
 
