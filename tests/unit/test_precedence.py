@@ -2,11 +2,30 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Never
 
 from spacecloud.reconcile.controller import Controller
 from spacecloud.reconcile.queue import KeyQueue
 from spacecloud.reconcile.scaling.precedence import ANSWERED_SECONDS, LONGEST_SECONDS, Precedence
+
+
+async def a_busy_queue(
+    precedence: Precedence, look: Callable[[str], Awaitable[None]]
+) -> tuple[KeyQueue[str], "asyncio.Future[Never]"]:
+    """With a key in it that a controller would take, and has had the time to."""
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    queue = KeyQueue[str](now)
+    controller = Controller[str]("test", queue, look, print, now, precedence.after_wakes)
+    running = asyncio.ensure_future(controller.run())
+    queue.add("shop/api")
+    for _ in range(10):
+        await asyncio.sleep(0)
+    return queue, running
 
 
 async def test_nothing_waits_while_no_wake_is_under_way() -> None:
@@ -62,16 +81,8 @@ async def test_a_key_is_looked_at_when_the_wakes_are_over() -> None:
     async def look(_key: str) -> None:
         looked.set()
 
-    def now() -> datetime:
-        return datetime.now(UTC)
-
-    queue = KeyQueue[str](now)
-    controller = Controller[str]("test", queue, look, print, now, precedence.after_wakes)
-    running = asyncio.ensure_future(controller.run())
     with precedence.waking():
-        queue.add("shop/api")
-        for _ in range(10):
-            await asyncio.sleep(0)
+        _, running = await a_busy_queue(precedence, look)
         assert not looked.is_set()
 
     async with asyncio.timeout(1):
@@ -85,16 +96,8 @@ async def test_a_key_is_not_held_while_wakes_go_first() -> None:
     async def look(key: str) -> None:
         looked.append(key)
 
-    def now() -> datetime:
-        return datetime.now(UTC)
-
-    queue = KeyQueue[str](now)
-    controller = Controller[str]("test", queue, look, print, now, precedence.after_wakes)
-    running = asyncio.ensure_future(controller.run())
     with precedence.waking():
-        queue.add("shop/api")
-        for _ in range(10):
-            await asyncio.sleep(0)
+        queue, running = await a_busy_queue(precedence, look)
         async with asyncio.timeout(1), queue.take() as key:
             assert key == "shop/api"
     await precedence.after_wakes()
